@@ -1,0 +1,42 @@
+# make repro   run what has changed of the whole pipeline: data, training, measures, figures
+# make test    lint, then run all tests
+# make lint    check style and types
+# make bench   run the benchmarks, which print ratios measured side by side
+# make clean   remove caches and the state of interrupted runs; results stay
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+BENCHMARKS := $(sort $(wildcard benchmarks/*.py))
+
+# The stages of the pipeline call `python`, and `dvc` calls `git`, by the PATH.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: repro test lint bench clean
+
+repro: $(INSTALLED)
+	$(BIN)/dvc repro
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(INSTALLED)
+	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python "$$script"; done
+
+# Without build isolation, packages are built with the pinned setuptools, not with the newest one.
+$(INSTALLED): pyproject.toml constraints.txt
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip setuptools
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation \
+		--editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .specflow .pytest_cache .mypy_cache .ruff_cache build dvc_plots src/*.egg-info
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

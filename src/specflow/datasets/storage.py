@@ -1,0 +1,197 @@
+"""Prepared datasets as HDF5: groups /train and /validation, each with arrays of samples.
+
+Attributes: `config`, the DatasetParams as JSON; `fingerprint`, a SHA-256 over names, types, shapes
+and contents of all arrays, whatever the pieces they were written in.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import h5py
+import numpy as np
+from pydantic import TypeAdapter
+
+from specflow import hdf5
+from specflow.layouts import DATASET
+from specflow.params.datasets import DatasetParams
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Split = Literal["train", "validation"]
+_SPLITS: tuple[Split, ...] = ("train", "validation")
+_CHUNK_BYTES = 2**18
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A prepared dataset in memory.
+
+    Attributes:
+        train: Arrays by name, at least `inputs` and `targets`, with one row a sample.
+        validation: The same for the samples that are not trained on.
+        fingerprint: SHA-256 over the contents of all arrays, hexadecimal.
+        config: The parameters that it was made from.
+    """
+
+    train: "dict[str, Tensor]"
+    validation: "dict[str, Tensor]"
+    fingerprint: str
+    config: DatasetParams
+
+
+class DatasetWriter:
+    """Takes the arrays of a dataset piece by piece, so that none has to fit in memory."""
+
+    def __init__(self, file: h5py.File) -> None:
+        """Write into an open, empty file."""
+        self._file = file
+        self._digests: dict[str, Any] = {}
+
+    def append(self, split: Split, name: str, rows: np.ndarray) -> None:
+        """Add rows at the end of an array, which its first piece creates.
+
+        Args:
+            split: Part of the dataset that the array belongs to.
+            name: Name of the array, for example "inputs".
+            rows: Shape (number of rows, *shape of a row), number and size free for every piece.
+
+        Raises:
+            ValueError: If type or row shape differ from those of the first piece.
+        """
+        key = f"{split}/{name}"
+        if key not in self._file:
+            self._create(key, rows)
+        stored = self._file[key]
+        if (rows.dtype, rows.shape[1:]) != (stored.dtype, stored.shape[1:]):
+            raise ValueError(
+                f"{key}: piece of {rows.dtype} rows of shape {rows.shape[1:]}; "
+                f"expected {stored.dtype} rows of shape {stored.shape[1:]}"
+            )
+        start = len(stored)
+        stored.resize(start + len(rows), axis=0)
+        stored[start:] = rows
+        self._digests[key].update(np.ascontiguousarray(rows))
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 over everything written so far, hexadecimal."""
+        return _fingerprint(
+            _line(key, self._file[key], digest.hexdigest()) for key, digest in self._digests.items()
+        )
+
+    def _create(self, key: str, rows: np.ndarray) -> None:
+        row_shape = rows.shape[1:]
+        row_bytes = rows.dtype.itemsize * int(np.prod(row_shape))
+        chunk_rows = max(1, min(len(rows), _CHUNK_BYTES // max(1, row_bytes)))
+        self._file.create_dataset(
+            key,
+            shape=(0, *row_shape),
+            maxshape=(None, *row_shape),
+            chunks=(chunk_rows, *row_shape),
+            dtype=rows.dtype,
+            track_times=False,
+        )
+        self._digests[key] = hashlib.sha256()
+
+
+@contextmanager
+def write_dataset(path: Path, config: DatasetParams) -> Iterator[DatasetWriter]:
+    """Write a dataset; it is at its place once the block has ended without error.
+
+    Args:
+        path: Where the dataset goes; missing folders are made.
+        config: The parameters that it is made from, kept beside the data.
+
+    Yields:
+        Takes the arrays.
+
+    Raises:
+        SpecflowError: If the file cannot be written (a full disk); nothing is left of it.
+    """
+    text = json.dumps(config.model_dump(mode="json"), sort_keys=True)
+    with hdf5.create(path, DATASET, {"config": text}) as file:
+        writer = DatasetWriter(file)
+        yield writer
+        file.attrs["fingerprint"] = writer.fingerprint()
+
+
+def load(path: Path) -> Dataset:
+    """Read a dataset into memory; its contents are checked against its fingerprint on the way.
+
+    Args:
+        path: A file written by `write_dataset`.
+
+    Returns:
+        The dataset, its tensors on the CPU, with the types that were written.
+
+    Raises:
+        BrokenFileError: If the file is missing, truncated, damaged or of another version, with its
+            name and how to rebuild it.
+    """
+    import torch  # here, since preparing data needs none of it
+
+    with hdf5.open_file(path, DATASET) as file:
+        try:
+            arrays, found, config = _read(file, path.stat().st_size)
+        except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
+            hint = f"to rebuild it, remove it and run `dvc repro prepare@{path.stem}`"
+            raise hdf5.BrokenFileError(f"{path}: damaged ({error}); {hint}") from error
+    tensors: dict[str, dict[str, Tensor]] = {split: {} for split in _SPLITS}
+    for key, array in arrays.items():
+        split, name = key.split("/")
+        tensors[split][name] = torch.from_numpy(array)
+    return Dataset(tensors["train"], tensors["validation"], found, config)
+
+
+def fingerprint(path: Path) -> str:
+    """Return the fingerprint that a dataset was written with, without reading its contents.
+
+    Args:
+        path: A file written by `write_dataset`.
+
+    Returns:
+        SHA-256 over the contents of all arrays, hexadecimal.
+
+    Raises:
+        BrokenFileError: If the file is missing, truncated or of another version.
+    """
+    with hdf5.open_file(path, DATASET) as file:
+        return file.attrs["fingerprint"]
+
+
+def _read(file: h5py.File, size: int) -> tuple[dict[str, np.ndarray], str, DatasetParams]:
+    """Return the arrays, their fingerprint, and the config.
+
+    Raises:
+        ValueError: If the fingerprint is not the one that the file was written with.
+    """
+    keys = [f"{split}/{name}" for split in _SPLITS for name in file[split]]
+    arrays = {key: _array(file[key], size) for key in keys}
+    found = _fingerprint(
+        _line(key, array, hashlib.sha256(array.data).hexdigest()) for key, array in arrays.items()
+    )
+    expected = file.attrs["fingerprint"]
+    if found != expected:
+        raise ValueError(f"its contents have fingerprint {found}; expected {expected}")
+    return arrays, found, TypeAdapter(DatasetParams).validate_json(file.attrs["config"])
+
+
+def _array(stored: h5py.Dataset | h5py.Group, file_size: int) -> np.ndarray:
+    if not isinstance(stored, h5py.Dataset):
+        raise ValueError(f"{stored.name} is not an array")
+    if stored.nbytes > file_size:
+        raise ValueError(f"{stored.name} of shape {stored.shape} is larger than the file")
+    return stored[...]
+
+
+def _line(key: str, array: np.ndarray | h5py.Dataset, digest: str) -> str:
+    return f"{key} {array.dtype.str} {array.shape} {digest}"
+
+
+def _fingerprint(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()

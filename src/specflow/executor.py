@@ -1,0 +1,137 @@
+"""Runs independent members (seeds, branches) side by side: the one seam for another scheduler.
+
+A member is a picklable job. Results do not depend on how many workers there are: each member
+computes with one thread, in whatever process. Workers end when the process that started them ends.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.queues import SimpleQueue
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+from specflow.errors import SpecflowError
+
+Job = TypeVar("Job")
+Report = Callable[[int], None]
+
+_reports: "SimpleQueue[int | None] | None" = None
+
+
+def num_workers() -> int:
+    """Return how many members run side by side: `SPECFLOW_WORKERS`, else one for each core.
+
+    Raises:
+        SpecflowError: If the variable is not a whole number of at least 1.
+    """
+    given = os.environ.get("SPECFLOW_WORKERS")
+    if given is None:
+        return len(os.sched_getaffinity(0))
+    if not given.isdecimal() or int(given) < 1:
+        raise SpecflowError(f"SPECFLOW_WORKERS: got {given!r}; expected a whole number from 1")
+    return int(given)
+
+
+def exit_with_parent() -> None:
+    """End this process soon after its parent ends, even if that was killed."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def run_members(
+    function: Callable[[Job, Report], None],
+    jobs: Mapping[str, Job],
+    *,
+    title: str,
+    total: int,
+    workers: int,
+) -> None:
+    """Run `function(job, report)` for every job, as many side by side as there are workers.
+
+    A member that fails does not stop the others: what they finish is kept.
+
+    Args:
+        function: A function at module level; calls `report(n)` after every n units of work.
+        jobs: The jobs by member name.
+        title: What the progress bar says.
+        total: Units of work of all jobs together.
+        workers: Number of processes; with 1 the members run in this process, one by one.
+
+    Raises:
+        SpecflowError: If members failed by errors that a user can mend; it names them all.
+    """
+    with tqdm(total=total, desc=title, unit="step", disable=None) as bar:
+        if min(workers, len(jobs)) <= 1:
+            failures = _run_here(function, jobs, bar)
+        else:
+            failures = _run_in_processes(function, jobs, bar, min(workers, len(jobs)))
+    if failures:
+        raise SpecflowError("; ".join(f"{name}: {error}" for name, error in failures.items()))
+
+
+def _run_here(
+    function: Callable[[Job, Report], None], jobs: Mapping[str, Job], bar: Any
+) -> dict[str, SpecflowError]:
+    failures = {}
+    for name, job in jobs.items():
+        try:
+            function(job, bar.update)
+        except SpecflowError as error:
+            failures[name] = error
+    return failures
+
+
+def _run_in_processes(
+    function: Callable[[Job, Report], None], jobs: Mapping[str, Job], bar: Any, workers: int
+) -> dict[str, SpecflowError]:
+    context = multiprocessing.get_context("spawn")
+    reports: SimpleQueue[int | None] = context.SimpleQueue()
+    reader = threading.Thread(target=_read_reports, args=(reports, bar), daemon=True)
+    reader.start()
+    pool = ProcessPoolExecutor(workers, context, initializer=_begin_worker, initargs=(reports,))
+    failures = {}
+    try:
+        futures = {name: pool.submit(_work, function, job) for name, job in jobs.items()}
+        for name, future in futures.items():
+            try:
+                future.result()
+            except SpecflowError as error:
+                failures[name] = error
+    except BaseException:
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        reports.put(None)
+        reader.join()
+    return failures
+
+
+def _begin_worker(reports: "SimpleQueue[int | None]") -> None:
+    global _reports
+    _reports = reports
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us
+    exit_with_parent()
+
+
+def _work(function: Callable[[Any, Report], None], job: Any) -> None:
+    assert _reports is not None
+    function(job, _reports.put)
+
+
+def _read_reports(reports: "SimpleQueue[int | None]", bar: Any) -> None:
+    while (done := reports.get()) is not None:
+        bar.update(done)

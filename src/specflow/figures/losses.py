@@ -1,0 +1,122 @@
+"""Losses and errors over time, of the full model and after SVD pruning (paper, figure 4)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from specflow.figures.curves import draw_curve, joined, line_key, scale_ordinate
+from specflow.figures.grouping import Curve, curve
+from specflow.figures.style import DASHES, KEEP_COLOURS, new_figure
+from specflow.figures.timeline import Timeline
+from specflow.params.figures import FiguresParams
+from specflow.tables.reading import Table, Tables
+
+SPLITS = ("train", "validation")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The full model, or what pruning leaves of it.
+
+    Attributes:
+        keep: full, top or bottom.
+        keep_fraction: Share of every spectrum that is kept, 1 for full.
+        rank: Place of the fraction among all fractions, 0 for the largest; full has 0.
+    """
+
+    keep: str
+    keep_fraction: float
+    rank: int
+
+    @property
+    def label(self) -> str:
+        """What a legend calls it."""
+        if self.keep == "full":
+            return "full model"
+        return f"{self.keep} {100 * self.keep_fraction:g}% of the spectrum kept"
+
+    @property
+    def line(self) -> dict:
+        """Look of its curves; the full model is wide, to be seen below the others."""
+        return {
+            "color": KEEP_COLOURS[self.keep],
+            "linestyle": DASHES[self.rank % len(DASHES)],
+            "linewidth": 2.2 if self.keep == "full" else 1.3,
+        }
+
+
+def variants_of(table: Table) -> list[Variant]:
+    """Return the variants in a table of pruned models: full, then top, then bottom kept.
+
+    Args:
+        table: With the columns keep and keep_fraction.
+    """
+    pruned = table.numbers("keep_fraction")[table.column("keep") != "full"]
+    fractions = np.unique(pruned)[::-1].tolist()
+    variants = [Variant("full", 1.0, 0)]
+    for keep in ("top", "bottom"):
+        variants += [Variant(keep, fraction, rank) for rank, fraction in enumerate(fractions)]
+    return variants
+
+
+def variant_keys(variants: Sequence[Variant]) -> list[Line2D]:
+    """Return the entries of a legend of three columns: full, top kept, bottom kept."""
+    num_fractions = max(1, len(variants) // 2)
+    keys = [line_key(variant.label, **variant.line) for variant in variants]
+    blanks = [line_key(" ", color="none") for _ in range(num_fractions - 1)]
+    return keys[:1] + blanks + keys[1:]
+
+
+def draw_losses(tables: Tables, experiment: str, params: FiguresParams) -> Figure:
+    """Draw every metric (columns) on training and validation data (rows) against time.
+
+    Mean and one standard deviation over seeds. The full model comes from the history where
+    pruning did not measure it.
+
+    Args:
+        tables: history and pruning are read.
+        experiment: Which one.
+        params: The figures section.
+
+    Returns:
+        The figure.
+    """
+    history = tables["history"].where(experiment=experiment)
+    pruning = tables["pruning"].where(experiment=experiment)
+    metrics = history.distinct("metric")
+    timeline = Timeline.of(params.of(experiment))
+    variants = variants_of(pruning)
+    figure = new_figure(height=1.2 + 2.1 * len(SPLITS))
+    panels = figure.subplots(len(SPLITS), len(metrics), sharex=True, sharey="col", squeeze=False)
+    for metric, column in zip(metrics, panels.T, strict=True):
+        curves = {
+            split: _curves(history, pruning, variants, timeline, split=split, metric=metric)
+            for split in SPLITS
+        }
+        everything = list(chain(*curves.values()))
+        for (split, own), axes in zip(curves.items(), column, strict=True):
+            scale_ordinate(axes, everything)
+            for variant, measured in zip(variants, own, strict=True):
+                draw_curve(axes, measured, **variant.line)
+            axes.set_title(f"{split} {metric}")
+            timeline.apply(axes, joined(everything), None if axes is column[-1] else "")
+    figure.legend(handles=variant_keys(variants), loc="outside lower center", ncols=3)
+    figure.suptitle(f"Losses and errors with SVD pruning: {experiment}")
+    return figure
+
+
+def _curves(
+    history: Table, pruning: Table, variants: list[Variant], timeline: Timeline, **panel: str
+) -> list[Curve]:
+    pruning = pruning.where(**panel)
+    curves = []
+    for variant in variants:
+        rows = pruning.where(keep=variant.keep, keep_fraction=variant.keep_fraction)
+        if variant.keep == "full" and len(rows) == 0:
+            rows = history.where(**panel)
+        curves.append(curve(rows, timeline.column, "value", ["seed"]))
+    return curves

@@ -1,0 +1,152 @@
+"""Writing and opening HDF5 files: whole or not at all, of a known kind and version."""
+
+import io
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from specflow.errors import SpecflowError
+from specflow.layouts import Layout
+
+
+class BrokenFileError(SpecflowError):
+    """A file that is missing, incomplete, or of another kind or version."""
+
+
+@contextmanager
+def create(path: Path, layout: Layout, attributes: Mapping[str, str | int]) -> Iterator[h5py.File]:
+    """Write a file beside its place and move it there when it is complete.
+
+    The bytes depend on the content alone as long as datasets are created in one order: no time
+    stamps, no compression, one session.
+
+    Args:
+        path: Final place of the file; missing folders are made.
+        layout: What the file is, checked by `open_file`.
+        attributes: Further attributes of the file.
+
+    Yields:
+        The open file.
+
+    Raises:
+        SpecflowError: If the file cannot be written (a full disk); nothing is left behind then.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _Sink(part) as sink:
+            with h5py.File(sink, "w") as file:
+                for key, value in {**attributes, **layout._asdict()}.items():
+                    file.attrs[key] = value
+                yield file
+            sink.finish()
+        part.replace(path)
+    except OSError as error:
+        raise SpecflowError(f"cannot write {path}: {error}; nothing was left there") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class _Sink(io.FileIO):
+    """The file below HDF5, which keeps a failed write to itself until `finish`.
+
+    HDF5 does not survive one: it may be flushing a dataset that goes out of scope, or closing the
+    file, and then crashes the process. So what follows a failed write is dropped, as the whole
+    file will be.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w+")
+        self._error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data)
+        if self._error is None:
+            try:
+                self._write_all(view)
+            except OSError as error:
+                self._error = error
+        return view.nbytes
+
+    def truncate(self, size: int | None = None) -> int:
+        return super().truncate(size) if self._error is None else 0
+
+    def finish(self) -> None:
+        """Raise what went wrong while HDF5 was writing."""
+        if self._error is not None:
+            raise self._error
+        os.fsync(self.fileno())
+
+    def _write_all(self, view: memoryview) -> None:
+        while view:
+            view = view[super().write(view) :]
+
+
+@contextmanager
+def open_file(path: Path, layout: Layout) -> Iterator[h5py.File]:
+    """Open a file for reading after checking that it is what it should be.
+
+    Args:
+        path: The file.
+        layout: What it must be, in the version that this code reads.
+
+    Yields:
+        The open file.
+
+    Raises:
+        BrokenFileError: If the file is missing, truncated, no HDF5, or of another kind or version.
+    """
+    advice = "`dvc checkout --force` restores it from the cache, `dvc repro` makes it again"
+    if not path.exists():
+        raise BrokenFileError(f"{path}: there is no such file; expected a {layout.kind}; {advice}")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise BrokenFileError(f"{path}: broken or truncated ({error}); {advice}") from error
+    with file:
+        found = (file.attrs.get("kind"), file.attrs.get("version"))
+        if found != layout:
+            raise BrokenFileError(
+                f"{path}: got {found[0]} of version {found[1]}; "
+                f"expected {layout.kind} of version {layout.version}; {advice}"
+            )
+        yield file
+
+
+def write(group: h5py.Group, name: str, values: np.ndarray | list) -> h5py.Dataset:
+    """Write one array without a time stamp.
+
+    Args:
+        group: Where to.
+        name: Name of the dataset; slashes make groups.
+        values: The array.
+
+    Returns:
+        The dataset.
+    """
+    return group.create_dataset(name, data=np.asarray(values), track_times=False)
+
+
+def write_row(
+    group: h5py.Group, values: Mapping[str, np.ndarray | float], index: int, length: int
+) -> None:
+    """Write one step of arrays that have a value at each of `length` steps, a step a chunk.
+
+    Args:
+        group: Where to; its datasets are created with the first row.
+        values: Value of each array at this step, by name.
+        index: Number of the row; rows are written in ascending order, from 0.
+        length: Number of rows.
+    """
+    for name in sorted(values):
+        value = np.asarray(values[name])
+        if index == 0:
+            shape = (length, *value.shape)
+            chunks = (1, *(max(size, 1) for size in value.shape)) if value.shape else None
+            group.create_dataset(name, shape, value.dtype, chunks=chunks, track_times=False)
+        group[name][index] = value

@@ -1,0 +1,1 @@
+"""Changes made to weights by hand: pruning of spectra, interpolation, batch-norm re-estimation."""

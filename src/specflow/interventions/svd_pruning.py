@@ -1,0 +1,107 @@
+"""SVD pruning: a weight with only the top, or only the bottom, of its spectrum kept."""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from specflow.spectra.decomposition import Decomposition, smaller_side
+from specflow.spectra.matrices import as_matrix, from_matrix
+
+Keep = Literal["top", "bottom"]
+
+# Products of fractions round: 0.55 * 100 is a little more than 55, and means 55.
+_ROUNDING = 1e-9
+
+
+class SpectrumPruner:
+    """A weight, decomposed once, to be pruned at any number of fractions.
+
+    W V_k V_k^T is the part of W in its first k singular directions, and W minus it the rest, so
+    that only the singular vectors of the smaller side are computed (Yunis et al. 2024, arXiv
+    2408.11804, section on pruning). Later changes of the weight do not count.
+    """
+
+    def __init__(
+        self, weight: Tensor, transposed: bool = False, factors: Decomposition | None = None
+    ) -> None:
+        """Decompose a weight, unless its decomposition is at hand.
+
+        Args:
+            weight: Matrix or kernel, finite; not modified.
+            transposed: As for `as_matrix`.
+            factors: Decomposition of the weight, with as many singular vectors as the fractions
+                ask for (half of all for 0.5); computed here by default.
+
+        Raises:
+            ValueError: If the weight is no finite matrix, or the factors have another shape.
+        """
+        matrix = as_matrix(weight, transposed)
+        self._directions = smaller_side(matrix) if factors is None else _shorter(factors, matrix)
+        self._matrix = matrix.to(_product_dtype(weight), copy=True)
+        self._shape, self._dtype, self._transposed = weight.shape, weight.dtype, transposed
+        self._split: tuple[int, Tensor] | None = None
+
+    def keep(self, keep_fraction: float, keep: Keep) -> Tensor:
+        """Return the weight with a part of its R singular directions kept, the others set to 0.
+
+        Args:
+            keep_fraction: Fraction f of the directions to keep, in [0, 1].
+            keep: "top" keeps the first ceil(f R) directions, "bottom" the last floor(f R), so
+                that the two at 0.5 add up to the weight.
+
+        Returns:
+            New tensor with the shape, dtype and device of the weight.
+
+        Raises:
+            ValueError: If keep_fraction is not in [0, 1], keep is unknown, or the factors given
+                hold too few singular vectors.
+        """
+        if not 0 <= keep_fraction <= 1:
+            raise ValueError(f"keep_fraction is {keep_fraction}; expected a number in [0, 1]")
+        R = min(self._matrix.shape)
+        if keep == "top":
+            pruned = self._leading(math.ceil(keep_fraction * R - _ROUNDING)).clone()
+        elif keep == "bottom":
+            dropped = R - math.floor(keep_fraction * R + _ROUNDING)
+            pruned = self._matrix - self._leading(dropped)
+        else:
+            raise ValueError(f"keep is {keep!r}; expected 'top' or 'bottom'")
+        return from_matrix(pruned.to(self._dtype), self._shape, self._transposed)
+
+    def _leading(self, count: int) -> Tensor:
+        """Return the part of the matrix in its first directions; top and bottom share the last.
+
+        Raises:
+            ValueError: If there are fewer directions.
+        """
+        if count == min(self._matrix.shape):
+            return self._matrix
+        if count > self._directions.shape[1]:
+            raise ValueError(
+                f"factors hold {self._directions.shape[1]} singular vectors; expected {count}"
+            )
+        if self._split is None or self._split[0] != count:
+            leading = self._directions[:, :count]
+            projector = (leading @ leading.mT).to(self._matrix.dtype)
+            is_wide = self._matrix.shape[0] <= self._matrix.shape[1]
+            self._split = count, projector @ self._matrix if is_wide else self._matrix @ projector
+        return self._split[1]
+
+
+def _shorter(factors: Decomposition, matrix: Tensor) -> Tensor:
+    """Return the singular vectors of the smaller side of a matrix, as columns.
+
+    Raises:
+        ValueError: If the factors are those of a matrix of another shape.
+    """
+    shape = (factors.U.shape[0], factors.Vh.shape[1])
+    if shape != matrix.shape:
+        raise ValueError(f"factors are of shape {shape}; expected {tuple(matrix.shape)}")
+    return factors.U if shape[0] <= shape[1] else factors.Vh.mT
+
+
+def _product_dtype(weight: Tensor) -> torch.dtype:
+    """Return the precision of projections: CUDA may round float32 products to ten bits (TF32)."""
+    return torch.float64 if weight.is_cuda or weight.dtype == torch.float64 else torch.float32

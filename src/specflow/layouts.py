@@ -1,0 +1,17 @@
+"""Kind and version of every HDF5 file of the project; a version changes with its layout."""
+
+from typing import NamedTuple
+
+
+class Layout(NamedTuple):
+    """What a file is, and the version of its layout."""
+
+    kind: str
+    version: int
+
+
+DATASET = Layout("dataset", 1)
+TRAJECTORY = Layout("trajectory", 1)
+SPECTRA = Layout("spectra", 1)
+PRUNING = Layout("pruning", 1)
+CONNECTION = Layout("connection", 1)

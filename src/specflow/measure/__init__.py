@@ -1,0 +1,1 @@
+"""Measurements over trajectories: where the store, the engine and the models meet."""

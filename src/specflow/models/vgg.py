@@ -1,0 +1,56 @@
+"""VGG with BatchNorm in the form for 32 x 32 images (Simonyan & Zisserman 2015; CIFAR variant).
+
+Five stages of 3x3 convolutions; a 2x2 max-pool after each of the first four, a 2x2 average pool
+after the last, then one linear layer.
+"""
+
+from torch import Tensor, nn
+
+from specflow.models.network import Network
+from specflow.models.wiring import Matrix, View, chain
+from specflow.params.datasets import ImageShape
+from specflow.params.models import VggParams
+
+# Convolutions in each stage, by depth; a stage has 1, 2, 4, 8, 8 times the first one's channels.
+_CONVOLUTIONS = {
+    11: (1, 1, 2, 2, 2),
+    13: (2, 2, 2, 2, 2),
+    16: (2, 2, 3, 3, 3),
+    19: (2, 2, 4, 4, 4),
+}
+_WIDTHS = (1, 2, 4, 8, 8)
+
+
+class Vgg(Network):
+    """VGG-11, 13, 16 or 19 with BatchNorm."""
+
+    def __init__(self, params: VggParams, shape: ImageShape) -> None:
+        """Build the network with torch's default initialization.
+
+        Args:
+            params: Depth, and number of channels of the first stage.
+            shape: Images of 32 x 32 pixels, their channels and number of classes.
+        """
+        super().__init__()
+        layers: list[nn.Module] = []
+        names: list[str] = []
+        channels = shape.channels
+        for stage, count in enumerate(_CONVOLUTIONS[params.depth]):
+            width = params.width * _WIDTHS[stage]
+            for _ in range(count):
+                names.append(f"features.{len(layers)}.weight")
+                layers += [
+                    nn.Conv2d(channels, width, kernel_size=3, padding=1),
+                    nn.BatchNorm2d(width),
+                    nn.ReLU(inplace=True),
+                ]
+                channels = width
+            layers.append(nn.AvgPool2d(2) if stage == 4 else nn.MaxPool2d(2))
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Linear(channels, shape.num_classes)
+        convolutions = [Matrix(View(name), f"conv {i + 1}") for i, name in enumerate(names)]
+        self.wiring = chain((*convolutions, Matrix(View("classifier.weight"), "output")))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (batch, classes) of images (batch, channels, 32, 32)."""
+        return self.classifier(self.features(images).flatten(1))

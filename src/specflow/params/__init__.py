@@ -1,0 +1,1 @@
+"""params.yaml: its sections as validated, frozen models (no torch)."""

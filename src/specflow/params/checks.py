@@ -1,0 +1,136 @@
+"""Checks across sections of params.yaml; each returns lines "path: value; expectation"."""
+
+from collections.abc import Mapping
+
+from specflow.params.connections import ConnectionParams
+from specflow.params.datasets import DatasetParams
+from specflow.params.experiments import ExperimentParams
+from specflow.params.figures import FiguresParams
+from specflow.params.optimization import StepSchedule
+
+
+def check_experiment(name: str, experiment: ExperimentParams, dataset: DatasetParams) -> list[str]:
+    """Return what does not fit together in an experiment.
+
+    Args:
+        name: Key of the experiment.
+        experiment: The merged experiment.
+        dataset: The dataset that it names.
+
+    Returns:
+        One line an error.
+    """
+    problems = [
+        *_model_problems(experiment, dataset),
+        *_batch_problems(experiment, dataset.num_train),
+        *_schedule_problems(experiment, dataset.num_train),
+        *_split_problems(experiment, dataset.num_train),
+    ]
+    return [f"experiments.{name}.{problem}" for problem in problems]
+
+
+def _model_problems(experiment: ExperimentParams, dataset: DatasetParams) -> list[str]:
+    try:
+        experiment.model.check_shape(dataset.shape)
+    except ValueError as error:
+        return [f"model: {error} (dataset {experiment.dataset})"]
+    return []
+
+
+def _batch_problems(experiment: ExperimentParams, num_train: int) -> list[str]:
+    size = experiment.batch_size
+    if size != "full" and size > num_train:
+        return [f"batch_size: got {size}; expected at most the {num_train} samples, or full"]
+    micro = experiment.accumulation_steps
+    if micro > experiment.samples_per_step(num_train):
+        return [f"accumulation_steps: got {micro}; expected at most the batch size"]
+    return []
+
+
+def _schedule_problems(experiment: ExperimentParams, num_train: int) -> list[str]:
+    schedule, num_steps = experiment.schedule, experiment.num_steps(num_train)
+    problems = []
+    if schedule.warmup_steps >= num_steps:
+        problems.append(
+            f"schedule.warmup_steps: got {schedule.warmup_steps}; "
+            f"expected less than the {num_steps} steps of training"
+        )
+    if isinstance(schedule, StepSchedule) and schedule.epochs[-1] >= experiment.num_epochs:
+        problems.append(
+            f"schedule.epochs: got {schedule.epochs[-1]}; "
+            f"expected less than num_epochs = {experiment.num_epochs}"
+        )
+    return problems
+
+
+def _split_problems(experiment: ExperimentParams, num_train: int) -> list[str]:
+    kept = experiment.checkpoint_steps(num_train)
+    problems = []
+    for step in experiment.checkpoints.split_steps:
+        if step >= kept[-1]:
+            problems.append(f"got {step}; expected a step before the end of training, {kept[-1]}")
+        elif step not in kept:
+            near = sorted(sorted(kept[:-1], key=lambda other: abs(other - step))[:4])
+            problems.append(
+                f"got {step}; expected a step that the checkpoint plan keeps, near it: "
+                + ", ".join(map(str, near))
+            )
+    return [f"checkpoints.split_steps: {problem}" for problem in problems]
+
+
+def check_connection(
+    name: str,
+    connection: ConnectionParams,
+    experiments: Mapping[str, ExperimentParams],
+    seeds: tuple[int, ...],
+) -> list[str]:
+    """Return what does not fit between a connection and its experiment.
+
+    Args:
+        name: Key of the connection.
+        connection: The connection.
+        experiments: All valid experiments.
+        seeds: The seeds that experiments are run with.
+
+    Returns:
+        One line an error.
+    """
+    experiment = experiments.get(connection.experiment)
+    if experiment is None:
+        return []  # reported as an unknown or faulty experiment already
+    problems = []
+    if missing := sorted(set(connection.trunk_seeds) - set(seeds)):
+        problems.append(f"trunk_seeds: got {missing}; expected some of seeds = {list(seeds)}")
+    kept = experiment.checkpoints.split_steps
+    if missing := sorted(set(connection.split_steps) - set(kept)):
+        problems.append(
+            f"split_steps: got {missing}; expected some of "
+            f"experiments.{connection.experiment}.checkpoints.split_steps = {list(kept)} "
+            "(optimizer state is kept only there; declaring more means training again)"
+        )
+    if experiment.batch_size == "full":
+        problems.append(
+            f"experiment: {connection.experiment} trains on full batches, where the order of "
+            "data makes no difference between branches; expected a batch_size"
+        )
+    return [f"connections.{name}.{problem}" for problem in problems]
+
+
+def check_figures(figures: FiguresParams, experiments: set[str]) -> list[str]:
+    """Return the experiments that figures name and that do not exist.
+
+    Args:
+        figures: The figures section.
+        experiments: Names of all experiments, faulty ones included.
+
+    Returns:
+        One line an error.
+    """
+    named = [(f"experiments.{name}", name) for name in figures.experiments]
+    if figures.grokking is not None:
+        named += [("grokking.experiments", name) for name in figures.grokking.experiments]
+    return [
+        f"figures.{path}: got {name!r}; expected one of {', '.join(sorted(experiments))}"
+        for path, name in named
+        if name not in experiments
+    ]

@@ -1,0 +1,129 @@
+"""Sections of the resolved config that no section of params.yaml is: what stages read as JSON."""
+
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, Field
+
+from specflow.errors import SpecflowError
+from specflow.params.base import Name, Section, Seeds, Steps
+from specflow.params.datasets import DatasetParams
+from specflow.params.experiments import ExperimentParams
+from specflow.params.file import Params
+from specflow.params.tasks import PruningParams, RunParams, SpectraParams, TrainingParams
+
+_Section = TypeVar("_Section", bound=BaseModel)
+_Names = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class PrepareParams(Section):
+    """The dataset to be prepared."""
+
+    dataset: DatasetParams
+
+
+class BranchParams(Section):
+    """The branches of a connection; interpolating more finely does not train them again."""
+
+    connection: Name
+    experiment: Name
+    trunk_seeds: Seeds
+    split_steps: Steps
+    num_branches: int
+
+
+class ConnectParams(Section):
+    """What is measured between the branch ends of a connection."""
+
+    num_points: int
+    pruning: PruningParams
+    spectra: SpectraParams
+
+
+class Collected(Section):
+    """What is collected of an experiment.
+
+    Attributes:
+        seeds: Its seeds.
+        matrices: Parameters of which single singular values and diagonals go into tables.
+        pairs: Labels of pairs whose diagonals go into tables.
+    """
+
+    seeds: Seeds
+    matrices: _Names
+    pairs: _Names
+
+
+class CollectParams(Section):
+    """Everything that tables are made of."""
+
+    experiments: dict[Name, Collected]
+    connections: dict[Name, BranchParams]
+
+
+def run_params(params: Params, name: str) -> RunParams:
+    """Return the training config of an experiment, complete.
+
+    Args:
+        params: The validated file.
+        name: Key of the experiment.
+
+    Returns:
+        What its runs depend on, and nothing else.
+    """
+    experiment = params.experiments[name]
+    training = {key: getattr(experiment, key) for key in TrainingParams.model_fields}
+    return RunParams(
+        **training,
+        experiment=name,
+        dataset_name=experiment.dataset,
+        dataset=params.datasets[experiment.dataset],
+        seeds=params.seeds,
+    )
+
+
+def branch_params(params: Params, name: str) -> BranchParams:
+    """Return what the branches of a connection depend on."""
+    connection = dict(params.connections[name])
+    del connection["num_points"]
+    return BranchParams(connection=name, **connection)
+
+
+def connect_params(params: Params, name: str) -> ConnectParams:
+    """Return what the measurements of a connection depend on beside its branches."""
+    connection = params.connections[name]
+    experiment: ExperimentParams = params.experiments[connection.experiment]
+    return ConnectParams(
+        num_points=connection.num_points,
+        pruning=experiment.pruning,
+        spectra=experiment.spectra,
+    )
+
+
+def write_config(path: Path, section: BaseModel) -> None:
+    """Write a section as JSON with sorted keys.
+
+    Args:
+        path: Where to; missing folders are made.
+        section: The section.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(section.model_dump_json(indent=2) + "\n")
+
+
+def read_config(path: Path, model: type[_Section]) -> _Section:
+    """Read a section that `write_config` wrote.
+
+    Args:
+        path: The JSON file.
+        model: Its class.
+
+    Returns:
+        The section.
+
+    Raises:
+        SpecflowError: If there is no such file.
+    """
+    if not path.exists():
+        raise SpecflowError(f"{path}: there is no such file; `dvc repro resolve` writes it")
+    return model.model_validate_json(path.read_bytes())

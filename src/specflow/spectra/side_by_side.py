@@ -1,0 +1,91 @@
+"""Many matrices side by side: a pool of threads with one BLAS thread each.
+
+torch releases the interpreter lock in its kernels, and LAPACK gains little from threads of its
+own on matrices of this size; so two threads with a matrix each beat one matrix with two threads.
+"""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from specflow.spectra.decomposition import Decomposition, decompose
+
+K = TypeVar("K", bound=Hashable)
+R = TypeVar("R")
+
+
+def map_matrices(
+    function: Callable[[K, Tensor], R], weights: Mapping[K, Tensor], workers: int
+) -> dict[K, R]:
+    """Return {key: function(key, weight)}, computed by a pool of threads.
+
+    Every call runs with one BLAS thread, whatever the number of workers, so that results do not
+    depend on it to the last bit. Not to be called from two threads at once: the number of threads
+    of torch, restored at the end, is one setting for the whole process.
+
+    Args:
+        function: What to do with each weight.
+        weights: Weights by name; the largest are started first.
+        workers: Number of threads in the pool, at least 1.
+
+    Returns:
+        Results in the order of `weights`.
+
+    Raises:
+        ValueError: If workers is less than 1, or `function` raised ValueError; names the key.
+        ArithmeticError: If a decomposition did not converge; names the key.
+    """
+    if workers < 1:
+        raise ValueError(f"workers is {workers}; expected 1 or more")
+    largest_first = sorted(weights, key=lambda key: -weights[key].numel())
+    with one_blas_thread():
+        pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+        try:
+            futures = {key: pool.submit(function, key, weights[key]) for key in largest_first}
+            return {key: _result(key, futures[key]) for key in weights}
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def decompose_all(
+    weights: Mapping[K, Tensor], count: int | None, workers: int
+) -> dict[K, Decomposition]:
+    """Return `decompose(weight, count)` of every weight, computed by a pool of threads.
+
+    Args:
+        weights: Weights by name; not modified.
+        count: How many singular vectors of each, None for all.
+        workers: Number of threads in the pool, at least 1.
+
+    Returns:
+        Decompositions in the order of `weights`.
+    """
+    return map_matrices(lambda _, weight: decompose(weight, count), weights, workers)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let torch use one thread, and as many as before at the end.
+
+    For many small products in a row: where other processes share the cores, waking and awaiting
+    a second thread for each takes many times as long as the product itself.
+    """
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads_before)
+
+
+def _result(key: Hashable, future: Future[R]) -> R:
+    try:
+        return future.result()
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
+    except torch.linalg.LinAlgError as error:
+        raise ArithmeticError(f"{key}: {error}") from error

@@ -1,0 +1,1 @@
+"""Results as small tidy tables and a metrics file (no torch)."""

@@ -1,0 +1,26 @@
+"""From all results to the small tables and the metrics file that git tracks."""
+
+import json
+
+from specflow import paths
+from specflow.params.resolve import CollectParams
+from specflow.tables.connections import write_connection_tables
+from specflow.tables.reading import Tables
+from specflow.tables.runs import write_run_tables
+from specflow.tables.summary import summarize
+
+
+def collect(params: CollectParams) -> None:
+    """Write every table and the metrics file.
+
+    Args:
+        params: What to collect; results of anything else are left alone.
+
+    Raises:
+        SpecflowError: If a result is missing or broken, or a table cannot be written.
+    """
+    write_run_tables(paths.TABLES, params)
+    write_connection_tables(paths.TABLES, params)
+    summary = summarize(Tables(paths.TABLES), params)
+    paths.SUMMARY.parent.mkdir(parents=True, exist_ok=True)
+    paths.SUMMARY.write_text(json.dumps(summary, indent=2) + "\n")

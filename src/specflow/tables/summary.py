@@ -1,0 +1,134 @@
+"""The metrics file: final quantities of every experiment, mean and std over seeds, for DVC."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from specflow.params.resolve import BranchParams, CollectParams
+from specflow.tables.reading import Table, Tables
+
+_FITTED = 0.01  # share of wrong answers under which a part counts as fitted
+
+
+def summarize(tables: Tables, params: CollectParams) -> dict[str, Any]:
+    """Return the metrics file's content, computed from the tables alone.
+
+    Args:
+        tables: The written tables.
+        params: Names of experiments and connections.
+
+    Returns:
+        Nested by experiments or connections, name, quantity, then mean and std (None where a
+        quantity is not defined for every seed).
+    """
+    return {
+        "experiments": {name: _experiment(tables, name) for name in params.experiments},
+        "connections": {
+            name: _connection(tables, entry) for name, entry in params.connections.items()
+        },
+    }
+
+
+def _experiment(tables: Tables, name: str) -> dict[str, Any]:
+    history = tables["history"].where(experiment=name)
+    spectra = tables["spectra"].where(experiment=name)
+    alignment = tables["alignment"].where(experiment=name)
+    last = history.numbers("step").max()
+    steps = spectra.numbers("step")
+    half = steps[steps <= last / 2].max()
+    rank = "normalized_effective_rank"
+    return {
+        **_metrics(history.where(step=last)),
+        **_first_fits(history),
+        rank: _over_seeds(spectra.where(step=last), rank),
+        f"{rank}_at_start": _over_seeds(spectra.where(step=0), rank),
+        "frobenius_norm": _over_seeds(spectra.where(step=last), "frobenius_norm"),
+        "agreement_score_halfway": _over_seeds(spectra.where(step=half), "agreement_score"),
+        "alignment_score": _over_seeds(alignment.where(step=last), "alignment_score"),
+        "pruned": _pruned(tables["pruning"].where(experiment=name, step=last)),
+    }
+
+
+def _metrics(table: Table) -> dict[str, Any]:
+    return {
+        f"{split}/{metric}": _over_seeds(table.where(split=split, metric=metric), "value")
+        for split in table.distinct("split")
+        for metric in table.distinct("metric")
+    }
+
+
+def _first_fits(history: Table) -> dict[str, Any]:
+    """Return the first kept step at which at most 1% of the answers are wrong."""
+    errors = history.where(metric="error")
+
+    def first(table: Table) -> float:
+        steps = table.numbers("step")[table.numbers("value") <= _FITTED]
+        return float(steps.min()) if len(steps) else np.nan
+
+    return {
+        f"{split}/first_step_at_99_percent": _spread(
+            _each(errors.where(split=split), ["seed"], first)
+        )
+        for split in errors.distinct("split")
+    }
+
+
+def _pruned(table: Table) -> dict[str, Any]:
+    return {
+        f"{keep}_{fraction:g}": _metrics(table.where(keep=keep, keep_fraction=fraction))
+        for keep in ("top", "bottom")
+        for fraction in np.unique(table.where(keep=keep).numbers("keep_fraction")).tolist()
+    }
+
+
+def _connection(tables: Tables, entry: BranchParams) -> dict[str, Any]:
+    return {
+        f"split_{step}": _split(
+            tables["barriers"].where(connection=entry.connection, split_step=step),
+            tables["end_agreement"].where(connection=entry.connection, split_step=step),
+        )
+        for step in entry.split_steps
+    }
+
+
+def _split(barriers: Table, agreement: Table) -> dict[str, Any]:
+    lines = ["trunk_seed", "branches"]
+    full = barriers.where(keep="full")
+    return {
+        **{
+            f"{split}/{metric}_barrier": _over(
+                full.where(split=split, metric=metric), "barrier", lines
+            )
+            for split in full.distinct("split")
+            for metric in full.distinct("metric")
+        },
+        "agreement_score": _over(agreement, "agreement_score", lines),
+    }
+
+
+def _over_seeds(table: Table, column: str) -> dict[str, float | None]:
+    return _over(table, column, ["seed"])
+
+
+def _over(table: Table, column: str, unit: list[str]) -> dict[str, float | None]:
+    """Return mean and std over units of the mean of a column over each unit's rows."""
+
+    def mean(rows: Table) -> float:
+        values = rows.numbers(column)
+        defined = values[np.isfinite(values)]
+        return float(defined.mean()) if len(defined) else np.nan
+
+    return _spread(_each(table, unit, mean))
+
+
+def _each(table: Table, unit: list[str], function: Callable[[Table], float]) -> list[float]:
+    keys = dict.fromkeys(zip(*(table.column(name).tolist() for name in unit), strict=True))
+    return [function(table.where(**dict(zip(unit, key, strict=True)))) for key in keys]
+
+
+def _spread(values: Iterable[float]) -> dict[str, float | None]:
+    array = np.array(list(values))
+    if not len(array) or not np.isfinite(array).all():
+        return {"mean": None, "std": None}
+    return {"mean": float(f"{array.mean():.5g}"), "std": float(f"{array.std():.5g}")}

@@ -1,0 +1,97 @@
+"""What a kind of learning problem must offer, and how every metric is a total over a count."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from specflow.models import Network, build_model
+from specflow.params.tasks import RunParams
+
+Split = Literal["train", "validation"]
+SPLITS: tuple[Split, ...] = ("train", "validation")
+Selection = Tensor | slice
+Totals = dict[str, tuple[Tensor, int]]
+
+
+class Task(ABC):
+    """A learning problem on data that lie on the device.
+
+    Attributes:
+        run: The resolved config.
+        data: Arrays of both parts by name; the first dimension counts samples.
+    """
+
+    last_position_only = False
+
+    def __init__(self, run: RunParams, data: Mapping[Split, Mapping[str, Tensor]]) -> None:
+        """Keep config and data."""
+        self.run = run
+        self.data = data
+
+    def build_model(self) -> Network:
+        """Return a new network, initialized from torch's global generator, on the data's device."""
+        model = build_model(
+            self.run.model,
+            self.run.dataset.shape,
+            last_position_only=self.last_position_only,
+        )
+        return model.to(next(iter(self.data["train"].values())).device)
+
+    def num_samples(self, split: Split) -> int:
+        """Return the number of samples of a part."""
+        return len(next(iter(self.data[split].values())))
+
+    @abstractmethod
+    def training_loss(self, model: nn.Module, selection: Selection) -> Tensor:
+        """Return the mean loss of the selected training samples, a scalar with a gradient."""
+
+    @abstractmethod
+    def totals(self, model: nn.Module, split: Split, selection: Selection) -> Totals:
+        """Return the sum and the count of every metric over the selected samples.
+
+        `loss` and `error` are always among them; sums are float64 scalars.
+        """
+
+    @abstractmethod
+    def observe(self, model: nn.Module, selection: Selection) -> None:
+        """Pass the selected training samples through the network, for its running statistics."""
+
+    @torch.no_grad()
+    def evaluate(self, model: nn.Module, split: Split) -> dict[str, float]:
+        """Return every metric of a part: its total over its count, not a mean of batch means.
+
+        Args:
+            model: The network; left in the mode in which it came.
+            split: train (at most `max_train_samples` of it) or validation.
+
+        Returns:
+            Metrics by name.
+        """
+        limit = self.run.evaluation.max_train_samples if split == "train" else None
+        length = min(self.num_samples(split), limit or self.num_samples(split))
+        sums: dict[str, Tensor] = {}
+        counts: dict[str, int] = {}
+        was_training = model.training
+        model.eval()
+        for selection in batches(length, self.run.evaluation.batch_size):
+            for name, (total, count) in self.totals(model, split, selection).items():
+                sums[name] = sums.get(name, 0) + total
+                counts[name] = counts.get(name, 0) + count
+        model.train(was_training)
+        return {name: float(sums[name]) / counts[name] for name in sums}
+
+    def evaluate_all(self, model: nn.Module) -> dict[str, float]:
+        """Return the metrics of both parts by `split/metric`."""
+        return {
+            f"{split}/{name}": value
+            for split in SPLITS
+            for name, value in self.evaluate(model, split).items()
+        }
+
+
+def batches(length: int, size: int) -> list[slice]:
+    """Return consecutive slices of at most `size` samples that cover `length` of them."""
+    return [slice(start, min(start + size, length)) for start in range(0, length, size)]

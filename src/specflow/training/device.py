@@ -1,0 +1,46 @@
+"""The device: chosen by the environment, since it is no part of an experiment."""
+
+import os
+
+import torch
+
+from specflow.errors import SpecflowError
+from specflow.executor import num_workers
+
+
+def choose_device() -> torch.device:
+    """Return the device of `SPECFLOW_DEVICE`, else the GPU if there is one, else the CPU.
+
+    Raises:
+        SpecflowError: If the variable names no device that is there.
+    """
+    default = "cuda" if torch.cuda.is_available() else "cpu"
+    given = os.environ.get("SPECFLOW_DEVICE", default)
+    try:
+        device = torch.device(given)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise SpecflowError(f"SPECFLOW_DEVICE: got {given!r}; expected cpu or cuda") from error
+    return device
+
+
+def workers_on(device: torch.device) -> int:
+    """Return how many members run side by side: one on a GPU, else as `num_workers` says."""
+    return num_workers() if device.type == "cpu" else 1
+
+
+def make_deterministic(device: torch.device) -> None:
+    """Set torch up so that the same run gives the same bytes.
+
+    On the CPU a member computes with one thread, so that sums do not depend on the machine's
+    number of cores. On a GPU operations without a deterministic form only warn.
+
+    Args:
+        device: The device that computes.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
+    # Filling new memory would cost 7% and change nothing.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    if device.type == "cpu":
+        torch.set_num_threads(1)

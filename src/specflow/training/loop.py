@@ -1,0 +1,135 @@
+"""The one training loop: optimizer steps in seeded order, with a pause at every checkpoint."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from specflow.errors import SpecflowError
+from specflow.tasks import Task, batches
+from specflow.tasks.base import Selection
+from specflow.training.order import epoch_order
+from specflow.training.schedules import rate_factor
+
+
+class NonFiniteLossError(SpecflowError):
+    """Training diverged."""
+
+
+class Trainer:
+    """Takes optimizer steps of one run; its state is the model, the optimizer and the scaler."""
+
+    def __init__(
+        self,
+        task: Task,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        order_seed: int,
+    ) -> None:
+        """Get ready for the first step.
+
+        Args:
+            task: The learning problem.
+            model: Its network.
+            optimizer: The optimizer of the network's parameters.
+            order_seed: Seed of the data order.
+        """
+        run = task.run
+        self.task, self.model, self.optimizer = task, model, optimizer
+        self._order_seed = order_seed
+        self._device = next(model.parameters()).device
+        self._num_train = task.num_samples("train")
+        self._per_step = run.samples_per_step(self._num_train)
+        self._per_epoch = run.steps_per_epoch(self._num_train)
+        self._num_steps = run.num_steps(self._num_train)
+        self._first_bad_step = torch.full((), -1, dtype=torch.int64, device=self._device)
+        mixed = self._device.type == "cuda" and run.precision != "float32"
+        self._half = getattr(torch, run.precision) if mixed else None
+        self.scaler = torch.amp.GradScaler(self._device.type, enabled=self._half == torch.float16)
+
+    def run(self, start: int, pauses: list[int], report: Callable[[int], None]) -> Iterator[int]:
+        """Train from one step to the last pause.
+
+        Args:
+            start: Number of steps taken already.
+            pauses: Steps at which to pause, ascending, beyond `start`.
+            report: Called with the number of steps taken since its last call.
+
+        Yields:
+            Each pause's step, with the model as it is after so many steps.
+
+        Raises:
+            NonFiniteLossError: If a loss is not finite; it names the step.
+        """
+        selections = self._selections(start)
+        step = start
+        for pause in pauses:
+            self.model.train()
+            for _ in range(pause - step):
+                self._take_step(step, next(selections))
+                step += 1
+                if self._device.type == "cpu":
+                    self._check_finite()
+            self._check_finite()
+            report(pause - start)
+            start = pause
+            yield pause
+
+    def _selections(self, start: int) -> Iterator[Selection]:
+        """Yield the training samples of every step; within an epoch each is used once."""
+        if self._per_step == self._num_train:
+            while True:
+                yield slice(0, self._num_train)
+        epoch, position = divmod(start, self._per_epoch)
+        while True:
+            order = epoch_order(self._order_seed, epoch, self._num_train).to(self._device)
+            for part in batches(self._num_train, self._per_step)[position:]:
+                yield order[part]
+            epoch, position = epoch + 1, 0
+
+    def _take_step(self, step: int, selection: Selection) -> None:
+        run = self.task.run
+        factor = rate_factor(run.schedule, step, self._per_epoch, self._num_steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = run.optimizer.learning_rate * factor
+        self.optimizer.zero_grad(set_to_none=True)
+        self._accumulate_gradients(step, selection)
+        if run.gradient_clip is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), run.gradient_clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def _accumulate_gradients(self, step: int, selection: Selection) -> None:
+        parts = _parts(selection, self.task.run.accumulation_steps)
+        total = sum(size for _, size in parts)
+        for part, size in parts:
+            with self._autocast():
+                loss = self.task.training_loss(self.model, part)
+            bad = ~torch.isfinite(loss.detach()) & (self._first_bad_step < 0)
+            self._first_bad_step = torch.where(bad, step, self._first_bad_step)
+            self.scaler.scale(loss if size == total else loss * (size / total)).backward()
+
+    def _autocast(self) -> AbstractContextManager:
+        if self._half is None:
+            return nullcontext()
+        return torch.autocast(self._device.type, dtype=self._half)
+
+    def _check_finite(self) -> None:
+        step = int(self._first_bad_step)
+        if step >= 0:
+            raise NonFiniteLossError(
+                f"the loss is not finite at step {step}; checkpoints before it are kept; "
+                "expected a smaller learning rate or gradient_clip"
+            )
+
+
+def _parts(selection: Selection, count: int) -> list[tuple[Selection, int]]:
+    """Cut a step's samples into `count` parts of nearly equal size, with their sizes."""
+    if isinstance(selection, Tensor):
+        return [(part, len(part)) for part in selection.tensor_split(count) if len(part)]
+    length = selection.stop - selection.start
+    bounds = [selection.start + length * i // count for i in range(count + 1)]
+    return [(slice(a, b), b - a) for a, b in pairwise(bounds) if b > a]

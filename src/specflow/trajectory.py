@@ -1,0 +1,182 @@
+"""The checkpoint store: weights, buffers and metrics of one run at every kept step, in one file.
+
+Layout (version 1), T kept steps:
+    /step (T,) int64, /epoch (T,) float64
+    /weights/<parameter> (T, *shape) float32 and /buffers/<name> (T, *shape), a step a chunk
+    /metrics/<split>/<metric> (T,) float64
+    /optimizer/<step>/<parameter>/<key>, only at the split steps of the checkpoint plan
+    attributes: config (JSON), seed, torch, fingerprint of the data
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from specflow.errors import SpecflowError
+from specflow.hdf5 import create, open_file, write, write_row
+from specflow.layouts import TRAJECTORY
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What is kept of one step.
+
+    Attributes:
+        step: Number of optimizer steps taken.
+        weights: Trained parameters by name, float32.
+        buffers: What the network keeps beside them (BatchNorm statistics).
+        metrics: Keys are `split/metric`, for example "validation/loss".
+        optimizer: Optimizer state of every parameter at a split step, else None.
+    """
+
+    step: int
+    weights: Arrays
+    buffers: Arrays
+    metrics: Mapping[str, float]
+    optimizer: Mapping[str, Arrays] | None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a trajectory comes from.
+
+    Attributes:
+        config: Resolved config as JSON.
+        seed: Seed of the run.
+        torch: Version of torch that trained it.
+        fingerprint: Fingerprint of the data.
+    """
+
+    config: str
+    seed: int
+    torch: str
+    fingerprint: str
+
+
+def write_trajectory(
+    path: Path,
+    origin: Origin,
+    steps: list[int],
+    steps_per_epoch: int,
+    checkpoints: Iterable[Checkpoint],
+) -> None:
+    """Write a whole trajectory in one session; memory holds one checkpoint at a time.
+
+    Args:
+        path: Final place; an incomplete file never lies there.
+        origin: Attributes of the file.
+        steps: The kept steps, ascending.
+        steps_per_epoch: Steps of an epoch.
+        checkpoints: One checkpoint a step, in the order of `steps`.
+
+    Raises:
+        SpecflowError: If the file cannot be written.
+    """
+    with create(path, TRAJECTORY, vars(origin)) as file:
+        write(file, "step", np.array(steps, dtype=np.int64))
+        write(file, "epoch", np.array(steps, dtype=np.float64) / steps_per_epoch)
+        metrics = []
+        for index, checkpoint in enumerate(checkpoints):
+            assert checkpoint.step == steps[index], (checkpoint.step, steps[index])
+            write_row(file.require_group("weights"), checkpoint.weights, index, len(steps))
+            write_row(file.require_group("buffers"), checkpoint.buffers, index, len(steps))
+            metrics.append(checkpoint.metrics)
+            if checkpoint.optimizer is not None:
+                _write_optimizer(file, checkpoint.step, checkpoint.optimizer)
+        for key in sorted(metrics[0]):
+            write(file, f"metrics/{key}", np.array([row[key] for row in metrics]))
+
+
+def _write_optimizer(file: h5py.File, step: int, state: Mapping[str, Arrays]) -> None:
+    group = file.create_group(f"optimizer/{step}")
+    for parameter in sorted(state):
+        for key in sorted(state[parameter]):
+            write(group, f"{parameter}/{key}", state[parameter][key])
+
+
+class Trajectory:
+    """An open trajectory; reads one checkpoint, or one matrix over time, without the rest."""
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        """Wrap an open and checked file; use `open_trajectory`."""
+        self._path, self._file = path, file
+        self.steps: list[int] = file["step"][:].tolist()
+        self.epochs: list[float] = file["epoch"][:].tolist()
+        self.origin = Origin(
+            config=file.attrs["config"],
+            seed=int(file.attrs["seed"]),
+            torch=file.attrs["torch"],
+            fingerprint=file.attrs["fingerprint"],
+        )
+
+    def weights(self, index: int) -> dict[str, np.ndarray]:
+        """Return all weights at the kept step number `index` (negative counts from the end)."""
+        return self._read("weights", index)
+
+    def buffers(self, index: int) -> dict[str, np.ndarray]:
+        """Return all buffers at the kept step number `index`."""
+        return self._read("buffers", index)
+
+    def metrics(self) -> dict[str, np.ndarray]:
+        """Return every metric over the kept steps, shape (T,), by `split/metric`."""
+        group = self._file["metrics"]
+        return {
+            f"{split}/{name}": group[split][name][:] for split in group for name in group[split]
+        }
+
+    def index_of(self, step: int) -> int:
+        """Return which of the kept steps `step` is.
+
+        Raises:
+            SpecflowError: If the step was not kept.
+        """
+        if step not in self.steps:
+            raise SpecflowError(f"{self._path}: step {step} was not kept; expected {self.steps}")
+        return self.steps.index(step)
+
+    def optimizer(self, step: int) -> dict[str, dict[str, np.ndarray]]:
+        """Return the optimizer state at a split step, by parameter and key.
+
+        Raises:
+            SpecflowError: If no optimizer state was kept at this step.
+        """
+        kept = self._file.get("optimizer", {})
+        if str(step) not in kept:
+            raise SpecflowError(
+                f"{self._path}: no optimizer state at step {step}; it is kept at "
+                f"{sorted(map(int, kept))}; a step declared in checkpoints.split_steps is added "
+                "by training again"
+            )
+        return {
+            parameter: {key: value[()] for key, value in group.items()}
+            for parameter, group in kept[str(step)].items()
+        }
+
+    def _read(self, group: str, index: int) -> dict[str, np.ndarray]:
+        length = len(self.steps)
+        return {
+            name: data[range(length)[index]] for name, data in self._file.get(group, {}).items()
+        }
+
+
+@contextmanager
+def open_trajectory(path: Path) -> Iterator[Trajectory]:
+    """Open a trajectory for reading.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The trajectory.
+
+    Raises:
+        BrokenFileError: If the file is missing, truncated or of another version.
+    """
+    with open_file(path, TRAJECTORY) as file:
+        yield Trajectory(path, file)

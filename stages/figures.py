@@ -1,0 +1,17 @@
+"""Draw every figure from the tables."""
+
+from specflow import paths
+from specflow.figures.draw import draw_all
+from specflow.params.figures import FiguresParams
+from specflow.params.resolve import read_config
+from specflow.stage import run_stage
+
+
+def main() -> None:
+    """Draw what the tables hold, as params.yaml says."""
+    params = read_config(paths.FIGURES_CONFIG, FiguresParams)
+    draw_all(paths.TABLES, paths.FIGURES, params)
+
+
+if __name__ == "__main__":
+    run_stage(main)

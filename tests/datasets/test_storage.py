@@ -1,0 +1,142 @@
+import re
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from specflow.datasets.storage import Split, fingerprint, load, write_dataset
+from specflow.errors import SpecflowError
+from specflow.params.datasets import ModularAdditionParams
+
+CONFIG = ModularAdditionParams(kind="modular_addition", modulus=7, train_fraction=0.5, seed=3)
+INPUTS = np.random.Generator(np.random.PCG64(0)).standard_normal((50, 3, 4))
+TARGETS = np.arange(50)
+
+
+def write(path: Path, pieces: int = 1, **changed: np.ndarray) -> Path:
+    """Write a small dataset, its training inputs in several pieces; `changed` are arrays of it."""
+    arrays = {"inputs": INPUTS, "targets": TARGETS} | changed
+    with write_dataset(path, CONFIG) as writer:
+        for piece in np.array_split(arrays["inputs"], pieces):
+            writer.append("train", "inputs", piece)
+        writer.append("train", "targets", arrays["targets"])
+        writer.append("validation", "inputs", INPUTS[:5])
+        writer.append("validation", "targets", TARGETS[:5])
+    return path
+
+
+def error_of(path: Path) -> str:
+    with pytest.raises(SpecflowError, match=f"(?s)^{re.escape(str(path))}: .*dvc repro") as raised:
+        load(path)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 50, 60])
+def test_loaded_is_what_was_written(tmp_path: Path, pieces: int) -> None:
+    dataset = load(write(tmp_path / "x.h5", pieces))
+    assert sorted(dataset.train) == sorted(dataset.validation) == ["inputs", "targets"]
+    torch.testing.assert_close(dataset.train["inputs"], torch.tensor(INPUTS), rtol=0, atol=0)
+    torch.testing.assert_close(dataset.train["targets"], torch.tensor(TARGETS), rtol=0, atol=0)
+    torch.testing.assert_close(dataset.validation["inputs"], torch.tensor(INPUTS[:5]))
+    assert dataset.config == CONFIG
+
+
+def test_arrays_larger_than_a_chunk_are_kept(tmp_path: Path) -> None:
+    large = np.random.Generator(np.random.PCG64(1)).integers(0, 256, (3, 700_000), dtype=np.uint8)
+    dataset = load(write(tmp_path / "x.h5", 3, inputs=large))
+    np.testing.assert_array_equal(dataset.train["inputs"].numpy(), large)
+
+
+def test_same_pieces_give_the_same_bytes(tmp_path: Path) -> None:
+    first, second = write(tmp_path / "1.h5", 7), write(tmp_path / "2.h5", 7)
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_fingerprint_is_that_of_the_loaded(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.h5")
+    assert fingerprint(path) == load(path).fingerprint
+
+
+def test_fingerprint_does_not_depend_on_pieces(tmp_path: Path) -> None:
+    assert fingerprint(write(tmp_path / "1.h5")) == fingerprint(write(tmp_path / "2.h5", 7))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"inputs": np.nextafter(INPUTS, np.inf)},
+        {"inputs": INPUTS.reshape(50, 4, 3)},
+        {"inputs": INPUTS.view(np.int64)},
+        {"inputs": INPUTS[:49]},
+        {"targets": TARGETS[::-1]},
+    ],
+)
+def test_fingerprint_depends_on_values_shapes_and_types(tmp_path: Path, changed: dict) -> None:
+    same, other = write(tmp_path / "1.h5"), write(tmp_path / "2.h5", **changed)
+    assert fingerprint(same) != fingerprint(other)
+
+
+@pytest.mark.parametrize("piece", [INPUTS.astype(np.float32), INPUTS[:, :2]])
+def test_pieces_that_do_not_fit_are_refused(tmp_path: Path, piece: np.ndarray) -> None:
+    message = r"train/inputs: piece of .* expected float64 rows of shape \(3, 4\)"
+    with write_dataset(tmp_path / "x.h5", CONFIG) as writer:
+        writer.append("train", "inputs", INPUTS)
+        with pytest.raises(ValueError, match=message):
+            writer.append("train", "inputs", piece)
+
+
+def test_error_while_writing_leaves_nothing(tmp_path: Path) -> None:
+    wrong = {"inputs": INPUTS.astype(np.float32), "targets": np.array([object()])}
+    with pytest.raises(TypeError):
+        write(tmp_path / "x.h5", **wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.99])
+def test_truncated_file_is_refused(tmp_path: Path, share: float) -> None:
+    path = write(tmp_path / "x.h5")
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    assert "truncated" in error_of(path)
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_changed_contents_are_refused(tmp_path: Path, split: Split) -> None:
+    path = write(tmp_path / "x.h5")
+    with h5py.File(path, "r+") as file:
+        file[split]["targets"][2] += 1
+    message = r"damaged .*fingerprint [0-9a-f]{64}; expected [0-9a-f]{64}.*dvc repro prepare@x`"
+    assert re.search(message, error_of(path))
+
+
+@pytest.mark.parametrize("key", ["train/targets", "train"])
+def test_removed_arrays_are_refused(tmp_path: Path, key: str) -> None:
+    path = write(tmp_path / "x.h5")
+    with h5py.File(path, "r+") as file:
+        del file[key]
+    assert "damaged" in error_of(path)
+
+
+@pytest.mark.parametrize("attribute", ["fingerprint", "config"])
+def test_wrong_attributes_are_refused(tmp_path: Path, attribute: str) -> None:
+    path = write(tmp_path / "x.h5")
+    with h5py.File(path, "r+") as file:
+        file.attrs[attribute] = "{}"
+    assert "damaged" in error_of(path)
+
+
+def test_other_version_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.h5")
+    with h5py.File(path, "r+") as file:
+        file.attrs["version"] = 99
+    assert re.search(r"version 99; expected .*version 1;", error_of(path))
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    assert "no such file" in error_of(tmp_path / "missing.h5")
+    (tmp_path / "text.h5").write_text("not HDF5")
+    assert "truncated" in error_of(tmp_path / "text.h5")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["a"] = 1
+    assert "expected dataset" in error_of(tmp_path / "other.h5")

@@ -1,0 +1,184 @@
+"""Synthetic tables as `collect` writes them: a known network that learns, forgets nothing."""
+
+import csv
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+Row = Sequence[object]
+NUM_VALUES = 16
+STEPS_PER_EPOCH = 10
+
+HEADERS = {
+    "history": "experiment seed step epoch split metric value",
+    "spectra": "experiment seed step epoch matrix effective_rank normalized_effective_rank "
+    "mass_rank stable_rank gini frobenius_norm agreement_score",
+    "alignment": "experiment seed step epoch pair alignment_score",
+    "singular_values": "experiment matrix step epoch index mean std",
+    "agreement_diagonal": "experiment matrix step epoch index mean std",
+    "alignment_diagonal": "experiment pair step epoch index mean std",
+    "pruning": "experiment seed step epoch split keep keep_fraction metric value",
+    "interpolation": "connection trunk_seed split_step split_epoch branches alpha split keep "
+    "keep_fraction metric value",
+    "barriers": "connection trunk_seed split_step split_epoch branches split keep keep_fraction "
+    "metric barrier",
+    "end_agreement": "connection trunk_seed split_step split_epoch branches matrix agreement_score",
+    "matrices": "experiment matrix label depth rows columns null_agreement",
+    "pairs": "experiment pair depth null_alignment",
+    "connections": "connection experiment",
+}
+
+
+def checkpoint_steps(num: int) -> list[int]:
+    """Step 0, some in the first epoch, then an even spacing."""
+    first = [0, 1, 2, 5]
+    return (first + [STEPS_PER_EPOCH * n for n in range(1, num)])[:num]
+
+
+@dataclass
+class World:
+    """What the synthetic tables hold."""
+
+    experiments: tuple[str, ...] = ("grokking", "grokking_no_decay", "digits_vgg")
+    connections: dict[str, str] = field(default_factory=lambda: {"digits_vgg": "digits_vgg"})
+    seeds: tuple[int, ...] = (0, 1, 2)
+    num_checkpoints: int = 30
+    num_matrices: int = 8
+    fractions: tuple[float, ...] = (0.5,)
+    num_values: int = NUM_VALUES
+    undefined_agreement: bool = False
+    splits: tuple[int, ...] = (0, 5, 30, 150)
+
+    def label(self, index: int) -> str:
+        names = ["embedding", "block 1 attention in", "block 1 attention out", "block 1 MLP in"]
+        names += ["block 1 MLP out", "conv 6", "linear 7", "output"]
+        return names[index] if index < len(names) else f"linear {index}"
+
+    def matrix(self, index: int) -> str:
+        return f"layers.{index}.weight"
+
+    def pair(self, index: int) -> str:
+        return f"{self.label(index)} -> {self.label(index + 1)}"
+
+
+def _rows_of_experiment(world: World, name: str) -> Iterable[tuple[str, Row]]:
+    noise = np.random.default_rng(abs(hash_of(name)))
+    late = name != "grokking_no_decay"
+    for index in range(world.num_matrices):
+        yield "matrices", (name, world.matrix(index), world.label(index), index, 64, 32, 0.004)
+    for index in range(world.num_matrices - 1):
+        yield "pairs", (name, world.pair(index), index, 0.08 + 0.01 * index)
+    steps = checkpoint_steps(world.num_checkpoints)
+    for step in steps:
+        done = step / steps[-1] if steps[-1] else 0.0
+        when = (step, step / STEPS_PER_EPOCH)
+        for seed in world.seeds:
+            yield from _learning(world, name, seed, when, done, late, noise)
+            yield from _spectra(world, name, seed, when, done, late, noise)
+        yield from _diagonals(world, name, when, done, late)
+
+
+def hash_of(name: str) -> int:
+    return sum(ord(letter) * 31**place for place, letter in enumerate(name)) % 2**31
+
+
+def _learning(world, name, seed, when, done, late, noise) -> Iterable[tuple[str, Row]]:
+    variants = [("full", 1.0)] + [(k, f) for f in world.fractions for k in ("top", "bottom")]
+    for split in ("train", "validation"):
+        midpoint = 0.1 if split == "train" else (0.6 if late else 5.0)
+        for keep, fraction in variants:
+            shift = {"full": 0, "top": 0.03 / fraction, "bottom": 1.5 / fraction}[keep]
+            learnt = 1 / (1 + np.exp(-30 * (done - midpoint - shift + 0.02 * noise.normal())))
+            values = {"loss": 5 * np.exp(-9 * learnt) * np.exp(0.1 * noise.normal())}
+            values["error"] = 0.9 * (1 - learnt)
+            for metric, value in values.items():
+                row = (split, keep, fraction, metric, value)
+                yield "pruning", (name, seed, *when, *row)
+                if keep == "full":
+                    yield "history", (name, seed, *when, split, metric, value)
+
+
+def _spectra(world, name, seed, when, done, late, noise) -> Iterable[tuple[str, Row]]:
+    for index in range(world.num_matrices):
+        rank = 0.95 - (0.6 if late else 0.1) * done * (index + 3) / world.num_matrices / 1.4
+        rank += 0.01 * noise.normal()
+        agreement: object = round(0.004 + 0.996 * done ** (1 + index / 3), 5)
+        if world.undefined_agreement:
+            agreement = ""
+        row = (rank * 32, rank, 0.5, 4.0, 0.3, 10.0, agreement)
+        yield "spectra", (name, seed, *when, world.matrix(index), *row)
+    for index in range(world.num_matrices - 1):
+        score = 0.08 + 0.3 * done * np.exp(-index) + 0.01 * noise.normal()
+        yield "alignment", (name, seed, *when, world.pair(index), abs(score))
+
+
+def _diagonals(world, name, when, done, late) -> Iterable[tuple[str, Row]]:
+    for matrix in {world.matrix(1), world.matrix(world.num_matrices // 2)}:
+        for i in range(world.num_values):
+            growth = 6 * np.exp(-5 * i / world.num_values) * done**1.5
+            value = (1 - i / world.num_values) * (1 - (0.5 if late else 0) * done) + growth
+            yield "singular_values", (name, matrix, *when, i + 1, value, 0.05 * value)
+            settled = done ** (0.2 + 3 * i / world.num_values)
+            yield "agreement_diagonal", (name, matrix, *when, i + 1, settled, 0.01)
+    for pair in {world.pair(0), world.pair((world.num_matrices - 1) // 2)}:
+        for i in range(world.num_values):
+            peak = np.exp(-(((i / world.num_values) - 0.8 * (1 - done)) ** 2) / 0.02)
+            value = 0.08 + (0.5 if late else 0.05) * done * peak
+            yield "alignment_diagonal", (name, pair, *when, i + 1, value, 0.01)
+
+
+def _rows_of_connection(world: World, name: str) -> Iterable[tuple[str, Row]]:
+    yield "connections", (name, world.connections[name])
+    noise = np.random.default_rng(7)
+    variants = [("full", 1.0)] + [(k, f) for f in world.fractions for k in ("top", "bottom")]
+    for seed, step in ((seed, step) for seed in world.seeds[:2] for step in world.splits):
+        where = (name, seed, step, step / STEPS_PER_EPOCH, "0-1")
+        joined = step / (step + 20)
+        for index in range(world.num_matrices):
+            score = 0.004 + 0.9 * joined * np.exp(-index / 8) * (1 + 0.1 * noise.random())
+            yield "end_agreement", (*where, world.matrix(index), score)
+        for split, (keep, fraction) in (
+            (split, variant) for split in ("train", "validation") for variant in variants
+        ):
+            base = {"full": 0.05, "top": 0.08, "bottom": 2.2}[keep]
+            for metric, size in (("loss", 2.2), ("error", 0.8)):
+                height = size * (1 - joined) * (0.1 if keep == "bottom" else 1)
+                height += 0.02 * size * noise.normal()
+                what = (split, keep, fraction, metric)
+                yield "barriers", (*where, *what, height)
+                for alpha in np.linspace(0, 1, 11):
+                    value = base * size / 2.2 + 4 * height * alpha * (1 - alpha)
+                    row = (*where, round(float(alpha), 3), *what, value)
+                    yield "interpolation", row
+
+
+@pytest.fixture
+def make_tables(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes the tables of a World (its keywords) and returns their folder."""
+
+    def make(**world_settings) -> Path:
+        world = World(**world_settings)
+        rows: dict[str, list[Row]] = {name: [] for name in HEADERS}
+        for name in world.experiments:
+            for table, row in _rows_of_experiment(world, name):
+                rows[table].append(row)
+        for name in world.connections:
+            for table, row in _rows_of_connection(world, name):
+                rows[table].append(row)
+        folder = tmp_path / "tables"
+        folder.mkdir(exist_ok=True)
+        for table, header in HEADERS.items():
+            with (folder / f"{table}.csv").open("w", newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(header.split())
+                writer.writerows([_short(cell) for cell in row] for row in rows[table])
+        return folder
+
+    return make
+
+
+def _short(cell: object) -> object:
+    return f"{cell:.5g}" if isinstance(cell, float) else cell

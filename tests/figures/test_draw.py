@@ -1,0 +1,146 @@
+import os
+import struct
+import subprocess
+import sys
+
+import pytest
+
+from specflow.figures.draw import draw_all
+from specflow.params.figures import FiguresParams
+
+PANEL = {
+    "experiments": ["grokking", "grokking_no_decay"],
+    "matrix": "layers.1.weight",
+    "pair": "embedding -> block 1 attention in",
+    "scale": "log",
+}
+
+
+def params(**settings) -> FiguresParams:
+    return FiguresParams.model_validate({"dpi": 60, **settings})
+
+
+def names(paths) -> set[str]:
+    return {path.stem for path in paths}
+
+
+def test_every_figure_is_drawn_small_and_as_wide_as_a_readme(make_tables, tmp_path):
+    experiments = ("grokking", "digits_vgg")
+    panel = {**PANEL, "experiments": experiments}
+    settings = params(
+        dpi=130, grokking=panel, experiments={"grokking": {"scale": "log", "x": "step"}}
+    )
+    drawn = draw_all(make_tables(experiments=experiments), tmp_path / "figures", settings)
+    of_experiment = {"losses", "singular_values", "effective_rank", "agreement", "alignment"}
+    expected = {f"{figure}_{name}" for figure in of_experiment for name in experiments}
+    expected |= {"barriers_digits_vgg", "interpolation_digits_vgg", "end_agreement_digits_vgg"}
+    assert names(drawn) == expected | {"grokking"}
+    for path in drawn:
+        content = path.read_bytes()
+        (width,) = struct.unpack(">I", content[16:20])
+        assert width == 1170
+        assert len(content) < 200_000
+
+
+def test_the_same_numbers_give_the_same_bytes_and_others_do_not(make_tables, tmp_path):
+    def draw(run: str, count: int, connections: dict, settings: FiguresParams):
+        tables = make_tables(
+            num_checkpoints=count,
+            experiments=("grokking",),
+            connections=connections,
+            splits=(0, count),
+        )
+        drawn = draw_all(tables, tmp_path / run, settings)
+        return {path.name: path.read_bytes() for path in drawn}
+
+    everything = ({"grokking": "grokking"}, params(grokking={**PANEL, "experiments": ["grokking"]}))
+    first = draw("first", 4, *everything)
+    assert draw("second", 4, *everything) == first
+    other = draw("other", 5, {}, params())
+    assert all(first[name] != content for name, content in other.items())
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        {"seeds": (0,), "num_values": 1, "num_matrices": 2, "fractions": ()},
+        {"num_checkpoints": 1, "splits": (0,), "undefined_agreement": True},
+        {"num_checkpoints": 2, "num_matrices": 20, "fractions": (0.1, 0.25, 0.5, 0.9)},
+    ],
+    ids=str,
+)
+def test_unusual_tables_are_drawn(make_tables, tmp_path, world):
+    settings = {"num_checkpoints": 5, "experiments": ("digits_vgg",), **world}
+    drawn = draw_all(
+        make_tables(**settings),
+        tmp_path / "figures",
+        params(experiments={"digits_vgg": {"scale": "log"}}),
+    )
+    assert len(drawn) == 8
+
+
+def test_without_connections_nothing_of_connections_is_read(make_tables, tmp_path):
+    tables = make_tables(connections={}, experiments=("digits_vgg",), num_checkpoints=4)
+    for name in ("barriers", "interpolation", "end_agreement"):
+        (tables / f"{name}.csv").unlink()
+    drawn = draw_all(tables, tmp_path / "figures", params())
+    assert names(drawn) & {"barriers_digits_vgg", "interpolation_digits_vgg"} == set()
+    assert len(drawn) == 5
+
+
+def test_an_experiment_without_pairs_has_no_alignment_figure(make_tables, tmp_path):
+    tables = make_tables(connections={}, experiments=("digits_vgg",), num_checkpoints=4)
+    for name in ("pairs", "alignment", "alignment_diagonal"):
+        table = tables / f"{name}.csv"
+        table.write_text(table.read_text().splitlines()[0] + "\n")
+    drawn = draw_all(tables, tmp_path / "figures", params())
+    assert names(drawn) == {
+        f"{name}_digits_vgg"
+        for name in ("losses", "singular_values", "effective_rank", "agreement")
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"grokking": {**PANEL, "experiments": ["absent"]}},
+            "'absent'; the tables have digits_vgg",
+        ),
+        ({"experiments": {"absent": {}}}, "'absent'"),
+        ({"experiments": {"digits_vgg": {"matrix": "w"}}}, "digits_vgg.matrix: got 'w'; expected"),
+        ({"experiments": {"digits_vgg": {"pair": "a -> b"}}}, "digits_vgg.pair: got 'a -> b'"),
+        (
+            {"grokking": {**PANEL, "experiments": ["digits_vgg"], "matrix": "w"}},
+            "figures.grokking.matrix: got 'w'",
+        ),
+    ],
+)
+def test_names_that_the_tables_lack_are_refused_before_anything_is_written(
+    make_tables, tmp_path, settings, message
+):
+    tables = make_tables(experiments=("digits_vgg",), num_checkpoints=3)
+    with pytest.raises(ValueError, match=message):
+        draw_all(tables, tmp_path / "figures", params(**settings))
+    assert not (tmp_path / "figures").exists()
+
+
+def test_a_missing_table_is_named(make_tables, tmp_path):
+    tables = make_tables(experiments=("digits_vgg",), num_checkpoints=3)
+    (tables / "matrices.csv").unlink()
+    with pytest.raises(ValueError, match=r"matrices\.csv"):
+        draw_all(tables, tmp_path / "figures", params())
+
+
+def test_drawing_imports_neither_torch_nor_pyplot():
+    program = (
+        "import sys, specflow.figures.draw\n"
+        "print({'torch', 'pandas', 'matplotlib.pyplot'} & set(sys.modules))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.stdout.strip() == "set()", result.stderr

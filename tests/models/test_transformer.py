@@ -1,0 +1,211 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from specflow.models import transformer as module
+from specflow.models.transformer import Transformer, TransformerBlock, sinusoidal_positions
+from specflow.params.datasets import TokenShape
+from specflow.params.models import TransformerParams
+
+NORMS = ("none", "layer")
+PAPER = TransformerParams(
+    kind="transformer", num_blocks=1, d_model=128, num_heads=4, d_mlp=512, norm="none"
+)
+# 6 tokens and width 32: below 12 samples inputs do not repeat enough for a table; above, scores
+# and values are tables too where heads times positions are few beside the width.
+WAYS = {"dense": (9, 2), "gathered": (216, 4), "tables": (216, 2)}
+
+
+class Reference(nn.Module):
+    """The same network from torch's own encoder, at every position."""
+
+    def __init__(self, model: Transformer) -> None:
+        super().__init__()
+        block = model.blocks[0]
+        self.embedding, self.output = model.embedding, model.output
+        self.positions = model.positions
+        layer = nn.TransformerEncoderLayer(
+            block.linear1.in_features,
+            block.self_attn.num_heads,
+            block.linear1.out_features,
+            dropout=0.0,
+            batch_first=True,
+            norm_first=True,
+        )
+        norm = nn.LayerNorm(block.linear1.in_features)
+        if isinstance(model.norm, nn.Identity):
+            layer.norm1, layer.norm2, norm = nn.Identity(), nn.Identity(), nn.Identity()
+        self.encoder = nn.TransformerEncoder(
+            layer, len(model.blocks), norm, enable_nested_tensor=False
+        ).double()
+        self.encoder.layers.load_state_dict(model.blocks.state_dict())
+        self.encoder.norm.load_state_dict(model.norm.state_dict())
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.embedding(tokens) * math.sqrt(self.embedding.embedding_dim) + self.positions
+        mask = nn.Transformer.generate_square_subsequent_mask(tokens.shape[1], dtype=x.dtype)
+        return self.output(self.encoder(x, mask=mask, is_causal=True))
+
+
+def gradients(model: nn.Module, logits: Tensor) -> dict[str, Tensor]:
+    """Gradients of a loss with another weight for every logit."""
+    weights = torch.linspace(-1, 1, logits.numel(), dtype=logits.dtype).reshape(logits.shape)
+    names, parameters = zip(*model.named_parameters(), strict=True)
+    grads = torch.autograd.grad((logits.sin() * weights).sum(), parameters)
+    return dict(zip(names, grads, strict=True))
+
+
+def assert_same(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        torch.testing.assert_close(value, theirs[name], rtol=1e-10, atol=1e-10, msg=name)
+        assert value.abs().max() > 1e-6, f"{name} has no gradient: nothing was compared"
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("num_blocks", [1, 3])
+@pytest.mark.parametrize("batch", [9, 216])
+def test_outputs_and_gradients_are_those_of_torch_encoder(
+    models, sequences, norm, num_blocks, batch
+):
+    model = models.transformer(num_blocks=num_blocks, norm=norm)
+    reference = Reference(model)
+    ours, theirs = model(sequences[:batch]), reference(sequences[:batch])
+    torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+    expected = {
+        name.replace("encoder.layers", "blocks").replace("encoder.norm", "norm"): value
+        for name, value in gradients(reference, theirs).items()
+    }
+    assert_same(gradients(model, ours), expected)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("num_blocks", [1, 3])
+@pytest.mark.parametrize("way", WAYS)
+def test_last_position_only_is_the_last_position_of_all(
+    models, sequences, monkeypatch, norm, num_blocks, way
+):
+    batch, num_heads = WAYS[way]
+    calls = []
+    attention = module.last_attention_from_tables
+    monkeypatch.setattr(
+        module, "last_attention_from_tables", lambda *args: calls.append(1) or attention(*args)
+    )
+    tokens = sequences[:batch]
+    full = models.transformer(num_blocks, num_heads, norm)
+    last = models.transformer(num_blocks, num_heads, norm, last=True)
+    ours, theirs = last(tokens), full(tokens)[:, -1]
+    assert bool(calls) == (way == "tables" and num_blocks == 1)
+    torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+    assert_same(gradients(last, ours), gradients(full, theirs))
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("num_heads", [2, 4])
+def test_a_sample_does_not_depend_on_the_rest_of_the_batch(models, sequences, last, num_heads):
+    model = models.transformer(2 - last, num_heads, last=last)
+    together = model(sequences)
+    apart = torch.cat([model(part) for part in sequences.split(9)])
+    torch.testing.assert_close(together, apart, rtol=1e-10, atol=1e-10)
+
+
+def test_positions_see_only_what_comes_before_them(models, sequences):
+    model = models.transformer(num_blocks=2)
+    other = sequences.clone()
+    other[:, 2] = (other[:, 2] + 1) % 6
+    ours, theirs = model(sequences), model(other)
+    torch.testing.assert_close(ours[:, :2], theirs[:, :2], rtol=1e-12, atol=1e-12)
+    assert ((ours - theirs)[:, 2].norm(dim=-1) > 1e-3).all()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_results_are_the_same_bits_under_deterministic_algorithms(models, sequences, way):
+    batch, num_heads = WAYS[way]
+    was_on = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        model = models.transformer(1, num_heads, last=True).float()
+        first, second = (gradients(model, model(sequences[:batch])) for _ in range(2))
+    finally:
+        torch.use_deterministic_algorithms(was_on)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_autocast_stays_near_full_precision(models, sequences, way):
+    batch, num_heads = WAYS[way]
+    model = models.transformer(1, num_heads, last=True).float()
+    exact = model(sequences[:batch])
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model(sequences[:batch])
+    ours, theirs = (
+        torch.cat([grad.flatten() for grad in gradients(model, logits.float()).values()])
+        for logits in (half, exact)
+    )
+    assert half.dtype == torch.bfloat16
+    assert (half.float() - exact).norm() < 0.02 * exact.norm()
+    assert (ours - theirs).norm() < 0.2 * theirs.norm()
+
+
+def test_block_has_the_parameters_and_initialization_of_torch_layer():
+    params = PAPER.model_copy(update={"norm": "layer"})
+    torch.manual_seed(3)
+    ours = TransformerBlock(params).state_dict()
+    torch.manual_seed(3)
+    theirs = nn.TransformerEncoderLayer(128, 4, 512).state_dict()
+    assert list(ours) == list(theirs)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_without_norm_only_norms_are_missing(models):
+    with_norm = set(models.transformer(norm="layer").state_dict())
+    without = set(models.transformer(norm="none").state_dict())
+    assert without < with_norm
+    assert {name.split(".")[-2] for name in with_norm - without} == {"norm1", "norm2", "norm"}
+
+
+def test_paper_size_has_as_many_parameters_as_written_out():
+    model = Transformer(PAPER, TokenShape(num_tokens=114, length=3))
+    attention = 3 * 128 * (128 + 1) + 128 * (128 + 1)
+    mlp = 512 * (128 + 1) + 128 * (512 + 1)
+    expected = 114 * 128 + attention + mlp + 114 * (128 + 1)
+    assert sum(p.numel() for p in model.parameters()) == expected == 227_058
+
+
+def test_embedding_and_output_are_uniform_and_output_bias_zero():
+    torch.manual_seed(0)
+    model = Transformer(PAPER, TokenShape(num_tokens=114, length=3))
+    for weight in (model.embedding.weight, model.output.weight):
+        assert 0.099 < weight.abs().max() <= 0.1
+        assert weight.std().item() == pytest.approx(0.2 / math.sqrt(12), rel=0.02)
+    assert not model.output.bias.any()
+
+
+def test_sinusoidal_positions_match_the_formula_of_the_paper():
+    expected = torch.tensor(
+        [
+            [f(t / 10000 ** (i / 8)) for i in range(0, 8, 2) for f in (math.sin, math.cos)]
+            for t in range(5)
+        ]
+    )
+    torch.testing.assert_close(sinusoidal_positions(5, 8), expected)
+
+
+def test_positions_are_no_part_of_the_weights(models):
+    model = models.transformer()
+    assert "positions" in dict(model.named_buffers())
+    assert "positions" not in model.state_dict()
+
+
+def test_a_step_down_the_gradient_lowers_the_loss(models, sequences):
+    model = models.transformer(last=True)
+    targets = sequences.sum(1) % 6
+    before = functional.cross_entropy(model(sequences), targets)
+    before.backward()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter -= 0.01 * parameter.grad
+    assert functional.cross_entropy(model(sequences), targets) < before

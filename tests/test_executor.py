@@ -1,0 +1,91 @@
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from specflow import executor
+from specflow.errors import SpecflowError
+from specflow.executor import num_workers, run_members
+
+SOURCE = Path(executor.__file__).parents[1]
+
+
+def write_own_process(job, report):
+    Path(job).write_text(str(os.getpid()))
+    report(1)
+
+
+def fail_on_negative(job, report):
+    path, number = job
+    if number < 0:
+        raise SpecflowError(f"got {number}")
+    Path(path).write_text(str(number))
+
+
+def break_down(job, report):
+    raise RuntimeError("our own bug")
+
+
+def run(function, jobs, workers):
+    run_members(function, jobs, title="test", total=len(jobs), workers=workers)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_member_runs(tmp_path, workers):
+    jobs = {name: str(tmp_path / name) for name in "abc"}
+    run(write_own_process, jobs, workers)
+    processes = {(tmp_path / name).read_text() for name in "abc"}
+    here = str(os.getpid())
+    assert (processes == {here}) if workers == 1 else (here not in processes)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_failures_are_named_and_do_not_stop_the_others(tmp_path, workers):
+    jobs = {"a": (str(tmp_path / "a"), -1), "b": (str(tmp_path / "b"), 2), "c": ("", -3)}
+    with pytest.raises(SpecflowError, match="a: got -1; c: got -3"):
+        run(fail_on_negative, jobs, workers)
+    assert (tmp_path / "b").read_text() == "2"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_bugs_are_not_hidden(workers):
+    with pytest.raises(RuntimeError, match="our own bug"):
+        run(break_down, {"a": 1, "b": 2}, workers)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", ""])
+def test_bad_number_of_workers_is_refused(monkeypatch, value):
+    monkeypatch.setenv("SPECFLOW_WORKERS", value)
+    with pytest.raises(SpecflowError, match=r"SPECFLOW_WORKERS.*whole number"):
+        num_workers()
+
+
+def test_number_of_workers_comes_from_the_environment(monkeypatch):
+    monkeypatch.setenv("SPECFLOW_WORKERS", "3")
+    assert num_workers() == 3
+    monkeypatch.delenv("SPECFLOW_WORKERS")
+    assert num_workers() >= 1
+
+
+def test_orphan_ends_soon_after_its_parent_is_killed(tmp_path):
+    pid = tmp_path / "pid"
+    child = (
+        "import os, time; from specflow.executor import exit_with_parent; exit_with_parent(); "
+        f"open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    )
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    environment = os.environ | {"PYTHONPATH": str(SOURCE)}
+    process = subprocess.Popen([sys.executable, "-c", parent], env=environment)
+    while not (pid.exists() and pid.read_text()):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    orphan = Path(f"/proc/{pid.read_text()}/stat")
+    deadline = time.monotonic() + 10
+    while orphan.exists() and orphan.read_text().split()[2] != "Z":
+        assert time.monotonic() < deadline, "the orphan is still there"
+        time.sleep(0.05)

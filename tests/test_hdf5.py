@@ -1,0 +1,112 @@
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from specflow.errors import SpecflowError
+from specflow.hdf5 import BrokenFileError, create, open_file, write, write_row
+from specflow.layouts import Layout
+
+THING = Layout("thing", 1)
+
+
+def write_thing(path, layout=THING):
+    with create(path, layout, {"config": "{}"}) as file:
+        write(file, "group/values", np.arange(5.0))
+
+
+def test_file_reads_back(tmp_path):
+    write_thing(tmp_path / "a" / "thing.h5")
+    with open_file(tmp_path / "a" / "thing.h5", THING) as file:
+        assert file["group/values"][:].tolist() == [0, 1, 2, 3, 4]
+        assert file.attrs["config"] == "{}"
+
+
+def test_same_content_gives_the_same_bytes(tmp_path):
+    write_thing(tmp_path / "a.h5")
+    write_thing(tmp_path / "b.h5")
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+def test_error_while_writing_leaves_nothing_and_keeps_the_old_file(tmp_path):
+    path = tmp_path / "thing.h5"
+    write_thing(path)
+    before = path.read_bytes()
+
+    def fail():
+        with create(path, THING, {}) as file:
+            write(file, "values", np.zeros(3))
+            raise KeyError("our own bug")
+
+    with pytest.raises(KeyError):
+        fail()
+    assert [p.name for p in tmp_path.iterdir()] == ["thing.h5"]
+    assert path.read_bytes() == before
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no permission to mount a small tmpfs")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("size", [100_000, 200_000, 1_000_000])
+def test_full_disk_is_an_error_and_leaves_nothing(small_disk, size):
+    path = small_disk / "thing.h5"
+    (small_disk / "other").write_bytes(bytes(1_000_000))
+
+    def fill():
+        with create(path, THING, {}) as file:
+            write(file, "values", np.ones(size, dtype=np.int8))
+
+    with pytest.raises(SpecflowError, match=r"cannot write .*thing.h5.*No space left"):
+        fill()
+    assert [p.name for p in small_disk.iterdir()] == ["other"]
+
+
+def test_missing_file_is_named_with_how_to_get_it(tmp_path):
+    with (
+        pytest.raises(BrokenFileError, match=r"absent.h5: there is no such file.*dvc repro"),
+        open_file(tmp_path / "absent.h5", THING),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("kept", [0, 10, 100, 2000])
+def test_truncated_file_is_named_with_how_to_rebuild_it(tmp_path, kept):
+    path = tmp_path / "thing.h5"
+    write_thing(path)
+    path.write_bytes(path.read_bytes()[:kept])
+    with (
+        pytest.raises(BrokenFileError, match=r"thing.h5: broken or truncated.*dvc repro"),
+        open_file(path, THING),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("layout", [Layout("thing", 2), Layout("other", 1)])
+def test_other_kind_or_version_is_refused(tmp_path, layout):
+    write_thing(tmp_path / "thing.h5", layout)
+    with (
+        pytest.raises(BrokenFileError, match=rf"got {layout.kind} of version {layout.version}"),
+        open_file(tmp_path / "thing.h5", THING),
+    ):
+        pass
+
+
+def test_rows_are_stored_a_step_a_chunk(tmp_path):
+    path = tmp_path / "thing.h5"
+    with create(path, THING, {}) as file:
+        for index in range(3):
+            write_row(file, {"w": np.full((2, 2), index), "x": float(index)}, index, 3)
+    with open_file(path, THING) as file:
+        assert file["w"].chunks == (1, 2, 2)
+        assert file["w"][:, 0, 0].tolist() == [0, 1, 2]
+        assert file["x"][:].tolist() == [0, 1, 2]

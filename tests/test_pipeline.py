@@ -1,0 +1,178 @@
+"""The whole graph on the tiny preset: real `dvc repro` in a temporary clone."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+pytestmark = pytest.mark.slow
+
+
+class Project:
+    """A clone of the working tree, on the tiny preset."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **os.environ,
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "SPECFLOW_DEVICE": "cpu",
+            "SPECFLOW_WORKERS": "1",
+        } | {
+            f"GIT_{role}_{key}": "test@test"
+            for role in ("AUTHOR", "COMMITTER")
+            for key in ("NAME", "EMAIL")
+        }
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True
+        )
+        if check:
+            assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def stages_run_by(self, *command: str) -> list[str]:
+        """Return the stages whose commands a dvc command ran, in order."""
+        lines = self.run("dvc", *command).stdout.splitlines()
+        running = [line.split("'")[1] for line in lines if line.startswith("Running stage")]
+        return running
+
+    def change(self, old: str, new: str) -> None:
+        params = self.folder / "params.yaml"
+        text = params.read_text()
+        assert text.count(old) == 1, old
+        params.write_text(text.replace(old, new))
+
+    def summary(self) -> dict:
+        return json.loads((self.folder / "results/metrics/summary.json").read_text())
+
+    def tracked(self) -> dict[str, bytes]:
+        folders = ("config", "metrics", "tables", "figures")
+        files = (p for f in folders for p in (self.folder / "results" / f).rglob("*"))
+        return {str(p.relative_to(self.folder)): p.read_bytes() for p in files if p.is_file()}
+
+
+def clone(folder: Path) -> Project:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.split("\0")):
+        if (name.startswith("results/") and name != "results/.gitignore") or name == "dvc.lock":
+            continue
+        source = ROOT / name
+        if source.is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder / name)
+    shutil.copy(ROOT / "presets" / "tiny.yaml", folder / "params.yaml")
+    project = Project(folder)
+    project.run("git", "init", "--quiet")
+    project.run("git", "add", "--all")
+    project.run("git", "commit", "--quiet", "--message", "clone")
+    return project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The clone after its first whole run, committed."""
+    project = clone(tmp_path_factory.mktemp("clone"))
+    project.first_run = project.stages_run_by("repro")  # type: ignore[attr-defined]
+    project.run("git", "add", "--all")
+    project.run("git", "commit", "--quiet", "--message", "results")
+    return project
+
+
+def test_every_stage_runs_once(project):
+    per_experiment = [
+        f"{stage}@{name}"
+        for stage in ("train", "spectra", "prune")
+        for name in ("grokking", "grokking_no_decay", "digits_vgg")
+    ]
+    expected = ["resolve", "prepare@addition", "prepare@digits", *per_experiment]
+    expected += ["branch@digits_vgg", "connect@digits_vgg", "collect", "figures"]
+    assert sorted(project.first_run) == sorted(expected)
+
+
+def test_results_are_there_and_small(project):
+    names = set(project.tracked())
+    for table in ("history", "spectra", "alignment", "pruning", "barriers", "end_agreement"):
+        assert f"results/tables/{table}.csv" in names
+    for figure in ("grokking", "effective_rank_digits_vgg", "barriers_digits_vgg"):
+        assert f"results/figures/{figure}.png" in names
+    tables = project.folder / "results" / "tables"
+    assert sum(path.stat().st_size for path in tables.iterdir()) < 5_000_000
+
+
+def test_summary_has_mean_and_std_of_every_experiment_and_connection(project):
+    summary = project.summary()
+    assert set(summary["experiments"]) == {"grokking", "grokking_no_decay", "digits_vgg"}
+    grokking = summary["experiments"]["grokking"]
+    assert 0 <= grokking["validation/error"]["mean"] <= 1
+    assert grokking["normalized_effective_rank"]["std"] >= 0
+    assert grokking["pruned"]["bottom_0.5"]["train/loss"]["mean"] > 0
+    splits = summary["connections"]["digits_vgg"]
+    assert set(splits) == {"split_0", "split_9"}
+    assert set(splits["split_0"]["validation/loss_barrier"]) == {"mean", "std"}
+
+
+def test_nothing_runs_again_and_git_stays_clean(project):
+    assert project.stages_run_by("repro") == []
+    assert project.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_dvc_shows_metrics_and_plots(project):
+    assert "grokking" in project.run("dvc", "metrics", "show", "--json").stdout
+    shown = project.run("dvc", "plots", "show", "--json")
+    assert json.loads(shown.stdout)
+
+
+def test_changed_experiment_reruns_its_own_stages_and_reverting_costs_no_training(project):
+    key = "experiments.grokking.optimizer.weight_decay"
+    ran = project.stages_run_by("exp", "run", "-S", f"{key}=0.5")
+    own = ["train@grokking", "spectra@grokking", "prune@grokking"]
+    assert sorted(ran) == sorted(["resolve", *own, "collect", "figures"])
+    difference = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
+    changed = difference["results/metrics/summary.json"]
+    assert any(name.startswith("experiments.grokking.") for name in changed)
+    assert not any("no_decay" in name or "digits" in name for name in changed)
+    project.run("git", "checkout", "params.yaml")
+    ran = project.stages_run_by("repro")
+    assert not set(ran) & {"train@grokking", "spectra@grokking", "prune@grokking"}
+    assert project.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_more_interpolation_points_train_nothing(project):
+    project.change("num_points: 3", "num_points: 4")
+    ran = project.stages_run_by("repro")
+    assert sorted(ran) == ["collect", "connect@digits_vgg", "figures", "resolve"]
+    project.run("git", "checkout", ".")
+    project.run("dvc", "checkout", "--force")
+
+
+def test_figures_are_redrawn_without_any_heavy_result(project, tmp_path):
+    copy = Project(tmp_path / "copy")
+    project.run("git", "clone", "--quiet", str(project.folder), str(copy.folder))
+    assert copy.stages_run_by("repro", "--allow-missing") == []
+    copy.change("dpi: 100", "dpi: 90")
+    ran = copy.stages_run_by("repro", "--allow-missing")
+    assert sorted(ran) == ["figures", "resolve"]
+
+
+def test_bad_parameter_fails_before_anything_runs(project):
+    project.change("weight_decay: 1.0", "weight_decay: '1.0'")
+    done = project.run("dvc", "repro", check=False)
+    assert done.returncode != 0
+    message = "experiments.grokking.optimizer.weight_decay: got '1.0'; expected a valid number"
+    assert message in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
+    assert "Running stage 'train" not in done.stdout
+    project.run("git", "checkout", ".")
+    assert project.run("dvc", "repro").returncode == 0
+    assert project.run("git", "status", "--porcelain").stdout == ""
