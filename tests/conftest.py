@@ -37,7 +37,7 @@ def addition_run(workplace: Path) -> RunParams:
     return RunParams.model_validate(
         MEASURES
         | {
-            "kind": "classification",
+            "problem": {"kind": "classification"},
             "experiment": "addition",
             "dataset_name": "addition",
             "dataset": dataset,
@@ -75,7 +75,7 @@ def digits_run(workplace: Path) -> RunParams:
     return RunParams.model_validate(
         MEASURES
         | {
-            "kind": "classification",
+            "problem": {"kind": "classification"},
             "experiment": "digits",
             "dataset_name": "digits",
             "dataset": dataset,

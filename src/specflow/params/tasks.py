@@ -10,6 +10,7 @@ from specflow.params.checkpoints import CheckpointParams
 from specflow.params.datasets import DatasetParams
 from specflow.params.models import ModelParams
 from specflow.params.optimization import OptimizerParams, ScheduleParams
+from specflow.params.problems import ProblemParams
 
 
 class EvaluationParams(Section):
@@ -53,7 +54,7 @@ class SpectraParams(Section):
 class TrainingParams(Section):
     """A kind of learning problem with its model, optimizer, budget and checkpoint plan."""
 
-    kind: Literal["classification"]
+    problem: ProblemParams
     model: ModelParams
     optimizer: OptimizerParams
     schedule: ScheduleParams

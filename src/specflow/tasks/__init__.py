@@ -23,4 +23,4 @@ def build_task(run: RunParams, data: Mapping[Split, Mapping[str, Tensor]]) -> Ta
     Returns:
         The task.
     """
-    return _KINDS[run.kind](run, data)
+    return _KINDS[run.problem.kind](run, data)
