@@ -1,10 +1,12 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from specflow import datasets, paths
+from specflow.datasets.storage import write_dataset
 from specflow.params.datasets import DigitsParams, ModularAdditionParams
 from specflow.params.tasks import RunParams
 
@@ -98,6 +100,51 @@ def digits_run(workplace: Path) -> RunParams:
                 "batch_size": 1000,
                 "max_train_samples": 100,
                 "batch_norm_samples": 100,
+            },
+        }
+    )
+
+
+@pytest.fixture
+def diffusion_run(workplace: Path) -> RunParams:
+    """A tiny run of a noise-prediction UNet on 200 random images, 40 more to validate on."""
+    dataset = DigitsParams(kind="digits", image_size=28, validation_fraction=0.96, seed=0)
+    images = np.random.default_rng(0).normal(size=(240, 1, 28, 28)).astype(np.float32)
+    with write_dataset(paths.dataset("images"), dataset) as writer:
+        writer.append("train", "inputs", images[:200])
+        writer.append("validation", "inputs", images[200:])
+    return RunParams.model_validate(
+        MEASURES
+        | {
+            "problem": {
+                "kind": "diffusion",
+                "num_steps": 20,
+                "beta_start": 1e-3,
+                "beta_end": 0.2,
+                "sigmoid_range": 6.0,
+            },
+            "experiment": "images",
+            "dataset_name": "images",
+            "dataset": dataset,
+            "seeds": [0],
+            "model": {
+                "kind": "unet",
+                "channels": [4, 8, 8, 12],
+                "embedding_width": 6,
+                "fourier_scale": 30.0,
+            },
+            "optimizer": {
+                "kind": "adamw",
+                "learning_rate": 0.01,
+                "betas": [0.9, 0.999],
+                "weight_decay": 0.1,
+            },
+            "batch_size": 40,
+            "num_epochs": 2,
+            "checkpoints": {
+                "first_epoch_points": 1,
+                "spacing": {"kind": "every", "epochs": 1},
+                "split_steps": [0, 2, 5],
             },
         }
     )

@@ -39,6 +39,14 @@ def dataset(name: str) -> Path:
     return RESULTS / "data" / f"{name}.h5"
 
 
+def raw_data() -> Path:
+    """Return the folder of downloaded files, shared with the copies of queued experiments.
+
+    It lies below `$DVC_ROOT`, as `scratch_root` does, and is not in git.
+    """
+    return Path(os.environ.get("DVC_ROOT", ".")) / "data" / "raw"
+
+
 def seed_name(seed: int) -> str:
     """Return the name of the member of an experiment that has this seed."""
     return f"seed{seed}"

@@ -5,9 +5,24 @@ from pathlib import Path
 import pytest
 
 from specflow.datasets import prepare
-from specflow.params.datasets import DatasetParams, DigitsParams, ModularAdditionParams
+from specflow.params.datasets import (
+    BytePairParams,
+    DatasetParams,
+    DigitsParams,
+    ModularAdditionParams,
+    ReferenceTextParams,
+)
 
 ADDITION = ModularAdditionParams(kind="modular_addition", modulus=97, train_fraction=0.3, seed=0)
+TEXT = ReferenceTextParams(
+    kind="reference_text",
+    tokenizer=BytePairParams(kind="byte_pairs", num_tokens=512),
+    length=64,
+    num_train_sequences=1000,
+    num_validation_sequences=100,
+    validation_fraction=0.1,
+    seed=0,
+)
 DIGITS = DigitsParams(kind="digits", image_size=32, validation_fraction=0.2, seed=0)
 
 PREPARE = """
@@ -20,7 +35,7 @@ print(sorted({"torch", "mlxtend"} & set(sys.modules)))
 """
 
 
-@pytest.mark.parametrize("config", [ADDITION, DIGITS], ids=lambda config: config.kind)
+@pytest.mark.parametrize("config", [ADDITION, DIGITS, TEXT], ids=lambda config: config.kind)
 def test_another_process_gives_the_same_bytes_without_torch(
     tmp_path: Path, config: DatasetParams
 ) -> None:

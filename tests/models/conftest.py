@@ -1,12 +1,14 @@
 import pytest
 import torch
 
+from specflow.models.lstm import Lstm
 from specflow.models.mlp import Mlp
 from specflow.models.network import Network
 from specflow.models.transformer import Transformer
 from specflow.models.vgg import Vgg
 from specflow.params.datasets import ImageShape, TokenShape
-from specflow.params.models import MlpParams, TransformerParams, VggParams
+from specflow.params.models import LstmParams, MlpParams, TransformerParams, VggParams
+from specflow.params.speech import SpeechShape
 
 TOKENS = TokenShape(num_tokens=6, length=3)
 IMAGES = ImageShape(channels=3, size=32, num_classes=10)
@@ -47,6 +49,14 @@ class Models:
         torch.manual_seed(0)
         return Mlp(MlpParams(kind="mlp", hidden=hidden), IMAGES)
 
+    @staticmethod
+    def lstm(num_layers: int = 2, bidirectional: bool = True) -> Lstm:
+        torch.manual_seed(0)
+        params = LstmParams(
+            kind="lstm", num_layers=num_layers, hidden=6, bidirectional=bidirectional
+        )
+        return Lstm(params, SpeechShape(num_features=5, characters="abc"))
+
     @classmethod
     def all(cls) -> list[Network]:
         return [
@@ -55,6 +65,8 @@ class Models:
             *(cls.vgg(depth, width=2) for depth in (11, 13, 16, 19)),
             cls.mlp(8),
             cls.mlp(8, 6, 4),
+            cls.lstm(),
+            cls.lstm(num_layers=3, bidirectional=False),
         ]
 
 

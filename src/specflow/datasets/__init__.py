@@ -7,9 +7,27 @@ A further kind of dataset is one file beside the ones here, with a function `wri
 from pathlib import Path
 from typing import assert_never
 
-from specflow.datasets import digits, modular_addition
+from specflow.datasets import (
+    cifar10,
+    digits,
+    librispeech,
+    mnist,
+    modular_addition,
+    reference_text,
+    spoken_digits,
+    wikitext,
+)
 from specflow.datasets.storage import Dataset, fingerprint, load, write_dataset
-from specflow.params.datasets import DatasetParams, DigitsParams, ModularAdditionParams
+from specflow.params.datasets import (
+    Cifar10Params,
+    DatasetParams,
+    DigitsParams,
+    MnistParams,
+    ModularAdditionParams,
+    ReferenceTextParams,
+    Wikitext103Params,
+)
+from specflow.params.speech import LibriSpeechParams, SpokenDigitsParams
 
 __all__ = ["prepare", "load", "fingerprint", "Dataset"]
 
@@ -31,5 +49,17 @@ def prepare(params: DatasetParams, path: Path) -> None:
                 modular_addition.write(params, writer)
             case DigitsParams():
                 digits.write(params, writer)
+            case MnistParams():
+                mnist.write(params, writer)
+            case Cifar10Params():
+                cifar10.write(params, writer)
+            case ReferenceTextParams():
+                reference_text.write(params, writer)
+            case Wikitext103Params():
+                wikitext.write(params, writer)
+            case SpokenDigitsParams():
+                spoken_digits.write(params, writer)
+            case LibriSpeechParams():
+                librispeech.write(params, writer)
             case _:
                 assert_never(params)

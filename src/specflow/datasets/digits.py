@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from specflow.datasets.images import write_images
 from specflow.datasets.storage import DatasetWriter
 from specflow.errors import SpecflowError
 from specflow.params.datasets import DigitsParams
@@ -17,27 +18,19 @@ SIZE = 28
 
 
 def write(params: DigitsParams, writer: DatasetWriter) -> None:
-    """Write the digits, padded with black, standardized and split with equal shares of classes.
+    """Write the digits as `write_images` says, split with equal shares of classes.
 
-    `inputs` (N, 1, S, S) float32 are (x - mean) / std, with the mean and standard deviation of all
-    pixels of the padded training images; `targets` (N,) int64 are the classes 0..9. Both parts
-    are in random order.
+    Both parts are in random order.
 
     Args:
-        params: The image size S, and how the images are split.
+        params: The image size, how the images are split, and what becomes of the labels.
         writer: Takes the arrays.
 
     Raises:
         SpecflowError: If the file of images is missing or not the expected one.
     """
     images, targets = read_images(source_file())
-    images = _padded(images, params.image_size)
-    train, validation = _split(targets, params)
-    levels = _standardized_levels(images[train])
-    writer.append("train", "inputs", levels[images[train]])
-    writer.append("train", "targets", targets[train])
-    writer.append("validation", "inputs", levels[images[validation]])
-    writer.append("validation", "targets", targets[validation])
+    write_images(params, writer, images, targets, _split(targets, params))
 
 
 def source_file() -> Path:
@@ -81,12 +74,6 @@ def read_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return images, rows[:, -1].astype(np.int64)
 
 
-def _padded(images: np.ndarray, size: int) -> np.ndarray:
-    before = (size - SIZE) // 2
-    after = size - SIZE - before
-    return np.pad(images, ((0, 0), (0, 0), (before, after), (before, after)))
-
-
 def _split(targets: np.ndarray, params: DigitsParams) -> tuple[np.ndarray, np.ndarray]:
     """Return the shuffled indices of the training and of the validation images."""
     generator = np.random.Generator(np.random.PCG64(params.seed))
@@ -97,15 +84,3 @@ def _split(targets: np.ndarray, params: DigitsParams) -> tuple[np.ndarray, np.nd
     train = np.concatenate([indices[count:] for indices in classes])
     validation = np.concatenate([indices[:count] for indices in classes])
     return generator.permutation(train), generator.permutation(validation)
-
-
-def _standardized_levels(images: np.ndarray) -> np.ndarray:
-    """Return what each of the 256 grey levels becomes, float32.
-
-    Sums over levels are exact integers, so the result does not depend on the processor.
-    """
-    levels = np.arange(256)
-    counts = np.bincount(images.ravel(), minlength=256)
-    mean = int(counts @ levels) / images.size
-    variance = int(counts @ levels**2) / images.size - mean**2
-    return ((levels - mean) / np.sqrt(variance)).astype(np.float32)

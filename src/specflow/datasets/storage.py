@@ -1,14 +1,15 @@
 """Prepared datasets as HDF5: groups /train and /validation, each with arrays of samples.
 
 Attributes: `config`, the DatasetParams as JSON; `fingerprint`, a SHA-256 over names, types, shapes
-and contents of all arrays, whatever the pieces they were written in.
+and contents of all arrays, whatever the pieces they were written in. A dataset may have a further
+array /metadata, JSON in UTF-8: attributes hold no more than 64 KiB, and tokenizers are larger.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Split = Literal["train", "validation"]
+Metadata = Mapping[str, str | float]
 _SPLITS: tuple[Split, ...] = ("train", "validation")
 _CHUNK_BYTES = 2**18
+_METADATA = "metadata"
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,16 +36,18 @@ class Dataset:
     """A prepared dataset in memory.
 
     Attributes:
-        train: Arrays by name, at least `inputs` and `targets`, with one row a sample.
+        train: Arrays by name, with one row a sample; most have `inputs` and `targets`.
         validation: The same for the samples that are not trained on.
         fingerprint: SHA-256 over the contents of all arrays, hexadecimal.
         config: The parameters that it was made from.
+        metadata: Facts about the data that their params do not tell, by name.
     """
 
     train: "dict[str, Tensor]"
     validation: "dict[str, Tensor]"
     fingerprint: str
     config: DatasetParams
+    metadata: Metadata = field(default_factory=dict)
 
 
 class DatasetWriter:
@@ -77,6 +82,16 @@ class DatasetWriter:
         stored.resize(start + len(rows), axis=0)
         stored[start:] = rows
         self._digests[key].update(np.ascontiguousarray(rows))
+
+    def describe(self, metadata: Metadata) -> None:
+        """Keep facts about the data beside them, once.
+
+        Args:
+            metadata: Texts and numbers by name.
+        """
+        text = json.dumps(dict(metadata), sort_keys=True).encode()
+        hdf5.write(self._file, _METADATA, np.frombuffer(text, np.uint8))
+        self._digests[_METADATA] = hashlib.sha256(text)
 
     def fingerprint(self) -> str:
         """Return the SHA-256 over everything written so far, hexadecimal."""
@@ -142,10 +157,11 @@ def load(path: Path) -> Dataset:
             hint = f"to rebuild it, remove it and run `dvc repro prepare@{path.stem}`"
             raise hdf5.BrokenFileError(f"{path}: damaged ({error}); {hint}") from error
     tensors: dict[str, dict[str, Tensor]] = {split: {} for split in _SPLITS}
+    metadata = json.loads(arrays.pop(_METADATA, np.frombuffer(b"{}", np.uint8)).tobytes())
     for key, array in arrays.items():
         split, name = key.split("/")
         tensors[split][name] = torch.from_numpy(array)
-    return Dataset(tensors["train"], tensors["validation"], found, config)
+    return Dataset(tensors["train"], tensors["validation"], found, config, metadata)
 
 
 def fingerprint(path: Path) -> str:
@@ -171,6 +187,7 @@ def _read(file: h5py.File, size: int) -> tuple[dict[str, np.ndarray], str, Datas
         ValueError: If the fingerprint is not the one that the file was written with.
     """
     keys = [f"{split}/{name}" for split in _SPLITS for name in file[split]]
+    keys += [_METADATA] if _METADATA in file else []
     arrays = {key: _array(file[key], size) for key in keys}
     found = _fingerprint(
         _line(key, array, hashlib.sha256(array.data).hexdigest()) for key, array in arrays.items()

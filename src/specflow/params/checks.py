@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from specflow.params.connections import ConnectionParams
-from specflow.params.datasets import DatasetParams
+from specflow.params.datasets import DatasetParams, TextDatasetParams
 from specflow.params.experiments import ExperimentParams
 from specflow.params.figures import FiguresParams
 from specflow.params.optimization import StepSchedule
@@ -34,6 +34,15 @@ def _model_problems(experiment: ExperimentParams, dataset: DatasetParams) -> lis
         experiment.model.check_shape(dataset.shape)
     except ValueError as error:
         return [f"model: {error} (dataset {experiment.dataset})"]
+    problem, model = experiment.problem.kind, experiment.model
+    if problem not in model.solves:
+        expected = " or ".join(model.solves)
+        return [f"problem.kind: got {problem!r}; expected {expected}, which {model.kind} solves"]
+    if isinstance(dataset, TextDatasetParams) != (problem == "language_modelling"):
+        return [
+            f"problem.kind: got {problem!r} on {dataset.kind} (dataset {experiment.dataset}); "
+            "expected language_modelling on text, and on nothing else"
+        ]
     return []
 
 

@@ -4,14 +4,15 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from specflow.params.base import Count, Section
-from specflow.params.datasets import ImageShape, TokenShape
+from specflow.params.base import Count, Positive, Section
+from specflow.params.datasets import DataShape, ImageShape
 
 
 class _Network(Section):
     reads: ClassVar[str]
+    solves: ClassVar[tuple[str, ...]] = ("classification",)
 
-    def check_shape(self, shape: TokenShape | ImageShape) -> None:
+    def check_shape(self, shape: DataShape) -> None:
         """Check that the model can read the data.
 
         Args:
@@ -34,6 +35,7 @@ class TransformerParams(_Network):
     d_mlp: Count
     norm: Literal["none", "layer"]
     reads: ClassVar[str] = "tokens"
+    solves: ClassVar[tuple[str, ...]] = ("classification", "language_modelling")
 
     @model_validator(mode="after")
     def _dimensions_fit(self) -> "TransformerParams":
@@ -57,7 +59,7 @@ class VggParams(_Network):
     width: Count
     reads: ClassVar[str] = "images"
 
-    def check_shape(self, shape: TokenShape | ImageShape) -> None:
+    def check_shape(self, shape: DataShape) -> None:
         """Check that images have the size that five halvings bring to one pixel.
 
         Args:
@@ -79,4 +81,80 @@ class MlpParams(_Network):
     reads: ClassVar[str] = "images"
 
 
-ModelParams = Annotated[TransformerParams | VggParams | MlpParams, Field(discriminator="kind")]
+class UnetParams(_Network):
+    """Noise-prediction UNet: `channels` lists the width of every level, from the images down.
+
+    Attributes:
+        channels: Multiples of 4; from 64 on multiples of 32, the number of groups of GroupNorm.
+        embedding_width: Width of the time embedding, an even number.
+        fourier_scale: Standard deviation of the frequencies of its Gaussian Fourier features.
+    """
+
+    kind: Literal["unet"]
+    channels: Annotated[tuple[Count, ...], Field(strict=False, min_length=2)]
+    embedding_width: Annotated[int, Field(ge=2, multiple_of=2)]
+    fourier_scale: Positive
+    reads: ClassVar[str] = "images"
+    solves: ClassVar[tuple[str, ...]] = ("diffusion",)
+
+    @model_validator(mode="after")
+    def _groups_fit(self) -> "UnetParams":
+        for width in self.channels:
+            divisor = 4 if width < 64 else 32
+            if width % divisor:
+                raise ValueError(
+                    f"channels has {width}, which does not make equal groups of GroupNorm; "
+                    f"expected a multiple of {divisor}"
+                )
+        return self
+
+    @staticmethod
+    def stride(level: int) -> int:
+        """Return the stride of the convolution of a level, counted from 0."""
+        return 1 if level == 0 else 2
+
+    def sizes(self, size: int) -> list[int]:
+        """Return the pixels of a side that the convolution of every level reads, then writes.
+
+        Args:
+            size: Pixels of a side of the images.
+
+        Returns:
+            One number a level, and the size at the bottom as the last.
+        """
+        sizes = [size]
+        for level in range(len(self.channels)):
+            sizes.append((sizes[-1] - 3) // self.stride(level) + 1)
+        return sizes
+
+    def check_shape(self, shape: DataShape) -> None:
+        """Check that images are large enough for so many levels.
+
+        Args:
+            shape: Shape of a sample.
+
+        Raises:
+            ValueError: If the data are not images, or too small.
+        """
+        super().check_shape(shape)
+        if isinstance(shape, ImageShape) and self.sizes(shape.size)[-1] < 1:
+            raise ValueError(
+                f"unet of {len(self.channels)} levels reads no images of {shape.size} x "
+                f"{shape.size} pixels; expected larger images or fewer levels"
+            )
+
+
+class LstmParams(_Network):
+    """LSTM of `num_layers` layers of `hidden` units in each direction, for speech."""
+
+    kind: Literal["lstm"]
+    num_layers: Count
+    hidden: Count
+    bidirectional: bool
+    reads: ClassVar[str] = "speech"
+    solves: ClassVar[tuple[str, ...]] = ("ctc",)
+
+
+ModelParams = Annotated[
+    TransformerParams | VggParams | MlpParams | UnetParams | LstmParams, Field(discriminator="kind")
+]

@@ -1,8 +1,10 @@
 """Problem sections of params.yaml: what is learned, and how the loss is made."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from specflow.params.base import Section
+from pydantic import Field, model_validator
+
+from specflow.params.base import Fraction, Positive, Section
 
 
 class ClassificationParams(Section):
@@ -11,4 +13,45 @@ class ClassificationParams(Section):
     kind: Literal["classification"]
 
 
-ProblemParams = ClassificationParams
+class DiffusionParams(Section):
+    """Prediction of the noise in noised images (Ho et al. 2020), mean squared error.
+
+    Attributes:
+        num_steps: Steps from an image to noise.
+        beta_start: Variance of the noise added at a step, at the start: the floor of a sigmoid.
+        beta_end: The same at the end: the ceiling of the sigmoid.
+        sigmoid_range: The sigmoid is taken from minus this to plus this.
+    """
+
+    kind: Literal["diffusion"]
+    num_steps: Annotated[int, Field(ge=2)]
+    beta_start: Fraction
+    beta_end: Fraction
+    sigmoid_range: Positive
+
+    @model_validator(mode="after")
+    def _noise_grows(self) -> "DiffusionParams":
+        if self.beta_start >= self.beta_end:
+            raise ValueError(
+                f"beta_start = {self.beta_start} is not below beta_end = "
+                f"{self.beta_end}; expected noise that grows"
+            )
+        return self
+
+
+class LanguageModellingParams(Section):
+    """Cross-entropy of the next token at every position of a window of text."""
+
+    kind: Literal["language_modelling"]
+
+
+class CtcParams(Section):
+    """Transcripts of utterances, by connectionist temporal classification (Graves et al. 2006)."""
+
+    kind: Literal["ctc"]
+
+
+ProblemParams = Annotated[
+    ClassificationParams | DiffusionParams | LanguageModellingParams | CtcParams,
+    Field(discriminator="kind"),
+]

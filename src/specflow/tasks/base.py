@@ -22,9 +22,12 @@ class Task(ABC):
     Attributes:
         run: The resolved config.
         data: Arrays of both parts by name; the first dimension counts samples.
+        draws_random_numbers: Whether `training_loss` draws from torch's global generators, which
+            the trainer then seeds before every step.
     """
 
     last_position_only = False
+    draws_random_numbers = False
 
     def __init__(self, run: RunParams, data: Mapping[Split, Mapping[str, Tensor]]) -> None:
         """Keep config and data."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from specflow.errors import SpecflowError
 from specflow.tasks import Task, batches
 from specflow.tasks.base import Selection
-from specflow.training.order import epoch_order
+from specflow.training.order import epoch_order, step_seed
 from specflow.training.schedules import rate_factor
 
 
@@ -95,6 +95,8 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = run.optimizer.learning_rate * factor
         self.optimizer.zero_grad(set_to_none=True)
+        if self.task.draws_random_numbers:
+            torch.manual_seed(step_seed(self._order_seed, step))
         self._accumulate_gradients(step, selection)
         if run.gradient_clip is not None:
             self.scaler.unscale_(self.optimizer)

@@ -24,6 +24,23 @@ def epoch_order(order_seed: int, epoch: int, num_samples: int) -> Tensor:
     Returns:
         A permutation of shape (num_samples,), int64, on the CPU.
     """
-    entropy = np.random.SeedSequence(entropy=order_seed, spawn_key=(epoch,))
-    generator = torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
+    generator = torch.Generator().manual_seed(_seed(order_seed, epoch))
     return torch.randperm(num_samples, generator=generator)
+
+
+def step_seed(order_seed: int, step: int) -> int:
+    """Return the seed of whatever a task draws in a step, the same on every resumption.
+
+    Args:
+        order_seed: The run's seed, or that of a branch.
+        step: Number of the step, from 0.
+
+    Returns:
+        Seed for torch's generators, in [0, 2^63).
+    """
+    return _seed(order_seed, step, 1)
+
+
+def _seed(order_seed: int, *spawn_key: int) -> int:
+    entropy = np.random.SeedSequence(entropy=order_seed, spawn_key=spawn_key)
+    return int(entropy.generate_state(1, np.uint64)[0] >> 1)

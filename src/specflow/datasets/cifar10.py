@@ -1,0 +1,119 @@
+"""CIFAR-10: the 50,000 photographs to train on (Krizhevsky 2009), pickled batches in a tar."""
+
+import tarfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from specflow.datasets.download import RawFile, fetch
+from specflow.datasets.images import random_split, write_images
+from specflow.datasets.pickled_arrays import PickledArray, PickleError, read_pickle
+from specflow.datasets.storage import DatasetWriter
+from specflow.errors import SpecflowError
+from specflow.params.datasets import Cifar10Params
+
+ARCHIVE = RawFile(
+    "cifar-10-python.tar.gz",
+    170_498_071,
+    "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+    ("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",),
+)
+BATCH_SIZE = 10_000
+CHANNELS = 3
+SIZE = 32
+_BATCHES = tuple(f"cifar-10-batches-py/data_batch_{number}" for number in range(1, 6))
+_PIXELS = CHANNELS * SIZE**2
+_OTHER_BYTES_OF_AN_IMAGE = 256  # its class and its file name, generously
+
+
+def write(params: Cifar10Params, writer: DatasetWriter) -> None:
+    """Write the photographs as `write_images` says, split at random; both parts in random order.
+
+    Args:
+        params: The image size, how the images are split, and what becomes of the labels.
+        writer: Takes the arrays.
+
+    Raises:
+        SpecflowError: If the archive cannot be had, or is not the expected one.
+    """
+    images, targets = read_archive(fetch(ARCHIVE))
+    parts = random_split(len(images), params.num_validation, params.seed)
+    write_images(params, writer, images, targets, parts)
+
+
+def read_archive(path: Path, batch_size: int = BATCH_SIZE) -> tuple[np.ndarray, np.ndarray]:
+    """Read the five training batches where they lie in the archive: nothing is extracted.
+
+    Args:
+        path: The archive; verify its checksum first.
+        batch_size: Number of images that each batch must have.
+
+    Returns:
+        Images (5 * batch_size, 3, 32, 32) uint8 in the order of the batches, red, green, blue;
+        their classes (5 * batch_size,) int64.
+
+    Raises:
+        SpecflowError: If the archive is damaged, or a batch is missing, is no plain file, is too
+            large, or is anything but lists and arrays of the expected shape.
+    """
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            pickles = _members(archive, path, batch_size)
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        raise SpecflowError(f"{path}: cannot be read: {error}") from error
+    if missing := sorted(set(_BATCHES) - set(pickles)):
+        raise SpecflowError(f"{path}: has no {missing[0]}; expected five batches of images")
+    batches = [_batch(pickles[name], f"{path}: {name}", batch_size) for name in _BATCHES]
+    images, targets = zip(*batches, strict=True)
+    return np.concatenate(images), np.concatenate(targets)
+
+
+def _members(archive: tarfile.TarFile, path: Path, batch_size: int) -> dict[str, bytes]:
+    """Return the contents of the members that are named as the batches.
+
+    Raises:
+        SpecflowError: If one is no plain file, or is too large.
+    """
+    limit = batch_size * (_PIXELS + _OTHER_BYTES_OF_AN_IMAGE) + 4096
+    contents = {}
+    for member in archive:
+        if member.name not in _BATCHES:
+            continue
+        file = archive.extractfile(member) if member.isreg() else None
+        if file is None:
+            raise SpecflowError(f"{path}: {member.name} is no plain file")
+        if member.size > limit:
+            raise SpecflowError(
+                f"{path}: {member.name} has {member.size} bytes; expected at most {limit}"
+            )
+        contents[member.name] = file.read()
+    return contents
+
+
+def _batch(pickled: bytes, name: str, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        content = read_pickle(pickled)
+        if not isinstance(content, Mapping):
+            raise PickleError(f"is a {type(content).__name__}; expected a dict")
+        images = _images(content.get(b"data"), batch_size)
+        return images, _labels(content.get(b"labels"), batch_size)
+    except PickleError as error:
+        raise SpecflowError(f"{name}: {error}") from error
+
+
+def _images(data: object, batch_size: int) -> np.ndarray:
+    if not isinstance(data, PickledArray):
+        raise PickleError(f"data is a {type(data).__name__}; expected an array")
+    rows = data.as_bytes((batch_size, _PIXELS))
+    return rows.reshape(batch_size, CHANNELS, SIZE, SIZE)
+
+
+def _labels(labels: object, batch_size: int) -> np.ndarray:
+    classes = range(10)
+    if not isinstance(labels, list) or len(labels) != batch_size:
+        raise PickleError(f"labels are no list of {batch_size} classes")
+    if wrong := [label for label in labels if type(label) is not int or label not in classes]:
+        raise PickleError(f"labels have {wrong[0]!r}; expected 0 to 9")
+    return np.array(labels, dtype=np.int64)

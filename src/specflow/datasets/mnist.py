@@ -1,0 +1,146 @@
+"""MNIST: the 60,000 handwritten digits to train on (LeCun et al. 1998), as IDX files."""
+
+import gzip
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from specflow import paths
+from specflow.datasets.download import RawFile, fetch
+from specflow.datasets.images import random_split, write_images
+from specflow.datasets.storage import DatasetWriter
+from specflow.errors import SpecflowError
+from specflow.params.datasets import MnistParams
+
+NUM_IMAGES = 60_000
+SIZE = 28
+_MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+
+
+def _file(name: str, size: int, sha256: str) -> RawFile:
+    packed = name if name.endswith(".gz") else f"{name}.gz"
+    return RawFile(name, size, sha256, tuple(mirror + packed for mirror in _MIRRORS))
+
+
+IMAGES = _file(
+    "train-images-idx3-ubyte.gz",
+    9_912_422,
+    "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+)
+LABELS = _file(
+    "train-labels-idx1-ubyte.gz",
+    28_881,
+    "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+)
+UNPACKED_IMAGES = _file(
+    "train-images-idx3-ubyte",
+    47_040_016,
+    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+)
+UNPACKED_LABELS = _file(
+    "train-labels-idx1-ubyte",
+    60_008,
+    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+)
+
+
+def write(params: MnistParams, writer: DatasetWriter) -> None:
+    """Write the digits as `write_images` says, split at random; both parts in random order.
+
+    Args:
+        params: The image size, how the images are split, and what becomes of the labels.
+        writer: Takes the arrays.
+
+    Raises:
+        SpecflowError: If a file cannot be had, or is not the expected one.
+    """
+    images_path = _fetched(IMAGES, UNPACKED_IMAGES)
+    labels_path = _fetched(LABELS, UNPACKED_LABELS)
+    images, targets = read_images(images_path), read_labels(labels_path)
+    parts = random_split(len(images), params.num_validation, params.seed)
+    write_images(params, writer, images, targets, parts)
+
+
+def _fetched(packed: RawFile, unpacked: RawFile) -> Path:
+    """Return where the file lies; who puts it there by hand may have unpacked it."""
+    lies_unpacked = (paths.raw_data() / unpacked.name).is_file()
+    return fetch(unpacked if lies_unpacked else packed)
+
+
+def read_images(path: Path, count: int = NUM_IMAGES) -> np.ndarray:
+    """Read images from an IDX file.
+
+    Args:
+        path: The file, gzipped or not.
+        count: Number of images that it must have.
+
+    Returns:
+        Shape (count, 1, 28, 28) uint8, 0 for black.
+
+    Raises:
+        SpecflowError: If the file is damaged or has other contents.
+    """
+    return read_idx(path, (count, SIZE, SIZE))[:, None]
+
+
+def read_labels(path: Path, count: int = NUM_IMAGES) -> np.ndarray:
+    """Read the classes of images from an IDX file.
+
+    Args:
+        path: The file, gzipped or not.
+        count: Number of classes that it must have.
+
+    Returns:
+        Shape (count,) int64, classes 0..9.
+
+    Raises:
+        SpecflowError: If the file is damaged or has other contents.
+    """
+    labels = read_idx(path, (count,)).astype(np.int64)
+    if labels.max() > 9:
+        raise SpecflowError(f"{path}: has class {labels.max()}; expected 0 to 9")
+    return labels
+
+
+def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Read an array of bytes in the IDX format of the MNIST page.
+
+    It is two zeros, the type (8 for unsigned bytes), the number of dimensions, each dimension as
+    four bytes, most significant first, and the entries in C order.
+
+    Args:
+        path: The file, gzipped or not.
+        shape: Shape that it must have.
+
+    Returns:
+        Array of this shape, uint8.
+
+    Raises:
+        SpecflowError: If the file cannot be read, is damaged, or has another type, shape or length.
+    """
+    header = bytes([0, 0, 8, len(shape)]) + np.array(shape, dtype=">u4").tobytes()
+    length = len(header) + int(np.prod(shape))
+    content = _content(path, length + 1)  # one byte more, to see that there is none
+    if content[: len(header)] != header:
+        raise SpecflowError(
+            f"{path}: begins with {content[: len(header)].hex()}; expected {header.hex()}, the "
+            f"header of an IDX file of bytes of shape {shape}"
+        )
+    if len(content) != length:
+        found = "more" if len(content) > length else f"{len(content)}"
+        raise SpecflowError(f"{path}: has {found} bytes; expected {length} for shape {shape}")
+    return np.frombuffer(content, dtype=np.uint8, offset=len(header)).reshape(shape)
+
+
+def _content(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as file:
+            return file.read(limit)
+    except (OSError, EOFError, zlib.error) as error:
+        raise SpecflowError(f"{path}: cannot be read: {error}") from error

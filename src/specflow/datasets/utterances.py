@@ -1,0 +1,134 @@
+"""Utterances as arrays: mel features and transcripts, both padded to the longest of their part."""
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from specflow.datasets.storage import DatasetWriter, Split
+from specflow.errors import SpecflowError
+from specflow.params.speech import CHARACTERS
+
+_PIECE = 256  # utterances that are padded and written at a time
+
+
+class Utterance(NamedTuple):
+    """What was said and how it sounds.
+
+    Attributes:
+        name: What errors call it.
+        samples: Shape (n,), 16 kHz, any scale.
+        text: Transcript, in lower case.
+    """
+
+    name: str
+    samples: np.ndarray
+    text: str
+
+
+def write_utterances(
+    writer: DatasetWriter,
+    split: Split,
+    utterances: Iterable[Utterance],
+    *,
+    logarithm: bool,
+    order_seed: int | None = None,
+) -> None:
+    """Write a part of a dataset; features (5 kB a second of speech) are held in memory.
+
+    `inputs` (N, T, 40) float32 are features of `mel_features`, followed by zeros;
+    `input_lengths` (N,) int64 their frames; `targets` (N, L) int64 symbols, that of a character
+    being its place in CHARACTERS plus 1, followed by zeros; `target_lengths` (N,) int64.
+
+    Args:
+        writer: Takes the arrays.
+        split: The part.
+        utterances: What it consists of; may be a generator that reads them one by one.
+        logarithm: Whether features are logarithms of energies.
+        order_seed: Of the random order in which they are written; None leaves them in theirs.
+
+    Raises:
+        SpecflowError: If a transcript has another character, or if an utterance is too short for
+            its transcript; it names the utterance.
+    """
+    # Imported here, since other data need no torch.
+    from specflow.datasets.features import mel_features, one_thread
+
+    inputs, targets = _Rows(), _Rows()
+    with one_thread():
+        for utterance in utterances:
+            symbols = encode(utterance)
+            features = mel_features(utterance.samples, logarithm=logarithm)
+            _check_length(utterance, symbols, len(features))
+            inputs.append(features)
+            targets.append(symbols)
+    order = _order(len(inputs.lengths), order_seed)
+    for name, rows in (("input", inputs), ("target", targets)):
+        for piece in rows.padded(order):
+            writer.append(split, f"{name}s", piece)
+        writer.append(split, f"{name}_lengths", np.array(rows.lengths)[order])
+
+
+def encode(utterance: Utterance) -> np.ndarray:
+    """Return the symbols of a transcript, shape (number of characters,), int64.
+
+    Raises:
+        SpecflowError: If it is empty, or has a character that is not in CHARACTERS.
+    """
+    if not utterance.text or set(utterance.text) - set(CHARACTERS):
+        raise SpecflowError(
+            f"{utterance.name}: transcript {utterance.text!r}; expected some of {CHARACTERS!r}"
+        )
+    return np.array([CHARACTERS.index(character) + 1 for character in utterance.text])
+
+
+def _check_length(utterance: Utterance, symbols: np.ndarray, num_frames: int) -> None:
+    """Check that CTC has a frame for each symbol, and for a blank between two that are the same.
+
+    Raises:
+        SpecflowError: If there are fewer frames.
+    """
+    needed = len(symbols) + sum(a == b for a, b in pairwise(symbols.tolist()))
+    if num_frames < needed:
+        raise SpecflowError(
+            f"{utterance.name}: {num_frames} frames for the transcript {utterance.text!r}; "
+            f"expected at least {needed}"
+        )
+
+
+def _order(count: int, seed: int | None) -> np.ndarray:
+    if seed is None:
+        return np.arange(count)
+    return np.random.Generator(np.random.PCG64(seed)).permutation(count)
+
+
+class _Rows:
+    """Arrays that differ in length only, end to end in one piece of memory.
+
+    Kept one by one they would keep the system from taking back the memory freed between them: four
+    times their own size.
+    """
+
+    def __init__(self) -> None:
+        self.lengths: list[int] = []
+        self._packed = bytearray()
+        self._template = np.zeros(0)
+
+    def append(self, row: np.ndarray) -> None:
+        self.lengths.append(len(row))
+        self._packed += np.ascontiguousarray(row).data.cast("B")
+        self._template = row[:0]
+
+    def padded(self, order: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield pieces of the arrays in an order, each array followed by zeros."""
+        ends = np.cumsum(self.lengths)
+        row_shape = self._template.shape[1:]
+        rows = np.frombuffer(self._packed, self._template.dtype).reshape(-1, *row_shape)
+        for start in range(0, len(order), _PIECE):
+            indices = order[start : start + _PIECE]
+            piece = np.zeros((len(indices), max(self.lengths), *row_shape), rows.dtype)
+            for place, index in zip(piece, indices, strict=True):
+                length = self.lengths[index]
+                place[:length] = rows[ends[index] - length : ends[index]]
+            yield piece

@@ -1,0 +1,159 @@
+"""UNet for noise prediction: the residual form of the paper, encoder outputs added on the way up.
+
+3x3 convolutions without bias or padding, of stride 1 at the first level and 2 below, and transposed
+ones that mirror them. Every level but the output adds its own linear projection of the time
+embedding, then GroupNorm and swish. Numbering is that of the paper: tconv i undoes conv i, dense 1
+to n belong to the convolutions, the others follow the transposed convolutions from the deepest on.
+
+Dimensions: B batch, C channels, S pixels of a side, E embedding width.
+"""
+
+import math
+from itertools import chain, pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from specflow.models.network import Network
+from specflow.models.wiring import Matrix, View, Wiring, neighbours
+from specflow.params.datasets import ImageShape
+from specflow.params.models import UnetParams
+
+
+class TimeEmbedding(nn.Module):
+    """Gaussian Fourier features of time (Tancik et al. 2020), frequencies fixed, then linear."""
+
+    frequencies: Tensor
+
+    def __init__(self, width: int, scale: float) -> None:
+        """Draw the frequencies and build the linear layer.
+
+        Args:
+            width: E, an even number: a sine and a cosine of each frequency.
+            scale: Standard deviation of the frequencies, in periods over the whole of time.
+        """
+        super().__init__()
+        self.register_buffer("frequencies", scale * torch.randn(width // 2))
+        self.linear = nn.Linear(width, width)
+
+    def forward(self, times: Tensor) -> Tensor:
+        """Return embeddings (B, E) of times (B,) in [0, 1)."""
+        angles = 2 * math.pi * times[:, None] * self.frequencies
+        return functional.silu(self.linear(torch.cat([angles.sin(), angles.cos()], dim=1)))
+
+
+class Level(nn.Module):
+    """A convolution, the time projection added to it, GroupNorm and swish."""
+
+    def __init__(self, conv: nn.Module, width: int, channels: int, groups: int) -> None:
+        """Build a level.
+
+        Args:
+            conv: The convolution or transposed convolution.
+            width: E.
+            channels: Channels that `conv` writes.
+            groups: Groups of the norm, a divisor of `channels`.
+        """
+        super().__init__()
+        self.conv = conv
+        self.dense = nn.Linear(width, channels)
+        self.norm = nn.GroupNorm(groups, channels)
+
+    def forward(self, images: Tensor, embedding: Tensor) -> Tensor:
+        """Return features (B, C, S', S') of images (B, C', S, S) and an embedding (B, E)."""
+        hidden = self.conv(images) + self.dense(embedding)[:, :, None, None]
+        return functional.silu(self.norm(hidden))
+
+
+class Unet(Network):
+    """Noise-prediction UNet of any number of levels."""
+
+    def __init__(self, params: UnetParams, shape: ImageShape) -> None:
+        """Build the network with torch's default initialization.
+
+        Args:
+            params: Channels of the levels, and the time embedding.
+            shape: Channels and size of the images that it reads and writes.
+        """
+        super().__init__()
+        widths, width = params.channels, params.embedding_width
+        sizes = params.sizes(shape.size)
+        self.time = TimeEmbedding(width, params.fourier_scale)
+        self.down = nn.ModuleList()
+        for level, (before, after) in enumerate(pairwise((shape.channels, *widths))):
+            conv = nn.Conv2d(before, after, 3, stride=params.stride(level), bias=False)
+            self.down.append(Level(conv, width, after, _groups(after, 32 if level else 4)))
+        self.up = nn.ModuleList()
+        for level in range(len(widths) - 1, 0, -1):
+            before, after = widths[level], widths[level - 1]
+            mirror = _transposed(before, after, params.stride(level), sizes[level])
+            self.up.append(Level(mirror, width, after, _groups(after, 32)))
+        self.output = _transposed(widths[0], shape.channels, params.stride(0), sizes[0])
+        self.wiring = _wiring(len(widths))
+
+    def forward(self, images: Tensor, times: Tensor) -> Tensor:
+        """Return the noise that noised images hold.
+
+        Args:
+            images: Shape (B, C, S, S).
+            times: Shape (B,), float: the share of the noising process that has passed, in [0, 1).
+
+        Returns:
+            Shape (B, C, S, S).
+        """
+        embedding = self.time(times)
+        encoded: list[Tensor] = []
+        for level in self.down:
+            images = level(images, embedding)
+            encoded.append(images)
+        hidden = encoded.pop()
+        for level in self.up:
+            hidden = level(hidden, embedding) + encoded.pop()
+        return self.output(hidden)
+
+
+def _groups(channels: int, limit: int) -> int:
+    """Return `limit`, but never so many that a group has less than two channels.
+
+    Two are the paper's least (64 in 32 groups). A group of one would take out whatever is the same
+    at every pixel, and so all that the time embedding adds.
+    """
+    return min(limit, channels // 2)
+
+
+def _transposed(before: int, after: int, stride: int, size: int) -> nn.ConvTranspose2d:
+    """Return the mirror of a convolution that reads `size` pixels of a side: it writes as many."""
+    padding = (size - 3) % stride  # the rows that the convolution does not reach
+    return nn.ConvTranspose2d(before, after, 3, stride=stride, output_padding=padding, bias=False)
+
+
+def _wiring(count: int) -> Wiring:
+    """Return the wiring of `count` levels: the way down and up, time projections, and skips.
+
+    A projection is added to what its convolution writes, so it meets whatever that meets.
+    """
+    embedding = Matrix(View("time.linear.weight"), "time embedding")
+    down = [
+        (
+            Matrix(View(f"down.{i}.conv.weight"), f"conv {i + 1}"),
+            Matrix(View(f"down.{i}.dense.weight"), f"dense {i + 1}"),
+        )
+        for i in range(count)
+    ]
+    up = [
+        (
+            Matrix(View(f"up.{i}.conv.weight", transposed=True), f"tconv {count - i}"),
+            Matrix(View(f"up.{i}.dense.weight"), f"dense {count + 1 + i}"),
+        )
+        for i in range(count - 1)
+    ]
+    output = Matrix(View("output.weight", transposed=True), "output")
+    decoder = [*(conv for conv, _ in up), output]
+    below = [*(conv for conv, _ in down[1:]), decoder[0]]
+    mirrors = decoder[:0:-1]  # tconv 1, which is the output, to tconv (count - 1)
+    pairs = [neighbours(m, b) for level, b in zip(down, below, strict=True) for m in level]
+    pairs += [neighbours(a, b) for a, b in pairwise(decoder)]
+    pairs += [neighbours(m, t) for level, t in zip(down[:-1], mirrors, strict=True) for m in level]
+    matrices = (embedding, *chain.from_iterable(down + up), output)
+    return Wiring(matrices, tuple(pairs), last=output.view.parameter)

@@ -1,0 +1,179 @@
+import pytest
+import torch
+
+from specflow.measure.views import matrix_of
+from specflow.models.lstm import Lstm
+from specflow.models.wiring import Block
+from specflow.params.models import LstmParams
+from specflow.params.speech import SpeechShape
+from specflow.spectra import alignment
+
+SHAPE = SpeechShape(num_features=5, characters="abc")
+
+
+def build(num_layers: int = 2, hidden: int = 3, bidirectional: bool = True, shape=SHAPE) -> Lstm:
+    torch.manual_seed(0)
+    params = LstmParams(
+        kind="lstm", num_layers=num_layers, hidden=hidden, bidirectional=bidirectional
+    )
+    return Lstm(params, shape).double()
+
+
+def utterances() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    lengths = torch.tensor([4, 7, 1, 7, 2])
+    frames = torch.randn(5, 9, 5, generator=generator, dtype=torch.float64)
+    return frames, lengths
+
+
+def naive_direction(model: Lstm, frames: list, layer: int, suffix: str) -> list:
+    """Hidden states of one direction, gate by gate from the equations of the LSTM."""
+    W, R, b, c = (
+        getattr(model.lstm, f"{name}_l{layer}{suffix}")
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
+    size = R.shape[1]
+    hidden, cell = torch.zeros(2, size, dtype=torch.float64)
+    states = []
+    for frame in frames if not suffix else frames[::-1]:
+        gates = W @ frame + b + R @ hidden + c
+        i, f, g, o = (gates[k * size : (k + 1) * size] for k in range(4))
+        cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
+        hidden = o.sigmoid() * cell.tanh()
+        states.append(hidden)
+    return states if not suffix else states[::-1]
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_forward_matches_naive_one_utterance_at_a_time(bidirectional: bool) -> None:
+    model = build(bidirectional=bidirectional)
+    frames, lengths = utterances()
+    logits = model(frames, lengths)
+    assert logits.shape == (5, 7, 4)
+    for rows, length, found in zip(frames, lengths, logits, strict=True):
+        states = list(rows[:length])
+        for layer in range(2):
+            sides = [
+                naive_direction(model, states, layer, suffix)
+                for suffix in ("", "_reverse")[: 1 + bidirectional]
+            ]
+            states = [torch.cat(both) for both in zip(*sides, strict=True)]
+        expected = torch.stack([model.output.weight @ s + model.output.bias for s in states])
+        torch.testing.assert_close(found[:length], expected)
+
+
+def test_padding_has_no_influence() -> None:
+    model = build()
+    frames, lengths = utterances()
+    changed = frames.clone()
+    for row, length in zip(changed, lengths, strict=True):
+        row[length:] = 100.0
+    found, same = model(frames, lengths), model(changed, lengths)
+    assert torch.equal(found, same)
+    changed[0, 0] += 1.0
+    assert not torch.equal(model(changed, lengths)[0], found[0])
+
+
+def test_gradients_are_the_same_bits_twice() -> None:
+    frames, lengths = utterances()
+    gradients = []
+    for _ in range(2):
+        model = build().float()
+        model(frames.float(), lengths).square().sum().backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
+    assert torch.equal(*gradients)
+
+
+def test_paper_size_has_as_many_parameters_as_written_out() -> None:
+    shape = SpeechShape(num_features=40, characters="x" * 28)
+    first = 4 * 256 * (40 + 256 + 2)
+    above = 4 * 256 * (512 + 256 + 2)
+    expected = 2 * first + 3 * 2 * above + 29 * (512 + 1)
+    parameters = build(4, 256, shape=shape).parameters()
+    assert sum(p.numel() for p in parameters) == expected == 5_356_061
+
+
+@pytest.mark.parametrize(("num_layers", "bidirectional"), [(1, True), (3, True), (3, False)])
+def test_every_matrix_is_wired_once(num_layers: int, bidirectional: bool) -> None:
+    model = build(num_layers, bidirectional=bidirectional)
+    names = [matrix.view.parameter for matrix in model.wiring.matrices]
+    assert sorted(names) == sorted(n for n, p in model.named_parameters() if p.ndim > 1)
+    assert len(set(model.wiring.labels.values())) == len(names)
+    labels = [pair.label for pair in model.wiring.pairs]
+    assert len(labels) == len(set(labels)) == 3 * num_layers * (1 + bidirectional)
+
+
+def test_pairs_of_one_direction_are_those_of_methods() -> None:
+    labels = [pair.label for pair in build(bidirectional=False).wiring.pairs]
+    assert labels == [
+        "layer 1 input -> layer 1 hidden",
+        "layer 1 input -> layer 2 input",
+        "layer 1 hidden -> layer 2 input",
+        "layer 2 input -> layer 2 hidden",
+        "layer 2 input -> output",
+        "layer 2 hidden -> output",
+    ]
+
+
+def test_blocks_are_the_g_gate_and_the_half_of_a_direction() -> None:
+    """With only gate g and the own half nonzero, a pair sees all there is; with the rest, none."""
+    model = build()
+    weights = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    for name, weight in weights.items():
+        if "weight_ih" in name or "weight_hh" in name:
+            weight[6:9] = 1.0  # rows 6 to 8 of 12: i, f, g, o of 3 units
+    for pair in model.wiring.pairs:
+        (meeting,) = pair.meetings
+        assert matrix_of(meeting.previous, weights).eq(1).all()
+        assert matrix_of(meeting.previous, weights).shape[0] == 3
+    above = dict((p.label, p.meetings[0].following) for p in model.wiring.pairs)
+    assert above["layer 1 input -> layer 2 input"].columns == Block(0, 2)
+    reverse = above["layer 1 reverse hidden -> layer 2 reverse input"]
+    assert (reverse.parameter, reverse.columns) == ("lstm.weight_ih_l1_reverse", Block(1, 2))
+    assert above["layer 2 reverse input -> output"].columns == Block(1, 2)
+    assert above["layer 2 reverse input -> output"].rows is None
+    assert above["layer 1 reverse input -> layer 1 reverse hidden"].columns is None
+
+
+def naive_alignment(previous: torch.Tensor, following: torch.Tensor) -> torch.Tensor:
+    U = torch.linalg.svd(previous, full_matrices=False).U
+    Vh = torch.linalg.svd(following, full_matrices=False).Vh
+    return (Vh @ U).abs()
+
+
+def test_alignment_of_every_pair_matches_naive_from_the_equations() -> None:
+    """What a gate writes to unit h is row h of it, and column h of all that read the hidden state.
+
+    The naive version takes rows and columns out by index arithmetic of its own.
+    """
+    hidden = 3
+    model = build()
+    weights = {name: p.detach() for name, p in model.named_parameters()}
+    g = [2 * hidden + unit for unit in range(hidden)]
+    expected = {}
+    for direction, (suffix, word) in enumerate([("", ""), ("_reverse", "reverse ")]):
+        half = [direction * hidden + unit for unit in range(hidden)]
+        ih, hh = (
+            [weights[f"lstm.weight_{kind}_l{layer}{suffix}"][g] for layer in range(2)]
+            for kind in ("ih", "hh")
+        )
+        for layer in range(2):
+            name = f"layer {layer + 1} {word}"
+            expected[f"{name}input -> {name}hidden"] = naive_alignment(ih[layer], hh[layer])
+        for kind, below in (("input", ih), ("hidden", hh)):
+            pair = f"layer 1 {word}{kind} -> layer 2 {word}input"
+            expected[pair] = naive_alignment(below[0], ih[1][:, half])
+            pair = f"layer 2 {word}{kind} -> output"
+            expected[pair] = naive_alignment(below[1], weights["output.weight"][:, half])
+    found = {}
+    for pair in model.wiring.pairs:
+        (meeting,) = pair.meetings
+        found[pair.label] = alignment(
+            matrix_of(meeting.previous, weights),
+            matrix_of(meeting.following, weights),
+            previous_side=meeting.previous_side,
+            following_side=meeting.following_side,
+        )
+    assert set(found) == set(expected)
+    for label, matrix in found.items():
+        torch.testing.assert_close(matrix, expected[label], rtol=0, atol=1e-8)
