@@ -93,7 +93,7 @@ def test_every_stage_runs_once(project):
     per_experiment = [
         f"{stage}@{name}"
         for stage in ("train", "spectra", "prune")
-        for name in ("grokking", "grokking_no_decay", "digits_vgg")
+        for name in ("grokking", "digits_vgg")
     ]
     expected = ["resolve", "prepare@addition", "prepare@digits", *per_experiment]
     expected += ["branch@digits_vgg", "connect@digits_vgg", "collect", "figures"]
@@ -112,7 +112,7 @@ def test_results_are_there_and_small(project):
 
 def test_summary_has_mean_and_std_of_every_experiment_and_connection(project):
     summary = project.summary()
-    assert set(summary["experiments"]) == {"grokking", "grokking_no_decay", "digits_vgg"}
+    assert set(summary["experiments"]) == {"grokking", "digits_vgg"}
     grokking = summary["experiments"]["grokking"]
     assert 0 <= grokking["validation/error"]["mean"] <= 1
     assert grokking["normalized_effective_rank"]["std"] >= 0
@@ -141,7 +141,7 @@ def test_changed_experiment_reruns_its_own_stages_and_reverting_costs_no_trainin
     difference = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
     changed = difference["results/metrics/summary.json"]
     assert any(name.startswith("experiments.grokking.") for name in changed)
-    assert not any("no_decay" in name or "digits" in name for name in changed)
+    assert not any("digits" in name for name in changed)
     project.run("git", "checkout", "params.yaml")
     ran = project.stages_run_by("repro")
     assert not set(ran) & {"train@grokking", "spectra@grokking", "prune@grokking"}

@@ -17,10 +17,10 @@ def test_shipped_file_is_valid(path):
 
 def test_experiment_overrides_its_task_key_by_key():
     params = load_params(ROOT / "presets" / "tiny.yaml")
-    decay, none = params.experiments["grokking"], params.experiments["grokking_no_decay"]
-    assert decay.optimizer.weight_decay == 1.0
-    assert none.optimizer.weight_decay == 0.0
-    assert decay.optimizer.betas == none.optimizer.betas == (0.9, 0.98)
+    task, experiment = params.tasks["addition"], params.experiments["grokking"]
+    assert task.optimizer.weight_decay == 0.0
+    assert experiment.optimizer.weight_decay == 1.0
+    assert experiment.optimizer.betas == task.optimizer.betas == (0.9, 0.98)
 
 
 def test_unchanged_file_has_no_problems(problems_with):
