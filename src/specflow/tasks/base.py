@@ -22,14 +22,18 @@ class Task(ABC):
     Attributes:
         run: The resolved config.
         data: Arrays of both parts by name; the first dimension counts samples.
+        fingerprint: Fingerprint of the data.
     """
 
     last_position_only = False
 
-    def __init__(self, run: RunParams, data: Mapping[Split, Mapping[str, Tensor]]) -> None:
+    def __init__(
+        self, run: RunParams, data: Mapping[Split, Mapping[str, Tensor]], fingerprint: str
+    ) -> None:
         """Keep config and data."""
         self.run = run
         self.data = data
+        self.fingerprint = fingerprint
 
     def build_model(self) -> Network:
         """Return a new network, initialized from torch's global generator, on the data's device."""
