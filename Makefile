@@ -16,6 +16,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .PHONY: repro test lint bench clean
 
 repro: $(INSTALLED)
+	PYTHONPATH=src $(BIN)/python stages/resolve.py --check
 	$(BIN)/dvc repro
 
 test: lint

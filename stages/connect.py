@@ -3,12 +3,12 @@
 from itertools import product
 
 from specflow import paths
+from specflow.device import choose_device, workers_on
 from specflow.executor import run_members
 from specflow.measure.connectivity import ConnectionJob, measure_connection
 from specflow.params.resolve import BranchParams, ConnectParams, read_config
 from specflow.params.tasks import RunParams
 from specflow.stage import run_stage
-from specflow.training.device import choose_device, workers_on
 
 
 def main(connection: str) -> None:

@@ -1,18 +1,18 @@
 """Evaluate every checkpoint of one experiment with a part of every spectrum removed."""
 
 from specflow import paths
+from specflow.device import choose_device, workers_on
 from specflow.executor import run_members
 from specflow.measure.pruning import PruningJob, measure_pruning
 from specflow.params.resolve import read_config
-from specflow.params.tasks import PruningParams, RunParams
+from specflow.params.tasks import InterventionParams, RunParams
 from specflow.stage import run_stage
-from specflow.training.device import choose_device, workers_on
 
 
 def main(experiment: str) -> None:
     """Prune the experiment `experiment`, its seeds side by side."""
     run = read_config(paths.experiment_config(experiment, "training"), RunParams)
-    params = read_config(paths.experiment_config(experiment, "prune"), PruningParams)
+    params = read_config(paths.experiment_config(experiment, "prune"), InterventionParams)
     jobs = {
         f"{experiment}/{paths.seed_name(seed)}": PruningJob(
             run=run,

@@ -1,7 +1,11 @@
 """Validate params.yaml and write one complete config per experiment, a file per concern."""
 
+from pathlib import Path
+
 from specflow import paths
+from specflow.errors import SpecflowError
 from specflow.models import wiring_of
+from specflow.params.base import Section
 from specflow.params.errors import ParamsError
 from specflow.params.figures import chosen_matrices, chosen_pairs
 from specflow.params.file import Params, load_params
@@ -17,26 +21,41 @@ from specflow.params.resolve import (
 from specflow.stage import run_stage
 
 
-def main() -> None:
-    """Check everything before anything is written, and everything is written before work begins."""
+def main(option: str = "") -> None:
+    """Check everything before anything is written; with --check, write nothing.
+
+    Args:
+        option: Empty, or --check.
+
+    Raises:
+        SpecflowError: If the option is another one.
+    """
+    if option not in ("", "--check"):
+        raise SpecflowError(f"got {option!r}; expected no option, or --check")
     params = load_params(paths.PARAMS)
-    collect = CollectParams(
-        experiments=_collected(params),
-        connections={name: branch_params(params, name) for name in params.connections},
-    )
+    sections = _sections(params)
+    if option != "--check":
+        for path in set(paths.CONFIG.rglob("*.json")) - set(sections):
+            path.unlink()
+        for path, section in sections.items():
+            write_config(path, section)
+
+
+def _sections(params: Params) -> dict[Path, Section]:
+    """Return every resolved section by the place of its file."""
+    sections: dict[Path, Section] = {paths.FIGURES_CONFIG: params.figures}
     for name, dataset in params.datasets.items():
-        write_config(paths.dataset_config(name), PrepareParams(dataset=dataset))
+        sections[paths.dataset_config(name)] = PrepareParams(dataset=dataset)
     for name, experiment in params.experiments.items():
-        write_config(paths.experiment_config(name, "training"), run_params(params, name))
-        write_config(paths.experiment_config(name, "spectra"), experiment.spectra)
-        write_config(paths.experiment_config(name, "prune"), experiment.pruning)
+        sections[paths.experiment_config(name, "training")] = run_params(params, name)
+        sections[paths.experiment_config(name, "spectra")] = experiment.spectra
+        sections[paths.experiment_config(name, "prune")] = experiment.interventions
     for name in params.connections:
-        write_config(paths.connection_config(name, "branch"), branch_params(params, name))
-        write_config(paths.connection_config(name, "connect"), connect_params(params, name))
-    write_config(paths.FIGURES_CONFIG, params.figures)
-    write_config(paths.COLLECT_CONFIG, collect)
-    if not params.connections:  # no stage makes the folder, and collect depends on it
-        paths.CONNECTIONS.mkdir(parents=True, exist_ok=True)
+        sections[paths.connection_config(name, "branch")] = branch_params(params, name)
+        sections[paths.connection_config(name, "connect")] = connect_params(params, name)
+    connections = {name: branch_params(params, name) for name in params.connections}
+    collected = CollectParams(experiments=_collected(params), connections=connections)
+    return sections | {paths.COLLECT_CONFIG: collected}
 
 
 def _collected(params: Params) -> dict[str, Collected]:

@@ -18,7 +18,7 @@ MEASURES = {
     "accumulation_steps": 1,
     "gradient_clip": None,
     "precision": "float32",
-    "evaluation": {"batch_size": 64, "max_train_samples": None, "batch_norm_samples": 100},
+    "evaluation": {"batch_size": 64, "max_train_samples": None},
 }
 
 
@@ -99,7 +99,6 @@ def digits_run(workplace: Path) -> RunParams:
             "evaluation": {
                 "batch_size": 1000,
                 "max_train_samples": 100,
-                "batch_norm_samples": 100,
             },
         }
     )

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -29,6 +30,10 @@ def break_down(job, report):
     raise RuntimeError("our own bug")
 
 
+def kill_own_process(job, report):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def run(function, jobs, workers):
     run_members(function, jobs, title="test", total=len(jobs), workers=workers)
 
@@ -54,6 +59,11 @@ def test_failures_are_named_and_do_not_stop_the_others(tmp_path, workers):
 def test_bugs_are_not_hidden(workers):
     with pytest.raises(RuntimeError, match="our own bug"):
         run(break_down, {"a": 1, "b": 2}, workers)
+
+
+def test_killed_worker_is_an_error_that_names_the_member():
+    with pytest.raises(SpecflowError, match=r"a: a worker was killed"):
+        run(kill_own_process, {"a": 1, "b": 2}, 2)
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", ""])

@@ -6,7 +6,9 @@ import pytest
 from specflow.errors import SpecflowError
 from specflow.trajectory import Checkpoint, Origin, open_trajectory, write_trajectory
 
-ORIGIN = Origin(config='{"a": 1}', seed=3, torch="2", fingerprint="f")
+ORIGIN = Origin(
+    config='{"a": 1}', seed=3, order_seed=4, first_step=0, torch="2", device="cpu", fingerprint="f"
+)
 
 
 def checkpoint(step, optimizer=None):

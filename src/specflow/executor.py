@@ -10,8 +10,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing.queues import SimpleQueue
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -21,7 +21,7 @@ from specflow.errors import SpecflowError
 Job = TypeVar("Job")
 Report = Callable[[int], None]
 
-_reports: "SimpleQueue[int | None] | None" = None
+_done: Any = None  # in a worker: units of work done, by place of the member
 
 
 def num_workers() -> int:
@@ -97,17 +97,16 @@ def _run_in_processes(
     function: Callable[[Job, Report], None], jobs: Mapping[str, Job], bar: Any, workers: int
 ) -> dict[str, SpecflowError]:
     context = multiprocessing.get_context("spawn")
-    reports: SimpleQueue[int | None] = context.SimpleQueue()
-    reader = threading.Thread(target=_read_reports, args=(reports, bar), daemon=True)
-    reader.start()
-    pool = ProcessPoolExecutor(workers, context, initializer=_begin_worker, initargs=(reports,))
+    done = context.RawArray("q", len(jobs))  # a place for each member: no lock to die with
+    pool = ProcessPoolExecutor(workers, context, initializer=_begin_worker, initargs=(done,))
     failures = {}
     try:
-        futures = {name: pool.submit(_work, function, job) for name, job in jobs.items()}
+        futures = {
+            name: pool.submit(_work, function, job, place)
+            for place, (name, job) in enumerate(jobs.items())
+        }
         for name, future in futures.items():
-            try:
-                future.result()
-            except SpecflowError as error:
+            if error := _failure(future, lambda: bar.update(sum(done) - bar.n)):
                 failures[name] = error
     except BaseException:
         for process in multiprocessing.active_children():
@@ -115,23 +114,32 @@ def _run_in_processes(
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-        reports.put(None)
-        reader.join()
     return failures
 
 
-def _begin_worker(reports: "SimpleQueue[int | None]") -> None:
-    global _reports
-    _reports = reports
+def _failure(future: Future[None], show_progress: Callable[[], object]) -> SpecflowError | None:
+    """Wait for a member; return what a user can mend of its failure."""
+    while not future.done():
+        wait([future], timeout=0.2)
+        show_progress()
+    try:
+        future.result()
+    except SpecflowError as error:
+        return error
+    except BrokenProcessPool:
+        return SpecflowError("a worker was killed (out of memory?); the same command resumes")
+    return None
+
+
+def _begin_worker(done: Any) -> None:
+    global _done
+    _done = done
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us
     exit_with_parent()
 
 
-def _work(function: Callable[[Any, Report], None], job: Any) -> None:
-    assert _reports is not None
-    function(job, _reports.put)
+def _work(function: Callable[[Any, Report], None], job: Any, place: int) -> None:
+    def report(units: int) -> None:
+        _done[place] += units
 
-
-def _read_reports(reports: "SimpleQueue[int | None]", bar: Any) -> None:
-    while (done := reports.get()) is not None:
-        bar.update(done)
+    function(job, report)

@@ -37,19 +37,34 @@ def create(path: Path, layout: Layout, attributes: Mapping[str, str | int]) -> I
         SpecflowError: If the file cannot be written (a full disk); nothing is left behind then.
     """
     part = path.with_name(path.name + ".part")
-    try:
+    with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _Sink(part) as sink:
+        sink = _Sink(part)
+    try:
+        with sink:
             with h5py.File(sink, "w") as file:
                 for key, value in {**attributes, **layout._asdict()}.items():
                     file.attrs[key] = value
                 yield file
-            sink.finish()
-        part.replace(path)
-    except OSError as error:
-        raise SpecflowError(f"cannot write {path}: {error}; nothing was left there") from error
+            with _writing(path):
+                sink.finish()
+        with _writing(path):
+            part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Name the file in what goes wrong with writing it.
+
+    Raises:
+        SpecflowError: If the block raised OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SpecflowError(f"cannot write {path}: {error}; nothing was left there") from error
 
 
 class _Sink(io.FileIO):

@@ -11,7 +11,7 @@ FIGURES = RESULTS / "figures"
 SUMMARY = RESULTS / "metrics" / "summary.json"
 FIGURES_CONFIG = CONFIG / "figures.json"
 COLLECT_CONFIG = CONFIG / "collect.json"
-CONNECTIONS = RESULTS / "connections"
+MEASURES = RESULTS / "measures"
 
 
 def dataset_config(dataset: str) -> Path:
@@ -69,18 +69,18 @@ def branch(connection: str, trunk_seed: int, split_step: int, branch: int) -> Pa
 
 def spectra(experiment: str, seed: int) -> Path:
     """Return where the spectra of one run lie."""
-    return RESULTS / "spectra" / experiment / seed_name(seed) / "spectra.h5"
+    return MEASURES / "spectra" / experiment / seed_name(seed) / "spectra.h5"
 
 
 def pruning(experiment: str, seed: int) -> Path:
     """Return where the metrics of the pruned networks of one run lie."""
-    return RESULTS / "pruning" / experiment / seed_name(seed) / "pruning.h5"
+    return MEASURES / "pruning" / experiment / seed_name(seed) / "pruning.h5"
 
 
 def connection(connection: str, trunk_seed: int, split_step: int) -> Path:
     """Return where the lines between the branch ends of one split point lie."""
     name = f"{seed_name(trunk_seed)}_step{split_step}.h5"
-    return CONNECTIONS / connection / name
+    return MEASURES / "connections" / connection / name
 
 
 def scratch_root() -> Path:

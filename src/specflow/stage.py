@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from inspect import signature
 
 from specflow.errors import SpecflowError
 from specflow.executor import exit_with_parent
@@ -19,6 +20,10 @@ def run_stage(main: Callable[..., None]) -> None:
     """
     if "DVC_ROOT" in os.environ:
         exit_with_parent()
+    try:
+        signature(main).bind(*sys.argv[1:])
+    except TypeError as error:
+        sys.exit(f"{sys.argv[0]}: {error}")
     try:
         main(*sys.argv[1:])
     except SpecflowError as error:

@@ -5,9 +5,10 @@ Layout (version 1), T kept steps:
     /weights/<parameter> (T, *shape) float32 and /buffers/<name> (T, *shape), a step a chunk
     /metrics/<split>/<metric> (T,) float64
     /optimizer/<step>/<parameter>/<key>, only at the split steps of the checkpoint plan
-    attributes: config (JSON), seed, torch, fingerprint of the data
+    attributes: those of `Origin`
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import h5py
 import numpy as np
 
 from specflow.errors import SpecflowError
-from specflow.hdf5 import create, open_file, write, write_row
+from specflow.hdf5 import BrokenFileError, create, open_file, write, write_row
 from specflow.layouts import TRAJECTORY
 
 Arrays = Mapping[str, np.ndarray]
@@ -48,14 +49,20 @@ class Origin:
 
     Attributes:
         config: Resolved config as JSON.
-        seed: Seed of the run.
+        seed: Seed of the run's initial weights.
+        order_seed: Seed of its data order.
+        first_step: The step from which it was trained, beyond 0 for a branch.
         torch: Version of torch that trained it.
+        device: Kind of device that trained it.
         fingerprint: Fingerprint of the data.
     """
 
     config: str
     seed: int
+    order_seed: int
+    first_step: int
     torch: str
+    device: str
     fingerprint: str
 
 
@@ -111,7 +118,10 @@ class Trajectory:
         self.origin = Origin(
             config=file.attrs["config"],
             seed=int(file.attrs["seed"]),
+            order_seed=int(file.attrs["order_seed"]),
+            first_step=int(file.attrs["first_step"]),
             torch=file.attrs["torch"],
+            device=file.attrs["device"],
             fingerprint=file.attrs["fingerprint"],
         )
 
@@ -158,11 +168,39 @@ class Trajectory:
             for parameter, group in kept[str(step)].items()
         }
 
+    def check_data(self, fingerprint: str) -> None:
+        """Check that the run was trained on the data at hand.
+
+        Args:
+            fingerprint: Fingerprint of the prepared data.
+
+        Raises:
+            SpecflowError: If it was trained on others.
+        """
+        if self.origin.fingerprint != fingerprint:
+            raise SpecflowError(
+                f"{self._path}: was trained on data of fingerprint {self.origin.fingerprint}; "
+                f"expected {fingerprint}; `dvc repro` makes it again"
+            )
+
+    def fingerprint_of(self, step: int) -> str:
+        """Return a SHA-256 of everything that a branch from a split step continues from.
+
+        Raises:
+            SpecflowError: If the step was not kept with its optimizer state.
+        """
+        index, digest = self.index_of(step), hashlib.sha256()
+        states = [self.weights(index), self.buffers(index), *self.optimizer(step).values()]
+        for name, array in (item for state in states for item in sorted(state.items())):
+            digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
     def _read(self, group: str, index: int) -> dict[str, np.ndarray]:
-        length = len(self.steps)
-        return {
-            name: data[range(length)[index]] for name, data in self._file.get(group, {}).items()
-        }
+        at = range(len(self.steps))[index]
+        try:
+            return {name: data[at] for name, data in self._file.get(group, {}).items()}
+        except OSError as error:
+            raise BrokenFileError(f"{self._path}: damaged at step {self.steps[at]}") from error
 
 
 @contextmanager

@@ -6,14 +6,14 @@ from specflow.hdf5 import open_file
 from specflow.layouts import CONNECTION
 from specflow.measure.connectivity import ConnectionJob, measure_connection
 from specflow.params.resolve import ConnectParams
-from specflow.params.tasks import PruningParams, SpectraParams
+from specflow.params.tasks import InterventionParams, SpectraParams
 from specflow.training.members import Branching, Member, train_members
 from specflow.training.order import branch_order_seed
 from specflow.trajectory import open_trajectory
 
 PARAMS = ConnectParams(
     num_points=5,
-    pruning=PruningParams(keep_fractions=(0.5,)),
+    interventions=InterventionParams(keep_fractions=(0.5,), batch_norm_samples=100),
     spectra=SpectraParams(diagonal_length=4, score_length=3, mass=0.9),
 )
 

@@ -60,7 +60,7 @@ def run(workplace: Path) -> RunParams:
                 "spacing": {"kind": "every", "epochs": 4},
                 "split_steps": [],
             },
-            "evaluation": {"batch_size": 8, "max_train_samples": 8, "batch_norm_samples": 1},
+            "evaluation": {"batch_size": 8, "max_train_samples": 8},
         }
     )
     datasets.prepare(run.dataset, paths.dataset("text"))

@@ -7,15 +7,16 @@ from specflow import paths
 from specflow.hdf5 import open_file
 from specflow.layouts import PRUNING
 from specflow.measure.pruning import PruningJob, measure_pruning
-from specflow.params.tasks import PruningParams
-from specflow.training.members import Member, load_task, train_members
+from specflow.params.tasks import InterventionParams
+from specflow.tasks import load_task
+from specflow.training.members import Member, train_members
 from specflow.trajectory import open_trajectory
 
 
 def measure(run, fractions=(0.5,)):
     source, target = paths.trajectory(run.experiment, 0), paths.pruning(run.experiment, 0)
     train_members([Member("m", run, 0, 0, source, run.kept_steps)], "train")
-    params = PruningParams(keep_fractions=fractions)
+    params = InterventionParams(keep_fractions=fractions, batch_norm_samples=100)
     measure_pruning(PruningJob(run, params, source, target), lambda done: None)
     return source, target
 

@@ -74,7 +74,7 @@ def speech_run(workplace):
                 "spacing": {"kind": "every", "epochs": 1},
                 "split_steps": [3],
             },
-            "evaluation": {"batch_size": 4, "max_train_samples": None, "batch_norm_samples": 4},
+            "evaluation": {"batch_size": 4, "max_train_samples": None},
         }
     )
 

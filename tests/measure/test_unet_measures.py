@@ -11,7 +11,8 @@ from specflow.measure.evaluation import Pruned
 from specflow.measure.spectra import SpectraJob, measure_spectra
 from specflow.models import wiring_of
 from specflow.params.tasks import SpectraParams
-from specflow.training.members import Member, load_task, train_members
+from specflow.tasks import load_task
+from specflow.training.members import Member, train_members
 from specflow.trajectory import open_trajectory
 
 PARAMS = SpectraParams(diagonal_length=5, score_length=3, mass=0.9)

@@ -60,8 +60,8 @@ def test_take_rows_at_table_rows_is_subscription():
     ("num_tokens", "batch", "length", "pays"),
     [
         (114, 3830, 3, True),  # the paper's modular addition
-        (114, 400, 3, False),  # the table of values is larger than the values
-        (500, 3830, 3, False),  # so is the table of scores
+        (114, 1800, 3, False),  # the table of values is not much smaller than the values
+        (600, 10_000, 3, False),  # the table of scores is larger than the keys
         (114, 3830, 64, False),  # more rows to sum than the projection has
     ],
 )

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from specflow.params.problems import DiffusionParams
+from specflow.tasks import load_task
 from specflow.tasks.diffusion import NoiseSchedule
-from specflow.training.members import load_task
 
 CPU = torch.device("cpu")
 PAPER = DiffusionParams(

@@ -53,7 +53,7 @@ def run(**changed: object) -> RunParams:
             "spacing": {"kind": "every", "epochs": 20},
             "split_steps": [],
         },
-        "evaluation": {"batch_size": 2, "max_train_samples": None, "batch_norm_samples": 1},
+        "evaluation": {"batch_size": 2, "max_train_samples": None},
     }
     return RunParams.model_validate(values | changed)
 
@@ -71,7 +71,7 @@ def arrays(count: int, seed: int) -> dict[str, Tensor]:
 
 def task_of(config: RunParams) -> LanguageModelling:
     data: dict[Split, dict[str, Tensor]] = {"train": arrays(32, 0), "validation": arrays(5, 1)}
-    task = build_task(config, data)
+    task = build_task(config, data, "")
     assert isinstance(task, LanguageModelling)
     return task
 

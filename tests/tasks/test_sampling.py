@@ -5,9 +5,9 @@ import torch
 
 from specflow.params.datasets import ImageShape
 from specflow.params.problems import DiffusionParams
+from specflow.tasks import load_task
 from specflow.tasks.diffusion import NoiseSchedule
 from specflow.tasks.sampling import sample
-from specflow.training.members import load_task
 
 CPU = torch.device("cpu")
 SHAPE = ImageShape(channels=2, size=6, num_classes=10)

@@ -42,7 +42,7 @@ CONFIG = {
         "spacing": {"kind": "every", "epochs": 1},
         "split_steps": [],
     },
-    "evaluation": {"batch_size": 2, "max_train_samples": None, "batch_norm_samples": 4},
+    "evaluation": {"batch_size": 2, "max_train_samples": None},
 }
 
 
@@ -68,7 +68,7 @@ def task() -> Speech:
         "validation": part(["a", "b a", "ab"], 1),
     }
     run = RunParams.model_validate(CONFIG)
-    found = tasks.build_task(run, data)
+    found = tasks.build_task(run, data, "")
     assert isinstance(found, Speech)
     return found
 

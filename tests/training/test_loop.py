@@ -3,8 +3,8 @@ import torch
 from torch.nn import functional
 
 from specflow.params.optimization import SgdParams
+from specflow.tasks import load_task
 from specflow.training.loop import NonFiniteLossError, Trainer
-from specflow.training.members import load_task
 from specflow.training.optimizers import build_optimizer
 from specflow.training.order import epoch_order
 from specflow.training.schedules import rate_factor

@@ -9,15 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch.nn import functional
 
-from specflow import paths
+from specflow import datasets, paths
 from specflow.errors import SpecflowError
+from specflow.tasks import Task
 from specflow.training import members as module
 from specflow.training.members import Branching, Member, train_members
 from specflow.training.order import branch_order_seed
 from specflow.training.scratch import Scratch
 from specflow.trajectory import open_trajectory
 
+CPU = torch.device("cpu")
 SOURCE = Path(module.__file__).parents[2]
 
 
@@ -177,12 +181,61 @@ def test_branch_from_a_step_that_was_not_kept_is_refused(addition_run):
 
 
 def test_changed_data_are_not_resumed_from_old_scratch(addition_run):
-    first = module._scratch(member(addition_run)).folder
-    data = paths.dataset("addition")
-    from specflow import datasets
+    first = module._scratch(member(addition_run), CPU).folder
+    dataset = addition_run.dataset.model_copy(update={"seed": 5})
+    datasets.prepare(dataset, paths.dataset("addition"))
+    assert module._scratch(member(addition_run), CPU).folder != first
 
-    datasets.prepare(addition_run.dataset.model_copy(update={"seed": 5}), data)
-    assert module._scratch(member(addition_run)).folder != first
+
+def test_scratch_of_another_device_is_not_resumed(addition_run):
+    job = member(addition_run)
+    assert module._scratch(job, CPU).folder != module._scratch(job, torch.device("cuda")).folder
+
+
+def test_another_seed_of_the_experiment_leaves_scratch_and_bytes_alone(addition_run):
+    more = addition_run.model_copy(update={"seeds": (0, 1, 2)})
+    assert module._scratch(member(more), CPU) == module._scratch(member(addition_run), CPU)
+    assert train(member(more)) == train(member(addition_run))
+
+
+def test_divergence_in_the_very_last_step_is_an_error(addition_run):
+    optimizer = addition_run.optimizer.model_copy(update={"learning_rate": 1e38})
+    changes = {"optimizer": optimizer, "num_epochs": 1, "batch_size": "full"}
+    plan = addition_run.checkpoints.model_copy(update={"split_steps": ()})
+    run = addition_run.model_copy(update={**changes, "checkpoints": plan})
+    assert run.kept_steps == (0, 1)
+    with pytest.raises(SpecflowError, match=r"run: not finite after step 1: .*weight"):
+        train(member(run))
+    assert not Path("run.h5").exists()
+
+
+def test_branch_on_other_data_than_its_trunk_is_refused(addition_run):
+    trunk = member(addition_run)
+    train(trunk)
+    dataset = addition_run.dataset.model_copy(update={"seed": 5})
+    datasets.prepare(dataset, paths.dataset("addition"))
+    with pytest.raises(SpecflowError, match=r"run.h5: was trained on data of fingerprint"):
+        train(branch(addition_run, trunk, 8))
+
+
+def test_chance_in_the_network_resumes_too(addition_run, monkeypatch):
+    """Dropout draws from torch's generator, whose state depends on the step alone."""
+    build = Task.build_model
+
+    def with_dropout(self):
+        model = build(self)
+        model.output.register_forward_pre_hook(
+            lambda module, args: functional.dropout(args[0], 0.5, training=module.training)
+        )
+        return model
+
+    monkeypatch.setattr(Task, "build_model", with_dropout)
+    undisturbed = train(member(addition_run))
+    trunk = member(addition_run)
+    train(branch(addition_run, trunk, 8))
+    assert same(final_weights(Path("branch.h5")), final_weights(trunk.path))
+    monkeypatch.setattr(Task, "build_model", build)
+    assert train(member(addition_run)) != undisturbed
 
 
 @pytest.mark.cuda

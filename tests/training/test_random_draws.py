@@ -8,7 +8,7 @@ import torch
 
 from specflow.tasks import build_task
 from specflow.training.loop import Trainer
-from specflow.training.members import Branching, Member, load_task, train_members
+from specflow.training.members import Branching, Member, train_members
 from specflow.training.optimizers import build_optimizer
 from specflow.training.order import branch_order_seed, epoch_order, step_seed
 from specflow.training.scratch import Scratch
@@ -86,21 +86,10 @@ def test_seeds_differ_between_steps_orders_and_epochs():
     assert not torch.equal(drawn, epoch_order(0, 1, 50))
 
 
-def test_tasks_that_draw_nothing_leave_torchs_generator_alone(addition_run):
-    task = load_task(addition_run, torch.device("cpu"))
-    assert not task.draws_random_numbers
-    torch.manual_seed(0)
-    model = task.build_model()
-    trainer = Trainer(task, model, build_optimizer(addition_run.optimizer, model), 3)
-    before = torch.get_rng_state()
-    list(trainer.run(0, [4], lambda done: None))
-    assert torch.equal(torch.get_rng_state(), before)
-
-
 def test_accumulated_parts_draw_different_noise(diffusion_run):
     run = diffusion_run.model_copy(update={"accumulation_steps": 2})
     zeros = {"inputs": torch.zeros(200, 1, 28, 28)}
-    task = build_task(run, {"train": zeros, "validation": zeros})
+    task = build_task(run, {"train": zeros, "validation": zeros}, "")
     torch.manual_seed(0)
     model = task.build_model()
     seen = []

@@ -2,7 +2,8 @@
 
 Layout of the file (version 1), N points, for every pair of branches "a-b":
     /alpha (N,)
-    /<a-b>/curves/<keep>/<keep_fraction>/<split>/<metric> (N,), attribute barrier
+    /<a-b>/curves/<keep>/<keep_fraction>/<split>/<metric> (N,), attribute barrier (NaN if a
+        point is not finite)
     /<a-b>/ranks/<parameter> (N,): normalized effective rank along the line
     /<a-b>/agreement/<parameter> (k,): of the two ends, attributes score and null_level
 """
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from specflow.device import choose_device, make_deterministic
 from specflow.executor import Report
 from specflow.hdf5 import create, write, write_row
 from specflow.interventions.interpolation import interpolate, loss_barrier
@@ -31,7 +33,7 @@ from specflow.measure.views import matrix_of, to_tensors
 from specflow.models import Network
 from specflow.models.wiring import Wiring
 from specflow.params.resolve import ConnectParams
-from specflow.params.tasks import PruningParams, RunParams
+from specflow.params.tasks import InterventionParams, RunParams
 from specflow.spectra import (
     agreement_null_level,
     decompose,
@@ -40,9 +42,7 @@ from specflow.spectra import (
     singular_values,
     singular_vector_agreement,
 )
-from specflow.tasks import Task
-from specflow.training.device import choose_device, make_deterministic
-from specflow.training.members import load_task
+from specflow.tasks import Task, load_task
 from specflow.trajectory import open_trajectory
 
 Weights = dict[str, Tensor]
@@ -81,14 +81,18 @@ def measure_connection(job: ConnectionJob, report: Report) -> None:
     with create(job.target, CONNECTION, {}) as file:
         write(file, "alpha", alphas)
         for a, b in combinations(sorted(job.ends), 2):
-            ends = (_final_weights(job.ends[a], device), _final_weights(job.ends[b], device))
+            ends = (
+                _final_weights(job.ends[a], task, device),
+                _final_weights(job.ends[b], task, device),
+            )
             group = file.create_group(f"{a}-{b}")
             _write_agreement(group, *ends, model.wiring, job.params)
-            _walk(group, ends, alphas, task, model, job.params.pruning, report)
+            _walk(group, ends, alphas, task, model, job.params.interventions, report)
 
 
-def _final_weights(path: Path, device: torch.device) -> Weights:
+def _final_weights(path: Path, task: Task, device: torch.device) -> Weights:
     with open_trajectory(path) as branch:
+        branch.check_data(task.fingerprint)
         return to_tensors({**branch.weights(-1), **branch.buffers(-1)}, device)
 
 
@@ -112,7 +116,7 @@ def _walk(
     alphas: np.ndarray,
     task: Task,
     model: Network,
-    params: PruningParams,
+    params: InterventionParams,
     report: Report,
 ) -> None:
     """Write ranks and metrics of every point of a line; memory holds one point."""
@@ -123,13 +127,14 @@ def _walk(
         write_row(group.require_group("ranks"), _ranks(weights, model.wiring), index, len(alphas))
         pruned = Pruned(weights, model.wiring)
         for variant in variants:
-            metrics = evaluate_changed(task, model, pruned.weights(variant))
+            metrics = evaluate_changed(task, model, pruned.weights(variant), params)
             for metric, value in metrics.items():
                 curves.setdefault(f"curves/{variant_group(variant)}/{metric}", []).append(value)
         report(1)
     for name, values in sorted(curves.items()):
         data = write(group, name, values)
-        data.attrs["barrier"] = loss_barrier(alphas.tolist(), values)
+        finite = bool(np.isfinite(values).all())
+        data.attrs["barrier"] = loss_barrier(alphas.tolist(), values) if finite else np.nan
 
 
 def _ranks(weights: Weights, wiring: Wiring) -> dict[str, float]:

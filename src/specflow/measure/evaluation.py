@@ -1,6 +1,8 @@
 """Loss and error of networks whose weights were changed by hand."""
 
+import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Literal
 
 from torch import Tensor, nn
@@ -9,14 +11,14 @@ from specflow.interventions.batch_norm import reestimate_batch_norm
 from specflow.interventions.svd_pruning import SpectrumPruner
 from specflow.models import Network
 from specflow.models.wiring import Wiring
-from specflow.params.tasks import PruningParams
-from specflow.tasks import Task, batches
+from specflow.params.tasks import InterventionParams
+from specflow.tasks import Task
 
 # A way of keeping a part of every spectrum: ("full", 1.0), ("top", 0.5), ("bottom", 0.5).
 Variant = tuple[Literal["full", "top", "bottom"], float]
 
 
-def pruning_variants(params: PruningParams) -> list[Variant]:
+def pruning_variants(params: InterventionParams) -> list[Variant]:
     """Return every way of pruning, keep-top and keep-bottom of every fraction."""
     return [
         variant
@@ -58,7 +60,9 @@ class Pruned:
         return {**self._weights, **pruned}
 
 
-def evaluate_changed(task: Task, model: Network, weights: Mapping[str, Tensor]) -> dict[str, float]:
+def evaluate_changed(
+    task: Task, model: Network, weights: Mapping[str, Tensor], params: InterventionParams
+) -> dict[str, float]:
     """Return the metrics of weights that training did not reach by itself.
 
     BatchNorm statistics are re-estimated on the first `batch_norm_samples` training samples.
@@ -67,17 +71,20 @@ def evaluate_changed(task: Task, model: Network, weights: Mapping[str, Tensor]) 
         task: The learning problem.
         model: A network of the run's architecture; its weights are replaced.
         weights: Parameters and buffers by name.
+        params: Number of samples for BatchNorm.
 
     Returns:
         Metrics by `split/metric`.
     """
     model.load_state_dict(dict(weights))
-    reestimate_batch_norm(model, lambda: _observe(task, model))
+    reestimate_batch_norm(model, lambda: _observe(task, model, params))
     return task.evaluate_all(model)
 
 
-def _observe(task: Task, model: nn.Module) -> None:
-    params = task.run.evaluation
+def _observe(task: Task, model: nn.Module, params: InterventionParams) -> None:
+    """Show samples in parts of nearly equal size: each part's mean and variance count alike."""
     length = min(task.num_samples("train"), params.batch_norm_samples)
-    for selection in batches(length, params.batch_size):
-        task.observe(model, selection)
+    count = math.ceil(length / task.run.evaluation.batch_size)
+    bounds = [length * part // count for part in range(count + 1)]
+    for start, end in pairwise(bounds):
+        task.observe(model, slice(start, end))

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from specflow.device import choose_device, make_deterministic
 from specflow.executor import Report
 from specflow.hdf5 import create, write, write_row
 from specflow.layouts import PRUNING
 from specflow.measure.evaluation import Pruned, evaluate_changed, pruning_variants, variant_group
 from specflow.measure.views import to_tensors
-from specflow.params.tasks import PruningParams, RunParams
-from specflow.training.device import choose_device, make_deterministic
-from specflow.training.members import load_task
+from specflow.params.tasks import InterventionParams, RunParams
+from specflow.tasks import load_task
 from specflow.trajectory import open_trajectory
 
 
@@ -25,7 +25,7 @@ class PruningJob:
     """Pruning of one run: its config, its trajectory and the place of the result."""
 
     run: RunParams
-    params: PruningParams
+    params: InterventionParams
     source: Path
     target: Path
 
@@ -53,7 +53,7 @@ def measure_pruning(job: PruningJob, report: Report) -> None:
             arrays = {**trajectory.weights(index), **trajectory.buffers(index)}
             pruned = Pruned(to_tensors(arrays, device), model.wiring)
             for variant in pruning_variants(job.params):
-                metrics = evaluate_changed(task, model, pruned.weights(variant))
+                metrics = evaluate_changed(task, model, pruned.weights(variant), job.params)
                 group = file.require_group(variant_group(variant))
                 write_row(group, metrics, index, len(trajectory.steps))
             report(1)

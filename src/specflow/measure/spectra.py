@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from specflow.device import choose_device
 from specflow.errors import SpecflowError
 from specflow.executor import Report
 from specflow.hdf5 import create, write, write_row
@@ -40,7 +41,6 @@ from specflow.spectra import (
     stable_rank,
 )
 from specflow.spectra.side_by_side import one_blas_thread
-from specflow.training.device import choose_device
 from specflow.trajectory import Trajectory, open_trajectory
 
 Row = dict[str, np.ndarray | float]

@@ -15,7 +15,7 @@ def causal_attention(q_BLD: Tensor, k_BTD: Tensor, v_BTD: Tensor, num_heads: int
     """Return what the queries of the last L positions read from values up to their own position.
 
     Args:
-        q_BLD: Queries, shape (B, L, D) with L = T or L = 1.
+        q_BLD: Queries, shape (B, L, D), where L is T or 1.
         k_BTD: Keys, shape (B, T, D).
         v_BTD: Values, shape (B, T, D).
         num_heads: H, a divisor of D.
@@ -23,14 +23,22 @@ def causal_attention(q_BLD: Tensor, k_BTD: Tensor, v_BTD: Tensor, num_heads: int
     Returns:
         Outputs of the heads side by side, shape (B, L, D).
     """
-    q_BHLK, k_BHTK, v_BHTK = (
+    if q_BLD.shape[1] == 1:
+        return _attention_of_last(q_BLD, k_BTD, v_BTD, num_heads)
+    q_BHTK, k_BHTK, v_BHTK = (
         x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in (q_BLD, k_BTD, v_BTD)
     )
-    # A single query is that of the last position, from which nothing is hidden.
-    out_BHLK = functional.scaled_dot_product_attention(
-        q_BHLK, k_BHTK, v_BHTK, is_causal=q_BLD.shape[1] > 1
-    )
-    return out_BHLK.transpose(1, 2).flatten(2)
+    out_BHTK = functional.scaled_dot_product_attention(q_BHTK, k_BHTK, v_BHTK, is_causal=True)
+    return out_BHTK.transpose(1, 2).flatten(2)
+
+
+def _attention_of_last(q_B1D: Tensor, k_BTD: Tensor, v_BTD: Tensor, num_heads: int) -> Tensor:
+    """Element by element: for one query torch's kernels take longer on short sequences."""
+    heads = (num_heads, q_B1D.shape[-1] // num_heads)
+    score_BTH = (q_B1D * k_BTD).unflatten(-1, heads).sum(-1)
+    weight_BTH = (score_BTH / math.sqrt(heads[1])).softmax(dim=1)
+    out_BHK = (weight_BTH[..., None] * v_BTD.unflatten(-1, heads)).sum(1)
+    return out_BHK.flatten(1)[:, None]
 
 
 def last_attention_from_tables(
@@ -69,13 +77,14 @@ def last_attention_from_tables(
 def tables_pay(num_tokens: int, tokens: Tensor, num_heads: int, d_model: int) -> bool:
     """Return whether `last_attention_from_tables` is the faster way for a batch of tokens (B, T).
 
-    The tables of scores and values must be no larger than the keys and values of the batch, and
-    the rows summed for a sample few beside the D rows of the projection that they replace.
+    The table of scores must be no larger than the keys of the batch, that of values much smaller
+    than the values, and the rows summed for a sample few beside the D rows of the projection that
+    they replace.
     """
     batch, length = tokens.shape
     return (
         num_tokens**2 * num_heads <= batch * d_model
-        and num_tokens * num_heads <= batch
+        and num_tokens * num_heads * 4 <= batch
         and length * num_heads * 4 <= d_model
     )
 

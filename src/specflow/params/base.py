@@ -1,6 +1,6 @@
 """What every section of params.yaml has in common: strict, frozen models and ranged numbers."""
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -11,7 +11,21 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-def _ascending(values: tuple[int, ...]) -> tuple[int, ...]:
+_Values = TypeVar("_Values", bound=tuple[float, ...])
+
+
+def ascending(values: _Values) -> _Values:
+    """Return values if they ascend strictly.
+
+    Args:
+        values: Numbers.
+
+    Returns:
+        The same.
+
+    Raises:
+        ValueError: If one repeats or is less than the one before it.
+    """
     if list(values) != sorted(set(values)):
         raise ValueError("expected numbers in ascending order, each once")
     return values
@@ -25,5 +39,5 @@ NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 # YAML has lists only; strict mode would refuse one where a tuple is declared.
-Seeds = Annotated[tuple[Seed, ...], Field(strict=False, min_length=1), AfterValidator(_ascending)]
-Steps = Annotated[tuple[Index, ...], Field(strict=False), AfterValidator(_ascending)]
+Seeds = Annotated[tuple[Seed, ...], Field(strict=False, min_length=1), AfterValidator(ascending)]
+Steps = Annotated[tuple[Index, ...], Field(strict=False), AfterValidator(ascending)]

@@ -48,8 +48,8 @@ def _model_problems(experiment: ExperimentParams, dataset: DatasetParams) -> lis
 
 def _batch_problems(experiment: ExperimentParams, num_train: int) -> list[str]:
     size = experiment.batch_size
-    if size != "full" and size > num_train:
-        return [f"batch_size: got {size}; expected at most the {num_train} samples, or full"]
+    if size != "full" and size >= num_train:
+        return [f"batch_size: got {size}; expected less than the {num_train} samples, or full"]
     micro = experiment.accumulation_steps
     if micro > experiment.samples_per_step(num_train):
         return [f"accumulation_steps: got {micro}; expected at most the batch size"]

@@ -62,7 +62,7 @@ def _read_yaml(path: Path) -> Any:
         raw = YAML(typ="safe").load(path)
     except FileNotFoundError as error:
         raise ParamsError(str(path), ["there is no such file"]) from error
-    except YAMLError as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(str(path), [f"is not valid YAML: {error}"]) from error
     if not isinstance(raw, Mapping):
         raise ParamsError(str(path), [f"got {raw!r}; expected sections {list(_File.model_fields)}"])

@@ -1,16 +1,19 @@
 """Sections of the resolved config that no section of params.yaml is: what stages read as JSON."""
 
+import json
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from specflow.errors import SpecflowError
 from specflow.params.base import Name, Section, Seeds, Steps
 from specflow.params.datasets import DatasetParams
+from specflow.params.errors import problems_of
 from specflow.params.experiments import ExperimentParams
 from specflow.params.file import Params
-from specflow.params.tasks import PruningParams, RunParams, SpectraParams, TrainingParams
+from specflow.params.tasks import InterventionParams, RunParams, SpectraParams, TrainingParams
+from specflow.textfiles import write_text
 
 _Section = TypeVar("_Section", bound=BaseModel)
 _Names = Annotated[tuple[str, ...], Field(strict=False)]
@@ -36,7 +39,7 @@ class ConnectParams(Section):
     """What is measured between the branch ends of a connection."""
 
     num_points: int
-    pruning: PruningParams
+    interventions: InterventionParams
     spectra: SpectraParams
 
 
@@ -95,7 +98,7 @@ def connect_params(params: Params, name: str) -> ConnectParams:
     experiment: ExperimentParams = params.experiments[connection.experiment]
     return ConnectParams(
         num_points=connection.num_points,
-        pruning=experiment.pruning,
+        interventions=experiment.interventions,
         spectra=experiment.spectra,
     )
 
@@ -107,8 +110,8 @@ def write_config(path: Path, section: BaseModel) -> None:
         path: Where to; missing folders are made.
         section: The section.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(section.model_dump_json(indent=2) + "\n")
+    content = json.dumps(section.model_dump(mode="json"), indent=2, sort_keys=True)
+    write_text(path, content + "\n")
 
 
 def read_config(path: Path, model: type[_Section]) -> _Section:
@@ -122,8 +125,12 @@ def read_config(path: Path, model: type[_Section]) -> _Section:
         The section.
 
     Raises:
-        SpecflowError: If there is no such file.
+        SpecflowError: If there is no such file, or one of another version of specflow.
     """
     if not path.exists():
         raise SpecflowError(f"{path}: there is no such file; `dvc repro resolve` writes it")
-    return model.model_validate_json(path.read_bytes())
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        problems = "; ".join(problems_of(error, model, {}, ""))
+        raise SpecflowError(f"{path}: {problems}; `dvc repro -f resolve` writes it anew") from error

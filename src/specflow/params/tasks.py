@@ -3,9 +3,9 @@
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from specflow.params.base import Count, Name, Positive, Section, Seeds
+from specflow.params.base import Count, Fraction, Name, Positive, Section, Seeds, ascending
 from specflow.params.checkpoints import CheckpointParams
 from specflow.params.datasets import DatasetParams
 from specflow.params.models import ModelParams
@@ -20,21 +20,25 @@ class EvaluationParams(Section):
         batch_size: Samples in one forward pass.
         max_train_samples: Training metrics use at most so many samples, the first of the training
             part; null means all.
-        batch_norm_samples: Training samples from which BatchNorm statistics are re-estimated
-            after any change of weights by hand.
     """
 
     batch_size: Count
     max_train_samples: Count | None
-    batch_norm_samples: Count
 
 
-class PruningParams(Section):
-    """SVD pruning: the fractions of every spectrum that are kept, from the top and the bottom."""
+class InterventionParams(Section):
+    """Changes of weights by hand: SVD pruning, and what follows any change.
+
+    Attributes:
+        keep_fractions: Fractions of every spectrum that are kept, from the top and the bottom.
+        batch_norm_samples: Training samples, the first ones, from which BatchNorm statistics are
+            re-estimated.
+    """
 
     keep_fractions: Annotated[
-        tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(strict=False, min_length=1)
+        tuple[Fraction, ...], Field(strict=False, min_length=1), AfterValidator(ascending)
     ]
+    batch_norm_samples: Annotated[int, Field(ge=2)]
 
 
 class SpectraParams(Section):
@@ -48,7 +52,25 @@ class SpectraParams(Section):
 
     diagonal_length: Count
     score_length: Count
-    mass: Annotated[float, Field(gt=0, lt=1)]
+    mass: Fraction
+
+    @model_validator(mode="after")
+    def _score_fits(self) -> "SpectraParams":
+        if self.score_length > self.diagonal_length:
+            raise ValueError(
+                f"score_length = {self.score_length} exceeds diagonal_length = "
+                f"{self.diagonal_length}; expected at most that"
+            )
+        return self
+
+
+def _whole_or_full(value: object) -> object:
+    if value != "full" and (type(value) is not int or value < 1):
+        raise ValueError("expected a whole number from 1, or full")
+    return value
+
+
+BatchSize = Annotated[int | Literal["full"], BeforeValidator(_whole_or_full)]
 
 
 class TrainingParams(Section):
@@ -58,7 +80,7 @@ class TrainingParams(Section):
     model: ModelParams
     optimizer: OptimizerParams
     schedule: ScheduleParams
-    batch_size: Count | Literal["full"]
+    batch_size: BatchSize
     accumulation_steps: Count
     num_epochs: Count
     gradient_clip: Positive | None
@@ -86,7 +108,7 @@ class TrainingParams(Section):
 class TaskParams(TrainingParams):
     """A task: how it is trained, and what is measured of it."""
 
-    pruning: PruningParams
+    interventions: InterventionParams
     spectra: SpectraParams
 
 

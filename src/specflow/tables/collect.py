@@ -8,6 +8,7 @@ from specflow.tables.connections import write_connection_tables
 from specflow.tables.reading import Tables
 from specflow.tables.runs import write_run_tables
 from specflow.tables.summary import summarize
+from specflow.textfiles import write_text
 
 
 def collect(params: CollectParams) -> None:
@@ -22,5 +23,4 @@ def collect(params: CollectParams) -> None:
     write_run_tables(paths.TABLES, params)
     write_connection_tables(paths.TABLES, params)
     summary = summarize(Tables(paths.TABLES), params)
-    paths.SUMMARY.parent.mkdir(parents=True, exist_ok=True)
-    paths.SUMMARY.write_text(json.dumps(summary, indent=2) + "\n")
+    write_text(paths.SUMMARY, json.dumps(summary, indent=2) + "\n")

@@ -1,11 +1,12 @@
 """Tidy CSV tables: one row a value, five significant digits, empty cells for what is undefined."""
 
 import csv
+import io
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from specflow.errors import SpecflowError
+from specflow.textfiles import write_text
 
 Cell = str | int | float
 
@@ -21,16 +22,11 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Cell
     Raises:
         SpecflowError: If the file cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows([_format(cell) for cell in row] for row in rows)
-    except OSError as error:
-        if path.is_file():
-            path.unlink()
-        raise SpecflowError(f"cannot write {path}: {error}") from error
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_format(cell) for cell in row] for row in rows)
+    write_text(path, text.getvalue())
 
 
 def _format(cell: Cell) -> str | int:

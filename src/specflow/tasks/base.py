@@ -22,17 +22,18 @@ class Task(ABC):
     Attributes:
         run: The resolved config.
         data: Arrays of both parts by name; the first dimension counts samples.
-        draws_random_numbers: Whether `training_loss` draws from torch's global generators, which
-            the trainer then seeds before every step.
+        fingerprint: Fingerprint of the data.
     """
 
     last_position_only = False
-    draws_random_numbers = False
 
-    def __init__(self, run: RunParams, data: Mapping[Split, Mapping[str, Tensor]]) -> None:
+    def __init__(
+        self, run: RunParams, data: Mapping[Split, Mapping[str, Tensor]], fingerprint: str
+    ) -> None:
         """Keep config and data."""
         self.run = run
         self.data = data
+        self.fingerprint = fingerprint
 
     def build_model(self) -> Network:
         """Return a new network, initialized from torch's global generator, on the data's device."""

@@ -64,11 +64,11 @@ class Diffusion(Task):
     alone: numbers are comparable between checkpoints, prunings and runs. Targets are not read.
     """
 
-    draws_random_numbers = True
-
-    def __init__(self, run: RunParams, data: Mapping[Split, Mapping[str, Tensor]]) -> None:
+    def __init__(
+        self, run: RunParams, data: Mapping[Split, Mapping[str, Tensor]], fingerprint: str
+    ) -> None:
         """Keep config and data, and compute the schedule."""
-        super().__init__(run, data)
+        super().__init__(run, data, fingerprint)
         assert isinstance(run.problem, DiffusionParams)  # `build_task` chooses by kind
         self.schedule = NoiseSchedule(run.problem, data["train"]["inputs"].device)
         self._drawn: dict[Split, tuple[Tensor, Tensor]] = {}

@@ -4,14 +4,18 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from specflow.errors import SpecflowError
 from specflow.tasks import Task, batches
 from specflow.tasks.base import Selection
+from specflow.training.optimizers import State, export_state, import_state
 from specflow.training.order import epoch_order, step_seed
 from specflow.training.schedules import rate_factor
+
+_SCALER = "grad_scaler"  # its place in an exported state, beside the names of parameters
 
 
 class NonFiniteLossError(SpecflowError):
@@ -77,8 +81,24 @@ class Trainer:
             start = pause
             yield pause
 
+    def export_state(self) -> State:
+        """Return the state of optimizer and, in float16, of the loss scale, as arrays."""
+        scale = {key: np.array(value) for key, value in self.scaler.state_dict().items()}
+        return export_state(self.optimizer, self.model) | ({_SCALER: scale} if scale else {})
+
+    def import_state(self, state: State) -> None:
+        """Go on from what `export_state` returned."""
+        optimizer = {name: entry for name, entry in state.items() if name != _SCALER}
+        import_state(self.optimizer, self.model, optimizer)
+        if _SCALER in state:
+            scale = {key: value.item() for key, value in state[_SCALER].items()}
+            self.scaler.load_state_dict(scale)
+
     def _selections(self, start: int) -> Iterator[Selection]:
-        """Yield the training samples of every step; within an epoch each is used once."""
+        """Yield the training samples of every step, each once in an epoch.
+
+        A branch that starts within an epoch takes the rest of its own order.
+        """
         if self._per_step == self._num_train:
             while True:
                 yield slice(0, self._num_train)
@@ -91,12 +111,11 @@ class Trainer:
 
     def _take_step(self, step: int, selection: Selection) -> None:
         run = self.task.run
+        torch.manual_seed(step_seed(self._order_seed, step))  # so that any step can be resumed
         factor = rate_factor(run.schedule, step, self._per_epoch, self._num_steps)
         for group in self.optimizer.param_groups:
             group["lr"] = run.optimizer.learning_rate * factor
         self.optimizer.zero_grad(set_to_none=True)
-        if self.task.draws_random_numbers:
-            torch.manual_seed(step_seed(self._order_seed, step))
         self._accumulate_gradients(step, selection)
         if run.gradient_clip is not None:
             self.scaler.unscale_(self.optimizer)

@@ -1,18 +1,20 @@
 """One member of a training stage: from its start to its trajectory, over any number of kills."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
 
 from specflow import datasets, paths
+from specflow.device import choose_device, make_deterministic, workers_on
 from specflow.executor import Report, run_members
+from specflow.layouts import TRAJECTORY
 from specflow.params.tasks import RunParams
-from specflow.tasks import Task, build_task
-from specflow.training.device import choose_device, make_deterministic, workers_on
-from specflow.training.loop import Trainer
-from specflow.training.optimizers import build_optimizer, export_state, import_state
+from specflow.tasks import Task, load_task
+from specflow.training.loop import NonFiniteLossError, Trainer
+from specflow.training.optimizers import build_optimizer
 from specflow.training.scratch import Scratch, scratch_key
 from specflow.training.weights import export_buffers, export_weights, import_weights
 from specflow.trajectory import Checkpoint, Origin, open_trajectory, write_trajectory
@@ -81,59 +83,51 @@ def train_members(members: list[Member], title: str) -> None:
         workers=workers_on(device),
     )
     for member in members:
-        _scratch(member).remove()
+        scratch = _scratch(member, device)
+        with scratch.locked():
+            scratch.remove()
 
 
-def load_task(run: RunParams, device: torch.device) -> Task:
-    """Return the task of a run with its data on the device.
-
-    Args:
-        run: The resolved config.
-        device: The device that computes.
-
-    Returns:
-        The task.
-    """
-    return build_task(run, _load_data(run, device)[0])
-
-
-def _load_data(run: RunParams, device: torch.device) -> tuple[Any, str]:
-    data = datasets.load(paths.dataset(run.dataset_name))
-    on_device = {
-        split: {name: array.to(device) for name, array in getattr(data, split).items()}
-        for split in ("train", "validation")
-    }
-    return on_device, data.fingerprint
-
-
-def _scratch(member: Member) -> Scratch:
-    data = paths.dataset(member.run.dataset_name)
-    start = f"{member.start.trunk} {member.start.step}" if member.start else ""
+def _scratch(member: Member, device: torch.device) -> Scratch:
     key = scratch_key(
-        member.run.model_dump_json(),
-        f"{member.seed} {member.order_seed} {start} {datasets.fingerprint(data)}",
+        _config(member.run),
+        f"{member.seed} {member.order_seed} {device.type} {TRAJECTORY.version}",
         " ".join(map(str, member.kept)),
+        datasets.fingerprint(paths.dataset(member.run.dataset_name)),
+        _split_fingerprint(member.start) if member.start else "",
     )
     return Scratch(paths.scratch_root() / f"{member.name.replace('/', '-')}-{key}")
+
+
+def _config(run: RunParams) -> str:
+    """Return what determines a single run; the other seeds of its experiment do not."""
+    return run.model_dump_json(exclude={"seeds"})
+
+
+def _split_fingerprint(start: Branching) -> str:
+    with open_trajectory(start.trunk) as trunk:
+        return trunk.fingerprint_of(start.step)
 
 
 def _train_member(member: Member, report: Report) -> None:
     device = choose_device()
     make_deterministic(device)
-    data, fingerprint = _load_data(member.run, device)
-    scratch = _scratch(member)
+    task = load_task(member.run, device)
+    scratch = _scratch(member, device)
+    origin = Origin(
+        config=_config(member.run),
+        seed=member.seed,
+        order_seed=member.order_seed,
+        first_step=member.first_step,
+        torch=str(torch.__version__),
+        device=device.type,
+        fingerprint=task.fingerprint,
+    )
     with scratch.locked():
-        _train(member, build_task(member.run, data), scratch, report)
-        origin = Origin(
-            member.run.model_dump_json(), member.seed, str(torch.__version__), fingerprint
-        )
-        write_trajectory(
-            member.path,
-            origin,
-            list(member.kept),
-            member.run.epoch_steps,
-            (scratch.checkpoint(step) for step in member.kept),
-        )
+        _train(member, task, scratch, report)
+        checkpoints = (scratch.checkpoint(step) for step in member.kept)
+        steps, epoch_steps = list(member.kept), member.run.epoch_steps
+        write_trajectory(member.path, origin, steps, epoch_steps, checkpoints)
 
 
 def _train(member: Member, task: Task, scratch: Scratch, report: Report) -> None:
@@ -165,9 +159,10 @@ def _take_up(member: Member, trainer: Trainer, scratch: Scratch) -> int:
 
 def _start_from_trunk(start: Branching, trainer: Trainer) -> None:
     with open_trajectory(start.trunk) as trunk:
+        trunk.check_data(trainer.task.fingerprint)
         index = trunk.index_of(start.step)
         import_weights(trainer.model, {**trunk.weights(index), **trunk.buffers(index)})
-        import_state(trainer.optimizer, trainer.model, trunk.optimizer(start.step))
+        trainer.import_state(trunk.optimizer(start.step))
 
 
 def _save(member: Member, trainer: Trainer, scratch: Scratch, step: int) -> None:
@@ -178,9 +173,25 @@ def _save(member: Member, trainer: Trainer, scratch: Scratch, step: int) -> None
         weights=export_weights(trainer.model),
         buffers=export_buffers(trainer.model),
         metrics=trainer.task.evaluate_all(trainer.model) if kept else {},
-        optimizer=export_state(trainer.optimizer, trainer.model) if split else None,
+        optimizer=trainer.export_state() if split else None,
     )
+    _check_finite(checkpoint)
     scratch.save(
         checkpoint,
         {"optimizer": trainer.optimizer.state_dict(), "scaler": trainer.scaler.state_dict()},
     )
+
+
+def _check_finite(checkpoint: Checkpoint) -> None:
+    """Refuse a checkpoint of a run that diverged in the steps before it.
+
+    Raises:
+        NonFiniteLossError: If a weight or a metric is not finite; it names them and the step.
+    """
+    bad = [name for name, weight in checkpoint.weights.items() if not np.isfinite(weight).all()]
+    bad += [name for name, value in checkpoint.metrics.items() if not math.isfinite(value)]
+    if bad:
+        raise NonFiniteLossError(
+            f"not finite after step {checkpoint.step}: {', '.join(bad)}; earlier checkpoints are "
+            "kept; expected a smaller learning rate or gradient_clip"
+        )

@@ -1,4 +1,4 @@
-"""Data order: a function of (order seed, epoch) alone, so that any step can be resumed."""
+"""Data order and chance: functions of seed and epoch or step, so that a run resumes anywhere."""
 
 import numpy as np
 import torch
@@ -24,23 +24,23 @@ def epoch_order(order_seed: int, epoch: int, num_samples: int) -> Tensor:
     Returns:
         A permutation of shape (num_samples,), int64, on the CPU.
     """
-    generator = torch.Generator().manual_seed(_seed(order_seed, epoch))
+    generator = torch.Generator().manual_seed(_derive(order_seed, 0, epoch))
     return torch.randperm(num_samples, generator=generator)
 
 
 def step_seed(order_seed: int, step: int) -> int:
-    """Return the seed of whatever a task draws in a step, the same on every resumption.
+    """Return the seed of whatever a step draws at random (noise, dropout).
 
     Args:
         order_seed: The run's seed, or that of a branch.
         step: Number of the step, from 0.
 
     Returns:
-        Seed for torch's generators, in [0, 2^63).
+        A seed in [0, 2^63).
     """
-    return _seed(order_seed, step, 1)
+    return _derive(order_seed, 1, step)
 
 
-def _seed(order_seed: int, *spawn_key: int) -> int:
-    entropy = np.random.SeedSequence(entropy=order_seed, spawn_key=spawn_key)
+def _derive(order_seed: int, purpose: int, number: int) -> int:
+    entropy = np.random.SeedSequence(entropy=order_seed, spawn_key=(purpose, number))
     return int(entropy.generate_state(1, np.uint64)[0] >> 1)

@@ -7,6 +7,7 @@ is complete or absent, and `resume.pt`, written after it, says up to where train
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from specflow.errors import SpecflowError
 from specflow.trajectory import Checkpoint
@@ -58,10 +59,18 @@ class Scratch:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes out of the folder, waiting for one that is in it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder.with_suffix(".lock")):
-            self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder.with_suffix(".lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"waiting for another process that trains {self.folder.name}", file=sys.stderr)
+            lock.acquire()
+        try:
+            self.folder.mkdir(exist_ok=True)
             yield
+        finally:
+            lock.release()
 
     def _checkpoint(self, step: int) -> Path:
         return self.folder / f"step{step:012d}.pt"
