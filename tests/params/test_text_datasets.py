@@ -16,7 +16,6 @@ LANGUAGE = {
     "tasks.addition.batch_size": 16,
     "tasks.addition.problem": {"kind": "language_modelling"},
     "experiments.grokking.dataset": "text",
-    "experiments.grokking.dataset": "text",
 }
 
 
@@ -26,7 +25,8 @@ def test_language_modelling_on_text_is_accepted(problems_with: Callable[..., lis
 
 def test_sizes_are_known_without_the_text(problems_with: Callable[..., list[str]]) -> None:
     found = problems_with(LANGUAGE | {"tasks.addition.batch_size": 1001})
-    assert any("batch_size: got 1001; expected less than the 1000 samples" in line for line in found)
+    expected = "batch_size: got 1001; expected less than the 1000 samples"
+    assert any(expected in line for line in found)
 
 
 @pytest.mark.parametrize(
