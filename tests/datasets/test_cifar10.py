@@ -26,7 +26,6 @@ RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
 
 
 def text(value: bytes) -> bytes:
-    """A str of Python 2, as its cPickle wrote it in protocol 2."""
     return b"U" + bytes([len(value)]) + value
 
 
@@ -35,7 +34,6 @@ def number(value: int) -> bytes:
 
 
 def array(data: np.ndarray, dtype: bytes = b"u1", reconstruct: bytes = RECONSTRUCT) -> bytes:
-    """An array as numpy under Python 2 pickled it."""
     fortran = data.flags.f_contiguous and not data.flags.c_contiguous
     content = data.tobytes("F" if fortran else "C")
     shape = b"(" + b"".join(number(size) for size in data.shape) + b"t"
@@ -300,9 +298,3 @@ def test_checksum_comes_before_unpacking(small_set: Path, monkeypatch: pytest.Mo
     with pytest.raises(SpecflowError, match=r"cifar-10-python\.tar\.gz: SHA-256 .*toronto"):
         prepare(PARAMS, Path("cifar10.h5"))
     assert not Path("cifar10.h5").exists()
-
-
-def test_sizes_are_known_from_the_params() -> None:
-    params = Cifar10Params(kind="cifar10", image_size=32, validation_fraction=0.1, seed=0)
-    assert (params.num_train, params.num_validation) == (45_000, 5_000)
-    assert 5 * cifar10.BATCH_SIZE == 50_000

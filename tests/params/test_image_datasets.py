@@ -1,5 +1,8 @@
 import pytest
 
+from specflow.datasets import cifar10
+from specflow.params.datasets import Cifar10Params
+
 CIFAR10 = {"kind": "cifar10", "image_size": 32, "validation_fraction": 0.1, "seed": 0}
 MNIST = {"kind": "mnist", "image_size": 32, "validation_fraction": 0.1, "seed": 0}
 DIGITS = {"kind": "digits", "image_size": 32, "validation_fraction": 0.1, "seed": 0}
@@ -34,3 +37,9 @@ def test_bad_value_is_named_with_what_is_expected(problems_with, section, key, v
 def test_image_size_that_the_model_cannot_read_is_named(problems_with):
     problems = problems_with({"datasets.digits": CIFAR10 | {"image_size": 40}})
     assert "vgg reads images of 32 x 32 pixels; got 40 (dataset digits)" in problems[0]
+
+
+def test_sizes_of_cifar10_are_known_without_its_file() -> None:
+    params = Cifar10Params.model_validate(CIFAR10)
+    assert (params.num_train, params.num_validation) == (45_000, 5_000)
+    assert 5 * cifar10.BATCH_SIZE == 50_000
