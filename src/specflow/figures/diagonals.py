@@ -88,7 +88,9 @@ def draw_comparison(comparison: Comparison, timeline: Timeline) -> Figure:
     score_mesh = draw_heatmap(lower, scores, timeline, colours)
     draw_null_strip(lower, layers.nulls, colours)
     label_rows(lower, layers.labels)
-    lower.set_title(f"mean of the first 10 of every diagonal ({null_text(layers.nulls)})")
+    lower.set_title(
+        f"score: mean of the first entries of every diagonal ({null_text(layers.nulls)})"
+    )
     timeline.apply(lower, scores.x)
     shown = score_mesh if np.ma.is_masked(score_mesh.get_array()) else mesh
     add_colour_bar(figure, [upper, lower], shown, comparison.quantity)

@@ -96,6 +96,7 @@ def draw_null_strip(axes: Axes, nulls: Numbers, colours: ColourScale) -> None:
     strip.set_ylim(len(nulls), 0)
     strip.set_yticks([])
     strip.set_xticks([0.5], ["null"])
+    strip.xaxis.tick_top()  # below, the last tick of the time axis is in the way
     strip.tick_params(length=0)
     strip.spines[:].set_visible(False)
 
