@@ -87,27 +87,12 @@ def test_scratch_is_gone_after_success(addition_run):
     assert [path.suffix for path in paths.scratch_root().iterdir()] == [".lock"]
 
 
-class Killed(BaseException):
-    """Stands for a kill between two checkpoints."""
-
-
 @pytest.mark.parametrize("survived", [1, 3, 5])
-def test_killed_run_resumes_to_the_same_bytes(addition_run, monkeypatch, survived):
+def test_killed_run_resumes_to_the_same_bytes(addition_run, monkeypatch, killed_after, survived):
     undisturbed = train(member(addition_run))
-    save, saved = Scratch.save, []
-
-    def save_then_die(self, checkpoint, resume):
-        save(self, checkpoint, resume)
-        saved.append(checkpoint.step)
-        if len(saved) == survived:
-            raise Killed
-
-    monkeypatch.setattr(Scratch, "save", save_then_die)
-    with pytest.raises(Killed):
-        train(member(addition_run))
-    monkeypatch.setattr(Scratch, "save", save)
+    killed_after(survived, lambda: train(member(addition_run)))
     Path("run.h5").unlink()
-    steps_done = []
+    save, steps_done = Scratch.save, []
     monkeypatch.setattr(Scratch, "save", lambda s, c, r: steps_done.append(c.step) or save(s, c, r))
     assert train(member(addition_run)) == undisturbed
     assert steps_done == list(addition_run.kept_steps[survived:])  # nothing was trained twice

@@ -11,7 +11,6 @@ from specflow.training.loop import Trainer
 from specflow.training.members import Branching, Member, train_members
 from specflow.training.optimizers import build_optimizer
 from specflow.training.order import branch_order_seed, epoch_order, step_seed
-from specflow.training.scratch import Scratch
 from specflow.trajectory import open_trajectory
 
 
@@ -34,26 +33,11 @@ def same(first, second):
     return all(np.array_equal(first[name], second[name]) for name in first)
 
 
-class Killed(BaseException):
-    """Stands for a kill between two checkpoints."""
-
-
 @pytest.mark.parametrize("survived", [1, 2, 3])
-def test_killed_run_resumes_to_the_same_bytes(diffusion_run, monkeypatch, survived):
+def test_killed_run_resumes_to_the_same_bytes(diffusion_run, killed_after, survived):
     assert diffusion_run.kept_steps == (0, 2, 5, 10)
     undisturbed = train(member(diffusion_run))
-    save, saved = Scratch.save, []
-
-    def save_then_die(self, checkpoint, resume):
-        save(self, checkpoint, resume)
-        saved.append(checkpoint.step)
-        if len(saved) == survived:
-            raise Killed
-
-    monkeypatch.setattr(Scratch, "save", save_then_die)
-    with pytest.raises(Killed):
-        train(member(diffusion_run))
-    monkeypatch.setattr(Scratch, "save", save)
+    killed_after(survived, lambda: train(member(diffusion_run)))
     Path("run.h5").unlink()
     torch.manual_seed(999)
     assert train(member(diffusion_run)) == undisturbed

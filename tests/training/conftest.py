@@ -1,0 +1,30 @@
+from collections.abc import Callable
+
+import pytest
+
+from specflow.training.scratch import Scratch
+
+
+class Killed(BaseException):
+    """Stands for a kill between two checkpoints."""
+
+
+@pytest.fixture
+def killed_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], object]], None]:
+    """Run a training that dies once it has saved a number of checkpoints."""
+
+    def run(survived: int, training: Callable[[], object]) -> None:
+        save, saved = Scratch.save, []
+
+        def save_then_die(self, checkpoint, resume):
+            save(self, checkpoint, resume)
+            saved.append(checkpoint.step)
+            if len(saved) == survived:
+                raise Killed
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Scratch, "save", save_then_die)
+            with pytest.raises(Killed):
+                training()
+
+    return run
