@@ -9,6 +9,7 @@ from specflow.params.base import Section
 from specflow.params.errors import ParamsError
 from specflow.params.figures import chosen_matrices, chosen_pairs
 from specflow.params.file import Params, load_params
+from specflow.params.groups import groups_of
 from specflow.params.resolve import (
     Collected,
     CollectParams,
@@ -43,7 +44,10 @@ def main(option: str = "") -> None:
 
 def _sections(params: Params) -> dict[Path, Section]:
     """Return every resolved section by the place of its file."""
-    sections: dict[Path, Section] = {paths.FIGURES_CONFIG: params.figures}
+    sections: dict[Path, Section] = {
+        paths.FIGURES_CONFIG: params.figures,
+        paths.GROUPS_CONFIG: groups_of(params),
+    }
     for name, dataset in params.datasets.items():
         sections[paths.dataset_config(name)] = PrepareParams(dataset=dataset)
     for name, experiment in params.experiments.items():

@@ -11,6 +11,7 @@ FIGURES = RESULTS / "figures"
 SUMMARY = RESULTS / "metrics" / "summary.json"
 FIGURES_CONFIG = CONFIG / "figures.json"
 COLLECT_CONFIG = CONFIG / "collect.json"
+GROUPS_CONFIG = CONFIG / "groups.json"
 MEASURES = RESULTS / "measures"
 
 

@@ -1,0 +1,119 @@
+"""Experiments that are to be compared, found by what they differ in: one number, or the labels."""
+
+from collections.abc import Mapping
+
+from specflow.params.base import Name, NonNegative, Section
+from specflow.params.datasets import DatasetParams
+from specflow.params.experiments import ExperimentParams
+from specflow.params.file import Params
+
+_LEAST_SERIES = 3
+
+
+class DecaySeries(Section):
+    """Experiments that differ in nothing but weight decay, three or more.
+
+    Attributes:
+        base: The experiment with the weight decay of its task, or else the first one declared.
+        weight_decays: Weight decay of every experiment, ascending.
+    """
+
+    base: Name
+    weight_decays: dict[Name, NonNegative]
+
+    @property
+    def variants(self) -> set[str]:
+        """All experiments but the base."""
+        return set(self.weight_decays) - {self.base}
+
+
+class LabelPair(Section):
+    """Two experiments that differ in nothing but whether their training labels are permuted."""
+
+    true_labels: Name
+    random_labels: Name
+
+
+class Groups(Section):
+    """All comparisons of a params.yaml.
+
+    Attributes:
+        weight_decay: Series by the name of their base.
+        labels: Pairs by the name of the experiment with true labels.
+    """
+
+    weight_decay: dict[Name, DecaySeries]
+    labels: dict[Name, LabelPair]
+
+    @property
+    def variants(self) -> set[str]:
+        """Experiments that only stand beside the base of their series of weight decays."""
+        return {name for series in self.weight_decay.values() for name in series.variants}
+
+
+def groups_of(params: Params) -> Groups:
+    """Return every comparison that the experiments of a file allow.
+
+    Args:
+        params: The validated file.
+
+    Returns:
+        Series of weight decays and pairs of labels, in the order of the file.
+    """
+    series = (_series(params, family) for family in _families(params))
+    return Groups(
+        weight_decay={one.base: one for one in series if one is not None},
+        labels={pair.true_labels: pair for pair in _label_pairs(params)},
+    )
+
+
+def _families(params: Params) -> list[list[str]]:
+    """Return the experiments that are equal but for weight decay, together."""
+    families: list[list[str]] = []
+    for name, experiment in params.experiments.items():
+        same = (
+            f for f in families if _but_decay(params.experiments[f[0]]) == _but_decay(experiment)
+        )
+        family = next(same, None)
+        if family is None:
+            families.append([name])
+        else:
+            family.append(name)
+    return families
+
+
+def _but_decay(experiment: ExperimentParams) -> ExperimentParams:
+    optimizer = experiment.optimizer.model_copy(update={"weight_decay": 0.0})
+    return experiment.model_copy(update={"optimizer": optimizer})
+
+
+def _series(params: Params, family: list[str]) -> DecaySeries | None:
+    decays = {name: params.experiments[name].optimizer.weight_decay for name in family}
+    if len(set(decays.values())) < _LEAST_SERIES:
+        return None
+    own = params.tasks[params.experiments[family[0]].task].optimizer.weight_decay
+    base = next((name for name in family if decays[name] == own), family[0])
+    ascending = sorted(family, key=decays.__getitem__)
+    return DecaySeries(base=base, weight_decays={name: decays[name] for name in ascending})
+
+
+def _label_pairs(params: Params) -> list[LabelPair]:
+    items = params.experiments.items()
+    return [
+        LabelPair(true_labels=true, random_labels=random)
+        for true, first in items
+        for random, second in items
+        if _differ_in_labels(first, second, params.datasets)
+    ]
+
+
+def _differ_in_labels(
+    true: ExperimentParams, random: ExperimentParams, datasets: Mapping[str, DatasetParams]
+) -> bool:
+    first, second = datasets[true.dataset], datasets[random.dataset]
+    if getattr(first, "permuted_labels", True) or not getattr(second, "permuted_labels", False):
+        return False
+    return (
+        second.model_copy(update={"permuted_labels": False}) == first
+        and random.model_copy(update={"dataset": true.dataset}) == true
+    )
