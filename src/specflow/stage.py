@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from inspect import signature
 
 from specflow.errors import SpecflowError
@@ -24,8 +25,15 @@ def run_stage(main: Callable[..., None]) -> None:
         signature(main).bind(*sys.argv[1:])
     except TypeError as error:
         sys.exit(f"{sys.argv[0]}: {error}")
-    try:
+    with exit_on_error():
         main(*sys.argv[1:])
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """Print an error that a user can mend without a traceback, and end with status 1."""
+    try:
+        yield
     except SpecflowError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -178,3 +178,12 @@ def test_the_synthesizer_imports_nothing_of_the_library() -> None:
     modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert "ctypes" in modules
     assert not [name for name in modules if name.split(".")[0] in ("specflow", "torch", "numpy")]
+
+
+@needs_extra
+@pytest.mark.parametrize("num_digits", [(2, 4), (8, 8)])
+def test_estimated_frames_are_close_to_the_mean(tmp_path: Path, num_digits: tuple) -> None:
+    chosen = params(num_train=96, train_voices=48, num_digits=num_digits)
+    prepare(chosen, tmp_path / "speech.h5")
+    frames = load(tmp_path / "speech.h5").train["input_lengths"].double().mean()
+    assert chosen.mean_frames == pytest.approx(float(frames), rel=0.1)

@@ -196,7 +196,7 @@ def test_training_on_cuda_agrees_with_the_cpu(task: Speech, precision: str) -> N
     expected = float(task.training_loss(model, slice(0, 5)).detach())
     metrics = task.evaluate(model, "validation")
     data = {split: {k: v.cuda() for k, v in part.items()} for split, part in task.data.items()}
-    on_cuda, model = Speech(task.run, data), model.cuda()
+    on_cuda, model = Speech(task.run, data, ""), model.cuda()
     half = {} if precision == "float32" else {"dtype": getattr(torch, precision)}
     with torch.autocast("cuda", enabled=bool(half), **half):
         loss = on_cuda.training_loss(model, slice(0, 5))

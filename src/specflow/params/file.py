@@ -62,6 +62,8 @@ def _read_yaml(path: Path) -> Any:
         raw = YAML(typ="safe").load(path)
     except FileNotFoundError as error:
         raise ParamsError(str(path), ["there is no such file"]) from error
+    except OSError as error:
+        raise ParamsError(str(path), [f"cannot be read: {error.strerror}"]) from error
     except (YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(str(path), [f"is not valid YAML: {error}"]) from error
     if not isinstance(raw, Mapping):

@@ -1,0 +1,38 @@
+"""The command line: `python -m specflow plan` says what params.yaml asks of a machine."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from specflow import paths
+from specflow.params.file import load_params
+from specflow.stage import exit_on_error
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command.
+
+    Args:
+        arguments: Words of the command line; None means those of this process.
+    """
+    parser = argparse.ArgumentParser(prog="python -m specflow")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    summary = "print what every experiment and connection takes: steps, FLOPs, disk"
+    plan = commands.add_parser("plan", help=summary, description=summary)
+    help_text = "the file that declares them (default: %(default)s)"
+    plan.add_argument("params", nargs="?", type=Path, default=paths.PARAMS, help=help_text)
+    plan.set_defaults(command=_plan)
+    chosen = parser.parse_args(arguments)
+    with exit_on_error():
+        chosen.command(chosen)
+
+
+def _plan(chosen: argparse.Namespace) -> None:
+    params = load_params(chosen.params)
+    from specflow.plan import plan_table  # here, since it imports torch
+
+    print(plan_table(params))
+
+
+if __name__ == "__main__":
+    main()
