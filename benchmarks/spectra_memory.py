@@ -42,7 +42,7 @@ def _peak_mebibytes(length: int) -> float:
     shape = ImageShape(channels=3, size=32, num_classes=10)
     model = build_model(VggParams(kind="vgg", depth=16, width=32), shape)
     weights = export_weights(model)
-    origin = Origin("", 0, 0, 0, "", "cpu", "")
+    origin = Origin("", 0, 0, 0, 0.0, "", "cpu", "")
     params = SpectraParams(diagonal_length=100, score_length=10, mass=0.9)
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "trajectory.h5"), Path(folder, "spectra.h5")

@@ -15,6 +15,7 @@ from specflow.params.resolve import (
     CollectParams,
     PrepareParams,
     branch_params,
+    collected_connection,
     connect_params,
     run_params,
     write_config,
@@ -57,7 +58,7 @@ def _sections(params: Params) -> dict[Path, Section]:
     for name in params.connections:
         sections[paths.connection_config(name, "branch")] = branch_params(params, name)
         sections[paths.connection_config(name, "connect")] = connect_params(params, name)
-    connections = {name: branch_params(params, name) for name in params.connections}
+    connections = {name: collected_connection(params, name) for name in params.connections}
     collected = CollectParams(experiments=_collected(params), connections=connections)
     return sections | {paths.COLLECT_CONFIG: collected}
 

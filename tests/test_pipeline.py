@@ -106,7 +106,8 @@ def test_results_are_there_and_small(project):
     names = set(project.tracked())
     for table in ("history", "spectra", "alignment", "pruning", "barriers", "end_agreement"):
         assert f"results/tables/{table}.csv" in names
-    for figure in ("grokking", "effective_rank_digits_vgg", "barriers_digits_vgg"):
+    of_connection = [f"{name}_digits_vgg" for name in ("barriers", "across", "perturbation")]
+    for figure in ("grokking", "effective_rank_digits_vgg", *of_connection):
         assert f"results/figures/{figure}.png" in names
     tables = project.folder / "results" / "tables"
     assert sum(path.stat().st_size for path in tables.iterdir()) < 5_000_000
@@ -120,7 +121,8 @@ def test_summary_has_mean_and_std_of_every_experiment_and_connection(project):
     assert grokking["normalized_effective_rank"]["std"] >= 0
     assert grokking["pruned"]["bottom_0.5"]["train/loss"]["mean"] > 0
     splits = summary["connections"]["digits_vgg"]
-    assert set(splits) == {"split_0", "split_9"}
+    across = {"across_split_0", "across_split_9"}
+    assert set(splits) == {"split_0", "split_9", "perturbed_0.5"} | across
     assert set(splits["split_0"]["validation/loss_barrier"]) == {"mean", "std"}
 
 
@@ -152,8 +154,9 @@ def test_changed_experiment_reruns_its_own_stages_and_reverting_costs_no_trainin
     assert project.run("git", "status", "--porcelain").stdout == ""
 
 
-def test_more_interpolation_points_train_nothing(project):
+def test_what_is_measured_of_connections_trains_nothing(project):
     project.change("num_points: 3", "num_points: 4")
+    project.change("across_trunks: true", "across_trunks: false")
     ran = project.stages_run_by("repro")
     assert sorted(ran) == ["collect", "connect@digits_vgg", "figures", "resolve"]
     project.run("git", "checkout", ".")

@@ -7,7 +7,14 @@ from specflow.errors import SpecflowError
 from specflow.trajectory import Checkpoint, Origin, open_trajectory, write_trajectory
 
 ORIGIN = Origin(
-    config='{"a": 1}', seed=3, order_seed=4, first_step=0, torch="2", device="cpu", fingerprint="f"
+    config='{"a": 1}',
+    seed=3,
+    order_seed=4,
+    first_step=0,
+    scale=0.5,
+    torch="2",
+    device="cpu",
+    fingerprint="f",
 )
 
 

@@ -19,7 +19,9 @@ class BrokenFileError(SpecflowError):
 
 
 @contextmanager
-def create(path: Path, layout: Layout, attributes: Mapping[str, str | int]) -> Iterator[h5py.File]:
+def create(
+    path: Path, layout: Layout, attributes: Mapping[str, str | int | float]
+) -> Iterator[h5py.File]:
     """Write a file beside its place and move it there when it is complete.
 
     The bytes depend on the content alone as long as datasets are created in one order: no time

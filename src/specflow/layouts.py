@@ -11,7 +11,7 @@ class Layout(NamedTuple):
 
 
 DATASET = Layout("dataset", 1)
-TRAJECTORY = Layout("trajectory", 1)
+TRAJECTORY = Layout("trajectory", 2)
 SPECTRA = Layout("spectra", 1)
 PRUNING = Layout("pruning", 1)
 CONNECTION = Layout("connection", 1)

@@ -53,9 +53,21 @@ def seed_name(seed: int) -> str:
     return f"seed{seed}"
 
 
-def branch_name(trunk_seed: int, split_step: int, branch: int) -> str:
+def split_name(trunks: int | str, split_step: int, scale: float = 0.0) -> str:
+    """Return the name of a split point, for example "seed0_step216_scale0.5".
+
+    Args:
+        trunks: Seed of the trunk, or of two as "0-1".
+        split_step: The step.
+        scale: Scale of its perturbation, 0 for none.
+    """
+    perturbed = f"_scale{scale}" if scale else ""
+    return f"seed{trunks}_step{split_step}{perturbed}"
+
+
+def branch_name(trunk_seed: int, split_step: int, branch: int, scale: float = 0.0) -> str:
     """Return the name of one branch of a connection."""
-    return f"{seed_name(trunk_seed)}_step{split_step}_branch{branch}"
+    return f"{split_name(trunk_seed, split_step, scale)}_branch{branch}"
 
 
 def trajectory(experiment: str, seed: int) -> Path:
@@ -63,9 +75,12 @@ def trajectory(experiment: str, seed: int) -> Path:
     return RESULTS / "runs" / experiment / seed_name(seed) / "trajectory.h5"
 
 
-def branch(connection: str, trunk_seed: int, split_step: int, branch: int) -> Path:
+def branch(
+    connection: str, trunk_seed: int, split_step: int, branch: int, scale: float = 0.0
+) -> Path:
     """Return where the end of one branch lies."""
-    return RESULTS / "branches" / connection / f"{branch_name(trunk_seed, split_step, branch)}.h5"
+    name = branch_name(trunk_seed, split_step, branch, scale)
+    return RESULTS / "branches" / connection / f"{name}.h5"
 
 
 def spectra(experiment: str, seed: int) -> Path:
@@ -78,10 +93,10 @@ def pruning(experiment: str, seed: int) -> Path:
     return MEASURES / "pruning" / experiment / seed_name(seed) / "pruning.h5"
 
 
-def connection(connection: str, trunk_seed: int, split_step: int) -> Path:
-    """Return where the lines between the branch ends of one split point lie."""
-    name = f"{seed_name(trunk_seed)}_step{split_step}.h5"
-    return MEASURES / "connections" / connection / name
+def connection(connection: str, trunks: int | str, split_step: int, scale: float = 0.0) -> Path:
+    """Return where the lines between the branch ends of one split point, or of two, lie."""
+    name = split_name(trunks, split_step, scale)
+    return MEASURES / "connections" / connection / f"{name}.h5"
 
 
 def scratch_root() -> Path:

@@ -1,6 +1,6 @@
 """The checkpoint store: weights, buffers and metrics of one run at every kept step, in one file.
 
-Layout (version 1), T kept steps:
+Layout (version 2), T kept steps:
     /step (T,) int64, /epoch (T,) float64
     /weights/<parameter> (T, *shape) float32 and /buffers/<name> (T, *shape), a step a chunk
     /metrics/<split>/<metric> (T,) float64
@@ -52,6 +52,7 @@ class Origin:
         seed: Seed of the run's initial weights.
         order_seed: Seed of its data order.
         first_step: The step from which it was trained, beyond 0 for a branch.
+        scale: Scale of the perturbation of its start, 0 for none.
         torch: Version of torch that trained it.
         device: Kind of device that trained it.
         fingerprint: Fingerprint of the data.
@@ -61,6 +62,7 @@ class Origin:
     seed: int
     order_seed: int
     first_step: int
+    scale: float
     torch: str
     device: str
     fingerprint: str
@@ -120,6 +122,7 @@ class Trajectory:
             seed=int(file.attrs["seed"]),
             order_seed=int(file.attrs["order_seed"]),
             first_step=int(file.attrs["first_step"]),
+            scale=float(file.attrs["scale"]),
             torch=file.attrs["torch"],
             device=file.attrs["device"],
             fingerprint=file.attrs["fingerprint"],

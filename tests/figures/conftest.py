@@ -12,6 +12,7 @@ Row = Sequence[object]
 NUM_VALUES = 16
 STEPS_PER_EPOCH = 10
 
+LINE = "connection relation trunks split_step split_epoch scale branches"
 HEADERS = {
     "history": "experiment seed step epoch split metric value",
     "spectra": "experiment seed step epoch matrix effective_rank normalized_effective_rank "
@@ -21,11 +22,9 @@ HEADERS = {
     "agreement_diagonal": "experiment matrix step epoch index mean std",
     "alignment_diagonal": "experiment pair step epoch index mean std",
     "pruning": "experiment seed step epoch split keep keep_fraction metric value",
-    "interpolation": "connection trunk_seed split_step split_epoch branches alpha split keep "
-    "keep_fraction metric value",
-    "barriers": "connection trunk_seed split_step split_epoch branches split keep keep_fraction "
-    "metric barrier",
-    "end_agreement": "connection trunk_seed split_step split_epoch branches matrix agreement_score",
+    "interpolation": f"{LINE} alpha split keep keep_fraction metric value",
+    "barriers": f"{LINE} split keep keep_fraction metric barrier",
+    "end_agreement": f"{LINE} matrix agreement_score",
     "matrices": "experiment matrix label depth rows columns null_agreement",
     "pairs": "experiment pair depth null_alignment",
     "connections": "connection experiment",
@@ -51,6 +50,8 @@ class World:
     num_values: int = NUM_VALUES
     undefined_agreement: bool = False
     splits: tuple[int, ...] = (0, 5, 30, 150)
+    across: bool = True
+    scales: tuple[float, ...] = (0.1, 0.25, 0.5, 1.0, 2.5)
 
     def label(self, index: int) -> str:
         names = ["embedding", "block 1 attention in", "block 1 attention out", "block 1 MLP in"]
@@ -130,13 +131,22 @@ def _diagonals(world, name, when, done, late) -> Iterable[tuple[str, Row]]:
             yield "alignment_diagonal", (name, pair, *when, i + 1, value, 0.01)
 
 
+def _lines(world: World) -> Iterable[tuple[str, str, int, float, str]]:
+    for seed in world.seeds[:2]:
+        yield from (("within", str(seed), step, 0.0, "0-1") for step in world.splits)
+        last = world.splits[-1]
+        yield from (("perturbed", str(seed), last, scale, "0-1") for scale in world.scales)
+    if world.across:
+        yield from (("across", "0-1", step, 0.0, n) for step in world.splits for n in "01")
+
+
 def _rows_of_connection(world: World, name: str) -> Iterable[tuple[str, Row]]:
     yield "connections", (name, world.connections[name])
     noise = np.random.default_rng(7)
     variants = [("full", 1.0)] + [(k, f) for f in world.fractions for k in ("top", "bottom")]
-    for seed, step in ((seed, step) for seed in world.seeds[:2] for step in world.splits):
-        where = (name, seed, step, step / STEPS_PER_EPOCH, "0-1")
-        joined = step / (step + 20)
+    for relation, trunks, step, scale, branches in _lines(world):
+        where = (name, relation, trunks, step, step / STEPS_PER_EPOCH, scale, branches)
+        joined = 0 if relation == "across" else step / (step + 20) / (1 + 2 * scale)
         for index in range(world.num_matrices):
             score = 0.004 + 0.9 * joined * np.exp(-index / 8) * (1 + 0.1 * noise.random())
             yield "end_agreement", (*where, world.matrix(index), score)

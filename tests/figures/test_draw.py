@@ -34,6 +34,7 @@ def test_every_figure_is_drawn_small_and_as_wide_as_a_readme(make_tables, tmp_pa
     of_experiment = {"losses", "singular_values", "effective_rank", "agreement", "alignment"}
     expected = {f"{figure}_{name}" for figure in of_experiment for name in experiments}
     expected |= {"barriers_digits_vgg", "interpolation_digits_vgg", "end_agreement_digits_vgg"}
+    expected |= {"across_digits_vgg", "perturbation_digits_vgg"}
     assert names(drawn) == expected | {"grokking"}
     for path in drawn:
         content = path.read_bytes()
@@ -76,7 +77,20 @@ def test_unusual_tables_are_drawn(make_tables, tmp_path, world):
         tmp_path / "figures",
         params(experiments={"digits_vgg": {"scale": "log"}}),
     )
-    assert len(drawn) == 8
+    assert len(drawn) == 10
+
+
+def test_without_lines_across_trunks_and_perturbed_ones_their_figures_are_not_drawn(
+    make_tables, tmp_path
+):
+    world = {"experiments": ("digits_vgg",), "num_checkpoints": 3}
+    drawn = draw_all(make_tables(**world, across=False, scales=()), tmp_path / "none", params())
+    assert names(drawn) & {"across_digits_vgg", "perturbation_digits_vgg"} == set()
+    assert "barriers_digits_vgg" in names(drawn)
+    drawn = draw_all(make_tables(**world, across=False), tmp_path / "one", params())
+    assert names(drawn) & {"across_digits_vgg", "perturbation_digits_vgg"} == {
+        "perturbation_digits_vgg"
+    }
 
 
 def test_without_connections_nothing_of_connections_is_read(make_tables, tmp_path):

@@ -28,12 +28,12 @@ def test_curve_is_the_mean_and_the_deviation_over_seeds():
 
 def test_curve_averages_the_rows_of_a_unit_before_it_takes_the_deviation():
     rows = table(
-        trunk_seed=[0, 0, 0, 0, 1, 1],
+        trunks=["0", "0", "0", "0", "1", "1"],
         branches=["0-1", "0-1", "0-2", "0-2", "0-1", "0-1"],
         split_step=[3] * 6,
         score=[0.0, 1.0, 0.2, 0.4, 0.9, 0.9],
     )
-    measured = curve(rows, "split_step", "score", ["trunk_seed", "branches"])
+    measured = curve(rows, "split_step", "score", ["trunks", "branches"])
     units = [0.5, 0.3, 0.9]
     np.testing.assert_allclose(measured.mean, [np.mean(units)])
     np.testing.assert_allclose(measured.std, [np.std(units)])

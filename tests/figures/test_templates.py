@@ -55,8 +55,15 @@ def test_templates_are_filled_from_the_tables(make_tables, template, table, x, y
     assert f"datum['{x}']" in transforms
     assert f"datum['{y}']" in transforms
     # of two kinds of tables, each template names the units of both
-    units = {"seed", "trunk_seed", "branches"}
+    units = {"seed", "trunks", "branches"}
     assert fields_of(spec) - made_by(spec) - units <= set(rows[0])
+
+
+@pytest.mark.parametrize("template", ["variants", "curves"])
+def test_templates_of_connections_show_lines_within_a_trunk(template):
+    spec = json.loads((TEMPLATES / f"{template}.json").read_text())
+    filters = [step.get("filter") for step in spec["transform"]]
+    assert "!datum.relation || datum.relation == 'within'" in filters
 
 
 def test_every_template_is_used():

@@ -112,6 +112,13 @@ def test_factors_at_hand_serve_as_well(shape):
         shared.keep(0.75, "top")
 
 
+def test_its_decomposition_serves_for_the_spectrum_too():
+    weight = _random(6, 4, 3, 3).float()
+    side = SpectrumPruner(weight, transposed=True).side
+    matrix = as_matrix(weight, transposed=True)
+    torch.testing.assert_close(singular_values(matrix, side), singular_values(matrix))
+
+
 def test_factors_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"shape \(3, 4\); expected \(4, 3\)"):
         SpectrumPruner(torch.ones(4, 3), factors=decompose(torch.ones(3, 4)))

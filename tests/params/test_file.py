@@ -131,6 +131,48 @@ BAD_VALUES = [
     ("connections.digits_vgg.split_steps", [3], "connections.digits_vgg.split_steps", "[0, 9]"),
     ("connections.digits_vgg.num_branches", 1, "connections.digits_vgg.num_branches", "2"),
     ("connections.digits_vgg.num_points", 2, "connections.digits_vgg.num_points", "3"),
+    (
+        "connections.digits_vgg.trunk_seeds",
+        [0],
+        "connections.digits_vgg.across_trunks",
+        "trunk_seeds = [0]; expected false, or two",
+    ),
+    (
+        "connections.digits_vgg.across_trunks",
+        "yes",
+        "connections.digits_vgg.across_trunks",
+        "'yes'",
+    ),
+    (
+        "connections.digits_vgg.split_steps",
+        [0],
+        "connections.digits_vgg.perturbation.split_step",
+        "got 9; expected one of split_steps = [0]",
+    ),
+    (
+        "connections.digits_vgg.perturbation.scales",
+        [0.0, 1.0],
+        "connections.digits_vgg.perturbation.scales.0",
+        "greater than 0",
+    ),
+    (
+        "connections.digits_vgg.perturbation.scales",
+        [1.0, 0.5],
+        "connections.digits_vgg.perturbation.scales",
+        "ascending",
+    ),
+    (
+        "connections.digits_vgg.perturbation.scales",
+        [],
+        "connections.digits_vgg.perturbation.scales",
+        "at least 1",
+    ),
+    (
+        "connections.digits_vgg.perturbation.scale",
+        1.0,
+        "connections.digits_vgg.perturbation.scale",
+        "did you mean scales",
+    ),
     ("figures.grokking.experiments", ["gokking"], "figures.grokking.experiments", "grokking"),
     ("figures.experiments", {"vgg": {}}, "figures.experiments.vgg", "digits_vgg"),
     ("figures.color", "red", "figures.color", "unknown key"),
@@ -149,12 +191,22 @@ def test_connection_from_full_batches_is_refused(problems_with):
         "tasks.addition.checkpoints.split_steps": [20],
         "connections.digits_vgg.experiment": "grokking",
         "connections.digits_vgg.split_steps": [20],
+        "connections.digits_vgg.perturbation": None,
     }
     (problem,) = problems_with(changes)
     assert problem.startswith("connections.digits_vgg.experiment: grokking trains on full batches")
 
 
-@pytest.mark.parametrize("path", ["seeds", "tasks.digits.num_epochs", "tasks.digits.model.kind"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "seeds",
+        "tasks.digits.num_epochs",
+        "tasks.digits.model.kind",
+        "connections.digits_vgg.across_trunks",
+        "connections.digits_vgg.perturbation",
+    ],
+)
 def test_missing_key_is_named(problems_with, path):
     problems = problems_with({}, remove=path)
     assert any(p.startswith(path) and "missing" in p for p in problems), problems

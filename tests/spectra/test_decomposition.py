@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from specflow.spectra import Decomposition, as_matrix, decompose, singular_values
-from specflow.spectra.decomposition import smaller_side
+from specflow.spectra.decomposition import Side, smaller_side
 
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 SHAPES = [(40, 90), (90, 40), (50, 50), (1, 30), (30, 1), (1, 1)]
@@ -156,18 +156,46 @@ def test_input_is_not_changed_and_may_be_a_view_with_gradient(measure, dtype):
         torch.testing.assert_close(found.abs(), wanted.abs())
 
 
-def _tensors(result: torch.Tensor | Decomposition) -> list[torch.Tensor]:
-    return list(result) if isinstance(result, Decomposition) else [result]
+def _tensors(result: torch.Tensor | Decomposition | Side) -> list[torch.Tensor]:
+    return [result] if isinstance(result, torch.Tensor) else list(result)
 
 
 @pytest.mark.parametrize("shape", [(20, 50), (50, 20)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_smaller_side_spans_the_leading_directions(shape, dtype):
     weight = _random(*shape).to(dtype)
-    vectors = smaller_side(weight)
+    vectors = smaller_side(weight).vectors
     U, _, Vh = torch.linalg.svd(weight.double(), full_matrices=False)
     reference = U if shape[0] < shape[1] else Vh.T
     torch.testing.assert_close((vectors.T @ reference).abs(), torch.eye(20, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_side_at_hand_gives_the_same_decomposition_and_values(kind, shape):
+    weight = KINDS[kind](*shape).float()
+    side = smaller_side(weight)
+    assert_is_decomposition(weight, decompose(weight, side=side))
+    torch.testing.assert_close(decompose(weight, 3, side), decompose(weight, 3))
+    torch.testing.assert_close(singular_values(weight, side), singular_values(weight))
+
+
+def test_side_at_hand_saves_the_decomposition(monkeypatch):
+    weight = _random(20, 30).float()
+    side = smaller_side(weight)
+    for solver in ("eigh", "eigvalsh", "svd", "svdvals"):
+        monkeypatch.setattr(torch.linalg, solver, lambda *_, **__: pytest.fail("decomposed again"))
+    decompose(weight, 10, side)
+    singular_values(weight, side)
+
+
+def test_side_of_another_shape_or_too_short_is_refused():
+    weight = _random(4, 6)
+    with pytest.raises(ValueError, match=r"has 3 values .* shape \(3, 3\); expected 4 values"):
+        singular_values(weight, smaller_side(_random(3, 6)))
+    S, vectors = smaller_side(weight)
+    with pytest.raises(ValueError, match=r"shape \(4, 2\); expected .* 3 or more vectors"):
+        decompose(weight, 3, Side(S, vectors[:, :2]))
 
 
 def test_eigensolver_that_gives_up_is_replaced_by_the_svd(monkeypatch):
@@ -179,7 +207,7 @@ def test_eigensolver_that_gives_up_is_replaced_by_the_svd(monkeypatch):
     monkeypatch.setattr(torch.linalg, "eigvalsh", give_up)
     assert_is_decomposition(weight, decompose(weight))
     torch.testing.assert_close(singular_values(weight), torch.linalg.svdvals(weight.double()))
-    assert smaller_side(weight).shape == (20, 20)
+    assert smaller_side(weight).vectors.shape == (20, 20)
 
 
 @pytest.mark.parametrize("measure", [decompose, singular_values, smaller_side])

@@ -30,6 +30,12 @@ def test_where_keeps_the_rows_that_match_all(write):
     assert table.where(split="train", keep_fraction=0.5).numbers("value").tolist() == [1.0]
 
 
+def test_where_takes_one_of_several_texts(write):
+    table = read_table(write("split,value\ntrain,1\nvalidation,2\nother,3\n"))
+    assert table.where(split=("train", "other")).numbers("value").tolist() == [1.0, 3.0]
+    assert len(table.where(split=())) == 0
+
+
 def test_distinct_keeps_the_order_of_the_file(write):
     assert read_table(write("metric\nloss\nerror\nloss\n")).distinct("metric") == ["loss", "error"]
 

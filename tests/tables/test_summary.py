@@ -2,7 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from specflow.params.resolve import BranchParams, Collected, CollectParams
+from specflow.params.resolve import (
+    BranchPerturbationParams,
+    Collected,
+    CollectedConnection,
+    CollectParams,
+)
 from specflow.tables.reading import Tables
 from specflow.tables.summary import summarize
 from specflow.tables.writing import write_table
@@ -10,12 +15,16 @@ from specflow.tables.writing import write_table
 PARAMS = CollectParams(
     experiments={"run": Collected(seeds=(0, 1), matrices=(), pairs=())},
     connections={
-        "line": BranchParams(
+        "line": CollectedConnection(
             connection="line",
             experiment="run",
-            trunk_seeds=(0,),
+            trunk_seeds=(0, 1),
             split_steps=(0, 4),
             num_branches=3,
+            perturbation=BranchPerturbationParams(
+                split_step=4, scales=(0.5, 1.0), batch_norm_samples=10
+            ),
+            across_trunks=True,
         )
     },
 )
@@ -60,22 +69,30 @@ def tables(tmp_path: Path) -> Tables:
             for keep in ("top", "bottom")
         ],
     )
-    line = ("connection", "trunk_seed", "split_step", "split_epoch", "branches")
+    line = ("connection", "relation", "trunks", "split_step", "split_epoch", "scale", "branches")
     pairs = ("0-1", "0-2", "1-2")
+    lines = [
+        (("line", "within", "0", step, step / 2, 0.0, pair), 3.0 * i + step, 0.5)
+        for step in (0, 4)
+        for i, pair in enumerate(pairs)
+    ]
+    lines += [(("line", "across", "0-1", 4, 2.0, 0.0, str(i)), 50.0, 0.1) for i in range(3)]
+    lines += [
+        (("line", "perturbed", "0", 4, 2.0, scale, "0-1"), 10 * scale, 0.2) for scale in (0.5, 1.0)
+    ]
     write_table(
         tmp_path / "barriers.csv",
         (*line, "split", "keep", "keep_fraction", "metric", "barrier"),
         [
-            ("line", 0, step, step / 2, pair, "train", keep, 1.0, "loss", 3.0 * i + step)
-            for step in (0, 4)
-            for i, pair in enumerate(pairs)
+            (*one, "train", keep, 1.0, "loss", barrier)
+            for one, barrier, _ in lines
             for keep in ("full", "top")
         ],
     )
     write_table(
         tmp_path / "end_agreement.csv",
         (*line, "matrix", "agreement_score"),
-        [("line", 0, step, step / 2, pair, "a", 0.5) for step in (0, 4) for pair in pairs],
+        [(*one, "a", score) for one, _, score in lines],
     )
     return Tables(tmp_path)
 
@@ -118,3 +135,28 @@ def test_barriers_are_over_trunks_and_pairs_of_branches_of_the_full_model(tables
     assert line["split_0"]["train/loss_barrier"] == pytest.approx({"mean": 3.0, "std": 2.4495})
     assert line["split_4"]["train/loss_barrier"]["mean"] == 7.0
     assert line["split_0"]["agreement_score"] == {"mean": 0.5, "std": 0.0}
+
+
+def test_lines_across_trunks_and_perturbed_ones_are_groups_of_their_own(tables):
+    line = summarize(tables, PARAMS)["connections"]["line"]
+    assert list(line) == [
+        *("split_0", "split_4", "across_split_0", "across_split_4"),
+        *("perturbed_0.5", "perturbed_1"),
+    ]
+    assert line["across_split_4"]["train/loss_barrier"] == {"mean": 50.0, "std": 0.0}
+    assert line["perturbed_0.5"]["train/loss_barrier"]["mean"] == 5.0
+    assert line["perturbed_1"]["agreement_score"]["mean"] == 0.2
+    assert line["across_split_0"]["agreement_score"] == {"mean": None, "std": None}
+
+
+def test_connection_without_these_options_has_no_such_groups(tables):
+    entry = PARAMS.connections["line"].model_copy(
+        update={"across_trunks": False, "perturbation": None, "split_steps": (0,)}
+    )
+    for name in ("barriers", "end_agreement"):
+        table = tables._directory / f"{name}.csv"
+        kept = [row for row in table.read_text().splitlines() if ",perturbed," not in row]
+        table.write_text("\n".join(kept) + "\n")
+    params = PARAMS.model_copy(update={"connections": {"line": entry}})
+    line = summarize(Tables(tables._directory), params)["connections"]["line"]
+    assert list(line) == ["split_0"]

@@ -32,7 +32,7 @@ def draw_barriers(tables: Tables, connection: str, params: FiguresParams) -> Fig
     Returns:
         The figure.
     """
-    table = tables["barriers"].where(connection=connection)
+    table = tables["barriers"].where(connection=connection, relation="within")
     timeline = timeline_of(tables, connection, params)
     variants, metrics = variants_of(table), table.distinct("metric")
     figure = new_figure(height=1.2 + 1.9 * len(SPLITS))

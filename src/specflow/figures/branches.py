@@ -5,7 +5,7 @@ from specflow.params.figures import FiguresParams
 from specflow.tables.reading import Tables
 
 # Means and deviations are over trunks and pairs of branches.
-UNIT = ("trunk_seed", "branches")
+UNIT = ("trunks", "branches")
 
 
 def experiment_of(tables: Tables, connection: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from specflow.errors import SpecflowError
+from specflow.figures.across import draw_across
 from specflow.figures.agreement import draw_agreement
 from specflow.figures.alignment import draw_alignment
 from specflow.figures.barriers import draw_barriers
@@ -15,6 +16,7 @@ from specflow.figures.grokking import draw_grokking
 from specflow.figures.interpolation import draw_interpolation
 from specflow.figures.layers import matrices_of, pairs_of
 from specflow.figures.losses import draw_losses
+from specflow.figures.perturbation import draw_perturbation
 from specflow.figures.singular_values import draw_singular_values
 from specflow.figures.style import house_style, save
 from specflow.params.figures import FiguresParams, chosen_matrices, chosen_pairs
@@ -34,6 +36,11 @@ OF_CONNECTION: dict[str, _Draw] = {
     "interpolation": draw_interpolation,
     "end_agreement": draw_end_agreement,
 }
+# Only where there are lines of this relation.
+OF_RELATION: dict[str, tuple[str, _Draw]] = {
+    "across": ("across", draw_across),
+    "perturbed": ("perturbation", draw_perturbation),
+}
 
 
 def draw_all(tables_dir: Path, output_dir: Path, params: FiguresParams) -> list[Path]:
@@ -46,7 +53,8 @@ def draw_all(tables_dir: Path, output_dir: Path, params: FiguresParams) -> list[
 
     Returns:
         The PNG files written: NAME_EXPERIMENT.png, NAME_CONNECTION.png, and grokking.png if params
-        have that panel. Experiments without pairs of neighbours have no alignment figure.
+        have that panel. Experiments without pairs of neighbours have no alignment figure,
+        connections without lines across trunks or perturbed split points none of these.
 
     Raises:
         SpecflowError: If params name an experiment, matrix or pair that the tables do not have;
@@ -76,6 +84,10 @@ def _figures(
     for connection in tables["connections"].distinct("connection"):
         for name, draw in OF_CONNECTION.items():
             yield f"{name}_{connection}", draw(tables, connection, params)
+        relations = tables["barriers"].where(connection=connection).distinct("relation")
+        for relation, (name, draw) in OF_RELATION.items():
+            if relation in relations:
+                yield f"{name}_{connection}", draw(tables, connection, params)
     if params.grokking is not None:
         yield "grokking", draw_grokking(tables, params.grokking)
 

@@ -41,7 +41,7 @@ def draw_end_agreement(tables: Tables, connection: str, params: FiguresParams) -
     """
     layers = matrices_of(tables, experiment_of(tables, connection))
     timeline = timeline_of(tables, connection, params)
-    table = tables["end_agreement"].where(connection=connection)
+    table = tables["end_agreement"].where(connection=connection, relation="within")
     scores = grid(table, "matrix", layers.names, timeline.split_column, "agreement_score")
     mean = curve(table, timeline.split_column, "agreement_score", UNIT)
     height = max(ROW_HEIGHT * len(layers.names), 1.2)

@@ -30,7 +30,8 @@ def draw_interpolation(tables: Tables, connection: str, params: FiguresParams) -
     Returns:
         The figure.
     """
-    table = tables["interpolation"].where(connection=connection, split="validation")
+    own = tables["interpolation"].where(connection=connection, relation="within")
+    table = own.where(split="validation")
     timeline = timeline_of(tables, connection, params)
     shown, metrics = _nearest_to_half(variants_of(table)), table.distinct("metric")
     splits = np.unique(table.numbers(timeline.split_column)).tolist()

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from specflow.spectra.decomposition import Decomposition, smaller_side
+from specflow.spectra.decomposition import Decomposition, Side, smaller_side
 from specflow.spectra.matrices import as_matrix, from_matrix
 
 Keep = Literal["top", "bottom"]
@@ -21,6 +21,9 @@ class SpectrumPruner:
     W V_k V_k^T is the part of W in its first k singular directions, and W minus it the rest, so
     that only the singular vectors of the smaller side are computed (Yunis et al. 2024, arXiv
     2408.11804, section on pruning). Later changes of the weight do not count.
+
+    Attributes:
+        side: The decomposition, to be shared with what else needs one of this weight.
     """
 
     def __init__(
@@ -38,7 +41,7 @@ class SpectrumPruner:
             ValueError: If the weight is no finite matrix, or the factors have another shape.
         """
         matrix = as_matrix(weight, transposed)
-        self._directions = smaller_side(matrix) if factors is None else _shorter(factors, matrix)
+        self.side = smaller_side(matrix) if factors is None else _shorter(factors, matrix)
         self._matrix = matrix.to(_product_dtype(weight), copy=True)
         self._shape, self._dtype, self._transposed = weight.shape, weight.dtype, transposed
         self._split: tuple[int, Tensor] | None = None
@@ -78,20 +81,19 @@ class SpectrumPruner:
         """
         if count == min(self._matrix.shape):
             return self._matrix
-        if count > self._directions.shape[1]:
-            raise ValueError(
-                f"factors hold {self._directions.shape[1]} singular vectors; expected {count}"
-            )
+        vectors = self.side.vectors
+        if count > vectors.shape[1]:
+            raise ValueError(f"factors hold {vectors.shape[1]} singular vectors; expected {count}")
         if self._split is None or self._split[0] != count:
-            leading = self._directions[:, :count]
+            leading = vectors[:, :count]
             projector = (leading @ leading.mT).to(self._matrix.dtype)
             is_wide = self._matrix.shape[0] <= self._matrix.shape[1]
             self._split = count, projector @ self._matrix if is_wide else self._matrix @ projector
         return self._split[1]
 
 
-def _shorter(factors: Decomposition, matrix: Tensor) -> Tensor:
-    """Return the singular vectors of the smaller side of a matrix, as columns.
+def _shorter(factors: Decomposition, matrix: Tensor) -> Side:
+    """Return the smaller side of a matrix from its decomposition.
 
     Raises:
         ValueError: If the factors are those of a matrix of another shape.
@@ -99,7 +101,7 @@ def _shorter(factors: Decomposition, matrix: Tensor) -> Tensor:
     shape = (factors.U.shape[0], factors.Vh.shape[1])
     if shape != matrix.shape:
         raise ValueError(f"factors are of shape {shape}; expected {tuple(matrix.shape)}")
-    return factors.U if shape[0] <= shape[1] else factors.Vh.mT
+    return Side(factors.S, factors.U if shape[0] <= shape[1] else factors.Vh.mT)
 
 
 def _product_dtype(weight: Tensor) -> torch.dtype:

@@ -1,15 +1,15 @@
-"""Mode connectivity: the line between every two branch ends of one split point.
+"""Mode connectivity: lines between branch ends.
 
-Layout of the file (version 1), N points, for every pair of branches "a-b":
+Layout of the file (version 1), N points, for every line, named by its branches:
     /alpha (N,)
-    /<a-b>/curves/<keep>/<keep_fraction>/<split>/<metric> (N,), attribute barrier (NaN if a
+    /<branches>/curves/<keep>/<keep_fraction>/<split>/<metric> (N,), attribute barrier (NaN if a
         point is not finite)
-    /<a-b>/ranks/<parameter> (N,): normalized effective rank along the line
-    /<a-b>/agreement/<parameter> (k,): of the two ends, attributes score and null_level
+    /<branches>/ranks/<parameter> (N,): normalized effective rank along the line
+    /<branches>/agreement/<parameter> (k,): of the two ends, attributes score and null_level
 """
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
 import h5py
@@ -30,11 +30,10 @@ from specflow.measure.evaluation import (
     variant_group,
 )
 from specflow.measure.views import matrix_of, to_tensors
-from specflow.models import Network
-from specflow.models.wiring import Wiring
 from specflow.params.resolve import ConnectParams
-from specflow.params.tasks import InterventionParams, RunParams
+from specflow.params.tasks import RunParams, SpectraParams
 from specflow.spectra import (
+    Decomposition,
     agreement_null_level,
     decompose,
     diagonal_score,
@@ -42,7 +41,7 @@ from specflow.spectra import (
     singular_values,
     singular_vector_agreement,
 )
-from specflow.tasks import Task, load_task
+from specflow.tasks import load_task
 from specflow.trajectory import open_trajectory
 
 Weights = dict[str, Tensor]
@@ -50,24 +49,31 @@ Weights = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class ConnectionJob:
-    """One split point of one trunk: its branch ends by branch number, and the result's place."""
+    """Lines that are measured together.
+
+    Attributes:
+        run: The resolved config of the trunks.
+        params: What is measured.
+        lines: The branches at the two ends of every line, by the line's name.
+        target: The result's place.
+    """
 
     run: RunParams
     params: ConnectParams
-    ends: dict[int, Path]
+    lines: dict[str, tuple[Path, Path]]
     target: Path
 
     @property
     def num_points(self) -> int:
-        """Number of networks to be evaluated, prunings not counted."""
-        return self.params.num_points * len(list(combinations(self.ends, 2)))
+        """Number of points of all lines."""
+        return self.params.num_points * len(self.lines)
 
 
 def measure_connection(job: ConnectionJob, report: Report) -> None:
-    """Walk along the line between every two branch ends and evaluate each point.
+    """Walk along every line and evaluate each point; an end is measured once for all its lines.
 
     Args:
-        job: The split point.
+        job: The lines.
         report: Called with 1 after each point.
 
     Raises:
@@ -75,72 +81,120 @@ def measure_connection(job: ConnectionJob, report: Report) -> None:
     """
     device = choose_device()
     make_deterministic(device)
-    task = load_task(job.run, device)
-    model = task.build_model()
+    measurement = _Measurement(job, device)
     alphas = np.linspace(0.0, 1.0, job.params.num_points)
     with create(job.target, CONNECTION, {}) as file:
         write(file, "alpha", alphas)
-        for a, b in combinations(sorted(job.ends), 2):
-            ends = (
-                _final_weights(job.ends[a], task, device),
-                _final_weights(job.ends[b], task, device),
-            )
-            group = file.create_group(f"{a}-{b}")
-            _write_agreement(group, *ends, model.wiring, job.params)
-            _walk(group, ends, alphas, task, model, job.params.interventions, report)
+        for name, start, end in measurement.lines():
+            group = file.create_group(name)
+            _write_agreement(group, start, end, job.params.spectra)
+            _write_line(group, alphas, measurement.walk(start, end, alphas, report))
 
 
-def _final_weights(path: Path, task: Task, device: torch.device) -> Weights:
-    with open_trajectory(path) as branch:
-        branch.check_data(task.fingerprint)
-        return to_tensors({**branch.weights(-1), **branch.buffers(-1)}, device)
+@dataclass(frozen=True)
+class _Point:
+    """Metrics by variant and `split/metric`, and ranks by parameter, of one network."""
+
+    metrics: Mapping[str, float]
+    ranks: Mapping[str, float]
 
 
-def _write_agreement(
-    group: h5py.Group, start: Weights, end: Weights, wiring: Wiring, params: ConnectParams
-) -> None:
-    for matrix in sorted(wiring.matrices, key=lambda matrix: matrix.view.parameter):
-        count = params.spectra.diagonal_length
-        a, b = (decompose(matrix_of(matrix.view, weights), count) for weights in (start, end))
+@dataclass(frozen=True)
+class _End:
+    weights: Weights
+    factors: Mapping[str, Decomposition]
+    point: _Point
+
+
+class _Measurement:
+    def __init__(self, job: ConnectionJob, device: torch.device) -> None:
+        self._job, self._device = job, device
+        self._task = load_task(job.run, device)
+        self._model = self._task.build_model()
+        matrices = self._model.wiring.matrices
+        self._views = {matrix.view.parameter: matrix.view for matrix in matrices}
+        self._variants: list[Variant] = [
+            ("full", 1.0),
+            *pruning_variants(job.params.interventions),
+        ]
+
+    def lines(self) -> Iterator[tuple[str, _End, _End]]:
+        """Yield every line with its ends; memory holds those that further lines need."""
+        ends: dict[Path, _End] = {}
+        names = sorted(self._job.lines)
+        for place, name in enumerate(names):
+            start, end = self._job.lines[name]
+            for path in (start, end):
+                if path not in ends:
+                    ends[path] = self._end(path)
+            yield name, ends[start], ends[end]
+            needed = {path for later in names[place + 1 :] for path in self._job.lines[later]}
+            ends = {path: kept for path, kept in ends.items() if path in needed}
+
+    def walk(self, start: _End, end: _End, alphas: np.ndarray, report: Report) -> Iterator[_Point]:
+        """Yield every point of a line; memory holds one beside the ends."""
+        for alpha in alphas.tolist():
+            if alpha in (0.0, 1.0):
+                yield (end if alpha else start).point
+            else:
+                yield self._between(interpolate(start.weights, end.weights, alpha))
+            report(1)
+
+    def _end(self, path: Path) -> _End:
+        with open_trajectory(path) as branch:
+            branch.check_data(self._task.fingerprint)
+            arrays = {**branch.weights(-1), **branch.buffers(-1)}
+        weights = to_tensors(arrays, self._device)
+        pruned = Pruned(weights, self._model.wiring)
+        sides, count = pruned.sides, self._job.params.spectra.diagonal_length
+        factors = {
+            name: decompose(matrix_of(view, weights), count, sides.get(name))
+            for name, view in self._views.items()
+        }
+        ranks = {name: _rank(factor.S) for name, factor in factors.items()}
+        return _End(weights, factors, _Point(self._metrics(pruned), ranks))
+
+    def _between(self, weights: Weights) -> _Point:
+        pruned = Pruned(weights, self._model.wiring)
+        sides = pruned.sides
+        ranks = {
+            name: _rank(singular_values(matrix_of(view, weights), sides.get(name)))
+            for name, view in self._views.items()
+        }
+        return _Point(self._metrics(pruned), ranks)
+
+    def _metrics(self, pruned: Pruned) -> dict[str, float]:
+        params = self._job.params.interventions
+        return {
+            f"{variant_group(variant)}/{metric}": value
+            for variant in self._variants
+            for metric, value in evaluate_changed(
+                self._task, self._model, pruned.weights(variant), params
+            ).items()
+        }
+
+
+def _rank(S: Tensor) -> float:
+    return float(normalized_effective_rank(S)) if S[0] > 0 else np.nan
+
+
+def _write_agreement(group: h5py.Group, start: _End, end: _End, params: SpectraParams) -> None:
+    for name in sorted(start.factors):
+        a, b = start.factors[name], end.factors[name]
         agreement = singular_vector_agreement(a, b)
-        data = write(
-            group, f"agreement/{matrix.view.parameter}", agreement.diagonal().cpu().numpy()
-        )
-        data.attrs["score"] = float(diagonal_score(agreement, params.spectra.score_length))
+        data = write(group, f"agreement/{name}", agreement.diagonal().cpu().numpy())
+        data.attrs["score"] = float(diagonal_score(agreement, params.score_length))
         data.attrs["null_level"] = float(agreement_null_level(len(a.U), a.Vh.shape[1]))
 
 
-def _walk(
-    group: h5py.Group,
-    ends: tuple[Weights, Weights],
-    alphas: np.ndarray,
-    task: Task,
-    model: Network,
-    params: InterventionParams,
-    report: Report,
-) -> None:
-    """Write ranks and metrics of every point of a line; memory holds one point."""
-    variants: list[Variant] = [("full", 1.0), *pruning_variants(params)]
+def _write_line(group: h5py.Group, alphas: np.ndarray, points: Iterable[_Point]) -> None:
+    """Write ranks and metrics of every point of a line, and the barriers."""
     curves: dict[str, list[float]] = {}
-    for index, alpha in enumerate(alphas):
-        weights = interpolate(*ends, float(alpha))
-        write_row(group.require_group("ranks"), _ranks(weights, model.wiring), index, len(alphas))
-        pruned = Pruned(weights, model.wiring)
-        for variant in variants:
-            metrics = evaluate_changed(task, model, pruned.weights(variant), params)
-            for metric, value in metrics.items():
-                curves.setdefault(f"curves/{variant_group(variant)}/{metric}", []).append(value)
-        report(1)
+    for index, point in enumerate(points):
+        write_row(group.require_group("ranks"), point.ranks, index, len(alphas))
+        for name, value in point.metrics.items():
+            curves.setdefault(f"curves/{name}", []).append(value)
     for name, values in sorted(curves.items()):
         data = write(group, name, values)
         finite = bool(np.isfinite(values).all())
         data.attrs["barrier"] = loss_barrier(alphas.tolist(), values) if finite else np.nan
-
-
-def _ranks(weights: Weights, wiring: Wiring) -> dict[str, float]:
-    ranks = {}
-    for matrix in wiring.matrices:
-        S = singular_values(matrix_of(matrix.view, weights))
-        defined = bool(S[0] > 0)
-        ranks[matrix.view.parameter] = float(normalized_effective_rank(S)) if defined else np.nan
-    return ranks

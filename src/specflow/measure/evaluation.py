@@ -1,18 +1,17 @@
 """Loss and error of networks whose weights were changed by hand."""
 
-import math
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from specflow.interventions.batch_norm import reestimate_batch_norm
 from specflow.interventions.svd_pruning import SpectrumPruner
 from specflow.models import Network
 from specflow.models.wiring import Wiring
 from specflow.params.tasks import InterventionParams
+from specflow.spectra.decomposition import Side
 from specflow.tasks import Task
+from specflow.tasks.batch_norm import reestimate_on_training_data
 
 # A way of keeping a part of every spectrum: ("full", 1.0), ("top", 0.5), ("bottom", 0.5).
 Variant = tuple[Literal["full", "top", "bottom"], float]
@@ -51,6 +50,11 @@ class Pruned:
             if matrix.view.parameter != wiring.last
         }
 
+    @property
+    def sides(self) -> dict[str, Side]:
+        """The decomposition of every matrix but the output layer's, by parameter name."""
+        return {name: pruner.side for name, pruner in self._pruners.items()}
+
     def weights(self, variant: Variant) -> dict[str, Tensor]:
         """Return the weights with a part of every spectrum kept; "full" leaves them as they are."""
         keep, fraction = variant
@@ -77,14 +81,5 @@ def evaluate_changed(
         Metrics by `split/metric`.
     """
     model.load_state_dict(dict(weights))
-    reestimate_batch_norm(model, lambda: _observe(task, model, params))
+    reestimate_on_training_data(task, model, params.batch_norm_samples)
     return task.evaluate_all(model)
-
-
-def _observe(task: Task, model: nn.Module, params: InterventionParams) -> None:
-    """Show samples in parts of nearly equal size: each part's mean and variance count alike."""
-    length = min(task.num_samples("train"), params.batch_norm_samples)
-    count = math.ceil(length / task.run.evaluation.batch_size)
-    bounds = [length * part // count for part in range(count + 1)]
-    for start, end in pairwise(bounds):
-        task.observe(model, slice(start, end))

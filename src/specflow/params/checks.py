@@ -104,9 +104,32 @@ def check_connection(
     Returns:
         One line an error.
     """
+    problems = _line_problems(connection)
     experiment = experiments.get(connection.experiment)
-    if experiment is None:
-        return []  # reported as an unknown or faulty experiment already
+    if experiment is not None:  # else it is reported as unknown or faulty already
+        problems += _trunk_problems(connection, experiment, seeds)
+    return [f"connections.{name}.{problem}" for problem in problems]
+
+
+def _line_problems(connection: ConnectionParams) -> list[str]:
+    problems, seeds, steps = [], connection.trunk_seeds, connection.split_steps
+    if connection.across_trunks and len(seeds) < 2:
+        problems.append(
+            f"across_trunks: got true with trunk_seeds = {list(seeds)}; "
+            "expected false, or two trunk_seeds or more"
+        )
+    perturbed = connection.perturbation
+    if perturbed is not None and perturbed.split_step not in steps:
+        problems.append(
+            f"perturbation.split_step: got {perturbed.split_step}; "
+            f"expected one of split_steps = {list(steps)}, whose branches are scale 0"
+        )
+    return problems
+
+
+def _trunk_problems(
+    connection: ConnectionParams, experiment: ExperimentParams, seeds: tuple[int, ...]
+) -> list[str]:
     problems = []
     if missing := sorted(set(connection.trunk_seeds) - set(seeds)):
         problems.append(f"trunk_seeds: got {missing}; expected some of seeds = {list(seeds)}")
@@ -122,7 +145,7 @@ def check_connection(
             f"experiment: {connection.experiment} trains on full batches, where the order of "
             "data makes no difference between branches; expected a batch_size"
         )
-    return [f"connections.{name}.{problem}" for problem in problems]
+    return problems
 
 
 def check_figures(figures: FiguresParams, experiments: set[str]) -> list[str]:

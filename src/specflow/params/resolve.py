@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from specflow.errors import SpecflowError
 from specflow.params.base import Name, Section, Seeds, Steps
+from specflow.params.connections import PerturbationParams
 from specflow.params.datasets import DatasetParams
 from specflow.params.errors import problems_of
 from specflow.params.experiments import ExperimentParams
@@ -25,6 +26,12 @@ class PrepareParams(Section):
     dataset: DatasetParams
 
 
+class BranchPerturbationParams(PerturbationParams):
+    """Perturbed split points; BatchNorm statistics are re-estimated on so many samples."""
+
+    batch_norm_samples: int
+
+
 class BranchParams(Section):
     """The branches of a connection; interpolating more finely does not train them again."""
 
@@ -33,12 +40,14 @@ class BranchParams(Section):
     trunk_seeds: Seeds
     split_steps: Steps
     num_branches: int
+    perturbation: BranchPerturbationParams | None
 
 
 class ConnectParams(Section):
     """What is measured between the branch ends of a connection."""
 
     num_points: int
+    across_trunks: bool
     interventions: InterventionParams
     spectra: SpectraParams
 
@@ -57,11 +66,17 @@ class Collected(Section):
     pairs: _Names
 
 
+class CollectedConnection(BranchParams):
+    """What is collected of a connection: all lines between its branches."""
+
+    across_trunks: bool
+
+
 class CollectParams(Section):
     """Everything that tables are made of."""
 
     experiments: dict[Name, Collected]
-    connections: dict[Name, BranchParams]
+    connections: dict[Name, CollectedConnection]
 
 
 def run_params(params: Params, name: str) -> RunParams:
@@ -87,9 +102,25 @@ def run_params(params: Params, name: str) -> RunParams:
 
 def branch_params(params: Params, name: str) -> BranchParams:
     """Return what the branches of a connection depend on."""
-    connection = dict(params.connections[name])
-    del connection["num_points"]
-    return BranchParams(connection=name, **connection)
+    connection = params.connections[name]
+    perturbation = connection.perturbation
+    if perturbation is not None:
+        samples = params.experiments[connection.experiment].interventions.batch_norm_samples
+        perturbation = BranchPerturbationParams(**dict(perturbation), batch_norm_samples=samples)
+    return BranchParams(
+        connection=name,
+        experiment=connection.experiment,
+        trunk_seeds=connection.trunk_seeds,
+        split_steps=connection.split_steps,
+        num_branches=connection.num_branches,
+        perturbation=perturbation,
+    )
+
+
+def collected_connection(params: Params, name: str) -> CollectedConnection:
+    """Return what the tables of a connection are made of."""
+    across_trunks = params.connections[name].across_trunks
+    return CollectedConnection(**dict(branch_params(params, name)), across_trunks=across_trunks)
 
 
 def connect_params(params: Params, name: str) -> ConnectParams:
@@ -98,6 +129,7 @@ def connect_params(params: Params, name: str) -> ConnectParams:
     experiment: ExperimentParams = params.experiments[connection.experiment]
     return ConnectParams(
         num_points=connection.num_points,
+        across_trunks=connection.across_trunks,
         interventions=experiment.interventions,
         spectra=experiment.spectra,
     )

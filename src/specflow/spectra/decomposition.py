@@ -36,7 +36,21 @@ class Decomposition(NamedTuple):
     Vh: Tensor
 
 
-def decompose(weight: Tensor, count: int | None = None) -> Decomposition:
+class Side(NamedTuple):
+    """One decomposition of W, to be shared: its singular values and the vectors of one side.
+
+    Attributes:
+        S: All singular values, shape (min(m, n),), descending, float64; from a Gram matrix, those
+            near 0 are off by up to 1e-8 s_1 (`singular_values` and `decompose` mend that).
+        vectors: Singular vectors of the smaller side (U if m <= n, else V) as columns, shape
+            (min(m, n), k), in the order of S, float64.
+    """
+
+    S: Tensor
+    vectors: Tensor
+
+
+def decompose(weight: Tensor, count: int | None = None, side: Side | None = None) -> Decomposition:
     """Return the reduced singular value decomposition of a weight, computed in float64.
 
     float32, float16 and bfloat16 weights go through the Gram matrix of the smaller side, or a
@@ -47,13 +61,15 @@ def decompose(weight: Tensor, count: int | None = None) -> Decomposition:
     Args:
         weight: Matrix (m, n), or a kernel (see `as_matrix`); not modified.
         count: How many singular vectors to return, at most all min(m, n); None means all.
+        side: The `smaller_side` of the weight if it is at hand; then only the other side is
+            computed.
 
     Returns:
         `Decomposition` on the device of the weight.
 
     Raises:
-        ValueError: If the weight is complex, empty, not finite or not a matrix, or if count is
-            negative.
+        ValueError: If the weight is complex, empty, not finite or not a matrix, if count is
+            negative, or if side is that of another shape or holds less than count vectors.
         torch.linalg.LinAlgError: If LAPACK does not converge.
     """
     if count is not None and count < 0:
@@ -61,33 +77,35 @@ def decompose(weight: Tensor, count: int | None = None) -> Decomposition:
     matrix, scale = _scaled(weight)
     wide, is_tall = _wide(matrix)
     count = len(wide) if count is None else min(count, len(wide))
-    found = _through_gram(wide, count) if weight.dtype in GRAM_DTYPES else None
+    found = _through_gram(wide, count, _one_side(weight, wide, count, side, scale))
     U, S, Vh = found or _through_svd(wide, count)
     if is_tall:
         U, Vh = Vh.mT.contiguous(), U.mT.contiguous()
     return Decomposition(U, S * scale, Vh)
 
 
-def singular_values(weight: Tensor) -> Tensor:
+def singular_values(weight: Tensor, side: Side | None = None) -> Tensor:
     """Return the singular values of a weight, without vectors, to the accuracy of `decompose`.
 
     Args:
         weight: Matrix (m, n), or a kernel (see `as_matrix`); not modified.
+        side: The `smaller_side` of the weight if it is at hand.
 
     Returns:
         Shape (min(m, n),), descending, float64, on the device of the weight.
 
     Raises:
-        ValueError: If the weight is complex, empty, not finite or not a matrix.
+        ValueError: If the weight is complex, empty, not finite or not a matrix, or if side is
+            that of another shape.
     """
     matrix, scale = _scaled(weight)
     wide, _ = _wide(matrix)
-    found = _through_gram(wide, 0) if weight.dtype in GRAM_DTYPES else None
+    found = _through_gram(wide, 0, _one_side(weight, wide, 0, side, scale))
     return (_exact_values(wide) if found is None else found[1]) * scale
 
 
-def smaller_side(weight: Tensor) -> Tensor:
-    """Return the singular vectors of the smaller side of a weight: all that a projector needs.
+def smaller_side(weight: Tensor) -> Side:
+    """Return singular values, and the vectors of the smaller side: all that a projector needs.
 
     A subspace of float32 weights from the Gram matrix reproduces its part of W to 1e-8 s_1, less
     than the rounding of the weights, so that no floor applies.
@@ -96,15 +114,16 @@ def smaller_side(weight: Tensor) -> Tensor:
         weight: Matrix (m, n), or a kernel (see `as_matrix`); not modified.
 
     Returns:
-        U if m <= n, else V: shape (R, R) with R = min(m, n), columns orthonormal and in
-        descending order of their singular values, float64.
+        All min(m, n) singular values and vectors.
 
     Raises:
         ValueError: If the weight is complex, empty, not finite or not a matrix.
     """
-    wide, _ = _wide(_scaled(weight)[0])
+    matrix, scale = _scaled(weight)
+    wide, _ = _wide(matrix)
     found = _gram_eigenvectors(wide) if weight.dtype in GRAM_DTYPES else None
-    return _through_svd(wide, len(wide))[0] if found is None else found[1]
+    vectors, S = _through_svd(wide, len(wide))[:2] if found is None else found[::-1]
+    return Side(S * scale, vectors)
 
 
 def _scaled(weight: Tensor) -> tuple[Tensor, float]:
@@ -133,9 +152,37 @@ def _wide(matrix: Tensor) -> tuple[Tensor, bool]:
     return (matrix.mT if is_tall else matrix), is_tall
 
 
-def _through_gram(wide: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor] | None:
-    """Return U, S, Vh of the first count directions, or None where a Gram matrix cannot."""
-    found = _gram_eigenvectors(wide) if count else _gram_eigenvalues(wide)
+def _one_side(
+    weight: Tensor, wide: Tensor, count: int, side: Side | None, scale: float
+) -> tuple[Tensor, Tensor] | None:
+    """Return values and at least count left vectors of `wide`, or None where there are none.
+
+    Raises:
+        ValueError: If the side at hand is that of another shape or holds less than count vectors.
+    """
+    if side is not None:
+        rows, held = side.vectors.shape
+        if (len(side.S), rows) != (len(wide), len(wide)) or held < count:
+            raise ValueError(
+                f"the side at hand has {len(side.S)} values and vectors of shape {(rows, held)}; "
+                f"expected {len(wide)} values and {count} or more vectors of {len(wide)} entries"
+            )
+        return side.S / scale, side.vectors
+    if weight.dtype not in GRAM_DTYPES:
+        return None
+    return _gram_eigenvectors(wide) if count else _gram_eigenvalues(wide)
+
+
+def _through_gram(
+    wide: Tensor, count: int, found: tuple[Tensor, Tensor] | None
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Return U, S, Vh of the first count directions, or None where one side is not enough.
+
+    Args:
+        wide: The matrix.
+        count: How many singular vectors.
+        found: Singular values and left singular vectors, if there are any.
+    """
     if found is None:
         return None
     S, U = found

@@ -1,7 +1,6 @@
 """Rows of the tables about connections: curves along lines, barriers, agreement of branch ends."""
 
 from collections.abc import Callable, Iterator
-from itertools import product
 from pathlib import Path
 
 import h5py
@@ -9,12 +8,13 @@ import h5py
 from specflow import paths
 from specflow.hdf5 import open_file
 from specflow.layouts import CONNECTION
-from specflow.params.resolve import BranchParams, CollectParams
+from specflow.lines import line_groups_of
+from specflow.params.resolve import CollectedConnection, CollectParams
 from specflow.tables.runs import Row, curves_in
 from specflow.tables.writing import write_table
 from specflow.trajectory import open_trajectory
 
-_SPLIT = ("connection", "trunk_seed", "split_step", "split_epoch", "branches")
+_LINE = ("connection", "relation", "trunks", "split_step", "split_epoch", "scale", "branches")
 _CURVE = ("split", "keep", "keep_fraction", "metric")
 _KEEPS = ("full", "top", "bottom")
 
@@ -34,23 +34,26 @@ def write_connection_tables(folder: Path, params: CollectParams) -> None:
         ("interpolation_ranks", ("alpha", "matrix", "normalized_effective_rank"), _ranks),
     ):
         rows = (row for entry in entries for row in _each_line(entry, rows_of))
-        write_table(folder / f"{name}.csv", (*_SPLIT, *columns), rows)
+        write_table(folder / f"{name}.csv", (*_LINE, *columns), rows)
     experiments = ((entry.connection, entry.experiment) for entry in entries)
     write_table(folder / "connections.csv", ("connection", "experiment"), experiments)
 
 
 def _each_line(
-    entry: BranchParams, rows_of: Callable[[list[float], h5py.Group], Iterator[Row]]
+    entry: CollectedConnection, rows_of: Callable[[list[float], h5py.Group], Iterator[Row]]
 ) -> Iterator[Row]:
     """Yield the rows of every line of a connection, with the columns that say which line it is."""
-    for seed, step in product(entry.trunk_seeds, entry.split_steps):
-        with open_trajectory(paths.trajectory(entry.experiment, seed)) as trunk:
+    for group in line_groups_of(entry, entry.across_trunks):
+        step = group.split_step
+        with open_trajectory(paths.trajectory(entry.experiment, group.trunk_seeds[0])) as trunk:
             epoch = trunk.epochs[trunk.index_of(step)]
-        with open_file(paths.connection(entry.connection, seed, step), CONNECTION) as file:
+        place = paths.connection(entry.connection, group.trunks, step, group.scale)
+        line = (entry.connection, group.relation, group.trunks, step, epoch, group.scale)
+        with open_file(place, CONNECTION) as file:
             alphas = file["alpha"][:].tolist()
-            for branches in (name for name in file if name != "alpha"):
+            for branches in group.lines:
                 for row in rows_of(alphas, file[branches]):
-                    yield (entry.connection, seed, step, epoch, branches, *row)
+                    yield (*line, branches, *row)
 
 
 def _interpolation(alphas: list[float], line: h5py.Group) -> Iterator[Row]:

@@ -15,7 +15,8 @@ Numbers = NDArray[np.float64]
 Text = NDArray[np.str_]
 
 _TEXT = frozenset(
-    {"experiment", "connection", "split", "metric", "keep", "matrix", "pair", "label", "branches"}
+    {"experiment", "connection", "split", "metric", "keep", "matrix", "pair", "label"}
+    | {"relation", "trunks", "branches"}
 )
 
 
@@ -61,11 +62,12 @@ class Table:
         """Return every value of a column of text once, in order of first appearance."""
         return [str(value) for value in dict.fromkeys(self.column(name).tolist())]
 
-    def where(self, **values: str | float) -> "Table":
-        """Return the rows whose columns have these values."""
+    def where(self, **values: str | float | tuple[str, ...]) -> "Table":
+        """Return the rows whose columns have these values, or one of several."""
         chosen = np.ones(len(self), dtype=bool)
         for name, value in values.items():
-            chosen &= self.column(name) == value
+            several = isinstance(value, tuple)
+            chosen &= np.isin(self.column(name), value) if several else self.column(name) == value
         return Table(self.name, {name: column[chosen] for name, column in self.columns.items()})
 
 

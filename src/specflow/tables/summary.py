@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from specflow.params.resolve import BranchParams, CollectParams
+from specflow.params.resolve import CollectedConnection, CollectParams
 from specflow.tables.reading import Table, Tables
 
 _FITTED = 0.01  # share of wrong answers under which a part counts as fitted
@@ -82,18 +82,27 @@ def _pruned(table: Table) -> dict[str, Any]:
     }
 
 
-def _connection(tables: Tables, entry: BranchParams) -> dict[str, Any]:
-    return {
-        f"split_{step}": _split(
-            tables["barriers"].where(connection=entry.connection, split_step=step),
-            tables["end_agreement"].where(connection=entry.connection, split_step=step),
-        )
-        for step in entry.split_steps
-    }
+def _connection(tables: Tables, entry: CollectedConnection) -> dict[str, Any]:
+    tables_of_ends = [
+        tables[name].where(connection=entry.connection) for name in ("barriers", "end_agreement")
+    ]
+
+    def quantities(**group: str | float) -> dict[str, Any]:
+        return _ends(*(table.where(**group) for table in tables_of_ends))
+
+    steps = entry.split_steps
+    found = {f"split_{step}": quantities(relation="within", split_step=step) for step in steps}
+    if entry.across_trunks:
+        for step in steps:
+            found[f"across_split_{step}"] = quantities(relation="across", split_step=step)
+    scales = tables_of_ends[0].where(relation="perturbed").numbers("scale")
+    for scale in np.unique(scales).tolist():
+        found[f"perturbed_{scale:g}"] = quantities(relation="perturbed", scale=scale)
+    return found
 
 
-def _split(barriers: Table, agreement: Table) -> dict[str, Any]:
-    lines = ["trunk_seed", "branches"]
+def _ends(barriers: Table, agreement: Table) -> dict[str, Any]:
+    lines = ["trunks", "branches"]
     full = barriers.where(keep="full")
     return {
         **{

@@ -15,6 +15,7 @@ from specflow.params.tasks import RunParams
 from specflow.tasks import Task, load_task
 from specflow.training.loop import NonFiniteLossError, Trainer
 from specflow.training.optimizers import build_optimizer
+from specflow.training.perturbed import Perturbation, perturb_network
 from specflow.training.scratch import Scratch, scratch_key
 from specflow.training.weights import export_buffers, export_weights, import_weights
 from specflow.trajectory import Checkpoint, Origin, open_trajectory, write_trajectory
@@ -22,10 +23,15 @@ from specflow.trajectory import Checkpoint, Origin, open_trajectory, write_traje
 
 @dataclass(frozen=True)
 class Branching:
-    """A split point: the trunk's trajectory and the step from which a branch goes on."""
+    """A split point: the trunk's trajectory and the step from which a branch goes on.
+
+    Where the split point is perturbed, weights and BatchNorm statistics change; the state of the
+    optimizer stays that of the trunk.
+    """
 
     trunk: Path
     step: int
+    perturbation: Perturbation | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,12 @@ class Member:
     def first_step(self) -> int:
         """The step from which it trains."""
         return self.start.step if self.start else 0
+
+    @property
+    def scale(self) -> float:
+        """The scale of the perturbation of its start, 0 for none."""
+        perturbation = self.start.perturbation if self.start else None
+        return perturbation.scale if perturbation else 0.0
 
     @property
     def num_steps(self) -> int:
@@ -95,6 +107,7 @@ def _scratch(member: Member, device: torch.device) -> Scratch:
         " ".join(map(str, member.kept)),
         datasets.fingerprint(paths.dataset(member.run.dataset_name)),
         _split_fingerprint(member.start) if member.start else "",
+        repr(member.start.perturbation) if member.start else "",
     )
     return Scratch(paths.scratch_root() / f"{member.name.replace('/', '-')}-{key}")
 
@@ -119,6 +132,7 @@ def _train_member(member: Member, report: Report) -> None:
         seed=member.seed,
         order_seed=member.order_seed,
         first_step=member.first_step,
+        scale=member.scale,
         torch=str(torch.__version__),
         device=device.type,
         fingerprint=task.fingerprint,
@@ -152,17 +166,19 @@ def _take_up(member: Member, trainer: Trainer, scratch: Scratch) -> int:
         trainer.scaler.load_state_dict(resume["scaler"])
         return resume["step"]
     if member.start is not None:
-        _start_from_trunk(member.start, trainer)
+        _start_from_trunk(member.start, trainer, member.seed)
     _save(member, trainer, scratch, member.first_step)
     return member.first_step
 
 
-def _start_from_trunk(start: Branching, trainer: Trainer) -> None:
+def _start_from_trunk(start: Branching, trainer: Trainer, seed: int) -> None:
     with open_trajectory(start.trunk) as trunk:
         trunk.check_data(trainer.task.fingerprint)
         index = trunk.index_of(start.step)
         import_weights(trainer.model, {**trunk.weights(index), **trunk.buffers(index)})
         trainer.import_state(trunk.optimizer(start.step))
+    if start.perturbation is not None:
+        perturb_network(trainer.model, trainer.task, start.perturbation, seed)
 
 
 def _save(member: Member, trainer: Trainer, scratch: Scratch, step: int) -> None:

@@ -41,6 +41,19 @@ def step_seed(order_seed: int, step: int) -> int:
     return _derive(order_seed, 1, step)
 
 
-def _derive(order_seed: int, purpose: int, number: int) -> int:
-    entropy = np.random.SeedSequence(entropy=order_seed, spawn_key=(purpose, number))
+def perturbation_seed(trunk_seed: int, matrix: str) -> int:
+    """Return the seed of the direction in which a matrix of a trunk is perturbed.
+
+    Args:
+        trunk_seed: The trunk's seed.
+        matrix: Name of the parameter.
+
+    Returns:
+        A seed in [0, 2^63), the same at all split points, scales and branches.
+    """
+    return _derive(trunk_seed, 2, *matrix.encode())
+
+
+def _derive(seed: int, purpose: int, *numbers: int) -> int:
+    entropy = np.random.SeedSequence(entropy=seed, spawn_key=(purpose, *numbers))
     return int(entropy.generate_state(1, np.uint64)[0] >> 1)
