@@ -34,6 +34,11 @@ def connection_config(connection: str, concern: str) -> Path:
     return CONFIG / "connections" / connection / f"{concern}.json"
 
 
+def ticket_config(ticket: str, concern: str) -> Path:
+    """Return where the resolved config of one concern (retrain, compare) of a ticket lies."""
+    return CONFIG / "tickets" / ticket / f"{concern}.json"
+
+
 def dataset(name: str) -> Path:
     """Return where a prepared dataset lies."""
     return RESULTS / "data" / f"{name}.h5"
@@ -67,6 +72,11 @@ def branch(connection: str, trunk_seed: int, split_step: int, branch: int) -> Pa
     return RESULTS / "branches" / connection / f"{branch_name(trunk_seed, split_step, branch)}.h5"
 
 
+def ticket(ticket: str, seed: int) -> Path:
+    """Return where the checkpoints of one run of a ticket lie."""
+    return RESULTS / "tickets" / ticket / seed_name(seed) / "trajectory.h5"
+
+
 def spectra(experiment: str, seed: int) -> Path:
     """Return where the spectra of one run lie."""
     return MEASURES / "spectra" / experiment / seed_name(seed) / "spectra.h5"
@@ -81,6 +91,11 @@ def connection(connection: str, trunk_seed: int, split_step: int) -> Path:
     """Return where the lines between the branch ends of one split point lie."""
     name = f"{seed_name(trunk_seed)}_step{split_step}.h5"
     return MEASURES / "connections" / connection / name
+
+
+def ticket_measures(ticket: str, seed: int) -> Path:
+    """Return where the comparison of one run of a ticket with its source lies."""
+    return MEASURES / "tickets" / ticket / seed_name(seed) / "tickets.h5"
 
 
 def scratch_root() -> Path:

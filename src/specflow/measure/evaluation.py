@@ -1,11 +1,9 @@
 """Loss and error of networks whose weights were changed by hand."""
 
-import math
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from specflow.interventions.batch_norm import reestimate_batch_norm
 from specflow.interventions.svd_pruning import SpectrumPruner
@@ -77,14 +75,5 @@ def evaluate_changed(
         Metrics by `split/metric`.
     """
     model.load_state_dict(dict(weights))
-    reestimate_batch_norm(model, lambda: _observe(task, model, params))
+    reestimate_batch_norm(model, lambda: task.observe_first(model, params.batch_norm_samples))
     return task.evaluate_all(model)
-
-
-def _observe(task: Task, model: nn.Module, params: InterventionParams) -> None:
-    """Show samples in parts of nearly equal size: each part's mean and variance count alike."""
-    length = min(task.num_samples("train"), params.batch_norm_samples)
-    count = math.ceil(length / task.run.evaluation.batch_size)
-    bounds = [length * part // count for part in range(count + 1)]
-    for start, end in pairwise(bounds):
-        task.observe(model, slice(start, end))

@@ -1,7 +1,9 @@
 """What a kind of learning problem must offer, and how every metric is a total over a count."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -62,6 +64,17 @@ class Task(ABC):
     @abstractmethod
     def observe(self, model: nn.Module, selection: Selection) -> None:
         """Pass the selected training samples through the network, for its running statistics."""
+
+    def observe_first(self, model: nn.Module, count: int) -> None:
+        """Pass the first `count` training samples (all, if fewer) through the network.
+
+        In parts of nearly equal size: each part's mean and variance count alike.
+        """
+        length = min(self.num_samples("train"), count)
+        num_parts = math.ceil(length / self.run.evaluation.batch_size)
+        bounds = [length * part // num_parts for part in range(num_parts + 1)]
+        for start, end in pairwise(bounds):
+            self.observe(model, slice(start, end))
 
     @torch.no_grad()
     def evaluate(self, model: nn.Module, split: Split) -> dict[str, float]:

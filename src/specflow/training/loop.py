@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from specflow.errors import SpecflowError
+from specflow.models import Network
 from specflow.tasks import Task, batches
 from specflow.tasks.base import Selection
 from specflow.training.optimizers import State, export_state, import_state
@@ -28,7 +29,7 @@ class Trainer:
     def __init__(
         self,
         task: Task,
-        model: nn.Module,
+        model: Network,
         optimizer: torch.optim.Optimizer,
         order_seed: int,
     ) -> None:

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from specflow.errors import SpecflowError
 from specflow.trajectory import Checkpoint
 
-_SOURCES = ("models", "params", "tasks", "training")
+_SOURCES = ("interventions", "models", "params", "tasks", "training")
 
 
 @dataclass(frozen=True)
