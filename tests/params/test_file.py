@@ -131,6 +131,14 @@ BAD_VALUES = [
     ("connections.digits_vgg.split_steps", [3], "connections.digits_vgg.split_steps", "[0, 9]"),
     ("connections.digits_vgg.num_branches", 1, "connections.digits_vgg.num_branches", "2"),
     ("connections.digits_vgg.num_points", 2, "connections.digits_vgg.num_points", "3"),
+    ("tickets.digits_random.experiment", "vgg", "tickets.digits_random.experiment", "digits_vgg"),
+    ("tickets.digits_random.kind", "small", "tickets.digits_random.kind", "'reinitialized'"),
+    ("tickets.digits_random.density", 0.0, "tickets.digits_random.density", "greater than 0"),
+    ("tickets.digits_random.density", 1.0, "tickets.digits_random.density", "less than 1"),
+    ("tickets.digits_random.rewind_step", -9, "tickets.digits_random.rewind_step", "or equal to 0"),
+    ("tickets.digits_random.rewind_step", 3, "tickets.digits_random.rewind_step", "[0, 9]"),
+    ("tickets.digits_random.rewind_step", 3, "tickets.digits_random.rewind_step", "training again"),
+    ("tickets.digits_random.seed", 0, "tickets.digits_random.seed", "unknown key"),
     ("figures.grokking.experiments", ["gokking"], "figures.grokking.experiments", "grokking"),
     ("figures.experiments", {"vgg": {}}, "figures.experiments.vgg", "digits_vgg"),
     ("figures.color", "red", "figures.color", "unknown key"),
@@ -154,7 +162,9 @@ def test_connection_from_full_batches_is_refused(problems_with):
     assert problem.startswith("connections.digits_vgg.experiment: grokking trains on full batches")
 
 
-@pytest.mark.parametrize("path", ["seeds", "tasks.digits.num_epochs", "tasks.digits.model.kind"])
+@pytest.mark.parametrize(
+    "path", ["seeds", "tickets", "tasks.digits.num_epochs", "tasks.digits.model.kind"]
+)
 def test_missing_key_is_named(problems_with, path):
     problems = problems_with({}, remove=path)
     assert any(p.startswith(path) and "missing" in p for p in problems), problems
@@ -177,6 +187,8 @@ def test_all_errors_are_reported_at_once(problems_with):
         "connections.digits_vgg.num_points",
         "experiments.grokking.optimizer.weight_decay",
         "experiments.digits_vgg.checkpoints.split_steps",
+        "tickets.digits_magnitude.rewind_step",
+        "tickets.digits_random.rewind_step",
     ]
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from specflow.params.resolve import BranchParams, Collected, CollectParams
+from specflow.params.resolve import BranchParams, Collected, CollectParams, RetrainParams
 from specflow.tables.reading import Tables
 from specflow.tables.summary import summarize
 from specflow.tables.writing import write_table
@@ -16,6 +16,16 @@ PARAMS = CollectParams(
             trunk_seeds=(0,),
             split_steps=(0, 4),
             num_branches=3,
+        )
+    },
+    tickets={
+        "won": RetrainParams(
+            ticket="won",
+            experiment="run",
+            kind="magnitude",
+            density=0.25,
+            rewind_step=4,
+            batch_norm_samples=10,
         )
     },
 )
@@ -77,7 +87,45 @@ def tables(tmp_path: Path) -> Tables:
         (*line, "matrix", "agreement_score"),
         [("line", 0, step, step / 2, pair, "a", 0.5) for step in (0, 4) for pair in pairs],
     )
+    _write_ticket_tables(tmp_path)
     return Tables(tmp_path)
+
+
+def _write_ticket_tables(folder: Path) -> None:
+    """One ticket, masked in matrix "a" and in "b", which has three times its entries."""
+    write_table(
+        folder / "matrices.csv",
+        ("experiment", "matrix", "rows", "columns"),
+        [("run", "a", 2, 4), ("run", "b", 4, 6), ("run", "last", 1, 100)],
+    )
+    write_table(
+        folder / "ticket_masks.csv",
+        ("ticket", "seed", "matrix", "density", "masked_agreement_score"),
+        [
+            ("won", seed, matrix, density, 0.5 + 0.1 * seed)
+            for seed in (0, 1)
+            for matrix, density in (("a", 0.4), ("b", 0.2))
+        ],
+    )
+    write_table(
+        folder / "ticket_history.csv",
+        ("ticket", "seed", "step", "epoch", "split", "metric", "value"),
+        [
+            ("won", seed, step, step / 2, "validation", "error", 0.1 * seed + 1 / step)
+            for seed in (0, 1)
+            for step in (4, 10)
+        ],
+    )
+    write_table(
+        folder / "ticket_spectra.csv",
+        ("ticket", "seed", "step", "epoch", "matrix", "agreement_score"),
+        [
+            ("won", seed, step, step / 2, matrix, score if step == 10 else 0.9)
+            for seed in (0, 1)
+            for step in (4, 10)
+            for matrix, score in (("a", 0.2), ("b", 0.4), ("last", 0.6))
+        ],
+    )
 
 
 def test_metrics_are_mean_and_std_over_seeds_at_the_last_step(tables):
@@ -118,3 +166,14 @@ def test_barriers_are_over_trunks_and_pairs_of_branches_of_the_full_model(tables
     assert line["split_0"]["train/loss_barrier"] == pytest.approx({"mean": 3.0, "std": 2.4495})
     assert line["split_4"]["train/loss_barrier"]["mean"] == 7.0
     assert line["split_0"]["agreement_score"] == {"mean": 0.5, "std": 0.0}
+
+
+def test_ticket_has_its_last_metrics_and_agreement_of_mask_and_training(tables):
+    won = summarize(tables, PARAMS)["tickets"]["won"]
+    assert won["validation/error"] == {"mean": 0.15, "std": 0.05}
+    assert won["masked_agreement_score"] == {"mean": 0.55, "std": 0.05}
+    assert won["agreement_score"] == {"mean": 0.4, "std": 0.0}
+
+
+def test_density_of_a_ticket_is_over_all_its_weights(tables):
+    assert summarize(tables, PARAMS)["tickets"]["won"]["density"] == {"mean": 0.25, "std": 0.0}

@@ -16,6 +16,7 @@ Text = NDArray[np.str_]
 
 _TEXT = frozenset(
     {"experiment", "connection", "split", "metric", "keep", "matrix", "pair", "label", "branches"}
+    | {"ticket", "kind"}
 )
 
 
