@@ -17,6 +17,7 @@ from specflow.figures.layers import matrices_of, pairs_of
 from specflow.figures.losses import draw_losses
 from specflow.figures.singular_values import draw_singular_values
 from specflow.figures.style import house_style, save
+from specflow.figures.tickets import draw_tickets
 from specflow.params.figures import FiguresParams, chosen_matrices, chosen_pairs
 from specflow.tables.reading import Tables
 
@@ -37,7 +38,7 @@ OF_CONNECTION: dict[str, _Draw] = {
 
 
 def draw_all(tables_dir: Path, output_dir: Path, params: FiguresParams) -> list[Path]:
-    """Draw every figure of every experiment and connection that the tables have.
+    """Draw every figure of every experiment, connection and ticket that the tables have.
 
     Args:
         tables_dir: Folder of the CSV tables.
@@ -46,7 +47,8 @@ def draw_all(tables_dir: Path, output_dir: Path, params: FiguresParams) -> list[
 
     Returns:
         The PNG files written: NAME_EXPERIMENT.png, NAME_CONNECTION.png, and grokking.png if params
-        have that panel. Experiments without pairs of neighbours have no alignment figure.
+        have that panel. Experiments without pairs of neighbours have no alignment figure, those
+        without tickets none of these.
 
     Raises:
         SpecflowError: If params name an experiment, matrix or pair that the tables do not have;
@@ -76,6 +78,8 @@ def _figures(
     for connection in tables["connections"].distinct("connection"):
         for name, draw in OF_CONNECTION.items():
             yield f"{name}_{connection}", draw(tables, connection, params)
+    for experiment in tables["tickets"].distinct("experiment"):
+        yield f"tickets_{experiment}", draw_tickets(tables, experiment, params)
     if params.grokking is not None:
         yield "grokking", draw_grokking(tables, params.grokking)
 
