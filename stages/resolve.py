@@ -16,7 +16,9 @@ from specflow.params.resolve import (
     PrepareParams,
     branch_params,
     collected_connection,
+    compare_params,
     connect_params,
+    retrain_params,
     run_params,
     write_config,
 )
@@ -58,8 +60,14 @@ def _sections(params: Params) -> dict[Path, Section]:
     for name in params.connections:
         sections[paths.connection_config(name, "branch")] = branch_params(params, name)
         sections[paths.connection_config(name, "connect")] = connect_params(params, name)
-    connections = {name: collected_connection(params, name) for name in params.connections}
-    collected = CollectParams(experiments=_collected(params), connections=connections)
+    for name in params.tickets:
+        sections[paths.ticket_config(name, "retrain")] = retrain_params(params, name)
+        sections[paths.ticket_config(name, "compare")] = compare_params(params, name)
+    collected = CollectParams(
+        experiments=_collected(params),
+        connections={name: collected_connection(params, name) for name in params.connections},
+        tickets={name: retrain_params(params, name) for name in params.tickets},
+    )
     return sections | {paths.COLLECT_CONFIG: collected}
 
 

@@ -17,8 +17,8 @@ NO_RESULT = {
     *(f"specflow/{name}.py" for name in ("errors", "executor", "paths", "stage", "textfiles")),
     *(path.relative_to(SOURCE).as_posix() for path in (SOURCE / "specflow/params").glob("*.py")),
 } - {f"specflow/params/{name}.py" for name in ("checkpoints", "datasets", "tasks")}
-# Code of params that stages train and branch run: numbers of samples and steps.
-COUNTING_STAGES = ("train", "branch")
+# Stages that run code of params: numbers of samples and steps.
+COUNTING_STAGES = ("train", "branch", "retrain")
 
 
 # Modules that a stage imports and does not run: making datasets, empty packages.

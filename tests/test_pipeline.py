@@ -99,6 +99,8 @@ def test_every_stage_runs_once(project):
     ]
     expected = ["resolve", "prepare@addition", "prepare@digits", *per_experiment]
     expected += ["branch@digits_vgg", "connect@digits_vgg", "collect", "figures"]
+    tickets = ("digits_magnitude", "digits_random")
+    expected += [f"{stage}@{name}" for stage in ("retrain", "compare") for name in tickets]
     assert sorted(project.first_run) == sorted(expected)
 
 
@@ -107,7 +109,10 @@ def test_results_are_there_and_small(project):
     for table in ("history", "spectra", "alignment", "pruning", "barriers", "end_agreement"):
         assert f"results/tables/{table}.csv" in names
     of_connection = [f"{name}_digits_vgg" for name in ("barriers", "across", "perturbation")]
-    for figure in ("grokking", "effective_rank_digits_vgg", *of_connection):
+    for table in ("tickets", "ticket_masks", "ticket_history", "ticket_spectra"):
+        assert f"results/tables/{table}.csv" in names
+    of_experiment = [f"{name}_digits_vgg" for name in ("effective_rank", "tickets")]
+    for figure in ("grokking", *of_experiment, *of_connection):
         assert f"results/figures/{figure}.png" in names
     tables = project.folder / "results" / "tables"
     assert sum(path.stat().st_size for path in tables.iterdir()) < 5_000_000
@@ -124,6 +129,16 @@ def test_summary_has_mean_and_std_of_every_experiment_and_connection(project):
     across = {"across_split_0", "across_split_9"}
     assert set(splits) == {"split_0", "split_9", "perturbed_0.5"} | across
     assert set(splits["split_0"]["validation/loss_barrier"]) == {"mean", "std"}
+
+
+def test_magnitude_ticket_keeps_more_of_the_top_directions_than_a_random_one(project):
+    tickets = project.summary()["tickets"]
+    assert set(tickets) == {"digits_magnitude", "digits_random"}
+    for ticket in tickets.values():
+        assert ticket["density"]["mean"] == pytest.approx(0.2, abs=1e-3)
+        assert 0 <= ticket["validation/error"]["mean"] <= 1
+    kept = [ticket["masked_agreement_score"]["mean"] for ticket in tickets.values()]
+    assert kept[0] > 1.2 * kept[1]
 
 
 def test_nothing_runs_again_and_git_stays_clean(project):
@@ -211,11 +226,14 @@ def test_killed_training_ends_with_the_bytes_of_an_undisturbed_one(project):
     project.run("dvc", "checkout", "--force")
 
 
-def test_project_without_connections_runs(project):
+def test_project_without_connections_and_tickets_runs(project):
     text = (project.folder / "params.yaml").read_text()
     start, end = text.index("connections:"), text.index("figures:")
-    (project.folder / "params.yaml").write_text(text[:start] + "connections: {}\n\n" + text[end:])
+    sections = "connections: {}\n\ntickets: {}\n\n"
+    (project.folder / "params.yaml").write_text(text[:start] + sections + text[end:])
     assert project.stages_run_by("repro") == ["resolve", "collect", "figures"]
     names = project.tracked()
     assert "results/config/connections/digits_vgg/branch.json" not in names
+    assert "results/config/tickets/digits_random/retrain.json" not in names
+    assert not any(name.startswith("results/figures/tickets") for name in names)
     assert names["results/tables/barriers.csv"].count(b"\n") == 1

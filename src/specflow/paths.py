@@ -35,6 +35,11 @@ def connection_config(connection: str, concern: str) -> Path:
     return CONFIG / "connections" / connection / f"{concern}.json"
 
 
+def ticket_config(ticket: str, concern: str) -> Path:
+    """Return where the resolved config of one concern (retrain, compare) of a ticket lies."""
+    return CONFIG / "tickets" / ticket / f"{concern}.json"
+
+
 def dataset(name: str) -> Path:
     """Return where a prepared dataset lies."""
     return RESULTS / "data" / f"{name}.h5"
@@ -83,6 +88,11 @@ def branch(
     return RESULTS / "branches" / connection / f"{name}.h5"
 
 
+def ticket(ticket: str, seed: int) -> Path:
+    """Return where the checkpoints of one run of a ticket lie."""
+    return RESULTS / "tickets" / ticket / seed_name(seed) / "trajectory.h5"
+
+
 def spectra(experiment: str, seed: int) -> Path:
     """Return where the spectra of one run lie."""
     return MEASURES / "spectra" / experiment / seed_name(seed) / "spectra.h5"
@@ -97,6 +107,11 @@ def connection(connection: str, trunks: int | str, split_step: int, scale: float
     """Return where the lines between the branch ends of one split point, or of two, lie."""
     name = split_name(trunks, split_step, scale)
     return MEASURES / "connections" / connection / f"{name}.h5"
+
+
+def ticket_measures(ticket: str, seed: int) -> Path:
+    """Return where the comparison of one run of a ticket with its source lies."""
+    return MEASURES / "tickets" / ticket / seed_name(seed) / "tickets.h5"
 
 
 def scratch_root() -> Path:

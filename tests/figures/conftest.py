@@ -28,6 +28,10 @@ HEADERS = {
     "matrices": "experiment matrix label depth rows columns null_agreement",
     "pairs": "experiment pair depth null_alignment",
     "connections": "connection experiment",
+    "tickets": "ticket experiment kind density rewind_step",
+    "ticket_masks": "ticket seed matrix density masked_agreement_score",
+    "ticket_history": "ticket seed step epoch split metric value",
+    "ticket_spectra": "ticket seed step epoch matrix agreement_score normalized_effective_rank",
 }
 
 
@@ -52,6 +56,7 @@ class World:
     splits: tuple[int, ...] = (0, 5, 30, 150)
     across: bool = True
     scales: tuple[float, ...] = (0.1, 0.25, 0.5, 1.0, 2.5)
+    tickets: dict[str, tuple[str, str, float, int]] = field(default_factory=dict)
 
     def label(self, index: int) -> str:
         names = ["embedding", "block 1 attention in", "block 1 attention out", "block 1 MLP in"]
@@ -165,6 +170,28 @@ def _rows_of_connection(world: World, name: str) -> Iterable[tuple[str, Row]]:
                     yield "interpolation", row
 
 
+def _rows_of_ticket(world: World, name: str) -> Iterable[tuple[str, Row]]:
+    experiment, kind, density, rewind_step = world.tickets[name]
+    yield "tickets", (name, experiment, kind, density, rewind_step)
+    noise = np.random.default_rng(hash_of(name))
+    strength = {"magnitude": 0.9, "random": 0.15, "reinitialized": 0.9}[kind] * density**0.1
+    for seed, index in ((s, i) for s in world.seeds for i in range(world.num_matrices - 1)):
+        kept = strength * (1 - 0.03 * index) * (1 + 0.02 * noise.normal())
+        yield "ticket_masks", (name, seed, world.matrix(index), density, kept)
+    steps = [s for s in checkpoint_steps(world.num_checkpoints) if s >= rewind_step]
+    for seed, step in ((seed, step) for seed in world.seeds for step in steps):
+        done = (step - rewind_step) / max(steps[-1], 1)
+        when = (seed, step, step / STEPS_PER_EPOCH)
+        learnt = np.exp(-(3 if kind == "magnitude" else 1) * done + 0.02 * noise.normal())
+        for split, metric in ((s, m) for s in ("train", "validation") for m in ("loss", "error")):
+            value = 5 * learnt if metric == "loss" else 0.9 * learnt
+            yield "ticket_history", (name, *when, split, metric, value)
+        for index in range(world.num_matrices):
+            score = (0.7 if kind == "magnitude" else 0.05) * (1 - 0.3 * done)
+            rank: object = "" if density < 0.01 else 0.6 - 0.2 * done
+            yield "ticket_spectra", (name, *when, world.matrix(index), score, rank)
+
+
 @pytest.fixture
 def make_tables(tmp_path: Path) -> Callable[..., Path]:
     """A function that writes the tables of a World (its keywords) and returns their folder."""
@@ -177,6 +204,9 @@ def make_tables(tmp_path: Path) -> Callable[..., Path]:
                 rows[table].append(row)
         for name in world.connections:
             for table, row in _rows_of_connection(world, name):
+                rows[table].append(row)
+        for name in world.tickets:
+            for table, row in _rows_of_ticket(world, name):
                 rows[table].append(row)
         folder = tmp_path / "tables"
         folder.mkdir(exist_ok=True)

@@ -173,6 +173,14 @@ BAD_VALUES = [
         "connections.digits_vgg.perturbation.scale",
         "did you mean scales",
     ),
+    ("tickets.digits_random.experiment", "vgg", "tickets.digits_random.experiment", "digits_vgg"),
+    ("tickets.digits_random.kind", "small", "tickets.digits_random.kind", "'reinitialized'"),
+    ("tickets.digits_random.density", 0.0, "tickets.digits_random.density", "greater than 0"),
+    ("tickets.digits_random.density", 1.0, "tickets.digits_random.density", "less than 1"),
+    ("tickets.digits_random.rewind_step", -9, "tickets.digits_random.rewind_step", "or equal to 0"),
+    ("tickets.digits_random.rewind_step", 3, "tickets.digits_random.rewind_step", "[0, 9]"),
+    ("tickets.digits_random.rewind_step", 3, "tickets.digits_random.rewind_step", "training again"),
+    ("tickets.digits_random.seed", 0, "tickets.digits_random.seed", "unknown key"),
     ("figures.grokking.experiments", ["gokking"], "figures.grokking.experiments", "grokking"),
     ("figures.experiments", {"vgg": {}}, "figures.experiments.vgg", "digits_vgg"),
     ("figures.color", "red", "figures.color", "unknown key"),
@@ -205,6 +213,7 @@ def test_connection_from_full_batches_is_refused(problems_with):
         "tasks.digits.model.kind",
         "connections.digits_vgg.across_trunks",
         "connections.digits_vgg.perturbation",
+        "tickets",
     ],
 )
 def test_missing_key_is_named(problems_with, path):
@@ -229,6 +238,8 @@ def test_all_errors_are_reported_at_once(problems_with):
         "connections.digits_vgg.num_points",
         "experiments.grokking.optimizer.weight_decay",
         "experiments.digits_vgg.checkpoints.split_steps",
+        "tickets.digits_magnitude.rewind_step",
+        "tickets.digits_random.rewind_step",
     ]
 
 

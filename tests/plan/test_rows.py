@@ -4,9 +4,9 @@ from pathlib import Path
 import h5py
 import pytest
 
-from specflow.params.connections import ConnectionParams
+from specflow.params.resolve import BranchParams, BranchPerturbationParams, RetrainParams
 from specflow.plan.costs import ModelCosts, model_costs
-from specflow.plan.rows import connection_row, experiment_row
+from specflow.plan.rows import connection_row, experiment_row, ticket_row
 from specflow.training.members import Branching, Member, train_members
 
 COSTS = ModelCosts(sizes=(100, 10), checkpoint_bytes=440, flops_per_sample=7.0)
@@ -19,9 +19,10 @@ def connection(**changed):
         "trunk_seeds": [0, 1],
         "split_steps": [0, 2],
         "num_branches": 3,
-        "num_points": 3,
+        "connection": "line",
+        "perturbation": None,
     }
-    return ConnectionParams.model_validate(values | changed)
+    return BranchParams.model_validate(values | changed)
 
 
 def train(run, seeds=(), split_steps=()):
@@ -63,9 +64,7 @@ def test_stored_bytes_are_those_of_the_files(fixture, sizes, request):
     trunks, branches = train(run, run.seeds, split)
     row = experiment_row("run", run, costs)
     assert row.stored_bytes == pytest.approx(trunks, rel=0.03)
-    row = connection_row(
-        "run", connection(trunk_seeds=[0], split_steps=split, num_branches=2), run, costs
-    )
+    row = connection_row(connection(trunk_seeds=[0], split_steps=split, num_branches=2), run, costs)
     # A branch's file holds one checkpoint, so that what HDF5 adds to each array weighs more.
     with h5py.File("b0-0.h5") as file:
         arrays = len(file["weights"]) + len(file.get("buffers", {}))
@@ -92,10 +91,32 @@ def test_flops_count_short_last_batches(addition_run):
 
 
 def test_connection_counts_what_branches_train_and_keep(addition_run):
-    row = connection_row("addition", connection(), addition_run, COSTS)
+    row = connection_row(connection(), addition_run, COSTS)
     assert (row.members, row.steps, row.checkpoints) == (12, (14, 16), 12)
     num_train = addition_run.dataset.num_train
     from_two = 4 * num_train - 2 * addition_run.batch_size
     assert row.flops == 2 * 3 * (4 * num_train + from_two) * 7.0
     assert row.stored_bytes == 12 * 440
     assert row.published_bytes == 6 * (5 + 4) * (440 + STATE)
+
+
+def test_perturbed_split_points_have_branches_of_their_own(addition_run):
+    perturbed = BranchPerturbationParams(split_step=2, scales=(0.5, 1.0), batch_norm_samples=10)
+    row = connection_row(connection(perturbation=perturbed), addition_run, COSTS)
+    assert row.members == 12 + 2 * 2 * 3
+    assert row.stored_bytes == 24 * 440
+
+
+def test_ticket_trains_every_seed_from_its_rewind_step(addition_run):
+    ticket = RetrainParams(
+        ticket="won",
+        experiment="addition",
+        kind="magnitude",
+        density=0.5,
+        rewind_step=2,
+        batch_norm_samples=10,
+    )
+    row = ticket_row(ticket, addition_run, COSTS)
+    assert (row.name, row.members, row.steps, row.checkpoints) == ("won", 2, (14, 14), 2 * 5)
+    assert row.stored_bytes == 2 * 5 * 440
+    assert row.published_bytes == 2 * 5 * (440 + STATE)

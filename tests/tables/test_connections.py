@@ -22,6 +22,7 @@ ENTRY = CollectedConnection(
     perturbation=BranchPerturbationParams(split_step=4, scales=(0.5,), batch_norm_samples=10),
     across_trunks=True,
 )
+PARAMS = CollectParams(experiments={}, tickets={}, connections={"line": ENTRY})
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def rows_of(table: Path) -> list[dict[str, str]]:
 
 
 def test_every_row_says_which_line_it_is_of(tables):
-    write_connection_tables(tables, CollectParams(experiments={}, connections={"line": ENTRY}))
+    write_connection_tables(tables, PARAMS)
     rows = rows_of(tables / "barriers.csv")
     names = ("relation", "trunks", "split_step", "split_epoch", "scale", "branches", "barrier")
     assert [tuple(row[name] for name in names) for row in rows] == [
@@ -69,7 +70,7 @@ def test_every_row_says_which_line_it_is_of(tables):
 
 
 def test_all_tables_of_lines_begin_with_the_same_columns(tables):
-    write_connection_tables(tables, CollectParams(experiments={}, connections={"line": ENTRY}))
+    write_connection_tables(tables, PARAMS)
     for name, columns in {
         "interpolation": "alpha split keep keep_fraction metric value",
         "barriers": "split keep keep_fraction metric barrier",
@@ -84,4 +85,4 @@ def test_all_tables_of_lines_begin_with_the_same_columns(tables):
 def test_a_missing_group_is_named(tables):
     paths.connection("line", "0-1", 4).unlink()
     with pytest.raises(SpecflowError, match=r"seed0-1_step4\.h5: there is no such file"):
-        write_connection_tables(tables, CollectParams(experiments={}, connections={"line": ENTRY}))
+        write_connection_tables(tables, PARAMS)

@@ -7,6 +7,7 @@ from specflow.params.resolve import (
     Collected,
     CollectedConnection,
     CollectParams,
+    RetrainParams,
 )
 from specflow.tables.reading import Tables
 from specflow.tables.summary import summarize
@@ -25,6 +26,16 @@ PARAMS = CollectParams(
                 split_step=4, scales=(0.5, 1.0), batch_norm_samples=10
             ),
             across_trunks=True,
+        )
+    },
+    tickets={
+        "won": RetrainParams(
+            ticket="won",
+            experiment="run",
+            kind="magnitude",
+            density=0.25,
+            rewind_step=4,
+            batch_norm_samples=10,
         )
     },
 )
@@ -94,7 +105,45 @@ def tables(tmp_path: Path) -> Tables:
         (*line, "matrix", "agreement_score"),
         [(*one, "a", score) for one, _, score in lines],
     )
+    _write_ticket_tables(tmp_path)
     return Tables(tmp_path)
+
+
+def _write_ticket_tables(folder: Path) -> None:
+    """One ticket, masked in matrix "a" and in "b", which has three times its entries."""
+    write_table(
+        folder / "matrices.csv",
+        ("experiment", "matrix", "rows", "columns"),
+        [("run", "a", 2, 4), ("run", "b", 4, 6), ("run", "last", 1, 100)],
+    )
+    write_table(
+        folder / "ticket_masks.csv",
+        ("ticket", "seed", "matrix", "density", "masked_agreement_score"),
+        [
+            ("won", seed, matrix, density, 0.5 + 0.1 * seed)
+            for seed in (0, 1)
+            for matrix, density in (("a", 0.4), ("b", 0.2))
+        ],
+    )
+    write_table(
+        folder / "ticket_history.csv",
+        ("ticket", "seed", "step", "epoch", "split", "metric", "value"),
+        [
+            ("won", seed, step, step / 2, "validation", "error", 0.1 * seed + 1 / step)
+            for seed in (0, 1)
+            for step in (4, 10)
+        ],
+    )
+    write_table(
+        folder / "ticket_spectra.csv",
+        ("ticket", "seed", "step", "epoch", "matrix", "agreement_score"),
+        [
+            ("won", seed, step, step / 2, matrix, score if step == 10 else 0.9)
+            for seed in (0, 1)
+            for step in (4, 10)
+            for matrix, score in (("a", 0.2), ("b", 0.4), ("last", 0.6))
+        ],
+    )
 
 
 def test_metrics_are_mean_and_std_over_seeds_at_the_last_step(tables):
@@ -160,3 +209,14 @@ def test_connection_without_these_options_has_no_such_groups(tables):
     params = PARAMS.model_copy(update={"connections": {"line": entry}})
     line = summarize(Tables(tables._directory), params)["connections"]["line"]
     assert list(line) == ["split_0"]
+
+
+def test_ticket_has_its_last_metrics_and_agreement_of_mask_and_training(tables):
+    won = summarize(tables, PARAMS)["tickets"]["won"]
+    assert won["validation/error"] == {"mean": 0.15, "std": 0.05}
+    assert won["masked_agreement_score"] == {"mean": 0.55, "std": 0.05}
+    assert won["agreement_score"] == {"mean": 0.4, "std": 0.0}
+
+
+def test_density_of_a_ticket_is_over_all_its_weights(tables):
+    assert summarize(tables, PARAMS)["tickets"]["won"]["density"] == {"mean": 0.25, "std": 0.0}

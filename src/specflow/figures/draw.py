@@ -19,6 +19,7 @@ from specflow.figures.losses import draw_losses
 from specflow.figures.perturbation import draw_perturbation
 from specflow.figures.singular_values import draw_singular_values
 from specflow.figures.style import house_style, save
+from specflow.figures.tickets import draw_tickets
 from specflow.params.figures import FiguresParams, chosen_matrices, chosen_pairs
 from specflow.tables.reading import Tables
 
@@ -44,7 +45,7 @@ OF_RELATION: dict[str, tuple[str, _Draw]] = {
 
 
 def draw_all(tables_dir: Path, output_dir: Path, params: FiguresParams) -> list[Path]:
-    """Draw every figure of every experiment and connection that the tables have.
+    """Draw every figure of every experiment, connection and ticket that the tables have.
 
     Args:
         tables_dir: Folder of the CSV tables.
@@ -53,8 +54,9 @@ def draw_all(tables_dir: Path, output_dir: Path, params: FiguresParams) -> list[
 
     Returns:
         The PNG files written: NAME_EXPERIMENT.png, NAME_CONNECTION.png, and grokking.png if params
-        have that panel. Experiments without pairs of neighbours have no alignment figure,
-        connections without lines across trunks or perturbed split points none of these.
+        have that panel. Experiments without pairs of neighbours have no alignment figure, those
+        without tickets none of these, connections without lines across trunks or perturbed split
+        points none of these.
 
     Raises:
         SpecflowError: If params name an experiment, matrix or pair that the tables do not have;
@@ -88,6 +90,8 @@ def _figures(
         for relation, (name, draw) in OF_RELATION.items():
             if relation in relations:
                 yield f"{name}_{connection}", draw(tables, connection, params)
+    for experiment in tables["tickets"].distinct("experiment"):
+        yield f"tickets_{experiment}", draw_tickets(tables, experiment, params)
     if params.grokking is not None:
         yield "grokking", draw_grokking(tables, params.grokking)
 

@@ -16,12 +16,20 @@ WIDTH = 9.0  # inches; a README shows it at about 900 px, so 9 pt type is 12 px 
 
 KEEP_COLOURS = {"full": "#D55E00", "top": "#0072B2", "bottom": "#009E73"}
 SPLIT_COLOURS = {"train": "#222222", "validation": "#AA3377"}
+# A colour and a mark, as masks of two kinds are the same and their scores coincide.
+KIND_LOOKS = {
+    "magnitude": ("#D55E00", "o"),
+    "random": ("#0072B2", "s"),
+    "reinitialized": ("#009E73", "x"),
+}
 NULL_COLOUR = "#777777"
 DASHES: tuple[LineStyleType, ...] = (
     "-",
     (0, (4, 1.5)),
     (0, (1, 1.2)),
     (0, (5, 1.2, 1, 1.2)),
+    (0, (5, 1.2, 1, 1.2, 1, 1.2)),
+    (0, (9, 2)),
 )
 LINE_COLOURS = (
     "#000000",

@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 
 from specflow.device import choose_device
-from specflow.errors import SpecflowError
 from specflow.executor import Report
 from specflow.hdf5 import create, write, write_row
 from specflow.layouts import SPECTRA
-from specflow.measure.views import kernel_of, matrix_of, to_tensors, views_of
+from specflow.measure.factors import decompose_views
+from specflow.measure.views import kernel_of, to_tensors, views_of
 from specflow.models.wiring import Matrix, Meeting, Pair, View, Wiring
 from specflow.params.tasks import SpectraParams
 from specflow.spectra import (
@@ -31,7 +31,6 @@ from specflow.spectra import (
     agreement_null_level,
     alignment,
     alignment_null_level,
-    decompose_all,
     diagonal_score,
     effective_rank,
     gini,
@@ -96,11 +95,8 @@ class _Measurement:
     def decompose(self, trajectory: Trajectory, index: int) -> Mapping[View, Decomposition]:
         weights = to_tensors(trajectory.weights(index), self._device)
         self._kernels = {view: kernel_of(view, weights) for view in self._views}
-        matrices = {view: matrix_of(view, weights) for view in self._views}
-        try:
-            return decompose_all(matrices, self._params.diagonal_length, self._workers)
-        except (ValueError, ArithmeticError) as error:
-            raise SpecflowError(f"step {trajectory.steps[index]}: {error}") from error
+        step, count = trajectory.steps[index], self._params.diagonal_length
+        return decompose_views(self._views, weights, step=step, count=count, workers=self._workers)
 
     def write_step(
         self,

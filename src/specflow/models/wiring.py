@@ -114,6 +114,12 @@ class Wiring:
         """The readable name of every matrix, by parameter name."""
         return {matrix.view.parameter: matrix.label for matrix in self.matrices}
 
+    @property
+    def inner(self) -> tuple[str, ...]:
+        """Parameter names of all matrices but the output layer's: what masks are on."""
+        names = (matrix.view.parameter for matrix in self.matrices)
+        return tuple(name for name in names if name != self.last)
+
 
 def neighbours(previous: Matrix, following: Matrix) -> Pair:
     """Return the pair of two whole matrices that follow each other directly."""

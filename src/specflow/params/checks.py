@@ -7,6 +7,7 @@ from specflow.params.datasets import DatasetParams, TextDatasetParams
 from specflow.params.experiments import ExperimentParams
 from specflow.params.figures import FiguresParams
 from specflow.params.optimization import StepSchedule
+from specflow.params.tickets import TicketParams
 
 
 def check_experiment(name: str, experiment: ExperimentParams, dataset: DatasetParams) -> list[str]:
@@ -146,6 +147,32 @@ def _trunk_problems(
             "data makes no difference between branches; expected a batch_size"
         )
     return problems
+
+
+def check_ticket(
+    name: str, ticket: TicketParams, experiments: Mapping[str, ExperimentParams]
+) -> list[str]:
+    """Return what does not fit between a ticket and its experiment.
+
+    Args:
+        name: Key of the ticket.
+        ticket: The ticket.
+        experiments: All valid experiments.
+
+    Returns:
+        One line an error.
+    """
+    experiment = experiments.get(ticket.experiment)
+    if experiment is None:
+        return []  # reported as an unknown or faulty experiment already
+    kept = experiment.checkpoints.split_steps
+    if ticket.rewind_step in kept:
+        return []
+    return [
+        f"tickets.{name}.rewind_step: got {ticket.rewind_step}; expected one of "
+        f"experiments.{ticket.experiment}.checkpoints.split_steps = {list(kept)} "
+        "(optimizer state is kept only there; declaring more means training again)"
+    ]
 
 
 def check_figures(figures: FiguresParams, experiments: set[str]) -> list[str]:

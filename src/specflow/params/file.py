@@ -9,13 +9,19 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from specflow.params.base import Name, Section, Seeds
-from specflow.params.checks import check_connection, check_experiment, check_figures
+from specflow.params.checks import (
+    check_connection,
+    check_experiment,
+    check_figures,
+    check_ticket,
+)
 from specflow.params.connections import ConnectionParams
 from specflow.params.datasets import DatasetParams
 from specflow.params.errors import ParamsError, problems_of
 from specflow.params.experiments import ExperimentHead, ExperimentParams, merge
 from specflow.params.figures import FiguresParams
 from specflow.params.tasks import TaskParams
+from specflow.params.tickets import TicketParams
 
 _Validated = TypeVar("_Validated", bound=BaseModel)
 
@@ -26,6 +32,7 @@ class _File(Section):
     tasks: dict[Name, TaskParams]
     experiments: Annotated[dict[Name, ExperimentHead], Field(min_length=1)]
     connections: dict[Name, ConnectionParams]
+    tickets: dict[Name, TicketParams]
     figures: FiguresParams
 
 
@@ -109,6 +116,8 @@ def _cross_problems(raw: Any, experiments: Mapping[str, ExperimentParams]) -> li
     for name, connection in _valid(raw, "connections", ConnectionParams).items():
         if seeds is not None:
             problems += check_connection(name, connection, experiments, seeds)
+    for name, ticket in _valid(raw, "tickets", TicketParams).items():
+        problems += check_ticket(name, ticket, experiments)
     figures = _valid({"all": {"figures": raw.get("figures")}}, "all", FiguresParams)
     if "figures" in figures:
         problems += check_figures(figures["figures"], set(_items(raw, "experiments")))
@@ -118,7 +127,7 @@ def _cross_problems(raw: Any, experiments: Mapping[str, ExperimentParams]) -> li
 def _name_problems(raw: Any) -> list[str]:
     """Return the names that a section uses and another one does not have."""
     uses = [("experiments", "task", "tasks"), ("experiments", "dataset", "datasets")]
-    uses += [("connections", "experiment", "experiments")]
+    uses += [(section, "experiment", "experiments") for section in ("connections", "tickets")]
     problems = []
     for section, key, target in uses:
         known = sorted(map(str, _items(raw, target)))

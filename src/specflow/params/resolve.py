@@ -14,6 +14,7 @@ from specflow.params.errors import problems_of
 from specflow.params.experiments import ExperimentParams
 from specflow.params.file import Params
 from specflow.params.tasks import InterventionParams, RunParams, SpectraParams, TrainingParams
+from specflow.params.tickets import TicketParams
 from specflow.textfiles import write_text
 
 _Section = TypeVar("_Section", bound=BaseModel)
@@ -52,6 +53,25 @@ class ConnectParams(Section):
     spectra: SpectraParams
 
 
+class RetrainParams(TicketParams):
+    """What the runs of a ticket depend on beside those of its experiment.
+
+    Attributes:
+        ticket: Name of the ticket.
+        batch_norm_samples: Training samples, the first ones, from which BatchNorm statistics are
+            re-estimated once the mask is on.
+    """
+
+    ticket: Name
+    batch_norm_samples: int
+
+
+class CompareParams(Section):
+    """What is measured between a ticket and its source."""
+
+    score_length: int
+
+
 class Collected(Section):
     """What is collected of an experiment.
 
@@ -77,6 +97,7 @@ class CollectParams(Section):
 
     experiments: dict[Name, Collected]
     connections: dict[Name, CollectedConnection]
+    tickets: dict[Name, RetrainParams]
 
 
 def run_params(params: Params, name: str) -> RunParams:
@@ -133,6 +154,19 @@ def connect_params(params: Params, name: str) -> ConnectParams:
         interventions=experiment.interventions,
         spectra=experiment.spectra,
     )
+
+
+def retrain_params(params: Params, name: str) -> RetrainParams:
+    """Return what the runs of a ticket depend on beside those of its experiment."""
+    ticket = params.tickets[name]
+    samples = params.experiments[ticket.experiment].interventions.batch_norm_samples
+    return RetrainParams(ticket=name, batch_norm_samples=samples, **dict(ticket))
+
+
+def compare_params(params: Params, name: str) -> CompareParams:
+    """Return what the comparison of a ticket with its source depends on beside their runs."""
+    spectra = params.experiments[params.tickets[name].experiment].spectra
+    return CompareParams(score_length=spectra.score_length)
 
 
 def write_config(path: Path, section: BaseModel) -> None:

@@ -1,16 +1,16 @@
-"""What each experiment and connection takes: members, steps, FLOPs, checkpoints, bytes."""
+"""What experiments, connections and tickets take: members, steps, FLOPs, checkpoints, bytes."""
 
 from dataclasses import dataclass
-from itertools import product
 
-from specflow.params.connections import ConnectionParams
+from specflow.lines import branches_of
+from specflow.params.resolve import BranchParams, RetrainParams
 from specflow.params.tasks import RunParams
 from specflow.plan.costs import ModelCosts, mean_frames, state_bytes
 
 
 @dataclass(frozen=True)
 class Row:
-    """What an experiment or a connection takes, all members together where nothing else is said.
+    """What an experiment, a connection or a ticket takes, of all members together.
 
     Attributes:
         name: Its key in params.yaml.
@@ -62,27 +62,40 @@ def experiment_row(name: str, run: RunParams, costs: ModelCosts) -> Row:
     return _row(name, run, costs, [member] * len(run.seeds))
 
 
-def connection_row(
-    name: str, connection: ConnectionParams, run: RunParams, costs: ModelCosts
-) -> Row:
+def connection_row(branches: BranchParams, run: RunParams, costs: ModelCosts) -> Row:
     """Return the row of a connection's branches.
 
     Args:
-        name: Its key.
-        connection: Its section.
+        branches: Its resolved config.
         run: Resolved config of the experiment that it starts from.
         costs: What the model costs.
 
     Returns:
-        One member a trunk, split step and branch; the trunks are the experiment's.
+        One member a branch, those from perturbed split points too; the trunks are the experiment's.
     """
     kept = run.kept_steps
-    points = product(connection.trunk_seeds, connection.split_steps, range(connection.num_branches))
+    starts = [branch.split_step for branch in branches_of(branches)]
     members = [
         _Member(start, kept[-1:], (), tuple(step for step in kept if step > start))
-        for _, start, _ in points
+        for start in starts
     ]
-    return _row(name, run, costs, members)
+    return _row(branches.connection, run, costs, members)
+
+
+def ticket_row(ticket: RetrainParams, run: RunParams, costs: ModelCosts) -> Row:
+    """Return the row of a lottery ticket.
+
+    Args:
+        ticket: Its resolved config.
+        run: Resolved config of its source.
+        costs: What the model costs.
+
+    Returns:
+        One member a seed, from the rewind step on.
+    """
+    kept = tuple(step for step in run.kept_steps if step >= ticket.rewind_step)
+    member = _Member(ticket.rewind_step, kept, (), kept)
+    return _row(ticket.ticket, run, costs, [member] * len(run.seeds))
 
 
 def _row(name: str, run: RunParams, costs: ModelCosts, members: list[_Member]) -> Row:

@@ -1,9 +1,9 @@
 """The plan as text: aligned columns in human-readable units, sums, and what the numbers mean."""
 
 from specflow.params.file import Params
-from specflow.params.resolve import run_params
+from specflow.params.resolve import branch_params, retrain_params, run_params
 from specflow.plan.costs import model_costs
-from specflow.plan.rows import Row, connection_row, experiment_row
+from specflow.plan.rows import Row, connection_row, experiment_row, ticket_row
 
 _HEADER = (
     "",
@@ -26,7 +26,7 @@ published way: the same with optimizer state in every checkpoint and all checkpo
 
 
 def plan_table(params: Params) -> str:
-    """Return the table of all experiments and connections.
+    """Return the table of all experiments, connections and tickets.
 
     Args:
         params: The validated file.
@@ -37,14 +37,21 @@ def plan_table(params: Params) -> str:
     runs = {name: run_params(params, name) for name in params.experiments}
     costs = model_costs(runs)
     experiments = [experiment_row(name, run, costs[name]) for name, run in runs.items()]
-    connections = []
-    for name, connection in params.connections.items():
-        base = connection.experiment
-        connections.append(connection_row(name, connection, runs[base], costs[base]))
-    rows = [*experiments, *connections]
-    lines = [_HEADER, ("experiments",), *map(_cells, experiments)]
-    if connections:
-        lines += [("connections",), *map(_cells, connections)]
+    groups = {
+        "experiments": experiments,
+        "connections": [
+            connection_row(branches, runs[branches.experiment], costs[branches.experiment])
+            for branches in (branch_params(params, name) for name in params.connections)
+        ],
+        "tickets": [
+            ticket_row(ticket, runs[ticket.experiment], costs[ticket.experiment])
+            for ticket in (retrain_params(params, name) for name in params.tickets)
+        ],
+    }
+    rows = [row for group in groups.values() for row in group]
+    lines: list[tuple[str, ...]] = [_HEADER]
+    for title, group in groups.items():
+        lines += [(title,), *map(_cells, group)] if group else []
     return "\n".join([*_aligned([*lines, _sums(rows)]), "", _NOTES, *_frame_notes(rows)])
 
 

@@ -8,6 +8,7 @@ from specflow.tables.connections import write_connection_tables
 from specflow.tables.reading import Tables
 from specflow.tables.runs import write_run_tables
 from specflow.tables.summary import summarize
+from specflow.tables.tickets import write_ticket_tables
 from specflow.textfiles import write_text
 
 
@@ -22,5 +23,6 @@ def collect(params: CollectParams) -> None:
     """
     write_run_tables(paths.TABLES, params)
     write_connection_tables(paths.TABLES, params)
+    write_ticket_tables(paths.TABLES, params)
     summary = summarize(Tables(paths.TABLES), params)
     write_text(paths.SUMMARY, json.dumps(summary, indent=2) + "\n")

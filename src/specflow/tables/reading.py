@@ -16,7 +16,7 @@ Text = NDArray[np.str_]
 
 _TEXT = frozenset(
     {"experiment", "connection", "split", "metric", "keep", "matrix", "pair", "label"}
-    | {"relation", "trunks", "branches"}
+    | {"relation", "trunks", "branches", "ticket", "kind"}
 )
 
 

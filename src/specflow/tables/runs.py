@@ -69,14 +69,15 @@ def _history(experiment: str, seed: int) -> Iterator[Row]:
                 yield (experiment, seed, step, epoch, *key.split("/"), value)
 
 
-def _times(file: h5py.File) -> list[tuple[int, float]]:
+def times_of(file: h5py.File) -> list[tuple[int, float]]:
+    """Return step and epoch of every kept step of a file of measures."""
     return list(zip(file["step"][:].tolist(), file["epoch"][:].tolist(), strict=True))
 
 
 def _spectra(experiment: str, seed: int) -> Iterator[Row]:
     with open_file(paths.spectra(experiment, seed), SPECTRA) as file:
-        times = _times(file)
-        for matrix in _by_depth(file["matrices"]):
+        times = times_of(file)
+        for matrix in by_depth(file["matrices"]):
             values = [file["matrices"][matrix][measure][:].tolist() for measure in MEASURES]
             for time, row in zip(times, zip(*values, strict=True), strict=True):
                 yield (experiment, seed, *time, matrix, *row)
@@ -84,8 +85,8 @@ def _spectra(experiment: str, seed: int) -> Iterator[Row]:
 
 def _alignment(experiment: str, seed: int) -> Iterator[Row]:
     with open_file(paths.spectra(experiment, seed), SPECTRA) as file:
-        times = _times(file)
-        for pair in _by_depth(file["pairs"]):
+        times = times_of(file)
+        for pair in by_depth(file["pairs"]):
             scores = file["pairs"][pair]["alignment_score"][:].tolist()
             for time, score in zip(times, scores, strict=True):
                 yield (experiment, seed, *time, pair, score)
@@ -93,7 +94,7 @@ def _alignment(experiment: str, seed: int) -> Iterator[Row]:
 
 def _pruning(experiment: str, seed: int) -> Iterator[Row]:
     with open_file(paths.pruning(experiment, seed), PRUNING) as file:
-        times = _times(file)
+        times = times_of(file)
         for keep, fraction, split, metric in curves_in(file, ("full", "top", "bottom")):
             values = file[keep][fraction][split][metric][:].tolist()
             for time, value in zip(times, values, strict=True):
@@ -119,13 +120,14 @@ def curves_in(group: h5py.Group, keeps: Iterable[str]) -> list[tuple[str, str, s
     ]
 
 
-def _by_depth(group: h5py.Group) -> list[str]:
+def by_depth(group: h5py.Group) -> list[str]:
+    """Return the names in a group, from the input of the network to its output."""
     return sorted(group, key=lambda name: group[name].attrs["depth"])
 
 
 def _matrices(experiment: str, entry: Collected) -> Iterator[Row]:
     with open_file(paths.spectra(experiment, entry.seeds[0]), SPECTRA) as file:
-        for matrix in _by_depth(file["matrices"]):
+        for matrix in by_depth(file["matrices"]):
             about = file["matrices"][matrix].attrs
             sizes = (int(about["depth"]), int(about["rows"]), int(about["columns"]))
             yield (matrix, about["label"], *sizes, float(about["null_agreement"]))
@@ -133,7 +135,7 @@ def _matrices(experiment: str, entry: Collected) -> Iterator[Row]:
 
 def _pairs(experiment: str, entry: Collected) -> Iterator[Row]:
     with open_file(paths.spectra(experiment, entry.seeds[0]), SPECTRA) as file:
-        for pair in _by_depth(file["pairs"]):
+        for pair in by_depth(file["pairs"]):
             about = file["pairs"][pair].attrs
             yield (pair, int(about["depth"]), float(about["null_alignment"]))
 
@@ -157,6 +159,6 @@ def _over_seeds(experiment: str, seeds: Iterable[int], name: str) -> tuple[Any, 
     values = []
     for seed in seeds:
         with open_file(paths.spectra(experiment, seed), SPECTRA) as file:
-            times = _times(file)
+            times = times_of(file)
             values.append(file[name][:])
     return times, np.stack(values)

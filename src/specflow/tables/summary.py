@@ -16,16 +16,19 @@ def summarize(tables: Tables, params: CollectParams) -> dict[str, Any]:
 
     Args:
         tables: The written tables.
-        params: Names of experiments and connections.
+        params: Names of experiments, connections and tickets.
 
     Returns:
-        Nested by experiments or connections, name, quantity, then mean and std (None where a
-        quantity is not defined for every seed).
+        Nested by experiments, connections or tickets, name, quantity, then mean and std (None
+        where a quantity is not defined for every seed).
     """
     return {
         "experiments": {name: _experiment(tables, name) for name in params.experiments},
         "connections": {
             name: _connection(tables, entry) for name, entry in params.connections.items()
+        },
+        "tickets": {
+            name: _ticket(tables, name, entry.experiment) for name, entry in params.tickets.items()
         },
     }
 
@@ -113,6 +116,27 @@ def _ends(barriers: Table, agreement: Table) -> dict[str, Any]:
             for metric in full.distinct("metric")
         },
         "agreement_score": _over(agreement, "agreement_score", lines),
+    }
+
+
+def _ticket(tables: Tables, name: str, experiment: str) -> dict[str, Any]:
+    history = tables["ticket_history"].where(ticket=name)
+    masks = tables["ticket_masks"].where(ticket=name)
+    last = history.numbers("step").max()
+    spectra = tables["ticket_spectra"].where(ticket=name, step=last)
+    matrices = tables["matrices"].where(experiment=experiment)
+    entries = matrices.numbers("rows") * matrices.numbers("columns")
+    sizes = dict(zip(matrices.column("matrix").tolist(), entries.tolist(), strict=True))
+
+    def density(rows: Table) -> float:
+        weights = [sizes[matrix] for matrix in rows.column("matrix").tolist()]
+        return float(np.average(rows.numbers("density"), weights=weights))
+
+    return {
+        **_metrics(history.where(step=last)),
+        "density": _spread(_each(masks, ["seed"], density)),
+        "masked_agreement_score": _over_seeds(masks, "masked_agreement_score"),
+        "agreement_score": _over_seeds(spectra, "agreement_score"),
     }
 
 

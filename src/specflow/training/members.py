@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -34,6 +35,23 @@ class Branching:
     perturbation: Perturbation | None = None
 
 
+class Intervention(Protocol):
+    """A change of weights by hand that lasts from the start of a member to its end."""
+
+    @property
+    def step(self) -> int:
+        """The step from which the member trains."""
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that decides the change."""
+
+    def begin(self, trainer: Trainer) -> None:
+        """Change the network before its first step, and from then on."""
+
+    def hold(self, trainer: Trainer) -> None:
+        """Go on with a network that was changed already, after a kill."""
+
+
 @dataclass(frozen=True)
 class Member:
     """A run to be trained: a seed of an experiment, or a branch of a connection.
@@ -45,7 +63,9 @@ class Member:
         order_seed: Seed of the data order.
         path: Place of the trajectory.
         kept: Steps that the trajectory holds, the last of the run among them.
-        start: Where a branch starts; None for a run from step 0.
+        start: Where a branch starts; None for new weights.
+        intervention: What is changed by hand; None for ordinary training. With new weights, it
+            says from which step of schedule and data order they are trained.
     """
 
     name: str
@@ -55,11 +75,13 @@ class Member:
     path: Path
     kept: tuple[int, ...]
     start: Branching | None = None
+    intervention: Intervention | None = None
 
     @property
     def first_step(self) -> int:
         """The step from which it trains."""
-        return self.start.step if self.start else 0
+        begin = self.start or self.intervention
+        return begin.step if begin else 0
 
     @property
     def scale(self) -> float:
@@ -108,6 +130,7 @@ def _scratch(member: Member, device: torch.device) -> Scratch:
         datasets.fingerprint(paths.dataset(member.run.dataset_name)),
         _split_fingerprint(member.start) if member.start else "",
         repr(member.start.perturbation) if member.start else "",
+        member.intervention.fingerprint() if member.intervention else "",
     )
     return Scratch(paths.scratch_root() / f"{member.name.replace('/', '-')}-{key}")
 
@@ -164,9 +187,13 @@ def _take_up(member: Member, trainer: Trainer, scratch: Scratch) -> int:
         import_weights(trainer.model, {**checkpoint.weights, **checkpoint.buffers})
         trainer.optimizer.load_state_dict(resume["optimizer"])
         trainer.scaler.load_state_dict(resume["scaler"])
+        if member.intervention is not None:
+            member.intervention.hold(trainer)
         return resume["step"]
     if member.start is not None:
         _start_from_trunk(member.start, trainer, member.seed)
+    if member.intervention is not None:
+        member.intervention.begin(trainer)
     _save(member, trainer, scratch, member.first_step)
     return member.first_step
 
@@ -183,7 +210,7 @@ def _start_from_trunk(start: Branching, trainer: Trainer, seed: int) -> None:
 
 def _save(member: Member, trainer: Trainer, scratch: Scratch, step: int) -> None:
     kept = step in member.kept
-    split = kept and step in member.run.checkpoints.split_steps
+    split = kept and step in member.run.checkpoints.split_steps and not member.intervention
     checkpoint = Checkpoint(
         step=step,
         weights=export_weights(trainer.model),

@@ -42,10 +42,8 @@ def perturb_network(
     if perturbation.scale == 0:
         return
     parameters = dict(model.named_parameters())
-    for matrix in model.wiring.matrices:
-        name = matrix.view.parameter
-        if name != model.wiring.last:
-            weight = parameters[name]
-            direction = gaussian_direction(weight.shape, perturbation_seed(trunk_seed, name))
-            weight.copy_(perturb(weight, direction, perturbation.scale))
+    for name in model.wiring.inner:
+        weight = parameters[name]
+        direction = gaussian_direction(weight.shape, perturbation_seed(trunk_seed, name))
+        weight.copy_(perturb(weight, direction, perturbation.scale))
     reestimate_on_training_data(task, model, perturbation.batch_norm_samples)

@@ -1,0 +1,169 @@
+"""Lottery tickets against their sources: what the mask keeps, and where training goes from there.
+
+Layout of the file (version 1), T kept steps of the ticket:
+    /step (T,), /epoch (T,)
+    /metrics/<split>/<metric> (T,): the ticket's own history
+    /matrices/<parameter>: agreement_score (T,) with the source at the same step, and
+        normalized_effective_rank (T,); attribute depth; of masked matrices also attributes
+        density and masked_agreement_score, of the source's final weights with and without the mask
+A sparse matrix may be of low rank. The singular vectors of a singular value of 0 are any, so they
+count as agreeing with nothing; the effective rank of an all-zero matrix is not defined: NaN.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from torch import Tensor
+
+from specflow.device import choose_device
+from specflow.errors import SpecflowError
+from specflow.executor import Report
+from specflow.hdf5 import create, write, write_row
+from specflow.interventions.masks import Kind, ticket_masks
+from specflow.layouts import TICKET
+from specflow.measure.factors import decompose_views
+from specflow.measure.views import to_tensors
+from specflow.models.wiring import View, Wiring
+from specflow.spectra import (
+    Decomposition,
+    diagonal_score,
+    normalized_effective_rank,
+    singular_vector_agreement,
+)
+from specflow.spectra.side_by_side import one_blas_thread
+from specflow.trajectory import Trajectory, open_trajectory
+
+_ZERO = 1e-9  # of the largest singular value
+
+Factors = Mapping[View, Decomposition]
+
+
+@dataclass(frozen=True)
+class TicketJob:
+    """One run of a ticket.
+
+    Attributes:
+        source: Trajectory of the source.
+        ticket: Trajectory of the ticket.
+        target: Place of the result.
+        wiring: The network's wiring.
+        kind: As for `ticket_masks`.
+        density: As for `ticket_masks`.
+        seed: The source's seed.
+        score_length: Leading entries whose mean is the agreement score.
+    """
+
+    source: Path
+    ticket: Path
+    target: Path
+    wiring: Wiring
+    kind: Kind
+    density: float
+    seed: int
+    score_length: int
+
+
+def measure_ticket(job: TicketJob, report: Report, *, workers: int) -> None:
+    """Compare every kept step of a ticket with the same step of its source.
+
+    The mask is computed again, by the function and from the weights that it came from.
+
+    Args:
+        job: The run.
+        report: Called with 1 after each checkpoint.
+        workers: Threads, one matrix each.
+
+    Raises:
+        SpecflowError: If a trajectory is broken, the ticket has a step that the source has not or
+            a weight that its mask does not keep, or the result cannot be written.
+    """
+    with (
+        open_trajectory(job.source) as source,
+        open_trajectory(job.ticket) as ticket,
+        create(job.target, TICKET, {}) as file,
+        one_blas_thread(),
+    ):
+        write(file, "step", np.array(ticket.steps, dtype=np.int64))
+        write(file, "epoch", np.array(ticket.epochs))
+        for name, values in sorted(ticket.metrics().items()):
+            write(file, f"metrics/{name}", values)
+        comparison = _Comparison(job, workers, source, ticket)
+        for index in range(len(ticket.steps)):
+            of_source = comparison.write_step(file, index)
+            report(1)
+        comparison.describe(file, final=of_source)
+
+
+class _Comparison:
+    def __init__(
+        self, job: TicketJob, workers: int, source: Trajectory, ticket: Trajectory
+    ) -> None:
+        self._job, self._workers, self._device = job, workers, choose_device()
+        self._source, self._ticket = source, ticket
+        self._views = {matrix.view.parameter: matrix.view for matrix in job.wiring.matrices}
+        self._final = to_tensors(source.weights(-1), self._device)
+        inner = {name: self._final[name].cpu() for name in job.wiring.inner}
+        masks = ticket_masks(inner, kind=job.kind, density=job.density, seed=job.seed)
+        self._masks = {name: mask.to(self._device) for name, mask in masks.items()}
+
+    def write_step(self, file: h5py.File, index: int) -> Factors:
+        """Write the scores and ranks of a kept step; return the source's factors there."""
+        step = self._ticket.steps[index]
+        weights = to_tensors(self._ticket.weights(index), self._device)
+        self._check_masked(weights, step)
+        then = self._source.weights(self._source.index_of(step))
+        of_source = self._decompose(self._views.values(), to_tensors(then, self._device), step)
+        of_ticket = self._decompose(self._views.values(), weights, step)
+        for name, view in self._views.items():
+            row = {
+                "agreement_score": self._score(of_ticket[view], of_source[view]),
+                "normalized_effective_rank": _rank(of_ticket[view].S),
+            }
+            group = file.require_group(f"matrices/{name}")
+            write_row(group, row, index, len(self._ticket.steps))
+        return of_source
+
+    def describe(self, file: h5py.File, final: Factors) -> None:
+        """Write what the mask keeps of the source's final weights, whose factors are given."""
+        masked = {name: mask.apply(self._final[name]) for name, mask in self._masks.items()}
+        views = [self._views[name] for name in masked]
+        kept = self._decompose(views, masked, self._source.steps[-1])
+        for depth, name in enumerate(self._views):
+            about = file[f"matrices/{name}"].attrs
+            about["depth"] = depth
+            if name in masked:
+                view = self._views[name]
+                about["density"] = self._masks[name].density
+                about["masked_agreement_score"] = self._score(kept[view], final[view])
+
+    def _decompose(
+        self, views: Iterable[View], weights: Mapping[str, Tensor], step: int
+    ) -> Factors:
+        count = self._job.score_length
+        return decompose_views(views, weights, step=step, count=count, workers=self._workers)
+
+    def _score(self, a: Decomposition, b: Decomposition) -> float:
+        agreement = singular_vector_agreement(a, b)
+        both = _is_direction(a.S) & _is_direction(b.S)
+        agreement *= both[: agreement.shape[0], None]
+        return float(diagonal_score(agreement, self._job.score_length))
+
+    def _check_masked(self, weights: Mapping[str, Tensor], step: int) -> None:
+        for name, mask in self._masks.items():
+            if weights[name][~mask.kept].any():
+                raise SpecflowError(
+                    f"{self._job.ticket}: {name} has weights at step {step} that the ticket's mask "
+                    "does not keep; expected 0; `dvc repro` makes it again"
+                )
+
+
+def _is_direction(S: Tensor) -> Tensor:
+    """Return which singular values are not 0 but for rounding."""
+    return _ZERO * S[0] < S
+
+
+def _rank(S: Tensor) -> float:
+    return float(normalized_effective_rank(S)) if S[0] > 0 else np.nan
