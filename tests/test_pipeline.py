@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -57,8 +58,10 @@ class Project:
 
     def tracked(self) -> dict[str, bytes]:
         folders = ("config", "metrics", "tables", "figures")
-        files = (p for f in folders for p in (self.folder / "results" / f).rglob("*"))
-        return {str(p.relative_to(self.folder)): p.read_bytes() for p in files if p.is_file()}
+        results = self.folder / "results"
+        files = [p for f in folders for p in (results / f).rglob("*") if p.is_file()]
+        files.append(results / "claims.json")
+        return {str(p.relative_to(self.folder)): p.read_bytes() for p in files}
 
 
 def clone(folder: Path) -> Project:
@@ -98,14 +101,15 @@ def test_every_stage_runs_once(project):
         for name in ("grokking", "digits_vgg")
     ]
     expected = ["resolve", "prepare@addition", "prepare@digits", *per_experiment]
-    expected += ["branch@digits_vgg", "connect@digits_vgg", "collect", "figures"]
     tickets = ("digits_magnitude", "digits_random")
     expected += [f"{stage}@{name}" for stage in ("retrain", "compare") for name in tickets]
+    expected += ["branch@digits_vgg", "connect@digits_vgg", "collect", "judge", "figures"]
     assert sorted(project.first_run) == sorted(expected)
 
 
 def test_results_are_there_and_small(project):
     names = set(project.tracked())
+    assert "results/claims.json" in names
     for table in ("history", "spectra", "alignment", "pruning", "barriers", "end_agreement"):
         assert f"results/tables/{table}.csv" in names
     of_connection = [f"{name}_digits_vgg" for name in ("barriers", "across", "perturbation")]
@@ -141,6 +145,19 @@ def test_magnitude_ticket_keeps_more_of_the_top_directions_than_a_random_one(pro
     assert kept[0] > 1.2 * kept[1]
 
 
+def test_every_claim_is_judged_or_says_what_it_lacks(project):
+    claims = json.loads((project.folder / "results/claims.json").read_text())
+    assert set(claims["rank_falls"]["subjects"]) == {"grokking", "digits_vgg"}
+    assert set(claims["late_split_connected"]["subjects"]) == {"digits_vgg"}
+    assert claims["decay_lowers_rank"]["absent"].startswith("params.yaml lacks ")
+
+
+def test_another_threshold_judges_anew_and_nothing_else(project):
+    project.change("rank_falls: 0.8", "rank_falls: 0.7")
+    assert project.stages_run_by("repro") == ["resolve", "judge"]
+    project.run("git", "checkout", ".")
+
+
 def test_nothing_runs_again_and_git_stays_clean(project):
     assert project.stages_run_by("repro") == []
     assert project.run("git", "status", "--porcelain").stdout == ""
@@ -158,10 +175,12 @@ def test_changed_experiment_reruns_its_own_stages_and_reverting_costs_no_trainin
     key = "experiments.grokking.optimizer.weight_decay"
     ran = project.stages_run_by("exp", "run", "-S", f"{key}=0.5")
     own = ["train@grokking", "spectra@grokking", "prune@grokking"]
-    assert sorted(ran) == sorted(["resolve", *own, "collect", "figures"])
+    assert sorted(ran) == sorted(["resolve", *own, "collect", "judge", "figures"])
     difference = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
     changed = difference["results/metrics/summary.json"]
     assert any(name.startswith("experiments.grokking.") for name in changed)
+    judged = difference["results/claims.json"]
+    assert any(name.endswith(".subjects.grokking.value") for name in judged)
     assert not any("digits" in name for name in changed)
     project.run("git", "checkout", "params.yaml")
     ran = project.stages_run_by("repro")
@@ -173,7 +192,7 @@ def test_what_is_measured_of_connections_trains_nothing(project):
     project.change("num_points: 3", "num_points: 4")
     project.change("across_trunks: true", "across_trunks: false")
     ran = project.stages_run_by("repro")
-    assert sorted(ran) == ["collect", "connect@digits_vgg", "figures", "resolve"]
+    assert sorted(ran) == ["collect", "connect@digits_vgg", "figures", "judge", "resolve"]
     project.run("git", "checkout", ".")
     project.run("dvc", "checkout", "--force")
 
@@ -227,11 +246,11 @@ def test_killed_training_ends_with_the_bytes_of_an_undisturbed_one(project):
 
 
 def test_project_without_connections_and_tickets_runs(project):
+    section = re.compile(r"^(connections|tickets):\n(  .*\n)+", flags=re.MULTILINE)
     text = (project.folder / "params.yaml").read_text()
-    start, end = text.index("connections:"), text.index("figures:")
-    sections = "connections: {}\n\ntickets: {}\n\n"
-    (project.folder / "params.yaml").write_text(text[:start] + sections + text[end:])
-    assert project.stages_run_by("repro") == ["resolve", "collect", "figures"]
+    (project.folder / "params.yaml").write_text(section.sub(r"\1: {}\n", text))
+    ran = project.stages_run_by("repro")
+    assert sorted(ran) == ["collect", "figures", "judge", "resolve"]
     names = project.tracked()
     assert "results/config/connections/digits_vgg/branch.json" not in names
     assert "results/config/tickets/digits_random/retrain.json" not in names

@@ -10,11 +10,13 @@ from ruamel.yaml.error import YAMLError
 
 from specflow.params.base import Name, Section, Seeds
 from specflow.params.checks import (
+    check_claims,
     check_connection,
     check_experiment,
     check_figures,
     check_ticket,
 )
+from specflow.params.claims import ClaimsParams
 from specflow.params.connections import ConnectionParams
 from specflow.params.datasets import DatasetParams
 from specflow.params.errors import ParamsError, problems_of
@@ -33,6 +35,7 @@ class _File(Section):
     experiments: Annotated[dict[Name, ExperimentHead], Field(min_length=1)]
     connections: dict[Name, ConnectionParams]
     tickets: dict[Name, TicketParams]
+    claims: ClaimsParams
     figures: FiguresParams
 
 
@@ -118,9 +121,13 @@ def _cross_problems(raw: Any, experiments: Mapping[str, ExperimentParams]) -> li
             problems += check_connection(name, connection, experiments, seeds)
     for name, ticket in _valid(raw, "tickets", TicketParams).items():
         problems += check_ticket(name, ticket, experiments)
+    names = set(_items(raw, "experiments"))
+    claims = _valid({"all": {"claims": raw.get("claims")}}, "all", ClaimsParams)
+    if "claims" in claims:
+        problems += check_claims(claims["claims"], names)
     figures = _valid({"all": {"figures": raw.get("figures")}}, "all", FiguresParams)
     if "figures" in figures:
-        problems += check_figures(figures["figures"], set(_items(raw, "experiments")))
+        problems += check_figures(figures["figures"], names)
     return problems
 
 

@@ -15,8 +15,10 @@ Numbers = NDArray[np.float64]
 Text = NDArray[np.str_]
 
 _TEXT = frozenset(
-    {"experiment", "connection", "split", "metric", "keep", "matrix", "pair", "label"}
-    | {"relation", "trunks", "branches", "ticket", "kind"}
+    {
+        *("experiment", "matrix", "pair", "label", "split", "metric", "keep"),
+        *("connection", "relation", "trunks", "branches", "ticket", "kind"),
+    }
 )
 
 
