@@ -1,14 +1,14 @@
 """All figures of a folder of tables."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from specflow.errors import SpecflowError
-from specflow.figures.agreement import draw_agreement
-from specflow.figures.alignment import draw_alignment
 from specflow.figures.barriers import draw_barriers
+from specflow.figures.diagonals import AGREEMENT, ALIGNMENT, draw_diagonals
 from specflow.figures.effective_rank import draw_effective_rank
 from specflow.figures.end_agreement import draw_end_agreement
 from specflow.figures.grokking import draw_grokking
@@ -26,9 +26,9 @@ OF_EXPERIMENT: dict[str, _Draw] = {
     "losses": draw_losses,
     "singular_values": draw_singular_values,
     "effective_rank": draw_effective_rank,
-    "agreement": draw_agreement,
+    "agreement": partial(draw_diagonals, AGREEMENT),
 }
-OF_PAIRS: dict[str, _Draw] = {"alignment": draw_alignment}
+OF_PAIRS: dict[str, _Draw] = {"alignment": partial(draw_diagonals, ALIGNMENT)}
 OF_CONNECTION: dict[str, _Draw] = {
     "barriers": draw_barriers,
     "interpolation": draw_interpolation,
