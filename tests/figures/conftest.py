@@ -51,6 +51,7 @@ class World:
     num_values: int = NUM_VALUES
     undefined_agreement: bool = False
     splits: tuple[int, ...] = (0, 5, 30, 150)
+    loss_baseline: float | None = None
 
     def label(self, index: int) -> str:
         names = ["embedding", "block 1 attention in", "block 1 attention out", "block 1 MLP in"]
@@ -88,6 +89,8 @@ def hash_of(name: str) -> int:
 def _learning(world, name, seed, when, done, late, noise) -> Iterable[tuple[str, Row]]:
     variants = [("full", 1.0)] + [(k, f) for f in world.fractions for k in ("top", "bottom")]
     for split in ("train", "validation"):
+        if world.loss_baseline is not None:
+            yield "history", (name, seed, *when, split, "loss_baseline", world.loss_baseline)
         midpoint = 0.1 if split == "train" else (0.6 if late else 5.0)
         for keep, fraction in variants:
             shift = {"full": 0, "top": 0.03 / fraction, "bottom": 1.5 / fraction}[keep]

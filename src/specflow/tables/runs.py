@@ -11,6 +11,7 @@ from specflow import paths
 from specflow.hdf5 import open_file
 from specflow.layouts import PRUNING, SPECTRA
 from specflow.params.resolve import Collected, CollectParams
+from specflow.tables.baselines import is_baseline
 from specflow.tables.writing import Cell, write_table
 from specflow.trajectory import open_trajectory
 
@@ -101,7 +102,7 @@ def _pruning(experiment: str, seed: int) -> Iterator[Row]:
 
 
 def curves_in(group: h5py.Group, keeps: Iterable[str]) -> list[tuple[str, str, str, str]]:
-    """Return (keep, keep_fraction, split, metric) of every curve of a group.
+    """Return (keep, keep_fraction, split, metric) of every curve of a group but baselines.
 
     Args:
         group: Holds /<keep>/<keep_fraction>/<split>/<metric>.
@@ -116,6 +117,7 @@ def curves_in(group: h5py.Group, keeps: Iterable[str]) -> list[tuple[str, str, s
         for fraction in group[keep]
         for split in group[keep][fraction]
         for metric in group[keep][fraction][split]
+        if not is_baseline(metric)
     ]
 
 
