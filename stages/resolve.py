@@ -53,8 +53,13 @@ def _sections(params: Params) -> dict[Path, Section]:
     for name in params.connections:
         sections[paths.connection_config(name, "branch")] = branch_params(params, name)
         sections[paths.connection_config(name, "connect")] = connect_params(params, name)
-    connections = {name: branch_params(params, name) for name in params.connections}
-    collected = CollectParams(experiments=_collected(params), connections=connections)
+    for name, sample in params.samples.items():
+        sections[paths.sample_config(name)] = sample
+    collected = CollectParams(
+        experiments=_collected(params),
+        connections={name: branch_params(params, name) for name in params.connections},
+        samples=params.samples,
+    )
     return sections | {paths.COLLECT_CONFIG: collected}
 
 

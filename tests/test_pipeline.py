@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -95,26 +96,29 @@ def test_every_stage_runs_once(project):
     per_experiment = [
         f"{stage}@{name}"
         for stage in ("train", "spectra", "prune")
-        for name in ("grokking", "digits_vgg")
+        for name in ("grokking", "digits_vgg", "digits_unet")
     ]
     expected = ["resolve", "prepare@addition", "prepare@digits", *per_experiment]
-    expected += ["branch@digits_vgg", "connect@digits_vgg", "collect", "figures"]
+    expected += ["branch@digits_vgg", "connect@digits_vgg", "sample@digits_unet"]
+    expected += ["collect", "figures"]
     assert sorted(project.first_run) == sorted(expected)
 
 
 def test_results_are_there_and_small(project):
     names = set(project.tracked())
-    for table in ("history", "spectra", "alignment", "pruning", "barriers", "end_agreement"):
+    tables = ("history", "spectra", "alignment", "pruning", "barriers", "end_agreement", "samples")
+    for table in tables:
         assert f"results/tables/{table}.csv" in names
-    for figure in ("grokking", "effective_rank_digits_vgg", "barriers_digits_vgg"):
+    figures = ("grokking", "effective_rank_digits_vgg", "barriers_digits_vgg")
+    for figure in (*figures, "samples_digits_unet"):
         assert f"results/figures/{figure}.png" in names
-    tables = project.folder / "results" / "tables"
-    assert sum(path.stat().st_size for path in tables.iterdir()) < 5_000_000
+    folder = project.folder / "results" / "tables"
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 5_000_000
 
 
 def test_summary_has_mean_and_std_of_every_experiment_and_connection(project):
     summary = project.summary()
-    assert set(summary["experiments"]) == {"grokking", "digits_vgg"}
+    assert set(summary["experiments"]) == {"grokking", "digits_vgg", "digits_unet"}
     grokking = summary["experiments"]["grokking"]
     assert 0 <= grokking["validation/error"]["mean"] <= 1
     assert grokking["normalized_effective_rank"]["std"] >= 0
@@ -156,6 +160,14 @@ def test_more_interpolation_points_train_nothing(project):
     project.change("num_points: 3", "num_points: 4")
     ran = project.stages_run_by("repro")
     assert sorted(ran) == ["collect", "connect@digits_vgg", "figures", "resolve"]
+    project.run("git", "checkout", ".")
+    project.run("dvc", "checkout", "--force")
+
+
+def test_other_noise_samples_again_and_nothing_else(project):
+    project.change("noise_seed: 0", "noise_seed: 1")
+    ran = project.stages_run_by("repro")
+    assert sorted(ran) == ["collect", "figures", "resolve", "sample@digits_unet"]
     project.run("git", "checkout", ".")
     project.run("dvc", "checkout", "--force")
 
@@ -208,11 +220,13 @@ def test_killed_training_ends_with_the_bytes_of_an_undisturbed_one(project):
     project.run("dvc", "checkout", "--force")
 
 
-def test_project_without_connections_runs(project):
-    text = (project.folder / "params.yaml").read_text()
-    start, end = text.index("connections:"), text.index("figures:")
-    (project.folder / "params.yaml").write_text(text[:start] + "connections: {}\n\n" + text[end:])
+def test_project_without_connections_and_samples_runs(project):
+    params = project.folder / "params.yaml"
+    section = r"^(connections|samples):\n(?:  .*\n)+"
+    params.write_text(re.sub(section, r"\1: {}\n", params.read_text(), flags=re.MULTILINE))
     assert project.stages_run_by("repro") == ["resolve", "collect", "figures"]
     names = project.tracked()
     assert "results/config/connections/digits_vgg/branch.json" not in names
-    assert names["results/tables/barriers.csv"].count(b"\n") == 1
+    assert "results/config/samples/digits_unet.json" not in names
+    for table in ("barriers", "samples"):
+        assert names[f"results/tables/{table}.csv"].count(b"\n") == 1

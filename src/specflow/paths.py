@@ -34,6 +34,11 @@ def connection_config(connection: str, concern: str) -> Path:
     return CONFIG / "connections" / connection / f"{concern}.json"
 
 
+def sample_config(samples: str) -> Path:
+    """Return where the resolved config of a set of samples lies."""
+    return CONFIG / "samples" / f"{samples}.json"
+
+
 def dataset(name: str) -> Path:
     """Return where a prepared dataset lies."""
     return RESULTS / "data" / f"{name}.h5"
@@ -81,6 +86,11 @@ def connection(connection: str, trunk_seed: int, split_step: int) -> Path:
     """Return where the lines between the branch ends of one split point lie."""
     name = f"{seed_name(trunk_seed)}_step{split_step}.h5"
     return MEASURES / "connections" / connection / name
+
+
+def samples(name: str) -> Path:
+    """Return where a set of samples lies."""
+    return MEASURES / "samples" / name / "samples.h5"
 
 
 def scratch_root() -> Path:

@@ -29,6 +29,7 @@ HEADERS = {
     "matrices": "experiment matrix label depth rows columns null_agreement",
     "pairs": "experiment pair depth null_alignment",
     "connections": "connection experiment",
+    "samples": "samples experiment keep keep_fraction image height width channels pixels",
 }
 
 
@@ -52,6 +53,9 @@ class World:
     undefined_agreement: bool = False
     splits: tuple[int, ...] = (0, 5, 30, 150)
     loss_baseline: float | None = None
+    samples: tuple[str, ...] = ()
+    channels: int = 1
+    num_images: int = 16
 
     def label(self, index: int) -> str:
         names = ["embedding", "block 1 attention in", "block 1 attention out", "block 1 MLP in"]
@@ -158,6 +162,22 @@ def _rows_of_connection(world: World, name: str) -> Iterable[tuple[str, Row]]:
                     yield "interpolation", row
 
 
+def _rows_of_samples(world: World, name: str) -> Iterable[tuple[str, Row]]:
+    noise = np.random.default_rng(3)
+    variants = [("full", 1.0)] + [(k, f) for k in ("top", "bottom") for f in world.fractions]
+    y, x = np.mgrid[:28, :28][..., None]
+    for keep, fraction in variants:
+        for image in range(world.num_images):
+            radius = np.hypot(x - 14, y - 14) - 4 - image / 3
+            ring = np.repeat(255 * np.exp(-(radius**2) / 6), world.channels, axis=2)
+            grain = 255 * noise.random(ring.shape)
+            level = ring if keep == "full" else 0.8 * ring + 0.2 * grain
+            pixels = (grain if keep == "bottom" else level).astype(np.uint8)
+            pixels[0, 0] = image  # which image it is, for tests
+            row = (keep, fraction, image, 28, 28, world.channels, pixels.tobytes().hex())
+            yield "samples", (name, "digits_vgg", *row)
+
+
 @pytest.fixture
 def make_tables(tmp_path: Path) -> Callable[..., Path]:
     """A function that writes the tables of a World (its keywords) and returns their folder."""
@@ -170,6 +190,9 @@ def make_tables(tmp_path: Path) -> Callable[..., Path]:
                 rows[table].append(row)
         for name in world.connections:
             for table, row in _rows_of_connection(world, name):
+                rows[table].append(row)
+        for name in world.samples:
+            for table, row in _rows_of_samples(world, name):
                 rows[table].append(row)
         folder = tmp_path / "tables"
         folder.mkdir(exist_ok=True)

@@ -18,6 +18,7 @@ PARAMS = CollectParams(
             num_branches=3,
         )
     },
+    samples={},
 )
 STEPS = (0, 4, 10)
 

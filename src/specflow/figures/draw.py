@@ -15,6 +15,7 @@ from specflow.figures.grokking import draw_grokking
 from specflow.figures.interpolation import draw_interpolation
 from specflow.figures.layers import matrices_of, pairs_of
 from specflow.figures.losses import draw_losses
+from specflow.figures.samples import draw_samples
 from specflow.figures.singular_values import draw_singular_values
 from specflow.figures.style import house_style, save
 from specflow.params.figures import FiguresParams, chosen_matrices, chosen_pairs
@@ -34,6 +35,7 @@ OF_CONNECTION: dict[str, _Draw] = {
     "interpolation": draw_interpolation,
     "end_agreement": draw_end_agreement,
 }
+OF_SAMPLES: dict[str, _Draw] = {"samples": draw_samples}
 
 
 def draw_all(tables_dir: Path, output_dir: Path, params: FiguresParams) -> list[Path]:
@@ -76,6 +78,9 @@ def _figures(
     for connection in tables["connections"].distinct("connection"):
         for name, draw in OF_CONNECTION.items():
             yield f"{name}_{connection}", draw(tables, connection, params)
+    for samples in tables["samples"].distinct("samples"):
+        for name, draw in OF_SAMPLES.items():
+            yield f"{name}_{samples}", draw(tables, samples, params)
     if params.grokking is not None:
         yield "grokking", draw_grokking(tables, params.grokking)
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import torch
 from torch import Tensor
 
 from specflow.device import choose_device, make_deterministic
@@ -26,10 +25,11 @@ from specflow.measure.evaluation import (
     Pruned,
     Variant,
     evaluate_changed,
+    final_weights,
     pruning_variants,
     variant_group,
 )
-from specflow.measure.views import matrix_of, to_tensors
+from specflow.measure.views import matrix_of
 from specflow.models import Network
 from specflow.models.wiring import Wiring
 from specflow.params.resolve import ConnectParams
@@ -43,7 +43,6 @@ from specflow.spectra import (
     singular_vector_agreement,
 )
 from specflow.tasks import Task, load_task
-from specflow.trajectory import open_trajectory
 
 Weights = dict[str, Tensor]
 
@@ -81,19 +80,10 @@ def measure_connection(job: ConnectionJob, report: Report) -> None:
     with create(job.target, CONNECTION, {}) as file:
         write(file, "alpha", alphas)
         for a, b in combinations(sorted(job.ends), 2):
-            ends = (
-                _final_weights(job.ends[a], task, device),
-                _final_weights(job.ends[b], task, device),
-            )
+            ends = (final_weights(job.ends[a], task), final_weights(job.ends[b], task))
             group = file.create_group(f"{a}-{b}")
             _write_agreement(group, *ends, model.wiring, job.params)
             _walk(group, ends, alphas, task, model, job.params.interventions, report)
-
-
-def _final_weights(path: Path, task: Task, device: torch.device) -> Weights:
-    with open_trajectory(path) as branch:
-        branch.check_data(task.fingerprint)
-        return to_tensors({**branch.weights(-1), **branch.buffers(-1)}, device)
 
 
 def _write_agreement(

@@ -9,12 +9,18 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from specflow.params.base import Name, Section, Seeds
-from specflow.params.checks import check_connection, check_experiment, check_figures
+from specflow.params.checks import (
+    check_connection,
+    check_experiment,
+    check_figures,
+    check_sample,
+)
 from specflow.params.connections import ConnectionParams
 from specflow.params.datasets import DatasetParams
 from specflow.params.errors import ParamsError, problems_of
 from specflow.params.experiments import ExperimentHead, ExperimentParams, merge
 from specflow.params.figures import FiguresParams
+from specflow.params.samples import SampleParams
 from specflow.params.tasks import TaskParams
 
 _Validated = TypeVar("_Validated", bound=BaseModel)
@@ -26,6 +32,7 @@ class _File(Section):
     tasks: dict[Name, TaskParams]
     experiments: Annotated[dict[Name, ExperimentHead], Field(min_length=1)]
     connections: dict[Name, ConnectionParams]
+    samples: dict[Name, SampleParams]
     figures: FiguresParams
 
 
@@ -104,9 +111,11 @@ def _cross_problems(raw: Any, experiments: Mapping[str, ExperimentParams]) -> li
         if experiment.dataset in datasets:
             problems += check_experiment(name, experiment, datasets[experiment.dataset])
     seeds = _valid({"all": {"seeds": raw.get("seeds")}}, "all", Seeds).get("seeds")
-    for name, connection in _valid(raw, "connections", ConnectionParams).items():
-        if seeds is not None:
+    if seeds is not None:
+        for name, connection in _valid(raw, "connections", ConnectionParams).items():
             problems += check_connection(name, connection, experiments, seeds)
+        for name, sample in _valid(raw, "samples", SampleParams).items():
+            problems += check_sample(name, sample, experiments, seeds)
     figures = _valid({"all": {"figures": raw.get("figures")}}, "all", FiguresParams)
     if "figures" in figures:
         problems += check_figures(figures["figures"], set(_items(raw, "experiments")))
@@ -116,7 +125,7 @@ def _cross_problems(raw: Any, experiments: Mapping[str, ExperimentParams]) -> li
 def _name_problems(raw: Any) -> list[str]:
     """Return the names that a section uses and another one does not have."""
     uses = [("experiments", "task", "tasks"), ("experiments", "dataset", "datasets")]
-    uses += [("connections", "experiment", "experiments")]
+    uses += [(section, "experiment", "experiments") for section in ("connections", "samples")]
     problems = []
     for section, key, target in uses:
         known = sorted(map(str, _items(raw, target)))

@@ -7,6 +7,7 @@ from specflow.params.resolve import CollectParams
 from specflow.tables.connections import write_connection_tables
 from specflow.tables.reading import Tables
 from specflow.tables.runs import write_run_tables
+from specflow.tables.samples import write_sample_table
 from specflow.tables.summary import summarize
 from specflow.textfiles import write_text
 
@@ -22,5 +23,6 @@ def collect(params: CollectParams) -> None:
     """
     write_run_tables(paths.TABLES, params)
     write_connection_tables(paths.TABLES, params)
+    write_sample_table(paths.TABLES, params)
     summary = summarize(Tables(paths.TABLES), params)
     write_text(paths.SUMMARY, json.dumps(summary, indent=2) + "\n")

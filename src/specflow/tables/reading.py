@@ -15,7 +15,8 @@ Numbers = NDArray[np.float64]
 Text = NDArray[np.str_]
 
 _TEXT = frozenset(
-    {"experiment", "connection", "split", "metric", "keep", "matrix", "pair", "label", "branches"}
+    {"experiment", "connection", "samples", "split", "metric", "keep", "matrix", "pair", "label"}
+    | {"branches", "pixels"}
 )
 
 

@@ -26,6 +26,7 @@ MEASURES = (
     "frobenius_norm",
     "agreement_score",
 )
+KEEPS = ("full", "top", "bottom")
 _RUN = ("experiment", "seed", "step", "epoch")
 _DIAGONAL = ("step", "epoch", "index", "mean", "std")
 
@@ -95,7 +96,7 @@ def _alignment(experiment: str, seed: int) -> Iterator[Row]:
 def _pruning(experiment: str, seed: int) -> Iterator[Row]:
     with open_file(paths.pruning(experiment, seed), PRUNING) as file:
         times = _times(file)
-        for keep, fraction, split, metric in curves_in(file, ("full", "top", "bottom")):
+        for keep, fraction, split, metric in curves_in(file, KEEPS):
             values = file[keep][fraction][split][metric][:].tolist()
             for time, value in zip(times, values, strict=True):
                 yield (experiment, seed, *time, split, keep, float(fraction), metric, value)
