@@ -25,7 +25,8 @@ from torch import Tensor
 from specflow import spectra
 from specflow.interventions.svd_pruning import Keep, SpectrumPruner
 from specflow.spectra import Decomposition
-from specflow.spectra.side_by_side import map_matrices, one_blas_thread
+from specflow.spectra.side_by_side import map_matrices
+from specflow.threads import one_thread
 
 CHECKPOINTS = 5
 COUNT = 100
@@ -73,7 +74,7 @@ class Engine:
         """Return the results of a checkpoint; the final checkpoint comes first."""
         factors, halves = (self._once if self._together else self._twice)(weights)
         self._final = self._final or factors
-        with one_blas_thread():
+        with one_thread():
             return Results(
                 {name: factors[name].S for name in SHAPES},
                 {name: _ranks(factors[name].S) for name in SHAPES},

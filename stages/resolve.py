@@ -64,10 +64,13 @@ def _sections(params: Params) -> dict[Path, Section]:
     for name in params.tickets:
         sections[paths.ticket_config(name, "retrain")] = retrain_params(params, name)
         sections[paths.ticket_config(name, "compare")] = compare_params(params, name)
+    for name, sample in params.samples.items():
+        sections[paths.sample_config(name)] = sample
     collected = CollectParams(
         experiments=_collected(params),
         connections={name: collected_connection(params, name) for name in params.connections},
         tickets={name: retrain_params(params, name) for name in params.tickets},
+        samples=params.samples,
     )
     return sections | {paths.COLLECT_CONFIG: collected}
 

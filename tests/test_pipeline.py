@@ -98,33 +98,33 @@ def test_every_stage_runs_once(project):
     per_experiment = [
         f"{stage}@{name}"
         for stage in ("train", "spectra", "prune")
-        for name in ("grokking", "digits_vgg")
+        for name in ("grokking", "digits_vgg", "digits_unet")
     ]
     expected = ["resolve", "prepare@addition", "prepare@digits", *per_experiment]
     tickets = ("digits_magnitude", "digits_random")
     expected += [f"{stage}@{name}" for stage in ("retrain", "compare") for name in tickets]
-    expected += ["branch@digits_vgg", "connect@digits_vgg", "collect", "judge", "figures"]
+    expected += ["branch@digits_vgg", "connect@digits_vgg", "sample@digits_unet"]
+    expected += ["collect", "judge", "figures"]
     assert sorted(project.first_run) == sorted(expected)
 
 
 def test_results_are_there_and_small(project):
     names = set(project.tracked())
     assert "results/claims.json" in names
-    for table in ("history", "spectra", "alignment", "pruning", "barriers", "end_agreement"):
+    tables = ("history", "spectra", "alignment", "pruning", "barriers", "end_agreement", "samples")
+    of_tickets = ("tickets", "ticket_masks", "ticket_history", "ticket_spectra")
+    for table in (*tables, *of_tickets):
         assert f"results/tables/{table}.csv" in names
-    of_connection = [f"{name}_digits_vgg" for name in ("barriers", "across", "perturbation")]
-    for table in ("tickets", "ticket_masks", "ticket_history", "ticket_spectra"):
-        assert f"results/tables/{table}.csv" in names
-    of_experiment = [f"{name}_digits_vgg" for name in ("effective_rank", "tickets")]
-    for figure in ("grokking", *of_experiment, *of_connection):
+    of_vgg = ("effective_rank", "tickets", "barriers", "across", "perturbation")
+    for figure in ("grokking", "samples_digits_unet", *(f"{name}_digits_vgg" for name in of_vgg)):
         assert f"results/figures/{figure}.png" in names
-    tables = project.folder / "results" / "tables"
-    assert sum(path.stat().st_size for path in tables.iterdir()) < 5_000_000
+    folder = project.folder / "results" / "tables"
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 5_000_000
 
 
 def test_summary_has_mean_and_std_of_every_experiment_and_connection(project):
     summary = project.summary()
-    assert set(summary["experiments"]) == {"grokking", "digits_vgg"}
+    assert set(summary["experiments"]) == {"grokking", "digits_vgg", "digits_unet"}
     grokking = summary["experiments"]["grokking"]
     assert 0 <= grokking["validation/error"]["mean"] <= 1
     assert grokking["normalized_effective_rank"]["std"] >= 0
@@ -197,6 +197,14 @@ def test_what_is_measured_of_connections_trains_nothing(project):
     project.run("dvc", "checkout", "--force")
 
 
+def test_other_noise_samples_again_and_nothing_else(project):
+    project.change("noise_seed: 0", "noise_seed: 1")
+    ran = project.stages_run_by("repro")
+    assert sorted(ran) == ["collect", "figures", "resolve", "sample@digits_unet"]
+    project.run("git", "checkout", ".")
+    project.run("dvc", "checkout", "--force")
+
+
 def test_figures_are_redrawn_without_any_heavy_result(project, tmp_path):
     copy = Project(tmp_path / "copy")
     project.run("git", "clone", "--quiet", str(project.folder), str(copy.folder))
@@ -245,8 +253,8 @@ def test_killed_training_ends_with_the_bytes_of_an_undisturbed_one(project):
     project.run("dvc", "checkout", "--force")
 
 
-def test_project_without_connections_and_tickets_runs(project):
-    section = re.compile(r"^(connections|tickets):\n(  .*\n)+", flags=re.MULTILINE)
+def test_project_without_optional_sections_runs(project):
+    section = re.compile(r"^(connections|tickets|samples):\n(  .*\n)+", flags=re.MULTILINE)
     text = (project.folder / "params.yaml").read_text()
     (project.folder / "params.yaml").write_text(section.sub(r"\1: {}\n", text))
     ran = project.stages_run_by("repro")
@@ -255,4 +263,17 @@ def test_project_without_connections_and_tickets_runs(project):
     assert "results/config/connections/digits_vgg/branch.json" not in names
     assert "results/config/tickets/digits_random/retrain.json" not in names
     assert not any(name.startswith("results/figures/tickets") for name in names)
-    assert names["results/tables/barriers.csv"].count(b"\n") == 1
+    for table in ("barriers", "samples"):
+        assert names[f"results/tables/{table}.csv"].count(b"\n") == 1
+
+
+def test_project_without_connections_and_samples_runs(project):
+    params = project.folder / "params.yaml"
+    section = r"^(connections|samples):\n(?:  .*\n)+"
+    params.write_text(re.sub(section, r"\1: {}\n", params.read_text(), flags=re.MULTILINE))
+    assert project.stages_run_by("repro") == ["resolve", "collect", "figures"]
+    names = project.tracked()
+    assert "results/config/connections/digits_vgg/branch.json" not in names
+    assert "results/config/samples/digits_unet.json" not in names
+    for table in ("barriers", "samples"):
+        assert names[f"results/tables/{table}.csv"].count(b"\n") == 1

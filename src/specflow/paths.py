@@ -42,6 +42,11 @@ def ticket_config(ticket: str, concern: str) -> Path:
     return CONFIG / "tickets" / ticket / f"{concern}.json"
 
 
+def sample_config(samples: str) -> Path:
+    """Return where the resolved config of a set of samples lies."""
+    return CONFIG / "samples" / f"{samples}.json"
+
+
 def dataset(name: str) -> Path:
     """Return where a prepared dataset lies."""
     return RESULTS / "data" / f"{name}.h5"
@@ -114,6 +119,11 @@ def connection(connection: str, trunks: int | str, split_step: int, scale: float
 def ticket_measures(ticket: str, seed: int) -> Path:
     """Return where the comparison of one run of a ticket with its source lies."""
     return MEASURES / "tickets" / ticket / seed_name(seed) / "tickets.h5"
+
+
+def samples(name: str) -> Path:
+    """Return where a set of samples lies."""
+    return MEASURES / "samples" / name / "samples.h5"
 
 
 def scratch_root() -> Path:

@@ -32,6 +32,7 @@ HEADERS = {
     "ticket_masks": "ticket seed matrix density masked_agreement_score",
     "ticket_history": "ticket seed step epoch split metric value",
     "ticket_spectra": "ticket seed step epoch matrix agreement_score normalized_effective_rank",
+    "samples": "samples experiment keep keep_fraction image height width channels pixels",
 }
 
 
@@ -57,6 +58,10 @@ class World:
     across: bool = True
     scales: tuple[float, ...] = (0.1, 0.25, 0.5, 1.0, 2.5)
     tickets: dict[str, tuple[str, str, float, int]] = field(default_factory=dict)
+    loss_baseline: float | None = None
+    samples: tuple[str, ...] = ()
+    channels: int = 1
+    num_images: int = 16
 
     def label(self, index: int) -> str:
         names = ["embedding", "block 1 attention in", "block 1 attention out", "block 1 MLP in"]
@@ -94,6 +99,8 @@ def hash_of(name: str) -> int:
 def _learning(world, name, seed, when, done, late, noise) -> Iterable[tuple[str, Row]]:
     variants = [("full", 1.0)] + [(k, f) for f in world.fractions for k in ("top", "bottom")]
     for split in ("train", "validation"):
+        if world.loss_baseline is not None:
+            yield "history", (name, seed, *when, split, "loss_baseline", world.loss_baseline)
         midpoint = 0.1 if split == "train" else (0.6 if late else 5.0)
         for keep, fraction in variants:
             shift = {"full": 0, "top": 0.03 / fraction, "bottom": 1.5 / fraction}[keep]
@@ -192,6 +199,22 @@ def _rows_of_ticket(world: World, name: str) -> Iterable[tuple[str, Row]]:
             yield "ticket_spectra", (name, *when, world.matrix(index), score, rank)
 
 
+def _rows_of_samples(world: World, name: str) -> Iterable[tuple[str, Row]]:
+    noise = np.random.default_rng(3)
+    variants = [("full", 1.0)] + [(k, f) for k in ("top", "bottom") for f in world.fractions]
+    y, x = np.mgrid[:28, :28][..., None]
+    for keep, fraction in variants:
+        for image in range(world.num_images):
+            radius = np.hypot(x - 14, y - 14) - 4 - image / 3
+            ring = np.repeat(255 * np.exp(-(radius**2) / 6), world.channels, axis=2)
+            grain = 255 * noise.random(ring.shape)
+            level = ring if keep == "full" else 0.8 * ring + 0.2 * grain
+            pixels = (grain if keep == "bottom" else level).astype(np.uint8)
+            pixels[0, 0] = image  # which image it is, for tests
+            row = (keep, fraction, image, 28, 28, world.channels, pixels.tobytes().hex())
+            yield "samples", (name, "digits_vgg", *row)
+
+
 @pytest.fixture
 def make_tables(tmp_path: Path) -> Callable[..., Path]:
     """A function that writes the tables of a World (its keywords) and returns their folder."""
@@ -207,6 +230,9 @@ def make_tables(tmp_path: Path) -> Callable[..., Path]:
                 rows[table].append(row)
         for name in world.tickets:
             for table, row in _rows_of_ticket(world, name):
+                rows[table].append(row)
+        for name in world.samples:
+            for table, row in _rows_of_samples(world, name):
                 rows[table].append(row)
         folder = tmp_path / "tables"
         folder.mkdir(exist_ok=True)

@@ -30,12 +30,13 @@ def test_every_figure_is_drawn_small_and_as_wide_as_a_readme(make_tables, tmp_pa
     settings = params(
         dpi=130, grokking=panel, experiments={"grokking": {"scale": "log", "x": "step"}}
     )
-    drawn = draw_all(make_tables(experiments=experiments), tmp_path / "figures", settings)
+    tables = make_tables(experiments=experiments, samples=("digits_unet",))
+    drawn = draw_all(tables, tmp_path / "figures", settings)
     of_experiment = {"losses", "singular_values", "effective_rank", "agreement", "alignment"}
     expected = {f"{figure}_{name}" for figure in of_experiment for name in experiments}
     expected |= {"barriers_digits_vgg", "interpolation_digits_vgg", "end_agreement_digits_vgg"}
     expected |= {"across_digits_vgg", "perturbation_digits_vgg"}
-    assert names(drawn) == expected | {"grokking"}
+    assert names(drawn) == expected | {"grokking", "samples_digits_unet"}
     for path in drawn:
         content = path.read_bytes()
         (width,) = struct.unpack(">I", content[16:20])
@@ -50,6 +51,8 @@ def test_the_same_numbers_give_the_same_bytes_and_others_do_not(make_tables, tmp
             experiments=("grokking",),
             connections=connections,
             splits=(0, count),
+            samples=("images",),
+            num_images=count,
         )
         drawn = draw_all(tables, tmp_path / run, settings)
         return {path.name: path.read_bytes() for path in drawn}

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from specflow.spectra import decompose
-from specflow.spectra.side_by_side import decompose_all, map_matrices, one_blas_thread
+from specflow.spectra.side_by_side import decompose_all, map_matrices
 
 
 @pytest.fixture
@@ -50,17 +50,6 @@ def test_every_call_has_one_blas_thread_and_the_number_is_restored():
     thread.start()
     thread.join()
     assert seen == [2]
-
-
-@pytest.mark.usefixtures("two_threads")
-def test_one_blas_thread_restores_the_number_after_an_error():
-    def fail_inside():
-        with one_blas_thread():
-            raise KeyError(torch.get_num_threads())
-
-    with pytest.raises(KeyError, match="1"):
-        fail_inside()
-    assert torch.get_num_threads() == 2
 
 
 @pytest.mark.usefixtures("two_threads")

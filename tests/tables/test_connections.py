@@ -22,7 +22,7 @@ ENTRY = CollectedConnection(
     perturbation=BranchPerturbationParams(split_step=4, scales=(0.5,), batch_norm_samples=10),
     across_trunks=True,
 )
-PARAMS = CollectParams(experiments={}, tickets={}, connections={"line": ENTRY})
+PARAMS = CollectParams(experiments={}, samples={}, tickets={}, connections={"line": ENTRY})
 
 
 @pytest.fixture

@@ -9,7 +9,10 @@ from specflow.tables.growth import growth_factors, write_growth_tables
 from specflow.tables.reading import Tables
 
 RUNS = CollectParams(
-    experiments={"run": Collected(seeds=(0, 1), matrices=(), pairs=())}, connections={}, tickets={}
+    experiments={"run": Collected(seeds=(0, 1), matrices=(), pairs=())},
+    connections={},
+    samples={},
+    tickets={},
 )
 
 

@@ -38,6 +38,7 @@ PARAMS = CollectParams(
             batch_norm_samples=10,
         )
     },
+    samples={},
 )
 STEPS = (0, 4, 10)
 

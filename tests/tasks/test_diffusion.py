@@ -6,7 +6,7 @@ import torch
 
 from specflow.params.problems import DiffusionParams
 from specflow.tasks import load_task
-from specflow.tasks.diffusion import NoiseSchedule
+from specflow.tasks.noise import NoiseSchedule
 
 CPU = torch.device("cpu")
 PAPER = DiffusionParams(

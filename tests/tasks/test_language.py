@@ -90,7 +90,7 @@ def naive(model: nn.Module, part: dict[str, Tensor]) -> dict[str, float]:
         "loss": nats / positions,
         "error": wrong / positions,
         "bits_per_byte": nats / math.log(2) / num_bytes,
-        "unigram_bits_per_byte": float(part["unigram_bits"].sum()) / num_bytes,
+        "bits_per_byte_baseline": float(part["unigram_bits"].sum()) / num_bytes,
     }
 
 
@@ -141,7 +141,7 @@ def test_two_blocks_learn_to_count() -> None:
     assert after["bits_per_byte"] / before["bits_per_byte"] == pytest.approx(
         after["loss"] / before["loss"]
     )
-    assert after["unigram_bits_per_byte"] == before["unigram_bits_per_byte"]
+    assert after["bits_per_byte_baseline"] == before["bits_per_byte_baseline"]
 
 
 def test_every_block_aligns_queries_with_keys_head_by_head() -> None:

@@ -3,14 +3,12 @@ import math
 import pytest
 import torch
 
-from specflow.params.datasets import ImageShape
 from specflow.params.problems import DiffusionParams
 from specflow.tasks import load_task
-from specflow.tasks.diffusion import NoiseSchedule
+from specflow.tasks.noise import NoiseSchedule
 from specflow.tasks.sampling import sample
 
 CPU = torch.device("cpu")
-SHAPE = ImageShape(channels=2, size=6, num_classes=10)
 PARAMS = DiffusionParams(
     kind="diffusion", num_steps=60, beta_start=1e-3, beta_end=0.3, sigmoid_range=6.0
 )
@@ -34,8 +32,7 @@ def test_samples_have_the_shape_of_images_and_depend_on_the_seed_alone(diffusion
     task = load_task(diffusion_run, CPU)
     torch.manual_seed(0)
     model = task.build_model()
-    shape = diffusion_run.dataset.shape
-    first, second, other = (sample(model, diffusion_run.problem, shape, 3, s) for s in (4, 4, 5))
+    first, second, other = (task.sample(model, 3, seed) for seed in (4, 4, 5))
     assert first.shape == (3, 1, 28, 28)
     assert first.isfinite().all()
     assert torch.equal(first, second)
@@ -43,15 +40,26 @@ def test_samples_have_the_shape_of_images_and_depend_on_the_seed_alone(diffusion
 
 
 def test_sampling_leaves_mode_and_global_generator_alone(diffusion_run):
-    model = load_task(diffusion_run, CPU).build_model().train()
+    task = load_task(diffusion_run, CPU)
+    model = task.build_model().train()
     before = torch.get_rng_state()
-    sample(model, diffusion_run.problem, diffusion_run.dataset.shape, 1, 0)
+    task.sample(model, 1, 0)
     assert model.training
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_value_range_is_that_of_the_training_images(diffusion_run):
+    task = load_task(diffusion_run, CPU)
+    images = task.data["train"]["inputs"]
+    low, high = task.value_range()
+    assert low.tolist() == [images.min()]
+    assert high.tolist() == [images.max()]
+    assert task.data["validation"]["inputs"].min() != images.min()
+
+
 def test_perfect_network_leads_noise_to_its_image():
-    images = sample(Perfect(1.7), PARAMS, SHAPE, 5, 0)
+    model = Perfect(1.7)
+    images = sample(model, model.schedule, (5, 2, 6, 6), 0)
     assert images.shape == (5, 2, 6, 6)
     assert (images - 1.7).abs().max() < 0.05
 
@@ -67,7 +75,9 @@ def test_sampling_matches_a_slow_version_of_algorithm_2():
         x = (x - betas[t] / math.sqrt(1 - signal) * predicted) / math.sqrt(1 - betas[t])
         if t > 0:
             x = x + math.sqrt(betas[t]) * torch.randn((2, 2, 6, 6), generator=generator)
-    torch.testing.assert_close(sample(model, PARAMS, SHAPE, 2, 3), x, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(
+        sample(model, model.schedule, (2, 2, 6, 6), 3), x, rtol=1e-3, atol=1e-4
+    )
 
 
 def test_noise_that_shrinks_is_refused():

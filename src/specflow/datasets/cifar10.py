@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from specflow.datasets.download import RawFile, fetch
-from specflow.datasets.images import random_split, write_images
+from specflow.datasets.images import write_random_split
 from specflow.datasets.pickled_arrays import PickledArray, PickleError, read_pickle
 from specflow.datasets.storage import DatasetWriter
 from specflow.errors import SpecflowError
@@ -29,7 +29,7 @@ _OTHER_BYTES_OF_AN_IMAGE = 256  # its class and its file name, generously
 
 
 def write(params: Cifar10Params, writer: DatasetWriter) -> None:
-    """Write the photographs as `write_images` says, split at random; both parts in random order.
+    """Write the photographs as `write_random_split` says.
 
     Args:
         params: The image size, how the images are split, and what becomes of the labels.
@@ -39,8 +39,7 @@ def write(params: Cifar10Params, writer: DatasetWriter) -> None:
         SpecflowError: If the archive cannot be had, or is not the expected one.
     """
     images, targets = read_archive(fetch(ARCHIVE))
-    parts = random_split(len(images), params.num_validation, params.seed)
-    write_images(params, writer, images, targets, parts)
+    write_random_split(params, writer, images, targets)
 
 
 def read_archive(path: Path, batch_size: int = BATCH_SIZE) -> tuple[np.ndarray, np.ndarray]:

@@ -6,8 +6,6 @@ mirrored at its ends, 40 triangular filters from 0 to 8 kHz.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -21,17 +19,6 @@ FFT_SIZE = 400
 HOP = 160
 FRAMES_AVERAGED = 3
 _FLOOR = 1e-10  # least energy of which a logarithm is taken: digital silence has none
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute with one thread: more only wait for each other on sounds this short."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def mel_features(samples: np.ndarray, *, logarithm: bool) -> np.ndarray:

@@ -43,6 +43,21 @@ def write_images(
     writer.append("validation", "targets", targets[validation])
 
 
+def write_random_split(
+    params: ImageDatasetParams, writer: DatasetWriter, images: np.ndarray, targets: np.ndarray
+) -> None:
+    """Write images as `write_images` does, split at random; both parts in random order.
+
+    Args:
+        params: The image size, how the images are split, and what becomes of the labels.
+        writer: Takes the arrays.
+        images: Shape (N, C, s, s) uint8.
+        targets: Shape (N,) int64.
+    """
+    parts = random_split(len(images), params.num_validation, params.seed)
+    write_images(params, writer, images, targets, parts)
+
+
 def random_split(count: int, num_validation: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return shuffled indices of the training and of the validation samples, of all classes.
 

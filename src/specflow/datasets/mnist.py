@@ -8,7 +8,7 @@ import numpy as np
 
 from specflow import paths
 from specflow.datasets.download import RawFile, fetch
-from specflow.datasets.images import random_split, write_images
+from specflow.datasets.images import write_random_split
 from specflow.datasets.storage import DatasetWriter
 from specflow.errors import SpecflowError
 from specflow.params.datasets import MnistParams
@@ -49,7 +49,7 @@ UNPACKED_LABELS = _file(
 
 
 def write(params: MnistParams, writer: DatasetWriter) -> None:
-    """Write the digits as `write_images` says, split at random; both parts in random order.
+    """Write the digits as `write_random_split` says.
 
     Args:
         params: The image size, how the images are split, and what becomes of the labels.
@@ -61,8 +61,7 @@ def write(params: MnistParams, writer: DatasetWriter) -> None:
     images_path = _fetched(IMAGES, UNPACKED_IMAGES)
     labels_path = _fetched(LABELS, UNPACKED_LABELS)
     images, targets = read_images(images_path), read_labels(labels_path)
-    parts = random_split(len(images), params.num_validation, params.seed)
-    write_images(params, writer, images, targets, parts)
+    write_random_split(params, writer, images, targets)
 
 
 def _fetched(packed: RawFile, unpacked: RawFile) -> Path:

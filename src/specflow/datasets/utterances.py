@@ -53,7 +53,8 @@ def write_utterances(
             its transcript; it names the utterance.
     """
     # Imported here, since other data need no torch.
-    from specflow.datasets.features import mel_features, one_thread
+    from specflow.datasets.features import mel_features
+    from specflow.threads import one_thread
 
     inputs, targets = _Rows(), _Rows()
     with one_thread():

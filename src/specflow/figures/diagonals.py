@@ -1,5 +1,6 @@
-"""A comparison of singular vectors in two panels: one diagonal in full, and the scores of all."""
+"""Agreement and alignment of singular vectors: one diagonal in full, and the scores of all."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,35 +18,57 @@ from specflow.figures.heatmap import (
     label_rows,
     null_text,
 )
-from specflow.figures.layers import Layers
-from specflow.figures.style import new_figure
+from specflow.figures.layers import Layers, matrices_of, pairs_of
+from specflow.figures.style import AGREEMENT_MAP, ALIGNMENT_MAP, new_figure
 from specflow.figures.timeline import Timeline
-from specflow.tables.reading import Table
+from specflow.params.figures import FiguresParams, chosen_matrix, chosen_pair
+from specflow.tables.reading import Table, Tables
 
 _DIAGONAL_HEIGHT = 1.9  # inches
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """What is compared, as tables and words.
+class Quantity:
+    """A comparison of singular vectors: where the tables have it, and how it is drawn.
 
     Attributes:
+        name: What a colour stands for; diagonals are in the table NAME_diagonal, scores in the
+            column NAME_score.
         title: Of the figure.
-        quantity: What a colour stands for.
-        layers: All matrices or pairs.
-        chosen: The one whose diagonal is shown.
-        diagonal: Its rows of a table of diagonals.
-        scores: Of all of them.
+        scores: The table of scores.
+        subject: Column of both tables that says what is compared: matrix or pair.
+        layers: Returns all matrices or pairs.
+        choose: Returns the one whose diagonal is shown.
         colours: The map of the quantity.
     """
 
+    name: str
     title: str
-    quantity: str
-    layers: Layers
-    chosen: str
-    diagonal: Grid
-    scores: Grid
+    scores: str
+    subject: str
+    layers: Callable[[Tables, str], Layers]
+    choose: Callable[[FiguresParams, str, Sequence[str]], str]
     colours: Colormap
+
+
+AGREEMENT = Quantity(  # when top directions settle
+    name="agreement",
+    title="Agreement of singular vectors with the final checkpoint",
+    scores="spectra",
+    subject="matrix",
+    layers=matrices_of,
+    choose=chosen_matrix,
+    colours=AGREEMENT_MAP,
+)
+ALIGNMENT = Quantity(  # figure 5 of the paper
+    name="alignment",
+    title="Alignment of neighbouring layers",
+    scores="alignment",
+    subject="pair",
+    layers=pairs_of,
+    choose=chosen_pair,
+    colours=ALIGNMENT_MAP,
+)
 
 
 def diagonal_grid(table: Table, timeline: Timeline) -> Grid:
@@ -59,31 +82,54 @@ def diagonal_grid(table: Table, timeline: Timeline) -> Grid:
     return grid(table, "index", indices, timeline.column, "mean")
 
 
-def draw_comparison(comparison: Comparison, timeline: Timeline) -> Figure:
-    """Draw the diagonal of the chosen matrix or pair above the scores of all.
+def draw_diagonals(
+    quantity: Quantity, tables: Tables, experiment: str, params: FiguresParams
+) -> Figure:
+    """Draw the diagonal of the chosen matrix or pair above the scores of all, means over seeds.
 
     Both panels have one colour scale from 0; a strip at the right of each has the colours that
     unrelated matrices would have.
 
     Args:
-        comparison: What is drawn.
-        timeline: The horizontal axis.
+        quantity: What is compared.
+        tables: matrices or pairs, diagonals and scores are read.
+        experiment: One that has matrices or pairs.
+        params: The figures section.
 
     Returns:
         The figure.
     """
-    layers, diagonal, scores = comparison.layers, comparison.diagonal, comparison.scores
+    layers, timeline = quantity.layers(tables, experiment), Timeline.of(params.of(experiment))
+    chosen = quantity.choose(params, experiment, layers.names)
+    every_diagonal = tables[f"{quantity.name}_diagonal"].where(experiment=experiment)
+    diagonal = diagonal_grid(every_diagonal.where(**{quantity.subject: chosen}), timeline)
+    rows = tables[quantity.scores].where(experiment=experiment)
+    column = f"{quantity.name}_score"
+    scores = grid(rows, quantity.subject, layers.names, timeline.column, column)
+    figure = _draw(quantity, layers, chosen, diagonal, scores, timeline)
+    figure.suptitle(f"{quantity.title}: {experiment}")
+    return figure
+
+
+def _draw(
+    quantity: Quantity,
+    layers: Layers,
+    chosen: str,
+    diagonal: Grid,
+    scores: Grid,
+    timeline: Timeline,
+) -> Figure:
     score_height = max(ROW_HEIGHT * len(layers.names), 1.2)
     figure = new_figure(_DIAGONAL_HEIGHT + score_height + 1.7)
     upper, lower = figure.subplots(2, height_ratios=[_DIAGONAL_HEIGHT, score_height])
     values = np.concatenate([[0.0], diagonal.values.ravel(), scores.values.ravel()])
-    colours = ColourScale.around(comparison.colours, values)
-    chosen_null = layers.null_of(comparison.chosen)
+    colours = ColourScale.around(quantity.colours, values)
+    chosen_null = layers.null_of(chosen)
     mesh = draw_heatmap(upper, diagonal, timeline, colours)
     draw_null_strip(upper, chosen_null, colours)
     label_indices(upper, len(diagonal.values))
     upper.set_ylabel("index i of the diagonal")
-    upper.set_title(f"{layers.label_of(comparison.chosen)} ({null_text(chosen_null)})")
+    upper.set_title(f"{layers.label_of(chosen)} ({null_text(chosen_null)})")
     timeline.apply(upper, diagonal.x, "")
     score_mesh = draw_heatmap(lower, scores, timeline, colours)
     draw_null_strip(lower, layers.nulls, colours)
@@ -93,6 +139,5 @@ def draw_comparison(comparison: Comparison, timeline: Timeline) -> Figure:
     )
     timeline.apply(lower, scores.x)
     shown = score_mesh if np.ma.is_masked(score_mesh.get_array()) else mesh
-    add_colour_bar(figure, [upper, lower], shown, comparison.quantity)
-    figure.suptitle(comparison.title)
+    add_colour_bar(figure, [upper, lower], shown, quantity.name)
     return figure

@@ -1,15 +1,15 @@
 """All figures of a folder of tables."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from specflow.errors import SpecflowError
 from specflow.figures.across import draw_across
-from specflow.figures.agreement import draw_agreement
-from specflow.figures.alignment import draw_alignment
 from specflow.figures.barriers import draw_barriers
+from specflow.figures.diagonals import AGREEMENT, ALIGNMENT, draw_diagonals
 from specflow.figures.effective_rank import draw_effective_rank
 from specflow.figures.end_agreement import draw_end_agreement
 from specflow.figures.grokking import draw_grokking
@@ -17,6 +17,7 @@ from specflow.figures.interpolation import draw_interpolation
 from specflow.figures.layers import matrices_of, pairs_of
 from specflow.figures.losses import draw_losses
 from specflow.figures.perturbation import draw_perturbation
+from specflow.figures.samples import draw_samples
 from specflow.figures.singular_values import draw_singular_values
 from specflow.figures.style import house_style, save
 from specflow.figures.tickets import draw_tickets
@@ -29,9 +30,9 @@ OF_EXPERIMENT: dict[str, _Draw] = {
     "losses": draw_losses,
     "singular_values": draw_singular_values,
     "effective_rank": draw_effective_rank,
-    "agreement": draw_agreement,
+    "agreement": partial(draw_diagonals, AGREEMENT),
 }
-OF_PAIRS: dict[str, _Draw] = {"alignment": draw_alignment}
+OF_PAIRS: dict[str, _Draw] = {"alignment": partial(draw_diagonals, ALIGNMENT)}
 OF_CONNECTION: dict[str, _Draw] = {
     "barriers": draw_barriers,
     "interpolation": draw_interpolation,
@@ -42,6 +43,7 @@ OF_RELATION: dict[str, tuple[str, _Draw]] = {
     "across": ("across", draw_across),
     "perturbed": ("perturbation", draw_perturbation),
 }
+OF_SAMPLES: dict[str, _Draw] = {"samples": draw_samples}
 
 
 def draw_all(tables_dir: Path, output_dir: Path, params: FiguresParams) -> list[Path]:
@@ -92,6 +94,9 @@ def _figures(
                 yield f"{name}_{connection}", draw(tables, connection, params)
     for experiment in tables["tickets"].distinct("experiment"):
         yield f"tickets_{experiment}", draw_tickets(tables, experiment, params)
+    for samples in tables["samples"].distinct("samples"):
+        for name, draw in OF_SAMPLES.items():
+            yield f"{name}_{samples}", draw(tables, samples, params)
     if params.grokking is not None:
         yield "grokking", draw_grokking(tables, params.grokking)
 

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from specflow.figures.baselines import baseline_keys, baselines, draw_baselines, metrics_in
 from specflow.figures.curves import draw_curve, joined, line_key, scale_ordinate
 from specflow.figures.grouping import Curve, curve
 from specflow.figures.style import DASHES, KEEP_COLOURS, new_figure
@@ -63,19 +64,31 @@ def variants_of(table: Table) -> list[Variant]:
     return variants
 
 
-def variant_keys(variants: Sequence[Variant]) -> list[Line2D]:
-    """Return the entries of a legend of three columns: full, top kept, bottom kept."""
+def nearest_to_half(variants: Sequence[Variant]) -> list[Variant]:
+    """Return full, and of several keep fractions the one nearest to one half."""
+    pruned = [variant.keep_fraction for variant in variants if variant.keep != "full"]
+    shown = {1.0, min(pruned, key=lambda fraction: abs(fraction - 0.5), default=1.0)}
+    return [variant for variant in variants if variant.keep_fraction in shown]
+
+
+def variant_keys(variants: Sequence[Variant], *others: Line2D) -> list[Line2D]:
+    """Return the entries of a legend: columns of full, top kept, bottom kept, and each other one.
+
+    Args:
+        variants: What `variants_of` returned.
+        *others: Further entries.
+    """
     num_fractions = max(1, len(variants) // 2)
-    keys = [line_key(variant.label, **variant.line) for variant in variants]
+    full, *pruned = (line_key(variant.label, **variant.line) for variant in variants)
     blanks = [line_key(" ", color="none") for _ in range(num_fractions - 1)]
-    return keys[:1] + blanks + keys[1:]
+    return [full, *blanks, *pruned, *(key for other in others for key in (other, *blanks))]
 
 
 def draw_losses(tables: Tables, experiment: str, params: FiguresParams) -> Figure:
     """Draw every metric (columns) on training and validation data (rows) against time.
 
     Mean and one standard deviation over seeds. The full model comes from the history where
-    pruning did not measure it.
+    pruning did not measure it. The baseline of a metric is a line in its panels.
 
     Args:
         tables: history and pruning are read.
@@ -87,7 +100,8 @@ def draw_losses(tables: Tables, experiment: str, params: FiguresParams) -> Figur
     """
     history = tables["history"].where(experiment=experiment)
     pruning = tables["pruning"].where(experiment=experiment)
-    metrics = history.distinct("metric")
+    metrics = metrics_in(history)
+    levels = {(m, split): baselines(history, m, split) for m in metrics for split in SPLITS}
     timeline = Timeline.of(params.of(experiment))
     variants = variants_of(pruning)
     figure = new_figure(height=1.2 + 2.1 * len(SPLITS))
@@ -98,13 +112,17 @@ def draw_losses(tables: Tables, experiment: str, params: FiguresParams) -> Figur
             for split in SPLITS
         }
         everything = list(chain(*curves.values()))
+        shared = [level for split in SPLITS for level in levels[metric, split]]
         for (split, own), axes in zip(curves.items(), column, strict=True):
-            scale_ordinate(axes, everything)
+            scale_ordinate(axes, everything + shared)
+            draw_baselines(axes, levels[metric, split])
             for variant, measured in zip(variants, own, strict=True):
                 draw_curve(axes, measured, **variant.line)
             axes.set_title(f"{split} {metric}")
             timeline.apply(axes, joined(everything), None if axes is column[-1] else "")
-    figure.legend(handles=variant_keys(variants), loc="outside lower center", ncols=3)
+    others = baseline_keys(levels.values())
+    handles = variant_keys(variants, *others)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3 + len(others))
     figure.suptitle(f"Losses and errors with SVD pruning: {experiment}")
     return figure
 

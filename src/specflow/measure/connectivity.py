@@ -26,10 +26,11 @@ from specflow.measure.evaluation import (
     Pruned,
     Variant,
     evaluate_changed,
+    final_weights,
     pruning_variants,
     variant_group,
 )
-from specflow.measure.views import matrix_of, to_tensors
+from specflow.measure.views import matrix_of
 from specflow.params.resolve import ConnectParams
 from specflow.params.tasks import RunParams, SpectraParams
 from specflow.spectra import (
@@ -42,7 +43,6 @@ from specflow.spectra import (
     singular_vector_agreement,
 )
 from specflow.tasks import load_task
-from specflow.trajectory import open_trajectory
 
 Weights = dict[str, Tensor]
 
@@ -108,7 +108,7 @@ class _End:
 
 class _Measurement:
     def __init__(self, job: ConnectionJob, device: torch.device) -> None:
-        self._job, self._device = job, device
+        self._job = job
         self._task = load_task(job.run, device)
         self._model = self._task.build_model()
         matrices = self._model.wiring.matrices
@@ -141,10 +141,7 @@ class _Measurement:
             report(1)
 
     def _end(self, path: Path) -> _End:
-        with open_trajectory(path) as branch:
-            branch.check_data(self._task.fingerprint)
-            arrays = {**branch.weights(-1), **branch.buffers(-1)}
-        weights = to_tensors(arrays, self._device)
+        weights = final_weights(path, self._task)
         pruned = Pruned(weights, self._model.wiring)
         sides, count = pruned.sides, self._job.params.spectra.diagonal_length
         factors = {

@@ -1,17 +1,20 @@
 """Loss and error of networks whose weights were changed by hand."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from torch import Tensor
 
 from specflow.interventions.svd_pruning import SpectrumPruner
+from specflow.measure.views import to_tensors
 from specflow.models import Network
 from specflow.models.wiring import Wiring
 from specflow.params.tasks import InterventionParams
 from specflow.spectra.decomposition import Side
 from specflow.tasks import Task
 from specflow.tasks.batch_norm import reestimate_on_training_data
+from specflow.trajectory import open_trajectory
 
 # A way of keeping a part of every spectrum: ("full", 1.0), ("top", 0.5), ("bottom", 0.5).
 Variant = tuple[Literal["full", "top", "bottom"], float]
@@ -29,6 +32,21 @@ def pruning_variants(params: InterventionParams) -> list[Variant]:
 def variant_group(variant: Variant) -> str:
     """Return the name of a variant's HDF5 group, for example "top/0.5"."""
     return f"{variant[0]}/{variant[1]}"
+
+
+def final_weights(path: Path, task: Task) -> dict[str, Tensor]:
+    """Return parameters and buffers by name of the last kept step, on the device of the data.
+
+    Args:
+        path: The trajectory.
+        task: The learning problem.
+
+    Raises:
+        SpecflowError: If the trajectory is broken, or was trained on other data than the task's.
+    """
+    with open_trajectory(path) as trajectory:
+        trajectory.check_data(task.fingerprint)
+        return to_tensors({**trajectory.weights(-1), **trajectory.buffers(-1)}, task.device)
 
 
 class Pruned:
@@ -67,7 +85,15 @@ class Pruned:
 def evaluate_changed(
     task: Task, model: Network, weights: Mapping[str, Tensor], params: InterventionParams
 ) -> dict[str, float]:
-    """Return the metrics of weights that training did not reach by itself.
+    """Return the metrics by `split/metric` of weights that were loaded as `load_changed` does."""
+    load_changed(task, model, weights, params)
+    return task.evaluate_all(model)
+
+
+def load_changed(
+    task: Task, model: Network, weights: Mapping[str, Tensor], params: InterventionParams
+) -> None:
+    """Give a network weights that training did not reach by itself.
 
     BatchNorm statistics are re-estimated on the first `batch_norm_samples` training samples.
 
@@ -76,10 +102,6 @@ def evaluate_changed(
         model: A network of the run's architecture; its weights are replaced.
         weights: Parameters and buffers by name.
         params: Number of samples for BatchNorm.
-
-    Returns:
-        Metrics by `split/metric`.
     """
     model.load_state_dict(dict(weights))
     reestimate_on_training_data(task, model, params.batch_norm_samples)
-    return task.evaluate_all(model)

@@ -39,7 +39,7 @@ from specflow.spectra import (
     singular_vector_agreement,
     stable_rank,
 )
-from specflow.spectra.side_by_side import one_blas_thread
+from specflow.threads import one_thread
 from specflow.trajectory import Trajectory, open_trajectory
 
 Row = dict[str, np.ndarray | float]
@@ -70,7 +70,7 @@ def measure_spectra(job: SpectraJob, report: Report, *, workers: int) -> None:
     with (
         open_trajectory(job.source) as trajectory,
         create(job.target, SPECTRA, {}) as file,
-        one_blas_thread(),
+        one_thread(),
     ):
         length = len(trajectory.steps)
         write(file, "step", np.array(trajectory.steps, dtype=np.int64))

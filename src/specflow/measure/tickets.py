@@ -33,7 +33,7 @@ from specflow.spectra import (
     normalized_effective_rank,
     singular_vector_agreement,
 )
-from specflow.spectra.side_by_side import one_blas_thread
+from specflow.threads import one_thread
 from specflow.trajectory import Trajectory, open_trajectory
 
 _ZERO = 1e-9  # of the largest singular value
@@ -84,7 +84,7 @@ def measure_ticket(job: TicketJob, report: Report, *, workers: int) -> None:
         open_trajectory(job.source) as source,
         open_trajectory(job.ticket) as ticket,
         create(job.target, TICKET, {}) as file,
-        one_blas_thread(),
+        one_thread(),
     ):
         write(file, "step", np.array(ticket.steps, dtype=np.int64))
         write(file, "epoch", np.array(ticket.epochs))

@@ -29,8 +29,8 @@ ALL, LAST = slice(None), slice(-1, None)
 class TransformerBlock(nn.Module):
     """A block with the parameters, names and initialization of `torch.nn.TransformerEncoderLayer`.
 
-    The same inputs at the same positions have the same keys and values: `from_table` and
-    `last_from_table` compute them once for each distinct input of a batch.
+    The same inputs at the same positions have the same keys and values: `from_table` computes
+    them once for each distinct input of a batch.
     """
 
     def __init__(self, params: TransformerParams) -> None:

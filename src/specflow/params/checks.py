@@ -8,6 +8,7 @@ from specflow.params.datasets import DatasetParams, TextDatasetParams
 from specflow.params.experiments import ExperimentParams
 from specflow.params.figures import FiguresParams
 from specflow.params.optimization import StepSchedule
+from specflow.params.samples import SampleParams
 from specflow.params.tickets import TicketParams
 
 
@@ -174,6 +175,38 @@ def check_ticket(
         f"experiments.{ticket.experiment}.checkpoints.split_steps = {list(kept)} "
         "(optimizer state is kept only there; declaring more means training again)"
     ]
+
+
+def check_sample(
+    name: str,
+    sample: SampleParams,
+    experiments: Mapping[str, ExperimentParams],
+    seeds: tuple[int, ...],
+) -> list[str]:
+    """Return what does not fit between a set of samples and its experiment.
+
+    Args:
+        name: Key of the set.
+        sample: The set.
+        experiments: All valid experiments.
+        seeds: The seeds that experiments are run with.
+
+    Returns:
+        One line an error.
+    """
+    experiment = experiments.get(sample.experiment)
+    if experiment is None:
+        return []  # reported as an unknown or faulty experiment already
+    problems = []
+    if not experiment.problem.is_generative:
+        fitting = [key for key, other in experiments.items() if other.problem.is_generative]
+        problems.append(
+            f"experiment: got {sample.experiment!r}, whose problem {experiment.problem.kind} has "
+            f"nothing to sample; expected one of {', '.join(fitting) or 'none: there are none'}"
+        )
+    if sample.run_seed not in seeds:
+        problems.append(f"run_seed: got {sample.run_seed}; expected one of seeds = {list(seeds)}")
+    return [f"samples.{name}.{problem}" for problem in problems]
 
 
 def check_figures(figures: FiguresParams, experiments: set[str]) -> list[str]:

@@ -14,6 +14,7 @@ from specflow.params.checks import (
     check_connection,
     check_experiment,
     check_figures,
+    check_sample,
     check_ticket,
 )
 from specflow.params.claims import ClaimsParams
@@ -22,6 +23,7 @@ from specflow.params.datasets import DatasetParams
 from specflow.params.errors import ParamsError, problems_of
 from specflow.params.experiments import ExperimentHead, ExperimentParams, merge
 from specflow.params.figures import FiguresParams
+from specflow.params.samples import SampleParams
 from specflow.params.tasks import TaskParams
 from specflow.params.tickets import TicketParams
 
@@ -36,6 +38,7 @@ class _File(Section):
     connections: dict[Name, ConnectionParams]
     tickets: dict[Name, TicketParams]
     claims: ClaimsParams
+    samples: dict[Name, SampleParams]
     figures: FiguresParams
 
 
@@ -116,9 +119,11 @@ def _cross_problems(raw: Any, experiments: Mapping[str, ExperimentParams]) -> li
         if experiment.dataset in datasets:
             problems += check_experiment(name, experiment, datasets[experiment.dataset])
     seeds = _valid({"all": {"seeds": raw.get("seeds")}}, "all", Seeds).get("seeds")
-    for name, connection in _valid(raw, "connections", ConnectionParams).items():
-        if seeds is not None:
+    if seeds is not None:
+        for name, connection in _valid(raw, "connections", ConnectionParams).items():
             problems += check_connection(name, connection, experiments, seeds)
+        for name, sample in _valid(raw, "samples", SampleParams).items():
+            problems += check_sample(name, sample, experiments, seeds)
     for name, ticket in _valid(raw, "tickets", TicketParams).items():
         problems += check_ticket(name, ticket, experiments)
     names = set(_items(raw, "experiments"))
@@ -134,7 +139,9 @@ def _cross_problems(raw: Any, experiments: Mapping[str, ExperimentParams]) -> li
 def _name_problems(raw: Any) -> list[str]:
     """Return the names that a section uses and another one does not have."""
     uses = [("experiments", "task", "tasks"), ("experiments", "dataset", "datasets")]
-    uses += [(section, "experiment", "experiments") for section in ("connections", "tickets")]
+    uses += [
+        (section, "experiment", "experiments") for section in ("connections", "tickets", "samples")
+    ]
     problems = []
     for section, key, target in uses:
         known = sorted(map(str, _items(raw, target)))

@@ -1,19 +1,23 @@
 """Problem sections of params.yaml: what is learned, and how the loss is made."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from specflow.params.base import Fraction, Positive, Section
 
 
-class ClassificationParams(Section):
+class _Problem(Section):
+    is_generative: ClassVar[bool] = False  # whether its networks can be sampled
+
+
+class ClassificationParams(_Problem):
     """Cross-entropy of one class for each sample; of a sequence, of the token that follows it."""
 
     kind: Literal["classification"]
 
 
-class DiffusionParams(Section):
+class DiffusionParams(_Problem):
     """Prediction of the noise in noised images (Ho et al. 2020), mean squared error.
 
     Attributes:
@@ -28,6 +32,7 @@ class DiffusionParams(Section):
     beta_start: Fraction
     beta_end: Fraction
     sigmoid_range: Positive
+    is_generative: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _noise_grows(self) -> "DiffusionParams":
@@ -39,13 +44,13 @@ class DiffusionParams(Section):
         return self
 
 
-class LanguageModellingParams(Section):
+class LanguageModellingParams(_Problem):
     """Cross-entropy of the next token at every position of a window of text."""
 
     kind: Literal["language_modelling"]
 
 
-class CtcParams(Section):
+class CtcParams(_Problem):
     """Transcripts of utterances, by connectionist temporal classification (Graves et al. 2006)."""
 
     kind: Literal["ctc"]

@@ -13,6 +13,7 @@ from specflow.params.datasets import DatasetParams
 from specflow.params.errors import problems_of
 from specflow.params.experiments import ExperimentParams
 from specflow.params.file import Params
+from specflow.params.samples import SampleParams
 from specflow.params.tasks import InterventionParams, RunParams, SpectraParams, TrainingParams
 from specflow.params.tickets import TicketParams
 from specflow.textfiles import write_text
@@ -98,6 +99,7 @@ class CollectParams(Section):
     experiments: dict[Name, Collected]
     connections: dict[Name, CollectedConnection]
     tickets: dict[Name, RetrainParams]
+    samples: dict[Name, SampleParams]
 
 
 def run_params(params: Params, name: str) -> RunParams:

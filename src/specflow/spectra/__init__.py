@@ -1,7 +1,7 @@
 """Spectra of weight matrices: decompositions, rank measures, agreement, alignment.
 
-Pure functions: tensors in, float64 tensors out, on CPU or CUDA; inputs are never changed. Nothing
-here needs the rest of specflow. Definitions follow Yunis et al. 2024 (arXiv 2408.11804).
+Pure functions: tensors in, float64 tensors out, on CPU or CUDA; inputs are never changed. Of the
+rest of specflow they need `threads` alone. Definitions follow Yunis et al. 2024 (arXiv 2408.11804).
 """
 
 from specflow.spectra.agreement import (

@@ -4,15 +4,15 @@ torch releases the interpreter lock in its kernels, and LAPACK gains little from
 own on matrices of this size; so two threads with a matrix each beat one matrix with two threads.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from specflow.spectra.decomposition import Decomposition, decompose
+from specflow.threads import one_thread
 
 K = TypeVar("K", bound=Hashable)
 R = TypeVar("R")
@@ -42,7 +42,7 @@ def map_matrices(
     if workers < 1:
         raise ValueError(f"workers is {workers}; expected 1 or more")
     largest_first = sorted(weights, key=lambda key: -weights[key].numel())
-    with one_blas_thread():
+    with one_thread():
         pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
         try:
             futures = {key: pool.submit(function, key, weights[key]) for key in largest_first}
@@ -65,21 +65,6 @@ def decompose_all(
         Decompositions in the order of `weights`.
     """
     return map_matrices(lambda _, weight: decompose(weight, count), weights, workers)
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Let torch use one thread, and as many as before at the end.
-
-    For many small products in a row: where other processes share the cores, waking and awaiting
-    a second thread for each takes many times as long as the product itself.
-    """
-    threads_before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads_before)
 
 
 def _result(key: Hashable, future: Future[R]) -> R:

@@ -8,6 +8,7 @@ from specflow.tables.connections import write_connection_tables
 from specflow.tables.growth import write_growth_tables
 from specflow.tables.reading import Tables
 from specflow.tables.runs import write_run_tables
+from specflow.tables.samples import write_sample_table
 from specflow.tables.summary import summarize
 from specflow.tables.tickets import write_ticket_tables
 from specflow.textfiles import write_text
@@ -26,5 +27,6 @@ def collect(params: CollectParams) -> None:
     write_growth_tables(paths.TABLES, params)
     write_connection_tables(paths.TABLES, params)
     write_ticket_tables(paths.TABLES, params)
+    write_sample_table(paths.TABLES, params)
     summary = summarize(Tables(paths.TABLES), params)
     write_text(paths.SUMMARY, json.dumps(summary, indent=2) + "\n")

@@ -10,13 +10,12 @@ from specflow.hdf5 import open_file
 from specflow.layouts import CONNECTION
 from specflow.lines import line_groups_of
 from specflow.params.resolve import CollectedConnection, CollectParams
-from specflow.tables.runs import Row, curves_in
+from specflow.tables.runs import KEEPS, Row, curves_in
 from specflow.tables.writing import write_table
 from specflow.trajectory import open_trajectory
 
 _LINE = ("connection", "relation", "trunks", "split_step", "split_epoch", "scale", "branches")
 _CURVE = ("split", "keep", "keep_fraction", "metric")
-_KEEPS = ("full", "top", "bottom")
 
 
 def write_connection_tables(folder: Path, params: CollectParams) -> None:
@@ -57,14 +56,14 @@ def _each_line(
 
 
 def _interpolation(alphas: list[float], line: h5py.Group) -> Iterator[Row]:
-    for keep, fraction, split, metric in curves_in(line["curves"], _KEEPS):
+    for keep, fraction, split, metric in curves_in(line["curves"], KEEPS):
         values = line["curves"][keep][fraction][split][metric][:].tolist()
         for alpha, value in zip(alphas, values, strict=True):
             yield (alpha, split, keep, float(fraction), metric, value)
 
 
 def _barriers(alphas: list[float], line: h5py.Group) -> Iterator[Row]:
-    for keep, fraction, split, metric in curves_in(line["curves"], _KEEPS):
+    for keep, fraction, split, metric in curves_in(line["curves"], KEEPS):
         barrier = line["curves"][keep][fraction][split][metric].attrs["barrier"]
         yield (split, keep, float(fraction), metric, float(barrier))
 

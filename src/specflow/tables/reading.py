@@ -18,6 +18,7 @@ _TEXT = frozenset(
     {
         *("experiment", "matrix", "pair", "label", "split", "metric", "keep"),
         *("connection", "relation", "trunks", "branches", "ticket", "kind"),
+        *("samples", "pixels"),
     }
 )
 

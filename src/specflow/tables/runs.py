@@ -11,6 +11,7 @@ from specflow import paths
 from specflow.hdf5 import open_file
 from specflow.layouts import PRUNING, SPECTRA
 from specflow.params.resolve import Collected, CollectParams
+from specflow.tables.baselines import is_baseline
 from specflow.tables.writing import Cell, write_table
 from specflow.trajectory import open_trajectory
 
@@ -25,6 +26,7 @@ MEASURES = (
     "frobenius_norm",
     "agreement_score",
 )
+KEEPS = ("full", "top", "bottom")
 _RUN = ("experiment", "seed", "step", "epoch")
 _DIAGONAL = ("step", "epoch", "index", "mean", "std")
 
@@ -95,14 +97,14 @@ def _alignment(experiment: str, seed: int) -> Iterator[Row]:
 def _pruning(experiment: str, seed: int) -> Iterator[Row]:
     with open_file(paths.pruning(experiment, seed), PRUNING) as file:
         times = times_of(file)
-        for keep, fraction, split, metric in curves_in(file, ("full", "top", "bottom")):
+        for keep, fraction, split, metric in curves_in(file, KEEPS):
             values = file[keep][fraction][split][metric][:].tolist()
             for time, value in zip(times, values, strict=True):
                 yield (experiment, seed, *time, split, keep, float(fraction), metric, value)
 
 
 def curves_in(group: h5py.Group, keeps: Iterable[str]) -> list[tuple[str, str, str, str]]:
-    """Return (keep, keep_fraction, split, metric) of every curve of a group.
+    """Return (keep, keep_fraction, split, metric) of every curve of a group but baselines.
 
     Args:
         group: Holds /<keep>/<keep_fraction>/<split>/<metric>.
@@ -117,6 +119,7 @@ def curves_in(group: h5py.Group, keeps: Iterable[str]) -> list[tuple[str, str, s
         for fraction in group[keep]
         for split in group[keep][fraction]
         for metric in group[keep][fraction][split]
+        if not is_baseline(metric)
     ]
 
 

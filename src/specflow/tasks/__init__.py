@@ -7,13 +7,13 @@ from torch import Tensor
 
 from specflow import datasets, paths
 from specflow.params.tasks import RunParams
-from specflow.tasks.base import SPLITS, Split, Task, batches
+from specflow.tasks.base import SPLITS, GenerativeTask, Split, Task, batches
 from specflow.tasks.classification import Classification
 from specflow.tasks.diffusion import Diffusion
 from specflow.tasks.language import LanguageModelling
 from specflow.tasks.speech import Speech
 
-__all__ = ["SPLITS", "Split", "Task", "batches", "build_task", "load_task"]
+__all__ = ["SPLITS", "Split", "Task", "GenerativeTask", "batches", "build_task", "load_task"]
 
 _KINDS: dict[str, type[Task]] = {
     "classification": Classification,

@@ -42,7 +42,12 @@ class Task(ABC):
             self.run.dataset.shape,
             last_position_only=self.last_position_only,
         )
-        return model.to(next(iter(self.data["train"].values())).device)
+        return model.to(self.device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the data lie, and networks compute."""
+        return next(iter(self.data["train"].values())).device
 
     def num_samples(self, split: Split) -> int:
         """Return the number of samples of a part."""
@@ -94,6 +99,24 @@ class Task(ABC):
             for split in SPLITS
             for name, value in self.evaluate(model, split).items()
         }
+
+
+class GenerativeTask(Task):
+    """A learning problem whose networks make new images like those that they were trained on."""
+
+    @abstractmethod
+    def sample(self, model: nn.Module, count: int, seed: int) -> Tensor:
+        """Return new images of shape (count, C, H, W), in the units of the training images.
+
+        Args:
+            model: The network; left in the mode in which it came.
+            count: Number of images.
+            seed: Seed of all chance; networks given the same seed are given the same chance.
+        """
+
+    @abstractmethod
+    def value_range(self) -> tuple[Tensor, Tensor]:
+        """Return the values of black and of full light in each channel, two of shape (C,)."""
 
 
 def batches(length: int, size: int) -> list[slice]:

@@ -21,8 +21,8 @@ class LanguageModelling(Task):
         """Return cross-entropy in nats per token (loss) and wrong next tokens (error).
 
         Losses of different tokenizers compare as `bits_per_byte`: the bits of all tokens over the
-        bytes of text that they stand for. `unigram_bits_per_byte` is the same of a model that
-        knows the shares of bytes in the training text alone; it does not depend on the network.
+        bytes of text that they stand for. `bits_per_byte_baseline` is the same of a predictor
+        that knows the shares of bytes in the training text alone, whatever the network.
         """
         logits, targets = self._predict(model, split, selection)
         # In float64 the logits of a large vocabulary would not fit; the sum over tokens does.
@@ -35,7 +35,7 @@ class LanguageModelling(Task):
             "loss": (loss, count),
             "error": (wrong, count),
             "bits_per_byte": (loss / math.log(2), num_bytes),
-            "unigram_bits_per_byte": (part["unigram_bits"][selection].sum(), num_bytes),
+            "bits_per_byte_baseline": (part["unigram_bits"][selection].sum(), num_bytes),
         }
 
     def observe(self, model: nn.Module, selection: Selection) -> None:
