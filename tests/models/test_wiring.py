@@ -110,3 +110,8 @@ def test_block_rejects_a_part_that_is_not_there(index):
 def test_block_rejects_a_length_that_it_does_not_divide():
     with pytest.raises(ValueError, match="dimension of 10 cannot be cut in 3"):
         Block(0, 3).slice_of(10)
+
+
+def test_inner_matrices_are_all_but_the_output_layers():
+    matrices = tuple(Matrix(View(name), name) for name in ("first", "middle", "out"))
+    assert chain(matrices).inner == ("first", "middle")
