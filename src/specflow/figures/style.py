@@ -16,6 +16,7 @@ WIDTH = 9.0  # inches; a README shows it at about 900 px, so 9 pt type is 12 px 
 
 KEEP_COLOURS = {"full": "#D55E00", "top": "#0072B2", "bottom": "#009E73"}
 SPLIT_COLOURS = {"train": "#222222", "validation": "#AA3377"}
+LABEL_COLOURS = {"true": "#332288", "random": "#C28A00"}
 NULL_COLOUR = "#777777"
 DASHES: tuple[LineStyleType, ...] = (
     "-",
@@ -68,6 +69,7 @@ EFFECTIVE_RANK_MAP = colormaps["viridis"]
 AGREEMENT_MAP = colormaps["magma"]
 ALIGNMENT_MAP = colormaps["cividis"]
 SPLIT_POINT_MAP = _part("YlGnBu", 0.35, 1.0)
+WEIGHT_DECAY_MAP = _part("BuPu", 0.35, 1.0)
 
 
 @contextmanager
