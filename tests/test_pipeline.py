@@ -106,7 +106,7 @@ def test_results_are_there_and_small(project):
     names = set(project.tracked())
     for table in ("history", "spectra", "alignment", "pruning", "barriers", "end_agreement"):
         assert f"results/tables/{table}.csv" in names
-    for figure in ("grokking", "effective_rank_digits_vgg", "barriers_digits_vgg"):
+    for figure in ("grokking", "effective_rank_digits_vgg", "barriers_digits_vgg", "errors"):
         assert f"results/figures/{figure}.png" in names
     tables = project.folder / "results" / "tables"
     assert sum(path.stat().st_size for path in tables.iterdir()) < 5_000_000

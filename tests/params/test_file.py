@@ -132,6 +132,8 @@ BAD_VALUES = [
     ("connections.digits_vgg.num_branches", 1, "connections.digits_vgg.num_branches", "2"),
     ("connections.digits_vgg.num_points", 2, "connections.digits_vgg.num_points", "3"),
     ("figures.grokking.experiments", ["gokking"], "figures.grokking.experiments", "grokking"),
+    ("figures.problems", ["digits_vgg", "gokking"], "figures.problems", "grokking"),
+    ("figures.problems", ["digits_vgg"] * 7, "figures.problems", "at most 6"),
     ("figures.experiments", {"vgg": {}}, "figures.experiments.vgg", "digits_vgg"),
     ("figures.color", "red", "figures.color", "unknown key"),
     ("extra", 1, "extra", "unknown key"),

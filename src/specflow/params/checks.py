@@ -138,6 +138,7 @@ def check_figures(figures: FiguresParams, experiments: set[str]) -> list[str]:
     named = [(f"experiments.{name}", name) for name in figures.experiments]
     if figures.grokking is not None:
         named += [("grokking.experiments", name) for name in figures.grokking.experiments]
+    named += [("problems", name) for name in figures.problems]
     return [
         f"figures.{path}: got {name!r}; expected one of {', '.join(sorted(experiments))}"
         for path, name in named
