@@ -1,8 +1,10 @@
 """Draw every figure from the tables."""
 
 from specflow import paths
+from specflow.executor import num_workers
 from specflow.figures.draw import draw_all
 from specflow.params.figures import FiguresParams
+from specflow.params.groups import Groups
 from specflow.params.resolve import read_config
 from specflow.stage import run_stage
 
@@ -10,7 +12,8 @@ from specflow.stage import run_stage
 def main() -> None:
     """Draw what the tables hold, as params.yaml says."""
     params = read_config(paths.FIGURES_CONFIG, FiguresParams)
-    draw_all(paths.TABLES, paths.FIGURES, params)
+    groups = read_config(paths.GROUPS_CONFIG, Groups)
+    draw_all(paths.TABLES, paths.FIGURES, params, groups, workers=num_workers())
 
 
 if __name__ == "__main__":

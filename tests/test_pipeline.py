@@ -116,7 +116,12 @@ def test_results_are_there_and_small(project):
     for table in (*tables, *of_tickets):
         assert f"results/tables/{table}.csv" in names
     of_vgg = ("effective_rank", "tickets", "barriers", "across", "perturbation")
-    for figure in ("grokking", "samples_digits_unet", *(f"{name}_digits_vgg" for name in of_vgg)):
+    for figure in (
+        "grokking",
+        "errors",
+        "samples_digits_unet",
+        *(f"{name}_digits_vgg" for name in of_vgg),
+    ):
         assert f"results/figures/{figure}.png" in names
     folder = project.folder / "results" / "tables"
     assert sum(path.stat().st_size for path in folder.iterdir()) < 5_000_000

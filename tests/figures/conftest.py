@@ -62,6 +62,8 @@ class World:
     samples: tuple[str, ...] = ()
     channels: int = 1
     num_images: int = 16
+    weight_decays: dict[str, float] = field(default_factory=dict)  # that lower norm and rank
+    random_labels: tuple[str, ...] = ()  # experiments that memorize
 
     def label(self, index: int) -> str:
         names = ["embedding", "block 1 attention in", "block 1 attention out", "block 1 MLP in"]
@@ -77,7 +79,7 @@ class World:
 
 def _rows_of_experiment(world: World, name: str) -> Iterable[tuple[str, Row]]:
     noise = np.random.default_rng(abs(hash_of(name)))
-    late = name != "grokking_no_decay"
+    late = name not in ("grokking_no_decay", *world.random_labels)
     for index in range(world.num_matrices):
         yield "matrices", (name, world.matrix(index), world.label(index), index, 64, 32, 0.004)
     for index in range(world.num_matrices - 1):
@@ -115,16 +117,18 @@ def _learning(world, name, seed, when, done, late, noise) -> Iterable[tuple[str,
 
 
 def _spectra(world, name, seed, when, done, late, noise) -> Iterable[tuple[str, Row]]:
+    shrunk = 1 / (1 + 3 * world.weight_decays.get(name, 0.0))
     for index in range(world.num_matrices):
         rank = 0.95 - (0.6 if late else 0.1) * done * (index + 3) / world.num_matrices / 1.4
-        rank += 0.01 * noise.normal()
+        rank = rank * (1 - done * (1 - shrunk)) + 0.01 * noise.normal()
         agreement: object = round(0.004 + 0.996 * done ** (1 + index / 3), 5)
         if world.undefined_agreement:
             agreement = ""
-        row = (rank * 32, rank, 0.5, 4.0, 0.3, 10.0, agreement)
+        norm = 10.0 * (1 - done * (1 - shrunk)) + 0.3 * noise.normal()
+        row = (rank * 32, rank, 0.5, 4.0, 0.3, norm, agreement)
         yield "spectra", (name, seed, *when, world.matrix(index), *row)
     for index in range(world.num_matrices - 1):
-        score = 0.08 + 0.3 * done * np.exp(-index) + 0.01 * noise.normal()
+        score = 0.08 + 0.3 * done * late * np.exp(-index) + 0.01 * noise.normal()
         yield "alignment", (name, seed, *when, world.pair(index), abs(score))
 
 

@@ -65,7 +65,7 @@ def test_unknown_names_are_refused_with_their_path(choose):
 
 
 def test_the_section_survives_json():
-    section = params(grokking=PANEL, experiments={"vgg": {"scale": "log"}}, dpi=100)
+    section = params(grokking=PANEL, experiments={"vgg": {"scale": "log"}}, problems=["vgg"])
     assert FiguresParams.model_validate_json(section.model_dump_json()) == section
 
 
@@ -80,6 +80,8 @@ def test_the_section_survives_json():
         {"experiments": {"vgg": {"matrix": ""}}},
         {"grokking": {**PANEL, "experiments": []}},
         {"grokking": {"experiments": ["grokking"]}},
+        {"problems": "grokking"},
+        {"problems": ["a", "b", "c", "d", "e", "f", "g"]},
     ],
     ids=str,
 )

@@ -5,9 +5,19 @@ import sys
 
 import pytest
 
+from specflow.errors import SpecflowError
 from specflow.figures.draw import draw_all
 from specflow.params.figures import FiguresParams
+from specflow.params.groups import Groups
 
+NO_GROUPS = Groups(weight_decay={}, labels={})
+DECAYS = {"none": 0.0, "grokking": 0.1, "strong": 1.0}
+GROUPS = Groups.model_validate(
+    {
+        "weight_decay": {"grokking": {"base": "grokking", "weight_decays": DECAYS}},
+        "labels": {"grokking": {"true_labels": "grokking", "random_labels": "memorizing"}},
+    }
+)
 PANEL = {
     "experiments": ["grokking", "grokking_no_decay"],
     "matrix": "layers.1.weight",
@@ -20,25 +30,29 @@ def params(**settings) -> FiguresParams:
     return FiguresParams.model_validate({"dpi": 60, **settings})
 
 
-def names(paths) -> set[str]:
-    return {path.stem for path in paths}
+def names(entries) -> set[str]:
+    return {entry.file.removesuffix(".png") for entry in entries}
 
 
 def test_every_figure_is_drawn_small_and_as_wide_as_a_readme(make_tables, tmp_path):
     experiments = ("grokking", "digits_vgg")
     panel = {**PANEL, "experiments": experiments}
     settings = params(
-        dpi=130, grokking=panel, experiments={"grokking": {"scale": "log", "x": "step"}}
+        dpi=130,
+        grokking=panel,
+        experiments={"grokking": {"scale": "log", "x": "step"}},
+        problems=experiments,
     )
     tables = make_tables(experiments=experiments, samples=("digits_unet",))
-    drawn = draw_all(tables, tmp_path / "figures", settings)
+    drawn = draw_all(tables, tmp_path / "figures", settings, NO_GROUPS)
     of_experiment = {"losses", "singular_values", "effective_rank", "agreement", "alignment"}
     expected = {f"{figure}_{name}" for figure in of_experiment for name in experiments}
     expected |= {"barriers_digits_vgg", "interpolation_digits_vgg", "end_agreement_digits_vgg"}
-    expected |= {"across_digits_vgg", "perturbation_digits_vgg"}
-    assert names(drawn) == expected | {"grokking", "samples_digits_unet"}
-    for path in drawn:
-        content = path.read_bytes()
+    expected |= {"across_digits_vgg", "perturbation_digits_vgg", "samples_digits_unet"}
+    expected |= {f"problems_{name}" for name in ("spectra", "pruning", "alignment", "agreement")}
+    assert names(drawn) == expected | {"grokking", "errors"}
+    for entry in drawn:
+        content = (tmp_path / "figures" / entry.file).read_bytes()
         (width,) = struct.unpack(">I", content[16:20])
         assert width == 1170
         assert len(content) < 200_000
@@ -54,8 +68,8 @@ def test_the_same_numbers_give_the_same_bytes_and_others_do_not(make_tables, tmp
             samples=("images",),
             num_images=count,
         )
-        drawn = draw_all(tables, tmp_path / run, settings)
-        return {path.name: path.read_bytes() for path in drawn}
+        drawn = draw_all(tables, tmp_path / run, settings, NO_GROUPS)
+        return {entry.file: (tmp_path / run / entry.file).read_bytes() for entry in drawn}
 
     everything = ({"grokking": "grokking"}, params(grokking={**PANEL, "experiments": ["grokking"]}))
     first = draw("first", 4, *everything)
@@ -78,19 +92,22 @@ def test_unusual_tables_are_drawn(make_tables, tmp_path, world):
     drawn = draw_all(
         make_tables(**settings),
         tmp_path / "figures",
-        params(experiments={"digits_vgg": {"scale": "log"}}),
+        params(experiments={"digits_vgg": {"scale": "log"}}, problems=["digits_vgg"]),
+        NO_GROUPS,
     )
-    assert len(drawn) == 10
+    assert len(drawn) == 15
 
 
 def test_without_lines_across_trunks_and_perturbed_ones_their_figures_are_not_drawn(
     make_tables, tmp_path
 ):
     world = {"experiments": ("digits_vgg",), "num_checkpoints": 3}
-    drawn = draw_all(make_tables(**world, across=False, scales=()), tmp_path / "none", params())
+    drawn = draw_all(
+        make_tables(**world, across=False, scales=()), tmp_path / "none", params(), NO_GROUPS
+    )
     assert names(drawn) & {"across_digits_vgg", "perturbation_digits_vgg"} == set()
     assert "barriers_digits_vgg" in names(drawn)
-    drawn = draw_all(make_tables(**world, across=False), tmp_path / "one", params())
+    drawn = draw_all(make_tables(**world, across=False), tmp_path / "one", params(), NO_GROUPS)
     assert names(drawn) & {"across_digits_vgg", "perturbation_digits_vgg"} == {
         "perturbation_digits_vgg"
     }
@@ -100,9 +117,9 @@ def test_without_connections_nothing_of_connections_is_read(make_tables, tmp_pat
     tables = make_tables(connections={}, experiments=("digits_vgg",), num_checkpoints=4)
     for name in ("barriers", "interpolation", "end_agreement"):
         (tables / f"{name}.csv").unlink()
-    drawn = draw_all(tables, tmp_path / "figures", params())
+    drawn = draw_all(tables, tmp_path / "figures", params(), NO_GROUPS)
     assert names(drawn) & {"barriers_digits_vgg", "interpolation_digits_vgg"} == set()
-    assert len(drawn) == 5
+    assert len(drawn) == 6
 
 
 def test_an_experiment_without_pairs_has_no_alignment_figure(make_tables, tmp_path):
@@ -110,10 +127,14 @@ def test_an_experiment_without_pairs_has_no_alignment_figure(make_tables, tmp_pa
     for name in ("pairs", "alignment", "alignment_diagonal"):
         table = tables / f"{name}.csv"
         table.write_text(table.read_text().splitlines()[0] + "\n")
-    drawn = draw_all(tables, tmp_path / "figures", params())
+    drawn = draw_all(tables, tmp_path / "figures", params(problems=["digits_vgg"]), NO_GROUPS)
     assert names(drawn) == {
-        f"{name}_digits_vgg"
-        for name in ("losses", "singular_values", "effective_rank", "agreement")
+        "errors",
+        *(f"problems_{name}" for name in ("spectra", "pruning", "agreement")),
+        *(
+            f"{name}_digits_vgg"
+            for name in ("losses", "singular_values", "effective_rank", "agreement")
+        ),
     }
 
 
@@ -125,6 +146,7 @@ def test_an_experiment_without_pairs_has_no_alignment_figure(make_tables, tmp_pa
             "'absent'; the tables have digits_vgg",
         ),
         ({"experiments": {"absent": {}}}, "'absent'"),
+        ({"problems": ["digits_vgg", "absent"]}, "'absent'"),
         ({"experiments": {"digits_vgg": {"matrix": "w"}}}, "digits_vgg.matrix: got 'w'; expected"),
         ({"experiments": {"digits_vgg": {"pair": "a -> b"}}}, "digits_vgg.pair: got 'a -> b'"),
         (
@@ -138,15 +160,42 @@ def test_names_that_the_tables_lack_are_refused_before_anything_is_written(
 ):
     tables = make_tables(experiments=("digits_vgg",), num_checkpoints=3)
     with pytest.raises(ValueError, match=message):
-        draw_all(tables, tmp_path / "figures", params(**settings))
+        draw_all(tables, tmp_path / "figures", params(**settings), NO_GROUPS)
     assert not (tmp_path / "figures").exists()
+
+
+def test_groups_of_other_tables_are_refused(make_tables, tmp_path):
+    tables = make_tables(experiments=("grokking",), connections={}, num_checkpoints=3)
+    with pytest.raises(ValueError, match="'memorizing'; the tables have grokking"):
+        draw_all(tables, tmp_path / "figures", params(), GROUPS)
+    assert not (tmp_path / "figures").exists()
+
+
+def test_groups_have_figures_and_workers_change_no_byte(make_tables, tmp_path):
+    experiments = (*DECAYS, "memorizing")
+    tables = make_tables(experiments=experiments, connections={}, num_checkpoints=4)
+    settings = params(problems=["grokking", "none"])
+    alone = draw_all(tables, tmp_path / "alone", settings, GROUPS)
+    assert names(alone) >= {"weight_decay_grokking", "labels_grokking"}
+    together = draw_all(tables, tmp_path / "together", settings, GROUPS, workers=2)
+    assert together == alone
+    for entry in alone:
+        one, other = (tmp_path / run / entry.file for run in ("alone", "together"))
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_broken_table_ends_a_worker_with_its_name(make_tables, tmp_path):
+    tables = make_tables(experiments=("grokking",), connections={}, num_checkpoints=3)
+    (tables / "history.csv").write_text("experiment,split\n")
+    with pytest.raises(SpecflowError, match=r"history\.csv has no column"):
+        draw_all(tables, tmp_path / "figures", params(), NO_GROUPS, workers=2)
 
 
 def test_a_missing_table_is_named(make_tables, tmp_path):
     tables = make_tables(experiments=("digits_vgg",), num_checkpoints=3)
     (tables / "matrices.csv").unlink()
     with pytest.raises(ValueError, match=r"matrices\.csv"):
-        draw_all(tables, tmp_path / "figures", params())
+        draw_all(tables, tmp_path / "figures", params(), NO_GROUPS)
 
 
 def test_drawing_imports_neither_torch_nor_pyplot():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from specflow.figures.grouping import curve, grid
+from specflow.figures.grouping import curve, final_values, grid
 from specflow.tables.reading import Table
 
 
@@ -83,3 +83,13 @@ def test_grid_has_the_rows_asked_for_in_their_order():
     x, values = grid(rows, "matrix", ["b", "a"], "epoch", "value")
     np.testing.assert_array_equal(x, [0, 1, 2])
     np.testing.assert_array_equal(values, [[2.0, np.nan, np.nan], [3.0, np.nan, 3.0]])
+
+
+def test_final_values_are_means_over_the_rows_of_each_seed_at_the_last_step():
+    rows = table(
+        seed=[0, 0, 1, 1, 0, 0, 1, 1, 2],
+        step=[0, 0, 0, 0, 9, 9, 9, 9, 9],
+        score=[7.0, 7.0, 7.0, 7.0, 1.0, 2.0, np.nan, 4.0, np.nan],
+    )
+    np.testing.assert_array_equal(final_values(rows, "score"), [1.5, 4.0])
+    assert len(final_values(rows.where(seed=5), "score")) == 0

@@ -7,6 +7,7 @@ from specflow.figures.draw import draw_all
 from specflow.figures.style import KIND_LOOKS
 from specflow.figures.tickets import draw_tickets
 from specflow.params.figures import FiguresParams
+from specflow.params.groups import Groups
 from specflow.tables.reading import Tables
 
 KINDS = ("magnitude", "random", "reinitialized")
@@ -94,9 +95,10 @@ def test_rewind_steps_are_named_where_there_are_several(world):
 def test_every_source_has_a_figure_and_no_other_experiment(make_tables, tmp_path):
     settings = {"connections": {}, "num_checkpoints": 4, "num_matrices": 2, "fractions": ()}
     tables = make_tables(experiments=("digits_vgg", "grokking"), tickets=TICKETS, **settings)
-    drawn = draw_all(tables, tmp_path / "figures", FiguresParams(dpi=50))
-    names = [path.stem for path in drawn if path.stem.startswith("tickets")]
-    assert names == ["tickets_digits_vgg"]
+    groups = Groups(weight_decay={}, labels={})
+    drawn = draw_all(tables, tmp_path / "figures", FiguresParams(dpi=50), groups)
+    names = [entry.subject for entry in drawn if entry.kind == "tickets"]
+    assert names == ["digits_vgg"]
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,8 @@ BAD_VALUES = [
     ("tickets.digits_random.rewind_step", 3, "tickets.digits_random.rewind_step", "training again"),
     ("tickets.digits_random.seed", 0, "tickets.digits_random.seed", "unknown key"),
     ("figures.grokking.experiments", ["gokking"], "figures.grokking.experiments", "grokking"),
+    ("figures.problems", ["digits_vgg", "gokking"], "figures.problems", "grokking"),
+    ("figures.problems", ["digits_vgg"] * 7, "figures.problems", "at most 6"),
     ("figures.experiments", {"vgg": {}}, "figures.experiments.vgg", "digits_vgg"),
     ("figures.color", "red", "figures.color", "unknown key"),
     ("claims.confidence", 95, "claims.confidence", "less than 1"),

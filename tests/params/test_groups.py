@@ -32,8 +32,8 @@ def test_experiments_that_differ_in_weight_decay_alone_are_a_series(groups):
     found = groups(strong=vgg(1e-1), none=vgg(0.0), longer=vgg(1e-2, num_epochs=3)).weight_decay
     assert list(found) == ["digits_vgg"]
     series = found["digits_vgg"]
-    assert list(series.weight_decays) == ["none", "digits_vgg", "strong"]
-    assert list(series.weight_decays.values()) == [0.0, 1e-4, 1e-1]
+    assert series.weight_decays == {"digits_vgg": 1e-4, "strong": 1e-1, "none": 0.0}
+    assert series.ascending == ["none", "digits_vgg", "strong"]
     assert series.variants == {"none", "strong"}
 
 

@@ -47,6 +47,12 @@ def test_a_table_may_have_no_rows(write):
     assert table.numbers("value").dtype == np.float64
 
 
+def test_among_keeps_the_rows_with_one_of_the_values(write):
+    table = read_table(write("pair,value\na,1\nb,2\nc,3\nb,4\n"))
+    assert table.among("pair", ["c", "b"]).numbers("value").tolist() == [2, 3, 4]
+    assert len(table.among("pair", [])) == 0
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.typing import ColorType
 
 from specflow.figures.grouping import Curve
+from specflow.figures.style import NULL_COLOUR
 from specflow.tables.reading import Numbers
 
 _LOG_SPREAD = 20.0
@@ -51,6 +52,20 @@ def scale_ordinate(axes: Axes, curves: Iterable[Curve]) -> None:
         axes.set_ylim(low / 1.4, high * 1.4)
     elif low >= 0:
         axes.set_ylim(-0.03 * (high or 1), (high or 1) * 1.05)
+
+
+def draw_null_line(axes: Axes, nulls: Numbers, drawn: Numbers) -> None:
+    """Draw the mean null level of scores, and set the vertical axis to reach from 0 past both.
+
+    Args:
+        axes: Where to draw.
+        nulls: Null levels, shape (rows,); NaN where it is not defined.
+        drawn: All scores on the axes, shape (scores,).
+    """
+    null = float(np.mean(nulls[np.isfinite(nulls)])) if np.isfinite(nulls).any() else 0.0
+    if null > 0:
+        axes.axhline(null, color=NULL_COLOUR, linestyle="--", linewidth=1.2)
+    axes.set_ylim(0, 1.1 * np.max(drawn, initial=null) or 1.0)
 
 
 def line_key(label: str, color: ColorType, **line: Any) -> Line2D:

@@ -1,6 +1,6 @@
 """Agreement and alignment of singular vectors: one diagonal in full, and the scores of all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ from specflow.figures.layers import Layers, matrices_of, pairs_of
 from specflow.figures.style import AGREEMENT_MAP, ALIGNMENT_MAP, new_figure
 from specflow.figures.timeline import Timeline
 from specflow.params.figures import FiguresParams, chosen_matrix, chosen_pair
-from specflow.tables.reading import Table, Tables
+from specflow.tables.reading import Numbers, Table, Tables
 
 _DIAGONAL_HEIGHT = 1.9  # inches
 
@@ -82,6 +82,59 @@ def diagonal_grid(table: Table, timeline: Timeline) -> Grid:
     return grid(table, "index", indices, timeline.column, "mean")
 
 
+@dataclass(frozen=True)
+class Directions:
+    """A quantity of one experiment, means over seeds.
+
+    Attributes:
+        experiment: Its name.
+        layers: All matrices or pairs.
+        chosen: The one whose diagonal is shown.
+        timeline: The horizontal axis.
+        diagonal: Of the chosen one.
+        scores: Of all.
+    """
+
+    experiment: str
+    layers: Layers
+    chosen: str
+    timeline: Timeline
+    diagonal: Grid
+    scores: Grid
+
+    @property
+    def chosen_null(self) -> Numbers:
+        """Null level of the chosen one, shape (1,)."""
+        return self.layers.null_of(self.chosen)
+
+
+def directions_of(
+    quantity: Quantity, tables: Tables, experiment: str, params: FiguresParams
+) -> Directions:
+    """Return a quantity of one experiment.
+
+    Args:
+        quantity: What is compared.
+        tables: matrices or pairs, diagonals and scores are read.
+        experiment: One that has matrices or pairs.
+        params: The figures section.
+    """
+    layers, timeline = quantity.layers(tables, experiment), Timeline.of(params.of(experiment))
+    chosen = quantity.choose(params, experiment, layers.names)
+    every_diagonal = tables[f"{quantity.name}_diagonal"].where(experiment=experiment)
+    diagonal = diagonal_grid(every_diagonal.where(**{quantity.subject: chosen}), timeline)
+    rows = tables[quantity.scores].where(experiment=experiment)
+    column = f"{quantity.name}_score"
+    scores = grid(rows, quantity.subject, layers.names, timeline.column, column)
+    return Directions(experiment, layers, chosen, timeline, diagonal, scores)
+
+
+def values_of(shown: Iterable[Directions]) -> Numbers:
+    """Return 0 and everything that is drawn, shape (values,): the range of a common scale."""
+    grids = (part.values.ravel() for one in shown for part in (one.diagonal, one.scores))
+    return np.concatenate([[0.0], *grids])
+
+
 def draw_diagonals(
     quantity: Quantity, tables: Tables, experiment: str, params: FiguresParams
 ) -> Figure:
@@ -99,45 +152,26 @@ def draw_diagonals(
     Returns:
         The figure.
     """
-    layers, timeline = quantity.layers(tables, experiment), Timeline.of(params.of(experiment))
-    chosen = quantity.choose(params, experiment, layers.names)
-    every_diagonal = tables[f"{quantity.name}_diagonal"].where(experiment=experiment)
-    diagonal = diagonal_grid(every_diagonal.where(**{quantity.subject: chosen}), timeline)
-    rows = tables[quantity.scores].where(experiment=experiment)
-    column = f"{quantity.name}_score"
-    scores = grid(rows, quantity.subject, layers.names, timeline.column, column)
-    figure = _draw(quantity, layers, chosen, diagonal, scores, timeline)
-    figure.suptitle(f"{quantity.title}: {experiment}")
-    return figure
-
-
-def _draw(
-    quantity: Quantity,
-    layers: Layers,
-    chosen: str,
-    diagonal: Grid,
-    scores: Grid,
-    timeline: Timeline,
-) -> Figure:
+    shown = directions_of(quantity, tables, experiment, params)
+    layers = shown.layers
     score_height = max(ROW_HEIGHT * len(layers.names), 1.2)
     figure = new_figure(_DIAGONAL_HEIGHT + score_height + 1.7)
     upper, lower = figure.subplots(2, height_ratios=[_DIAGONAL_HEIGHT, score_height])
-    values = np.concatenate([[0.0], diagonal.values.ravel(), scores.values.ravel()])
-    colours = ColourScale.around(quantity.colours, values)
-    chosen_null = layers.null_of(chosen)
-    mesh = draw_heatmap(upper, diagonal, timeline, colours)
-    draw_null_strip(upper, chosen_null, colours)
-    label_indices(upper, len(diagonal.values))
+    colours = ColourScale.around(quantity.colours, values_of([shown]))
+    mesh = draw_heatmap(upper, shown.diagonal, shown.timeline, colours)
+    draw_null_strip(upper, shown.chosen_null, colours)
+    label_indices(upper, len(shown.diagonal.values))
     upper.set_ylabel("index i of the diagonal")
-    upper.set_title(f"{layers.label_of(chosen)} ({null_text(chosen_null)})")
-    timeline.apply(upper, diagonal.x, "")
-    score_mesh = draw_heatmap(lower, scores, timeline, colours)
+    upper.set_title(f"{layers.label_of(shown.chosen)} ({null_text(shown.chosen_null)})")
+    shown.timeline.apply(upper, shown.diagonal.x, "")
+    score_mesh = draw_heatmap(lower, shown.scores, shown.timeline, colours)
     draw_null_strip(lower, layers.nulls, colours)
     label_rows(lower, layers.labels)
     lower.set_title(
         f"score: mean of the first entries of every diagonal ({null_text(layers.nulls)})"
     )
-    timeline.apply(lower, scores.x)
-    shown = score_mesh if np.ma.is_masked(score_mesh.get_array()) else mesh
-    add_colour_bar(figure, [upper, lower], shown, quantity.name)
+    shown.timeline.apply(lower, shown.scores.x)
+    masked = np.ma.is_masked(score_mesh.get_array())
+    add_colour_bar(figure, [upper, lower], score_mesh if masked else mesh, quantity.name)
+    figure.suptitle(f"{quantity.title}: {experiment}")
     return figure

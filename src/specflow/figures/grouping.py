@@ -70,6 +70,22 @@ def grid(table: Table, rows: str, names: Sequence[str | float], x: str, value: s
     return Grid(xs, _mean_by(table.numbers(value)[known], row[known], at[known], shape))
 
 
+def final_values(table: Table, value: str) -> Numbers:
+    """Return a value at the last step by seed, the mean over each seed's rows.
+
+    Args:
+        table: Rows of one experiment.
+        value: Column of the value; cells that are not finite are left out.
+
+    Returns:
+        Shape (seeds,), without the seeds that have none.
+    """
+    rows = table.where(step=np.max(table.numbers("step"), initial=0))
+    num_seeds, seeds = _codes(rows, ["seed"])
+    means = _mean_by(rows.numbers(value), seeds, np.zeros_like(seeds), (num_seeds, 1))[:, 0]
+    return means[np.isfinite(means)]
+
+
 def _codes(table: Table, columns: Sequence[str]) -> tuple[int, np.ndarray]:
     code = np.zeros(len(table), dtype=int)
     for name in columns:

@@ -50,14 +50,14 @@ class Variant:
         }
 
 
-def variants_of(table: Table) -> list[Variant]:
-    """Return the variants in a table of pruned models: full, then top, then bottom kept.
+def variants_of(*tables: Table) -> list[Variant]:
+    """Return the variants in tables of pruned models: full, then top, then bottom kept.
 
     Args:
-        table: With the columns keep and keep_fraction.
+        *tables: With the columns keep and keep_fraction.
     """
-    pruned = table.numbers("keep_fraction")[table.column("keep") != "full"]
-    fractions = np.unique(pruned)[::-1].tolist()
+    pruned = [rows.numbers("keep_fraction")[rows.column("keep") != "full"] for rows in tables]
+    fractions = np.unique(np.concatenate(pruned))[::-1].tolist()
     variants = [Variant("full", 1.0, 0)]
     for keep in ("top", "bottom"):
         variants += [Variant(keep, fraction, rank) for rank, fraction in enumerate(fractions)]
@@ -108,7 +108,7 @@ def draw_losses(tables: Tables, experiment: str, params: FiguresParams) -> Figur
     panels = figure.subplots(len(SPLITS), len(metrics), sharex=True, sharey="col", squeeze=False)
     for metric, column in zip(metrics, panels.T, strict=True):
         curves = {
-            split: _curves(history, pruning, variants, timeline, split=split, metric=metric)
+            split: variant_curves(history, pruning, variants, timeline, split=split, metric=metric)
             for split in SPLITS
         }
         everything = list(chain(*curves.values()))
@@ -127,14 +127,26 @@ def draw_losses(tables: Tables, experiment: str, params: FiguresParams) -> Figur
     return figure
 
 
-def _curves(
+def variant_curves(
     history: Table, pruning: Table, variants: list[Variant], timeline: Timeline, **panel: str
 ) -> list[Curve]:
-    pruning = pruning.where(**panel)
-    curves = []
-    for variant in variants:
-        rows = pruning.where(keep=variant.keep, keep_fraction=variant.keep_fraction)
-        if variant.keep == "full" and len(rows) == 0:
-            rows = history.where(**panel)
-        curves.append(curve(rows, timeline.column, "value", ["seed"]))
-    return curves
+    """Return a curve of each variant, an empty one where it was not measured.
+
+    Args:
+        history: Rows of one experiment.
+        pruning: Rows of the same experiment.
+        variants: Whose curves.
+        timeline: Which column is time.
+        **panel: Split and metric.
+    """
+    history, pruning = history.where(**panel), pruning.where(**panel)
+    return [
+        curve(variant_rows(history, pruning, variant), timeline.column, "value", ["seed"])
+        for variant in variants
+    ]
+
+
+def variant_rows(history: Table, pruning: Table, variant: Variant) -> Table:
+    """Return the rows of a variant, of the full model from the history if pruning has none."""
+    rows = pruning.where(keep=variant.keep, keep_fraction=variant.keep_fraction)
+    return history if variant.keep == "full" and len(rows) == 0 else rows

@@ -16,13 +16,16 @@ from specflow.params.figures import FiguresParams, chosen_matrix
 from specflow.tables.reading import Table, Tables
 
 
-def draw_evolution(axes: Axes, table: Table, timeline: Timeline) -> ScalarMappable:
+def draw_evolution(
+    axes: Axes, table: Table, timeline: Timeline, last: int | None = None
+) -> ScalarMappable:
     """Draw a line for each singular value with a band of one standard deviation.
 
     Args:
         axes: Where to draw; its vertical axis is set to the range of the lines.
         table: Rows of singular_values.csv of one matrix of one experiment.
         timeline: The horizontal axis; it is left to the caller to apply and label it.
+        last: Index at which the colours end; None means that of the last singular value.
 
     Returns:
         The colours of the lines by index from 1, on a log scale since the first few matter most.
@@ -30,7 +33,7 @@ def draw_evolution(axes: Axes, table: Table, timeline: Timeline) -> ScalarMappab
     indices = np.unique(table.numbers("index")).tolist()
     x, mean = grid(table, "index", indices, timeline.column, "mean")
     std = grid(table, "index", indices, timeline.column, "std").values
-    colours = ScalarMappable(LogNorm(1, max(len(indices), 2)), SINGULAR_INDEX_MAP)
+    colours = ScalarMappable(LogNorm(1, max(last or len(indices), 2)), SINGULAR_INDEX_MAP)
     rgba = colours.to_rgba(np.array(indices))
     lower, upper = mean - std, mean + std
     bands = [

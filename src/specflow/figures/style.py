@@ -22,6 +22,7 @@ KIND_LOOKS = {
     "random": ("#0072B2", "s"),
     "reinitialized": ("#009E73", "x"),
 }
+LABEL_COLOURS = {"true": "#332288", "random": "#C28A00"}
 NULL_COLOUR = "#777777"
 DASHES: tuple[LineStyleType, ...] = (
     "-",
@@ -76,6 +77,7 @@ EFFECTIVE_RANK_MAP = colormaps["viridis"]
 AGREEMENT_MAP = colormaps["magma"]
 ALIGNMENT_MAP = colormaps["cividis"]
 SPLIT_POINT_MAP = _part("YlGnBu", 0.35, 1.0)
+WEIGHT_DECAY_MAP = _part("BuPu", 0.35, 1.0)
 
 
 @contextmanager

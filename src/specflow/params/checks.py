@@ -222,6 +222,7 @@ def check_figures(figures: FiguresParams, experiments: set[str]) -> list[str]:
     named = [(f"experiments.{name}", name) for name in figures.experiments]
     if figures.grokking is not None:
         named += [("grokking.experiments", name) for name in figures.grokking.experiments]
+    named += [("problems", name) for name in figures.problems]
     return _unknown("figures", named, experiments)
 
 

@@ -15,11 +15,16 @@ class DecaySeries(Section):
 
     Attributes:
         base: The experiment with the weight decay of its task, or else the first one declared.
-        weight_decays: Weight decay of every experiment, ascending.
+        weight_decays: Weight decay of every experiment.
     """
 
     base: Name
     weight_decays: dict[Name, NonNegative]
+
+    @property
+    def ascending(self) -> list[str]:
+        """All experiments by weight decay (the order of keys is lost in a config file)."""
+        return sorted(self.weight_decays, key=lambda name: (self.weight_decays[name], name))
 
     @property
     def variants(self) -> set[str]:
@@ -44,6 +49,13 @@ class Groups(Section):
 
     weight_decay: dict[Name, DecaySeries]
     labels: dict[Name, LabelPair]
+
+    @property
+    def experiments(self) -> set[str]:
+        """All experiments that some comparison shows."""
+        in_series = {name for series in self.weight_decay.values() for name in series.weight_decays}
+        pairs = self.labels.values()
+        return in_series | {name for p in pairs for name in (p.true_labels, p.random_labels)}
 
     @property
     def variants(self) -> set[str]:
@@ -93,8 +105,7 @@ def _series(params: Params, family: list[str]) -> DecaySeries | None:
         return None
     own = params.tasks[params.experiments[family[0]].task].optimizer.weight_decay
     base = next((name for name in family if decays[name] == own), family[0])
-    ascending = sorted(family, key=decays.__getitem__)
-    return DecaySeries(base=base, weight_decays={name: decays[name] for name in ascending})
+    return DecaySeries(base=base, weight_decays=decays)
 
 
 def _label_pairs(params: Params) -> list[LabelPair]:

@@ -1,7 +1,7 @@
 """The tidy tables as columns of text and of numbers."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -72,6 +72,11 @@ class Table:
             several = isinstance(value, tuple)
             chosen &= np.isin(self.column(name), value) if several else self.column(name) == value
         return Table(self.name, {name: column[chosen] for name, column in self.columns.items()})
+
+    def among(self, column: str, values: Sequence[str]) -> "Table":
+        """Return the rows whose column has one of these values."""
+        chosen = np.isin(self.column(column), values)
+        return Table(self.name, {name: cells[chosen] for name, cells in self.columns.items()})
 
 
 def read_table(path: Path) -> Table:
