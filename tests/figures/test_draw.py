@@ -20,8 +20,8 @@ def params(**settings) -> FiguresParams:
     return FiguresParams.model_validate({"dpi": 60, **settings})
 
 
-def names(paths) -> set[str]:
-    return {path.stem for path in paths}
+def names(entries) -> set[str]:
+    return {entry.file.removesuffix(".png") for entry in entries}
 
 
 def test_every_figure_is_drawn_small_and_as_wide_as_a_readme(make_tables, tmp_path):
@@ -35,8 +35,8 @@ def test_every_figure_is_drawn_small_and_as_wide_as_a_readme(make_tables, tmp_pa
     expected = {f"{figure}_{name}" for figure in of_experiment for name in experiments}
     expected |= {"barriers_digits_vgg", "interpolation_digits_vgg", "end_agreement_digits_vgg"}
     assert names(drawn) == expected | {"grokking"}
-    for path in drawn:
-        content = path.read_bytes()
+    for entry in drawn:
+        content = (tmp_path / "figures" / entry.file).read_bytes()
         (width,) = struct.unpack(">I", content[16:20])
         assert width == 1170
         assert len(content) < 200_000
@@ -51,13 +51,27 @@ def test_the_same_numbers_give_the_same_bytes_and_others_do_not(make_tables, tmp
             splits=(0, count),
         )
         drawn = draw_all(tables, tmp_path / run, settings)
-        return {path.name: path.read_bytes() for path in drawn}
+        return {entry.file: (tmp_path / run / entry.file).read_bytes() for entry in drawn}
 
     everything = ({"grokking": "grokking"}, params(grokking={**PANEL, "experiments": ["grokking"]}))
     first = draw("first", 4, *everything)
     assert draw("second", 4, *everything) == first
     other = draw("other", 5, {}, params())
     assert all(first[name] != content for name, content in other.items())
+
+
+def test_every_figure_says_its_kind_subject_and_title(make_tables, tmp_path):
+    settings = params(grokking={**PANEL, "experiments": ["grokking"]})
+    tables = make_tables(
+        num_checkpoints=4, experiments=("grokking",), connections={"grokking": "grokking"}
+    )
+    drawn = {entry.file: entry for entry in draw_all(tables, tmp_path / "figures", settings)}
+    rank = drawn["effective_rank_grokking.png"]
+    assert (rank.kind, rank.subject) == ("effective_rank", "grokking")
+    barriers = drawn["end_agreement_grokking.png"]
+    assert (barriers.kind, barriers.subject) == ("end_agreement", "grokking")
+    assert drawn["grokking.png"].subject is None
+    assert all(entry.title for entry in drawn.values())
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from specflow.figures.barriers import draw_barriers
 from specflow.figures.effective_rank import draw_effective_rank
 from specflow.figures.end_agreement import draw_end_agreement
 from specflow.figures.grokking import draw_grokking
+from specflow.figures.index import FigureEntry
 from specflow.figures.interpolation import draw_interpolation
 from specflow.figures.layers import matrices_of, pairs_of
 from specflow.figures.losses import draw_losses
@@ -36,7 +37,7 @@ OF_CONNECTION: dict[str, _Draw] = {
 }
 
 
-def draw_all(tables_dir: Path, output_dir: Path, params: FiguresParams) -> list[Path]:
+def draw_all(tables_dir: Path, output_dir: Path, params: FiguresParams) -> list[FigureEntry]:
     """Draw every figure of every experiment and connection that the tables have.
 
     Args:
@@ -45,7 +46,7 @@ def draw_all(tables_dir: Path, output_dir: Path, params: FiguresParams) -> list[
         params: The figures section.
 
     Returns:
-        The PNG files written: NAME_EXPERIMENT.png, NAME_CONNECTION.png, and grokking.png if params
+        What was written: NAME_EXPERIMENT.png, NAME_CONNECTION.png, and grokking.png if params
         have that panel. Experiments without pairs of neighbours have no alignment figure.
 
     Raises:
@@ -58,26 +59,27 @@ def draw_all(tables_dir: Path, output_dir: Path, params: FiguresParams) -> list[
     _check_names(tables, experiments, params)
     written = []
     with house_style():
-        for name, figure in _figures(tables, experiments, params):
-            written.append(output_dir / f"{name}.png")
-            save(figure, written[-1], params.dpi)
+        for kind, subject, figure in _figures(tables, experiments, params):
+            written.append(FigureEntry.of(kind, subject, figure.get_suptitle()))
+            save(figure, output_dir / written[-1].file, params.dpi)
     return written
 
 
 def _figures(
     tables: Tables, experiments: Sequence[str], params: FiguresParams
-) -> Iterator[tuple[str, Figure]]:
+) -> Iterator[tuple[str, str | None, Figure]]:
+    """Yield kind, subject (None: the whole project) and drawing of every figure."""
     for experiment in experiments:
         drawings = OF_EXPERIMENT
         if pairs_of(tables, experiment).names:
             drawings = OF_EXPERIMENT | OF_PAIRS
         for name, draw in drawings.items():
-            yield f"{name}_{experiment}", draw(tables, experiment, params)
+            yield name, experiment, draw(tables, experiment, params)
     for connection in tables["connections"].distinct("connection"):
         for name, draw in OF_CONNECTION.items():
-            yield f"{name}_{connection}", draw(tables, connection, params)
+            yield name, connection, draw(tables, connection, params)
     if params.grokking is not None:
-        yield "grokking", draw_grokking(tables, params.grokking)
+        yield "grokking", None, draw_grokking(tables, params.grokking)
 
 
 def _check_names(tables: Tables, experiments: Sequence[str], params: FiguresParams) -> None:

@@ -1,0 +1,47 @@
+"""Which figures there are: the one list of their files, kinds, subjects and titles."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from specflow.params.base import Name, Section
+from specflow.textfiles import write_text
+
+
+class FigureEntry(Section):
+    """One figure.
+
+    Attributes:
+        file: Name of its PNG file in the folder of figures.
+        kind: What is drawn.
+        subject: Of what: an experiment, a connection, ...; None means the whole project.
+        title: The title that stands above it.
+    """
+
+    file: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.png$")]
+    kind: Name
+    subject: Name | None
+    title: str
+
+    @classmethod
+    def of(cls, kind: str, subject: str | None, title: str) -> "FigureEntry":
+        """Return the entry of a figure: KIND_SUBJECT.png, or KIND.png of the whole project."""
+        name = kind if subject is None else f"{kind}_{subject}"
+        return cls(file=f"{name}.png", kind=kind, subject=subject, title=" ".join(title.split()))
+
+
+def write_index(path: Path, entries: Iterable[FigureEntry]) -> None:
+    """Write the list of all figures as JSON.
+
+    Args:
+        path: Where to; missing folders are made.
+        entries: The figures, in the order in which they were drawn.
+
+    Raises:
+        SpecflowError: If the file cannot be written.
+    """
+    content = [entry.model_dump(mode="json") for entry in entries]
+    write_text(path, json.dumps(content, indent=2) + "\n")
