@@ -45,6 +45,7 @@ def main(option: str = "") -> None:
 def _sections(params: Params) -> dict[Path, Section]:
     """Return every resolved section by the place of its file."""
     sections: dict[Path, Section] = {
+        paths.CLAIMS_CONFIG: params.claims,
         paths.FIGURES_CONFIG: params.figures,
         paths.GROUPS_CONFIG: groups_of(params),
     }

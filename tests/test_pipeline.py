@@ -56,9 +56,11 @@ class Project:
         return json.loads((self.folder / "results/metrics/summary.json").read_text())
 
     def tracked(self) -> dict[str, bytes]:
-        folders = ("config", "metrics", "tables", "figures")
-        files = (p for f in folders for p in (self.folder / "results" / f).rglob("*"))
-        return {str(p.relative_to(self.folder)): p.read_bytes() for p in files if p.is_file()}
+        folders = ("config", "metrics", "tables", "figures", "report")
+        results = self.folder / "results"
+        files = [p for f in folders for p in (results / f).rglob("*") if p.is_file()]
+        files += [results / "claims.json", results / "figures.json"]
+        return {str(p.relative_to(self.folder)): p.read_bytes() for p in files}
 
 
 def clone(folder: Path) -> Project:
@@ -98,12 +100,14 @@ def test_every_stage_runs_once(project):
         for name in ("grokking", "digits_vgg")
     ]
     expected = ["resolve", "prepare@addition", "prepare@digits", *per_experiment]
-    expected += ["branch@digits_vgg", "connect@digits_vgg", "collect", "figures"]
+    expected += ["branch@digits_vgg", "connect@digits_vgg", "collect", "judge"]
+    expected += ["figures", "report"]
     assert sorted(project.first_run) == sorted(expected)
 
 
 def test_results_are_there_and_small(project):
     names = set(project.tracked())
+    assert {"results/claims.json", "results/report/index.html"} <= names
     for table in ("history", "spectra", "alignment", "pruning", "barriers", "end_agreement"):
         assert f"results/tables/{table}.csv" in names
     for figure in ("grokking", "effective_rank_digits_vgg", "barriers_digits_vgg"):
@@ -124,6 +128,19 @@ def test_summary_has_mean_and_std_of_every_experiment_and_connection(project):
     assert set(splits["split_0"]["validation/loss_barrier"]) == {"mean", "std"}
 
 
+def test_every_claim_is_judged_or_says_what_it_lacks(project):
+    claims = json.loads((project.folder / "results/claims.json").read_text())
+    assert set(claims["rank_falls"]["subjects"]) == {"grokking", "digits_vgg"}
+    assert set(claims["late_split_connected"]["subjects"]) == {"digits_vgg"}
+    assert claims["decay_lowers_rank"]["absent"].startswith("params.yaml lacks ")
+
+
+def test_another_threshold_judges_anew_and_nothing_else(project):
+    project.change("rank_falls: 0.8", "rank_falls: 0.7")
+    assert project.stages_run_by("repro") == ["resolve", "judge", "report"]
+    project.run("git", "checkout", ".")
+
+
 def test_nothing_runs_again_and_git_stays_clean(project):
     assert project.stages_run_by("repro") == []
     assert project.run("git", "status", "--porcelain").stdout == ""
@@ -141,10 +158,12 @@ def test_changed_experiment_reruns_its_own_stages_and_reverting_costs_no_trainin
     key = "experiments.grokking.optimizer.weight_decay"
     ran = project.stages_run_by("exp", "run", "-S", f"{key}=0.5")
     own = ["train@grokking", "spectra@grokking", "prune@grokking"]
-    assert sorted(ran) == sorted(["resolve", *own, "collect", "figures"])
+    assert sorted(ran) == sorted(["resolve", *own, "collect", "judge", "figures", "report"])
     difference = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
     changed = difference["results/metrics/summary.json"]
     assert any(name.startswith("experiments.grokking.") for name in changed)
+    judged = difference["results/claims.json"]
+    assert any(name.endswith(".subjects.grokking.value") for name in judged)
     assert not any("digits" in name for name in changed)
     project.run("git", "checkout", "params.yaml")
     ran = project.stages_run_by("repro")
@@ -155,7 +174,7 @@ def test_changed_experiment_reruns_its_own_stages_and_reverting_costs_no_trainin
 def test_more_interpolation_points_train_nothing(project):
     project.change("num_points: 3", "num_points: 4")
     ran = project.stages_run_by("repro")
-    assert sorted(ran) == ["collect", "connect@digits_vgg", "figures", "resolve"]
+    assert sorted(ran) == ["collect", "connect@digits_vgg", "figures", "judge", "report", "resolve"]
     project.run("git", "checkout", ".")
     project.run("dvc", "checkout", "--force")
 
@@ -166,7 +185,7 @@ def test_figures_are_redrawn_without_any_heavy_result(project, tmp_path):
     assert copy.stages_run_by("repro", "--allow-missing") == []
     copy.change("dpi: 100", "dpi: 90")
     ran = copy.stages_run_by("repro", "--allow-missing")
-    assert sorted(ran) == ["figures", "resolve"]
+    assert sorted(ran) == ["figures", "report", "resolve"]
 
 
 def test_bad_parameter_fails_before_anything_runs_and_loses_nothing(project):
@@ -212,7 +231,8 @@ def test_project_without_connections_runs(project):
     text = (project.folder / "params.yaml").read_text()
     start, end = text.index("connections:"), text.index("figures:")
     (project.folder / "params.yaml").write_text(text[:start] + "connections: {}\n\n" + text[end:])
-    assert project.stages_run_by("repro") == ["resolve", "collect", "figures"]
+    ran = project.stages_run_by("repro")
+    assert sorted(ran) == ["collect", "figures", "judge", "report", "resolve"]
     names = project.tracked()
     assert "results/config/connections/digits_vgg/branch.json" not in names
     assert names["results/tables/barriers.csv"].count(b"\n") == 1

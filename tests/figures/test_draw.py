@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from specflow.figures.draw import draw_all
 from specflow.params.figures import FiguresParams
@@ -60,7 +61,7 @@ def test_the_same_numbers_give_the_same_bytes_and_others_do_not(make_tables, tmp
     assert all(first[name] != content for name, content in other.items())
 
 
-def test_every_figure_says_its_kind_subject_and_title(make_tables, tmp_path):
+def test_every_figure_is_listed_with_kind_and_subject_and_knows_its_title(make_tables, tmp_path):
     settings = params(grokking={**PANEL, "experiments": ["grokking"]})
     tables = make_tables(
         num_checkpoints=4, experiments=("grokking",), connections={"grokking": "grokking"}
@@ -71,7 +72,11 @@ def test_every_figure_says_its_kind_subject_and_title(make_tables, tmp_path):
     barriers = drawn["end_agreement_grokking.png"]
     assert (barriers.kind, barriers.subject) == ("end_agreement", "grokking")
     assert drawn["grokking.png"].subject is None
-    assert all(entry.title for entry in drawn.values())
+    with Image.open(tmp_path / "figures" / rank.file) as image:
+        assert image.info["Title"] == "Normalized effective rank of all matrices: grokking"
+    for name in drawn:
+        with Image.open(tmp_path / "figures" / name) as image:
+            assert image.info["Title"]
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,13 @@ BAD_VALUES = [
     ("figures.grokking.experiments", ["gokking"], "figures.grokking.experiments", "grokking"),
     ("figures.experiments", {"vgg": {}}, "figures.experiments.vgg", "digits_vgg"),
     ("figures.color", "red", "figures.color", "unknown key"),
+    ("claims.confidence", 95, "claims.confidence", "less than 1"),
+    ("claims.thresholds.rank_falls", 1.5, "claims.thresholds.rank_falls", "less than 1"),
+    ("claims.thresholds.rank_fals", 0.5, "claims.thresholds.rank_fals", "mean rank_falls"),
+    ("claims.thresholds.decay_lowers_rank", -2, "claims.thresholds.decay_lowers_rank", "-1"),
+    ("claims.thresholds.top_settles_early", 0, "claims.thresholds.top_settles_early", "0"),
+    ("claims.grokking.decay", "gokking", "claims.grokking.decay", "digits_vgg, grokking"),
+    ("claims.grokking.no_dcay", None, "claims.grokking.no_dcay", "did you mean no_decay"),
     ("extra", 1, "extra", "unknown key"),
 ]
 
@@ -154,7 +161,15 @@ def test_connection_from_full_batches_is_refused(problems_with):
     assert problem.startswith("connections.digits_vgg.experiment: grokking trains on full batches")
 
 
-@pytest.mark.parametrize("path", ["seeds", "tasks.digits.num_epochs", "tasks.digits.model.kind"])
+def test_claims_on_grokking_may_be_without_experiments(problems_with):
+    assert problems_with({"claims.grokking": None}) == []
+    assert problems_with({"claims.grokking": {"decay": "grokking"}}) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["seeds", "claims.thresholds.rank_falls", "tasks.digits.num_epochs", "tasks.digits.model.kind"],
+)
 def test_missing_key_is_named(problems_with, path):
     problems = problems_with({}, remove=path)
     assert any(p.startswith(path) and "missing" in p for p in problems), problems

@@ -23,10 +23,9 @@ def results(workplace: Path) -> Callable[..., None]:
         write_config()
         write_summary()
         write_json(paths.CLAIMS, made_up_claims() if claims is None else claims)
-        titles = {(kind, of): f"Title of {kind}: {of}" for kind, of in figures}
-        entries = [FigureEntry.of(kind, of, titles[kind, of]) for kind, of in figures]
+        entries = [FigureEntry.of(kind, subject) for kind, subject in figures]
         write_index(paths.FIGURES_INDEX, entries)
         for entry in entries:
-            write_png(paths.FIGURES / entry.file, width=40, height=20)
+            write_png(paths.FIGURES / entry.file, f"Title of {entry.kind}: {entry.subject}")
 
     return write

@@ -1,9 +1,9 @@
 """Made-up results as the stages before the report write them."""
 
 import json
-import struct
-import zlib
 from pathlib import Path
+
+from PIL import Image, PngImagePlugin
 
 from specflow import paths
 
@@ -35,7 +35,7 @@ FIGURES = (
     ("end_agreement", "digits"),
     ("grokking", None),
     ("errors", None),
-    ("samples", "a_suite"),
+    ("samples", "images"),
 )
 
 
@@ -56,11 +56,17 @@ def made_up_claims() -> dict[str, dict]:
             "digits": result(),
             "grokking": result("does not hold", value=-0.25, low=-0.5, high=0.0),
         },
+        "top_settles_early": {
+            "grokking": result(score={"value": 0.5, "low": 0.4, "high": 0.6}),
+        },
         "alignment_weak": {"grokking": result("undecided", over_null=1.7, note="few pairs")},
         "grokking_is_low_rank": {"grokking": result()},
         "grokking_coincides": {"grokking": result(value=None, low=None, high=None)},
-        "tickets_keep_top": {"digits_magnitude": result()},
-        "late_split_connected": {"digits": result()},
+        "tickets_keep_top": {"digits, density 0.05, step 36": result()},
+        "late_split_connected": {
+            "digits": result(value=-0.00098, low=-0.0011, high=-0.0008),
+            "digits_with_a_name_that_is_rather_long_for_a_phone": result(),
+        },
     }
     return claims | {name: claim(name, subjects) for name, subjects in measured.items()}
 
@@ -70,18 +76,12 @@ def write_json(path: Path, content: object) -> None:
     path.write_text(json.dumps(content))
 
 
-def write_png(path: Path, width: int, height: int) -> None:
-    """Write a true, white PNG."""
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        checksum = zlib.crc32(name + content)
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    pixels = zlib.compress((b"\0" + b"\xff" * width) * height)
+def write_png(path: Path, title: str) -> None:
+    """Write a white picture of 40 by 20 pixels that knows its title."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    information = PngImagePlugin.PngInfo()
+    information.add_text("Title", title)
+    Image.new("L", (40, 20), "white").save(path, pnginfo=information)
 
 
 def write_config() -> None:
@@ -89,6 +89,7 @@ def write_config() -> None:
         "experiments": {"digits": {"seeds": [0]}, "grokking": {"seeds": [0]}},
         "connections": {"digits": {"experiment": "digits"}},
         "tickets": {"digits_magnitude": {"experiment": "digits"}},
+        "samples": {"images": {"experiment": "digits"}},
         "something_else": 1,
     }
     write_json(paths.COLLECT_CONFIG, declared)
@@ -102,6 +103,7 @@ def write_config() -> None:
         write_json(paths.experiment_config(name, "training"), training)
     connection = {"experiment": "digits", "split_steps": [0, 36]}
     write_json(paths.connection_config("digits", "branch"), connection)
+    write_json(paths.CONFIG / "samples" / "images.json", {"experiment": "digits", "num_images": 4})
     ticket = {"experiment": "digits", "kind": "magnitude", "density": 0.05, "rewind_step": 36}
     write_json(paths.CONFIG / "tickets" / "digits_magnitude" / "retrain.json", ticket)
 

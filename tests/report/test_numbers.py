@@ -1,7 +1,8 @@
 import pytest
 
+from specflow.claims.scorecard import Estimate
 from specflow.report.numbers import MINUS, interval_of, number, parameter, spread, value_of
-from specflow.report.sources import Result, Spread
+from specflow.report.sources import Spread
 
 
 @pytest.mark.parametrize(
@@ -23,9 +24,9 @@ def test_number_has_the_digits_that_its_uncertainty_leaves(value, uncertainty, t
 
 
 def test_value_and_interval_have_the_same_decimals():
-    result = Result(value=0.5, low=0.4321, high=0.6, num_units=3, unit="seeds", verdict="undecided")
-    assert value_of(result) == "0.50"
-    assert interval_of(result) == "[0.43, 0.60]"
+    estimate = Estimate(value=0.5, low=0.4321, high=0.6)
+    assert value_of(estimate) == "0.50"
+    assert interval_of(estimate) == "[0.43, 0.60]"
 
 
 def test_spread_shows_the_mean_to_the_digits_of_its_deviation():

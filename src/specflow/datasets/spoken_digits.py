@@ -50,7 +50,7 @@ def write(params: SpokenDigitsParams, writer: DatasetWriter) -> None:
     Raises:
         SpecflowError: If the extra `speech` is not installed, or the synthesizer fails.
     """
-    check_installed("espeakng_loader", "scipy")
+    check_installed("espeakng_loader")
     parts = {split: lines(params, split) for split in _STREAMS}
     # The synthesizer speaks the lines of both parts in one go, and the second part after the first.
     sounds = speak([line for part in parts.values() for line in part])
@@ -128,7 +128,7 @@ def _heard(
 
 def resample(sound: np.ndarray) -> np.ndarray:
     """Return samples at 16 kHz, float64, of samples (n,) at the synthesizer's rate."""
-    from scipy.signal import resample_poly  # here, since it is part of the extra
+    from scipy.signal import resample_poly  # here, since it loads slowly
 
     from specflow.datasets.features import SAMPLE_RATE
 

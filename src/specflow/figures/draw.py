@@ -59,27 +59,26 @@ def draw_all(tables_dir: Path, output_dir: Path, params: FiguresParams) -> list[
     _check_names(tables, experiments, params)
     written = []
     with house_style():
-        for kind, subject, figure in _figures(tables, experiments, params):
-            written.append(FigureEntry.of(kind, subject, figure.get_suptitle()))
-            save(figure, output_dir / written[-1].file, params.dpi)
+        for entry, figure in _figures(tables, experiments, params):
+            written.append(entry)
+            save(figure, output_dir / entry.file, params.dpi)
     return written
 
 
 def _figures(
     tables: Tables, experiments: Sequence[str], params: FiguresParams
-) -> Iterator[tuple[str, str | None, Figure]]:
-    """Yield kind, subject (None: the whole project) and drawing of every figure."""
+) -> Iterator[tuple[FigureEntry, Figure]]:
     for experiment in experiments:
         drawings = OF_EXPERIMENT
         if pairs_of(tables, experiment).names:
             drawings = OF_EXPERIMENT | OF_PAIRS
         for name, draw in drawings.items():
-            yield name, experiment, draw(tables, experiment, params)
+            yield FigureEntry.of(name, experiment), draw(tables, experiment, params)
     for connection in tables["connections"].distinct("connection"):
         for name, draw in OF_CONNECTION.items():
-            yield name, connection, draw(tables, connection, params)
+            yield FigureEntry.of(name, connection), draw(tables, connection, params)
     if params.grokking is not None:
-        yield "grokking", None, draw_grokking(tables, params.grokking)
+        yield FigureEntry.of("grokking"), draw_grokking(tables, params.grokking)
 
 
 def _check_names(tables: Tables, experiments: Sequence[str], params: FiguresParams) -> None:

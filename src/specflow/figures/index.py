@@ -1,4 +1,4 @@
-"""Which figures there are: the one list of their files, kinds, subjects and titles."""
+"""Which figures there are: the one list of their files, kinds and subjects."""
 
 import json
 from collections.abc import Iterable
@@ -15,22 +15,20 @@ class FigureEntry(Section):
     """One figure.
 
     Attributes:
-        file: Name of its PNG file in the folder of figures.
+        file: Name of its PNG file in the folder of figures; the file knows the title.
         kind: What is drawn.
         subject: Of what: an experiment, a connection, ...; None means the whole project.
-        title: The title that stands above it.
     """
 
     file: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.png$")]
     kind: Name
     subject: Name | None
-    title: str
 
     @classmethod
-    def of(cls, kind: str, subject: str | None, title: str) -> "FigureEntry":
+    def of(cls, kind: str, subject: str | None = None) -> "FigureEntry":
         """Return the entry of a figure: KIND_SUBJECT.png, or KIND.png of the whole project."""
         name = kind if subject is None else f"{kind}_{subject}"
-        return cls(file=f"{name}.png", kind=kind, subject=subject, title=" ".join(title.split()))
+        return cls(file=f"{name}.png", kind=kind, subject=subject)
 
 
 def write_index(path: Path, entries: Iterable[FigureEntry]) -> None:

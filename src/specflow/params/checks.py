@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from specflow.params.claims import ClaimsParams
 from specflow.params.connections import ConnectionParams
 from specflow.params.datasets import DatasetParams, TextDatasetParams
 from specflow.params.experiments import ExperimentParams
@@ -138,8 +139,26 @@ def check_figures(figures: FiguresParams, experiments: set[str]) -> list[str]:
     named = [(f"experiments.{name}", name) for name in figures.experiments]
     if figures.grokking is not None:
         named += [("grokking.experiments", name) for name in figures.grokking.experiments]
+    return _unknown("figures", named, experiments)
+
+
+def check_claims(claims: ClaimsParams, experiments: set[str]) -> list[str]:
+    """Return the experiments that the claims section names and that do not exist.
+
+    Args:
+        claims: The claims section.
+        experiments: Names of all experiments, faulty ones included.
+
+    Returns:
+        One line an error.
+    """
+    named = [(f"grokking.{role}", name) for role, name in claims.grokking or () if name]
+    return _unknown("claims", named, experiments)
+
+
+def _unknown(section: str, named: list[tuple[str, str]], experiments: set[str]) -> list[str]:
     return [
-        f"figures.{path}: got {name!r}; expected one of {', '.join(sorted(experiments))}"
+        f"{section}.{path}: got {name!r}; expected one of {', '.join(sorted(experiments))}"
         for path, name in named
         if name not in experiments
     ]

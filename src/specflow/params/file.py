@@ -9,7 +9,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from specflow.params.base import Name, Section, Seeds
-from specflow.params.checks import check_connection, check_experiment, check_figures
+from specflow.params.checks import (
+    check_claims,
+    check_connection,
+    check_experiment,
+    check_figures,
+)
+from specflow.params.claims import ClaimsParams
 from specflow.params.connections import ConnectionParams
 from specflow.params.datasets import DatasetParams
 from specflow.params.errors import ParamsError, problems_of
@@ -26,6 +32,7 @@ class _File(Section):
     tasks: dict[Name, TaskParams]
     experiments: Annotated[dict[Name, ExperimentHead], Field(min_length=1)]
     connections: dict[Name, ConnectionParams]
+    claims: ClaimsParams
     figures: FiguresParams
 
 
@@ -107,9 +114,13 @@ def _cross_problems(raw: Any, experiments: Mapping[str, ExperimentParams]) -> li
     for name, connection in _valid(raw, "connections", ConnectionParams).items():
         if seeds is not None:
             problems += check_connection(name, connection, experiments, seeds)
+    names = set(_items(raw, "experiments"))
+    claims = _valid({"all": {"claims": raw.get("claims")}}, "all", ClaimsParams)
+    if "claims" in claims:
+        problems += check_claims(claims["claims"], names)
     figures = _valid({"all": {"figures": raw.get("figures")}}, "all", FiguresParams)
     if "figures" in figures:
-        problems += check_figures(figures["figures"], set(_items(raw, "experiments")))
+        problems += check_figures(figures["figures"], names)
     return problems
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Group = Literal["experiments", "connections", "tickets"]
-GROUPS: tuple[Group, ...] = ("experiments", "connections", "tickets")
+Group = Literal["experiments", "connections", "tickets", "samples"]
+GROUPS: tuple[Group, ...] = ("experiments", "connections", "tickets", "samples")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ EVIDENCE = {
     "decay_lowers_rank": Evidence("experiments", ("weight_decay",)),
     "memorization_is_high_rank": Evidence("experiments", ("labels", "errors")),
     "memorization_unaligned": Evidence("experiments", ("labels",)),
-    "tickets_keep_top": Evidence("tickets", ("tickets",)),
+    "tickets_keep_top": Evidence("experiments", ("tickets",)),
     "late_split_connected": Evidence("connections", ("barriers", "interpolation")),
     "connected_share_directions": Evidence("connections", ("end_agreement", "barriers")),
     "trunks_unconnected": Evidence("connections", ("across",)),
@@ -50,4 +50,6 @@ def order_of_groups(first: Group) -> list[Group]:
 
 def group_of_kind(kind: str) -> Group:
     """Return what the subjects of a kind of figure are."""
-    return "connections" if kind in _OF_CONNECTIONS else "experiments"
+    if kind in _OF_CONNECTIONS:
+        return "connections"
+    return "samples" if kind == "samples" else "experiments"

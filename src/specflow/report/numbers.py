@@ -4,7 +4,8 @@ import json
 import math
 from typing import Any
 
-from specflow.report.sources import Result, Spread
+from specflow.claims.scorecard import Estimate
+from specflow.report.sources import Spread
 
 MINUS = "\N{MINUS SIGN}"
 UNDEFINED = "\N{EM DASH}"
@@ -32,16 +33,16 @@ def number(value: float | None, uncertainty: float = 0.0) -> str:
     return text.replace("-", MINUS)
 
 
-def value_of(result: Result) -> str:
-    """Return the statistic of a result, to the digits of its interval."""
-    return number(result.value, _width(result))
+def value_of(estimate: Estimate) -> str:
+    """Return an estimate, to the digits of its interval."""
+    return number(estimate.value, _width(estimate))
 
 
-def interval_of(result: Result) -> str:
-    """Return the 95% interval of a result; a dash if it has none."""
-    if result.low is None or result.high is None:
+def interval_of(estimate: Estimate) -> str:
+    """Return the interval of an estimate; a dash if it has none."""
+    if estimate.low is None or estimate.high is None:
         return UNDEFINED
-    low, high = (number(end, _width(result)) for end in (result.low, result.high))
+    low, high = (number(end, _width(estimate)) for end in (estimate.low, estimate.high))
     return f"[{low}, {high}]"
 
 
@@ -61,7 +62,7 @@ def parameter(value: Any) -> str:
     return "none" if value is None else json.dumps(value)
 
 
-def _width(result: Result) -> float:
-    if result.low is None or result.high is None:
+def _width(estimate: Estimate) -> float:
+    if estimate.low is None or estimate.high is None:
         return 0.0
-    return result.high - result.low
+    return estimate.high - estimate.low

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import jinja2
 
 from specflow import paths
+from specflow.claims.scorecard import read_scorecard
 from specflow.report.evidence import GROUPS, group_of_kind
 from specflow.report.pictures import Picture, picture
-from specflow.report.sources import read_claims, read_index
+from specflow.report.sources import read_index
 from specflow.report.subjects import Subject, Subjects, read_subjects
 from specflow.report.verdicts import ABSENT, VERDICTS, ClaimSection, Row, claim_section, counts
 from specflow.textfiles import write_text
@@ -22,7 +23,7 @@ class Page:
 
     Attributes:
         claims: Sections of claims, in the order of the scorecard.
-        subjects: Sections of experiments, connections and tickets.
+        subjects: Sections of experiments, connections, tickets and samples.
         pictures: All figures.
     """
 
@@ -54,16 +55,15 @@ class Page:
         return [shown for shown in bearing if self.home_of(shown) != section.anchor]
 
     def results_of(self, subject: Subject) -> list[tuple[ClaimSection, Row]]:
-        """Return every claim that has a result on a subject, with it."""
-        results = ((claim, claim.row_of(subject)) for claim in self.claims)
-        return [(claim, row) for claim, row in results if row is not None]
+        """Return every result on a subject, with its claim."""
+        return [(claim, row) for claim in self.claims for row in claim.rows_of(subject)]
 
     def source_of(self, subject: Subject) -> Subject | None:
-        """Return the experiment that a connection or ticket starts from."""
+        """Return the experiment that a connection, a ticket or samples start from."""
         return self.subjects.find(subject.source, "experiments")
 
     def started_from(self, experiment: Subject) -> list[Subject]:
-        """Return the connections and tickets that start from an experiment."""
+        """Return the connections, tickets and samples that start from an experiment."""
         return [one for one in self.subjects if self.source_of(one) == experiment]
 
 
@@ -81,7 +81,7 @@ def read_page() -> Page:
     """
     subjects = read_subjects()
     pictures = tuple(picture(entry) for entry in read_index())
-    claims = read_claims().items()
+    claims = read_scorecard(paths.CLAIMS).items()
     return Page(
         claims=tuple(claim_section(name, claim, subjects, pictures) for name, claim in claims),
         subjects=subjects,

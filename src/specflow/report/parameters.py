@@ -1,4 +1,4 @@
-"""The resolved config of an experiment, connection or ticket as lists of names and values."""
+"""Resolved config as lists of names and values."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,12 +23,19 @@ HEADLINES = {
         "split_steps": "split steps",
         "num_branches": "branches",
         "num_points": "points",
+        "across_trunks": "across trunks",
+        "perturbation.scales": "perturbations",
     },
     "tickets": {
         "experiment": "source",
         "kind": "kind",
         "density": "density",
         "rewind_step": "rewind step",
+    },
+    "samples": {
+        "experiment": "experiment",
+        "run_seed": "seed of the run",
+        "num_images": "images",
     },
 }
 
@@ -62,7 +69,7 @@ def headline(group: str, parameters: list[Parameters]) -> dict[str, str]:
     """Return what a reader looks for first.
 
     Args:
-        group: experiments, connections or tickets.
+        group: experiments, connections, tickets or samples.
         parameters: All values.
 
     Returns:

@@ -1,15 +1,13 @@
 """The figures as the page shows them: link, size, title."""
 
 import os
-import struct
 from dataclasses import dataclass
+
+from PIL import Image, UnidentifiedImageError
 
 from specflow import paths
 from specflow.errors import SpecflowError
 from specflow.figures.index import FigureEntry
-
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_HEADER = 24  # bytes: signature, length and name of the first chunk, width, height
 
 
 @dataclass(frozen=True)
@@ -38,21 +36,29 @@ class Picture:
 def picture(entry: FigureEntry) -> Picture:
     """Return a figure as the page shows it.
 
+    Args:
+        entry: From the list of figures.
+
+    Returns:
+        The figure, with the size and the title that its file has.
+
     Raises:
-        SpecflowError: If its file is missing or is no PNG.
+        SpecflowError: If its file is missing, is no picture or has no title.
     """
     path = paths.FIGURES / entry.file
-    if not path.is_file():
-        raise SpecflowError(f"there is no figure {path}; `dvc repro figures` draws it")
-    with path.open("rb") as file:
-        header = file.read(_HEADER)
-    if len(header) < _HEADER or not header.startswith(_SIGNATURE):
-        raise SpecflowError(f"{path} is no PNG file; `dvc repro -f figures` draws it anew")
-    width, height = struct.unpack(">II", header[16:])
+    try:
+        with Image.open(path) as image:
+            width, height, title = image.width, image.height, image.info["Title"]
+    except FileNotFoundError as error:
+        raise SpecflowError(f"there is no figure {path}; `dvc repro figures` draws it") from error
+    except (UnidentifiedImageError, KeyError) as error:
+        raise SpecflowError(
+            f"{path} is no picture with a title; `dvc repro -f figures` draws it anew"
+        ) from error
     return Picture(
         kind=entry.kind,
         subject=entry.subject,
-        title=entry.title,
+        title=str(title),
         source=os.path.relpath(path, paths.REPORT.parent).replace(os.sep, "/"),
         width=width,
         height=height,

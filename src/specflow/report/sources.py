@@ -1,9 +1,9 @@
-"""What the report reads: claims, metrics, the list of figures, the resolved config."""
+"""What the report reads beside the scorecard: metrics, the list of figures, resolved config."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, TypeAdapter, ValidationError
 
@@ -14,48 +14,6 @@ from specflow.params.base import Name, Section
 
 _Content = TypeVar("_Content")
 Json = Any  # what json.loads returns
-
-
-class Result(Section):
-    """A claim's statistic on one subject.
-
-    Attributes:
-        value: The statistic; None where it is not defined.
-        low: Lower end of its 95% interval; None where there is no interval.
-        high: Upper end of it.
-        num_units: Number of units that the interval is over.
-        unit: What these are: seeds, matrices, ...
-        verdict: Whether the claim holds on this subject.
-        note: What else is to be said.
-        over_null: The statistic over its null level.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    num_units: int
-    unit: str
-    verdict: Literal["holds", "does not hold", "undecided"]
-    note: str = ""
-    over_null: float | None = None
-
-
-class Claim(Section):
-    """A claim, and what the runs say to it.
-
-    Attributes:
-        claim: The claim in words.
-        statistic: What is computed.
-        holds_when: The threshold in words.
-        subjects: Results by experiment, connection or ticket.
-        absent: What is missing, if the claim has not been measured.
-    """
-
-    claim: str
-    statistic: str
-    holds_when: str
-    subjects: dict[str, Result]
-    absent: str = ""
 
 
 class Spread(Section):
@@ -77,15 +35,7 @@ class Declared(BaseModel):
     experiments: dict[Name, dict[str, Json]] = Field(default_factory=dict)
     connections: dict[Name, dict[str, Json]] = Field(default_factory=dict)
     tickets: dict[Name, dict[str, Json]] = Field(default_factory=dict)
-
-
-def read_claims() -> Mapping[str, Claim]:
-    """Return every claim by its id, in the order of the scorecard.
-
-    Raises:
-        SpecflowError: If the file is missing or broken.
-    """
-    return _read(paths.CLAIMS, TypeAdapter(dict[Name, Claim]), "judge")
+    samples: dict[Name, dict[str, Json]] = Field(default_factory=dict)
 
 
 def read_summary() -> Mapping[str, Mapping[str, Metrics]]:
@@ -116,23 +66,27 @@ def read_declared() -> Declared:
 
 
 def read_config_of(group: str, name: str) -> dict[str, Json]:
-    """Return the resolved config of one experiment, connection or ticket, by concern.
+    """Return the resolved config of one experiment, connection, ticket or set of samples.
 
     Args:
-        group: experiments, connections or tickets.
+        group: Which of these it is, as a folder of the config.
         name: Its name.
 
     Returns:
-        Content of every file of its folder, which holds nothing but what `resolve` last wrote.
+        By concern, the content of every file of its folder, which holds nothing but what `resolve`
+        last wrote; by the group, that of its file if it has one instead of a folder.
 
     Raises:
         SpecflowError: If there are no such files.
     """
     folder = paths.CONFIG / group / name
-    files = sorted(folder.glob("*.json"))
+    files = {file.stem: file for file in sorted(folder.glob("*.json"))}
+    single = folder.with_suffix(".json")
+    if single.is_file():
+        files[group] = single
     if not files:
         raise SpecflowError(f"{folder} has no config; `dvc repro resolve` writes it")
-    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    return {name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items()}
 
 
 def _read(path: Path, adapter: TypeAdapter[_Content], stage: str) -> _Content:

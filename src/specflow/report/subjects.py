@@ -1,4 +1,4 @@
-"""Experiments, connections and tickets as sections of the page."""
+"""Experiments, connections, tickets and samples as sections of the page."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from specflow.report.sources import Metrics, read_config_of, read_declared, read
 
 @dataclass(frozen=True)
 class Subject:
-    """One experiment, connection or ticket.
+    """One experiment, connection, ticket or set of samples.
 
     Attributes:
         group: Which of these it is.
@@ -50,8 +50,13 @@ class Subjects:
         return [subject for subject in self if subject.group == group]
 
     def find(self, name: str | None, first: Group) -> Subject | None:
-        """Return the section of a name, looked up in one group before the others; None if none."""
-        keys = ((group, name) for group in order_of_groups(first))
+        """Return the section of a name, looked up in one group before the others; None if none.
+
+        Args:
+            name: A name, or a name with what else singles something out after a comma.
+            first: Where to look first.
+        """
+        keys = ((group, (name or "").partition(",")[0]) for group in order_of_groups(first))
         return next((self._by_key[key] for key in keys if key in self._by_key), None)
 
 

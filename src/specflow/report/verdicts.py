@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from specflow.claims.scorecard import Finding, JudgedClaim
 from specflow.report.evidence import EVIDENCE, Evidence
 from specflow.report.numbers import interval_of, number, value_of
 from specflow.report.pictures import Picture
-from specflow.report.sources import Claim, Result
 from specflow.report.subjects import Subject, Subjects
 
 
@@ -46,8 +46,9 @@ class Row:
         interval: Its 95% interval.
         num_units: Number of units that the interval is over.
         unit: What these are.
+        score: The second statistic of a claim with two conditions; empty if there is none.
         over_null: The statistic over its null level; empty if there is none.
-        note: What else is to be said.
+        note: What else is to be said; may be empty.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Row:
     interval: str
     num_units: int
     unit: str
+    score: str
     over_null: str
     note: str
 
@@ -73,7 +75,7 @@ class ClaimSection:
     """
 
     id: str
-    claim: Claim
+    claim: JudgedClaim
     rows: tuple[Row, ...]
     pictures: tuple[Picture, ...]
 
@@ -83,22 +85,18 @@ class ClaimSection:
         return f"claim-{self.id}"
 
     @property
-    def has_over_null(self) -> bool:
-        """Whether some result is compared with its null level."""
-        return any(row.over_null for row in self.rows)
+    def columns(self) -> list[tuple[str, str]]:
+        """Columns of the results that not every claim has, and what they are called."""
+        columns = [("score", "score"), ("over_null", "over null level"), ("note", "note")]
+        return [one for one in columns if any(getattr(row, one[0]) for row in self.rows)]
 
-    @property
-    def has_notes(self) -> bool:
-        """Whether there is more to be said of some result."""
-        return any(row.note for row in self.rows)
-
-    def row_of(self, subject: Subject) -> Row | None:
-        """Return the result on a subject; None if there is none."""
-        return next((row for row in self.rows if row.subject == subject), None)
+    def rows_of(self, subject: Subject) -> list[Row]:
+        """Return the results on a subject."""
+        return [row for row in self.rows if row.subject == subject]
 
 
 def claim_section(
-    claim_id: str, claim: Claim, subjects: Subjects, pictures: Sequence[Picture]
+    claim_id: str, claim: JudgedClaim, subjects: Subjects, pictures: Sequence[Picture]
 ) -> ClaimSection:
     """Return a claim with its results and figures.
 
@@ -110,8 +108,8 @@ def claim_section(
     """
     evidence = EVIDENCE.get(claim_id, Evidence())
     rows = tuple(
-        _row(name, subjects.find(name, evidence.of), result)
-        for name, result in claim.subjects.items()
+        _row(name, subjects.find(name, evidence.of), finding)
+        for name, finding in claim.subjects.items()
     )
     return ClaimSection(claim_id, claim, rows, tuple(_bearing(evidence, rows, pictures)))
 
@@ -124,17 +122,19 @@ def counts(claims: Iterable[ClaimSection]) -> list[tuple[Verdict, int]]:
     return [(verdict, counted[verdict]) for verdict in (*VERDICTS.values(), ABSENT)]
 
 
-def _row(name: str, subject: Subject | None, result: Result) -> Row:
+def _row(name: str, subject: Subject | None, finding: Finding) -> Row:
+    score = finding.score
     return Row(
         name=name,
         subject=subject,
-        verdict=VERDICTS[result.verdict],
-        value=value_of(result),
-        interval=interval_of(result),
-        num_units=result.num_units,
-        unit=result.unit,
-        over_null="" if result.over_null is None else number(result.over_null),
-        note=result.note,
+        verdict=VERDICTS[finding.verdict],
+        value=value_of(finding),
+        interval=interval_of(finding),
+        num_units=finding.num_units,
+        unit=finding.unit,
+        score="" if score is None else f"{value_of(score)} {interval_of(score)}",
+        over_null="" if finding.over_null is None else number(finding.over_null),
+        note=finding.note or "",
     )
 
 
@@ -144,7 +144,7 @@ def _bearing(evidence: Evidence, rows: Sequence[Row], pictures: Sequence[Picture
         return []
     names: set[str | None] = {None}
     for row in rows:
-        names |= {row.name} | ({row.subject.source} if row.subject else set())
+        names |= {row.subject.name, row.subject.source} if row.subject else {row.name}
     bearing = [
         picture
         for kind in evidence.kinds

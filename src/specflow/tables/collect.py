@@ -5,6 +5,7 @@ import json
 from specflow import paths
 from specflow.params.resolve import CollectParams
 from specflow.tables.connections import write_connection_tables
+from specflow.tables.growth import write_growth_tables
 from specflow.tables.reading import Tables
 from specflow.tables.runs import write_run_tables
 from specflow.tables.summary import summarize
@@ -21,6 +22,7 @@ def collect(params: CollectParams) -> None:
         SpecflowError: If a result is missing or broken, or a table cannot be written.
     """
     write_run_tables(paths.TABLES, params)
+    write_growth_tables(paths.TABLES, params)
     write_connection_tables(paths.TABLES, params)
     summary = summarize(Tables(paths.TABLES), params)
     write_text(paths.SUMMARY, json.dumps(summary, indent=2) + "\n")

@@ -15,7 +15,10 @@ Numbers = NDArray[np.float64]
 Text = NDArray[np.str_]
 
 _TEXT = frozenset(
-    {"experiment", "connection", "split", "metric", "keep", "matrix", "pair", "label", "branches"}
+    {
+        *("experiment", "matrix", "pair", "label", "split", "metric", "keep"),
+        *("connection", "relation", "trunks", "branches", "ticket", "kind"),
+    }
 )
 
 

@@ -76,7 +76,7 @@ def _times(file: h5py.File) -> list[tuple[int, float]]:
 def _spectra(experiment: str, seed: int) -> Iterator[Row]:
     with open_file(paths.spectra(experiment, seed), SPECTRA) as file:
         times = _times(file)
-        for matrix in _by_depth(file["matrices"]):
+        for matrix in by_depth(file["matrices"]):
             values = [file["matrices"][matrix][measure][:].tolist() for measure in MEASURES]
             for time, row in zip(times, zip(*values, strict=True), strict=True):
                 yield (experiment, seed, *time, matrix, *row)
@@ -85,7 +85,7 @@ def _spectra(experiment: str, seed: int) -> Iterator[Row]:
 def _alignment(experiment: str, seed: int) -> Iterator[Row]:
     with open_file(paths.spectra(experiment, seed), SPECTRA) as file:
         times = _times(file)
-        for pair in _by_depth(file["pairs"]):
+        for pair in by_depth(file["pairs"]):
             scores = file["pairs"][pair]["alignment_score"][:].tolist()
             for time, score in zip(times, scores, strict=True):
                 yield (experiment, seed, *time, pair, score)
@@ -119,13 +119,14 @@ def curves_in(group: h5py.Group, keeps: Iterable[str]) -> list[tuple[str, str, s
     ]
 
 
-def _by_depth(group: h5py.Group) -> list[str]:
+def by_depth(group: h5py.Group) -> list[str]:
+    """Return the names of a group's matrices or pairs in order of depth."""
     return sorted(group, key=lambda name: group[name].attrs["depth"])
 
 
 def _matrices(experiment: str, entry: Collected) -> Iterator[Row]:
     with open_file(paths.spectra(experiment, entry.seeds[0]), SPECTRA) as file:
-        for matrix in _by_depth(file["matrices"]):
+        for matrix in by_depth(file["matrices"]):
             about = file["matrices"][matrix].attrs
             sizes = (int(about["depth"]), int(about["rows"]), int(about["columns"]))
             yield (matrix, about["label"], *sizes, float(about["null_agreement"]))
@@ -133,7 +134,7 @@ def _matrices(experiment: str, entry: Collected) -> Iterator[Row]:
 
 def _pairs(experiment: str, entry: Collected) -> Iterator[Row]:
     with open_file(paths.spectra(experiment, entry.seeds[0]), SPECTRA) as file:
-        for pair in _by_depth(file["pairs"]):
+        for pair in by_depth(file["pairs"]):
             about = file["pairs"][pair].attrs
             yield (pair, int(about["depth"]), float(about["null_alignment"]))
 

@@ -1,0 +1,128 @@
+"""Who is judged, what is said where nobody is, and the file and the table of it."""
+
+import json
+
+import pytest
+
+from specflow.claims.judge import judge
+from specflow.claims.registry import CLAIMS
+from specflow.claims.scorecard import read_scorecard, scorecard_text, write_scorecard
+from specflow.claims.table import markdown
+from specflow.params.claims import Thresholds
+from specflow.params.file import load_params
+
+THRESHOLDS = {
+    "rank_falls": "> 0.8",
+    "unequal_growth": "> 0.8",
+    "top_half_suffices": "< 0.25",
+    "top_settles_early": "> 0 and score > 0.5",
+    "alignment_weak": "< 0.5",
+    "grokking_is_low_rank": "< 0",
+    "grokking_coincides": "> 0.5",
+    "more_data_low_rank": "< 0",
+    "decay_lowers_rank": "< -0.8",
+    "memorization_is_high_rank": "> 0",
+    "memorization_unaligned": "< 0",
+    "tickets_keep_top": "> 0.1",
+    "late_split_connected": "< 0.25",
+    "connected_share_directions": "< -0.5",
+    "trunks_unconnected": "> 0",
+    "trunks_share_nothing": "< 2",
+    "perturbation_breaks": "< -0.5",
+}
+
+
+@pytest.fixture
+def scorecard(world):
+    """One experiment of two seeds, beside it one of a series, and a ratio that is known."""
+    world.run("run", [0.5, 0.5])
+    world.run("run_decay", [0.4, 0.4])
+    world.series({"run": 0.0, "run_decay": 1.0}, base="run")
+    for seed, top in enumerate((1.0, 1.02)):
+        for keep, fraction, loss in (("full", 1.0, 1.0), ("top", 0.5, top), ("bottom", 0.5, 2.0)):
+            cells = ("run", seed, 10, 1.0, "validation", keep, fraction, "loss", loss)
+            world.add("pruning", *cells)
+    return judge(world.write(), world.params, world.groups)
+
+
+def test_every_claim_has_its_threshold_on_the_side_where_it_holds(scorecard):
+    assert list(scorecard) == list(CLAIMS) == list(Thresholds.model_fields)
+    assert {name: row.holds_when for name, row in scorecard.items()} == THRESHOLDS
+
+
+@pytest.mark.parametrize("preset", ["params.yaml", "presets/tiny.yaml", "presets/paper.yaml"])
+def test_shipped_thresholds_are_the_same(request, preset):
+    root = request.config.rootpath
+    default = load_params(root / "params.yaml").claims
+    claims = load_params(root / preset).claims
+    assert (claims.thresholds, claims.confidence) == (default.thresholds, 0.95)
+
+
+def test_variants_of_a_series_are_not_judged_by_themselves(scorecard):
+    assert list(scorecard["rank_falls"].subjects) == ["run"]
+
+
+@pytest.mark.parametrize(
+    ("claim", "lacking"),
+    [
+        ("grokking_is_low_rank", "claims.grokking.decay and claims.grokking.no_decay"),
+        ("grokking_coincides", "claims.grokking.decay"),
+        ("more_data_low_rank", "claims.grokking.most_data and claims.grokking.no_decay"),
+        ("memorization_is_high_rank", "permuted_labels"),
+        ("tickets_keep_top", "a magnitude and a random ticket"),
+        ("late_split_connected", "a connection"),
+        ("trunks_unconnected", "a connection across trunks"),
+        ("perturbation_breaks", "a connection with perturbations"),
+    ],
+)
+def test_claim_without_experiments_says_what_is_lacking(scorecard, claim, lacking):
+    assert scorecard[claim].subjects == {}
+    assert scorecard[claim].absent.startswith("params.yaml lacks ")
+    assert lacking in scorecard[claim].absent
+
+
+def test_roles_that_are_not_all_there_make_no_comparison(world):
+    world.roles(no_decay="run")
+    world.run("run", [0.5, 0.5])
+    assert world.judged("grokking_is_low_rank").subjects == {}
+    assert world.judged("more_data_low_rank").subjects == {}
+
+
+def test_file_has_the_keys_that_say_something_and_null_for_what_is_undefined(scorecard):
+    rows = json.loads(scorecard_text(scorecard))
+    assert set(rows["rank_falls"]) == {"claim", "statistic", "holds_when", "subjects"}
+    assert set(rows["perturbation_breaks"]) == {*rows["rank_falls"], "absent"}
+    finding = rows["top_half_suffices"]["subjects"]["run"]
+    assert (finding["value"], finding["num_units"], finding["unit"]) == (0.01, 2, "seeds")
+    assert set(finding) == {"value", "low", "high", "num_units", "unit", "verdict"}
+    assert rows["alignment_weak"]["subjects"]["run"]["value"] is None
+    assert "note" in rows["alignment_weak"]["subjects"]["run"]
+
+
+def test_file_is_read_as_it_was_written(scorecard, tmp_path):
+    write_scorecard(tmp_path / "claims.json", scorecard)
+    assert read_scorecard(tmp_path / "claims.json") == scorecard
+
+
+def test_missing_and_broken_files_say_how_to_build_them(tmp_path):
+    path = tmp_path / "claims.json"
+    with pytest.raises(ValueError, match=r"there is no scorecard .*dvc repro judge"):
+        read_scorecard(path)
+    path.write_text('{"rank_falls": {"claim": 3}}')
+    with pytest.raises(ValueError, match=r"claims.json is no scorecard .*dvc repro -f judge"):
+        read_scorecard(path)
+
+
+def test_table_has_a_row_a_claim_and_says_what_is_lacking(scorecard):
+    lines = markdown(scorecard).splitlines()
+    assert len(lines) == 2 + len(CLAIMS)
+    assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+    row = next(line for line in lines if line.startswith("| the top half"))
+    assert "(seeds) | < 0.25 | 1 ✓ | run: 0.01 [-0.117, 0.137] ✓" in row
+    row = next(line for line in lines if line.startswith("| breaking"))
+    assert "| none | params.yaml lacks a connection with perturbations |" in row
+
+
+def test_table_counts_verdicts_and_shows_what_is_not_defined(scorecard):
+    row = next(line for line in markdown(scorecard).splitlines() if "| neighbours" in line)
+    assert "| 1 ? | run: not defined ? |" in row
