@@ -93,6 +93,7 @@ def write_config() -> None:
         "something_else": 1,
     }
     write_json(paths.COLLECT_CONFIG, declared)
+    write_json(paths.CLAIMS_CONFIG, {"confidence": 0.9, "thresholds": {}})
     for name, decay in {"digits": 0.0001, "grokking": 1.0}.items():
         training = {
             "problem": {"kind": "classification"},

@@ -71,7 +71,7 @@ def test_claim_lists_units_notes_second_statistic_null_level_and_undefined_value
     page = written()
     table = page.by_id("claim-alignment_weak").all("table")[0]
     assert [head.text for head in table.all("tr")[0].all("th")] == [
-        "subject", "verdict", "value", "95% interval", "n", "units", "over null level", "note",
+        "subject", "verdict", "value", "90% interval", "n", "units", "over null level", "note",
     ]  # fmt: skip
     cells = [cell.text for cell in table.all("tr")[1].all("td")]
     assert cells == ["? undecided", "0.90", "[0.85, 0.95]", "3", "seeds", "1.7", "few pairs"]

@@ -9,7 +9,7 @@ from specflow import paths
 from specflow.claims.scorecard import read_scorecard
 from specflow.report.evidence import GROUPS, group_of_kind
 from specflow.report.pictures import Picture, picture
-from specflow.report.sources import read_index
+from specflow.report.sources import read_confidence, read_index
 from specflow.report.subjects import Subject, Subjects, read_subjects
 from specflow.report.verdicts import ABSENT, VERDICTS, ClaimSection, Row, claim_section, counts
 from specflow.textfiles import write_text
@@ -25,11 +25,13 @@ class Page:
         claims: Sections of claims, in the order of the scorecard.
         subjects: Sections of experiments, connections, tickets and samples.
         pictures: All figures.
+        confidence: Of all intervals, in (0, 1).
     """
 
     claims: tuple[ClaimSection, ...]
     subjects: Subjects
     pictures: tuple[Picture, ...]
+    confidence: float
 
     def home_of(self, shown: Picture) -> str:
         """Return the id of the one section that shows a figure in full.
@@ -86,6 +88,7 @@ def read_page() -> Page:
         claims=tuple(claim_section(name, claim, subjects, pictures) for name, claim in claims),
         subjects=subjects,
         pictures=pictures,
+        confidence=read_confidence(),
     )
 
 
@@ -102,6 +105,7 @@ def render(page: Page) -> str:
     return environment.get_template("page.html.j2").render(
         page=page,
         counts=counts(page.claims),
+        interval=f"{100 * page.confidence:g}% interval",
         groups=[(group, page.subjects.of_group(group)) for group in GROUPS],
         verdicts=VERDICTS,
         absent=ABSENT,

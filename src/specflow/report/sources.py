@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, TypeAdapter, Valid
 from specflow import paths
 from specflow.errors import SpecflowError
 from specflow.figures.index import FigureEntry
-from specflow.params.base import Name, Section
+from specflow.params.base import Fraction, Name, Section
 
 _Content = TypeVar("_Content")
 Json = Any  # what json.loads returns
@@ -36,6 +36,23 @@ class Declared(BaseModel):
     connections: dict[Name, dict[str, Json]] = Field(default_factory=dict)
     tickets: dict[Name, dict[str, Json]] = Field(default_factory=dict)
     samples: dict[Name, dict[str, Json]] = Field(default_factory=dict)
+
+
+class Judging(BaseModel):
+    """How claims were judged; thresholds are in the scorecard."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    confidence: Fraction
+
+
+def read_confidence() -> float:
+    """Return the confidence of all intervals, in (0, 1).
+
+    Raises:
+        SpecflowError: If the file is missing or broken.
+    """
+    return _read(paths.CLAIMS_CONFIG, TypeAdapter(Judging), "resolve").confidence
 
 
 def read_summary() -> Mapping[str, Mapping[str, Metrics]]:

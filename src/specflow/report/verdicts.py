@@ -43,7 +43,7 @@ class Row:
         subject: Its section, if the page has one.
         verdict: Whether the claim holds on it.
         value: The statistic.
-        interval: Its 95% interval.
+        interval: Its confidence interval.
         num_units: Number of units that the interval is over.
         unit: What these are.
         score: The second statistic of a claim with two conditions; empty if there is none.
