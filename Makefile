@@ -1,4 +1,5 @@
 # make repro   run what has changed of the whole pipeline: data, training, measures, figures
+# make quick   grokking alone, to its figure, in a copy of the last commit below .specflow
 # make test    lint, then run all tests
 # make lint    check style and types
 # make bench   run the benchmarks, which print ratios measured side by side
@@ -8,16 +9,25 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+QUICK := .specflow/quick
 BENCHMARKS := $(sort $(wildcard benchmarks/*.py))
 
 # The stages of the pipeline call `python`, and `dvc` calls `git`, by the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test lint bench clean
+.PHONY: repro quick test lint bench clean
 
 repro: $(INSTALLED)
 	PYTHONPATH=src $(BIN)/python stages/resolve.py --check
 	$(BIN)/dvc repro
+
+# In a copy, so that params.yaml and results stay what they are.
+quick: $(INSTALLED)
+	rm -rf $(QUICK)
+	git clone --quiet . $(QUICK)
+	cp presets/quick.yaml $(QUICK)/params.yaml
+	cd $(QUICK) && dvc repro
+	@echo "figures: $(QUICK)/results/figures, report: $(QUICK)/results/report/index.html"
 
 test: lint
 	$(BIN)/python -m pytest

@@ -1,3 +1,4 @@
+import json
 import shutil
 import subprocess
 import sys
@@ -55,3 +56,26 @@ def test_unknown_command_is_refused(capsys):
         main(["plant"])
     assert ended.value.code == 2
     assert "invalid choice: 'plant'" in capsys.readouterr().err
+
+
+def test_scorecard_is_printed_in_markdown(workplace, capsys):
+    finding = {
+        "value": 0.9,
+        "low": 0.85,
+        "high": 0.95,
+        "num_units": 3,
+        "unit": "seeds",
+        "verdict": "holds",
+    }
+    claim = {"claim": "it falls", "statistic": "share", "holds_when": "> 0.8"}
+    Path("claims.json").write_text(json.dumps({"a": claim | {"subjects": {"run": finding}}}))
+    main(["scorecard", "claims.json"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("| claim |")
+    assert lines[2].startswith("| it falls | share (seeds) | > 0.8 | 1 ✓ | run: 0.9 [0.85, 0.95] ✓")
+
+
+def test_missing_scorecard_is_an_error(workplace, capsys):
+    with pytest.raises(SystemExit):
+        main(["scorecard"])
+    assert "there is no scorecard results/claims.json" in capsys.readouterr().err

@@ -165,6 +165,22 @@ def test_branch_from_a_step_that_was_not_kept_is_refused(addition_run):
         train(branch(addition_run, trunk, 3))
 
 
+def test_scratch_of_a_branch_holds_one_checkpoint(addition_run, monkeypatch):
+    trunk = member(addition_run, "trunk")
+    train(trunk)
+    held = []
+    save = Scratch.save
+
+    def count(scratch, checkpoint, resume):
+        save(scratch, checkpoint, resume)
+        held.append(sorted(path.name for path in scratch.folder.glob("step*.pt")))
+
+    monkeypatch.setattr(Scratch, "save", count)
+    train(branch(addition_run, trunk, 2))
+    assert [len(names) for names in held] == [1, 2, 2, 2, 2]  # one goes when the next is complete
+    assert held[-1][-1] == "step000000000016.pt"
+
+
 def test_changed_data_are_not_resumed_from_old_scratch(addition_run):
     first = module._scratch(member(addition_run), CPU).folder
     dataset = addition_run.dataset.model_copy(update={"seed": 5})

@@ -20,8 +20,8 @@ training FLOPs: forward and backward passes of all optimizer steps of all member
   matrix products, convolutions and attention; evaluation is not among them
 disk: arrays in trajectories, with optimizer state at split steps alone and of branches the end
   alone; HDF5 adds 3 to 5 kB to each array of a file. Beside them come scratch while a stage trains
-  (weights of all its members at every step of the checkpoint plan) and, where the file system has
-  no reflinks, the copy in DVC's cache
+  (as much again as the stage stores) and, where the file system has no reflinks, the copy in DVC's
+  cache
 published way: the same with optimizer state in every checkpoint and all checkpoints of branches"""
 
 

@@ -177,6 +177,9 @@ def _train(member: Member, task: Task, scratch: Scratch, report: Report) -> None
     pauses = [pause for pause in member.run.kept_steps if pause > step]
     for pause in trainer.run(step, pauses, report):
         _save(member, trainer, scratch, pause)
+        if step not in member.kept:
+            scratch.forget(step)
+        step = pause
 
 
 def _take_up(member: Member, trainer: Trainer, scratch: Scratch) -> int:

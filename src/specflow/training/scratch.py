@@ -52,6 +52,10 @@ class Scratch:
         """Return a kept checkpoint."""
         return Checkpoint(**_to_arrays(torch.load(self._checkpoint(step), weights_only=True)))
 
+    def forget(self, step: int) -> None:
+        """Remove a checkpoint that neither the trajectory nor a resumed run needs."""
+        self._checkpoint(step).unlink(missing_ok=True)
+
     def remove(self) -> None:
         """Remove the folder: the trajectory is written."""
         shutil.rmtree(self.folder, ignore_errors=True)
