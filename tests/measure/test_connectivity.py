@@ -1,6 +1,7 @@
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from specflow import datasets, paths
 from specflow.errors import SpecflowError
@@ -149,3 +150,18 @@ def test_a_branch_and_itself_agree_and_have_no_barrier(addition_run, ends):
         curve = file["0-1/curves/full/1.0/train/loss"]
         assert curve.attrs["barrier"] == pytest.approx(0.0, abs=1e-6)
         assert np.ptp(curve[:]) < 1e-6
+
+
+def test_agreement_with_an_all_zero_matrix_is_not_defined(addition_run, ends, monkeypatch):
+    read = module.final_weights
+
+    def without_output(path, task):
+        weights = read(path, task)
+        return weights | {"output.weight": torch.zeros_like(weights["output.weight"])}
+
+    monkeypatch.setattr(module, "final_weights", without_output)
+    with open_file(measure(addition_run, ends, ["0-1"]), CONNECTION) as file:
+        agreement = file["0-1/agreement"]
+        assert np.isnan(agreement["output.weight"][:]).all()
+        assert np.isnan(agreement["output.weight"].attrs["score"])
+        assert np.isfinite(agreement["embedding.weight"][:]).all()

@@ -37,6 +37,14 @@ def test_experiments_that_differ_in_weight_decay_alone_are_a_series(groups):
     assert series.variants == {"none", "strong"}
 
 
+def test_where_optimizer_state_is_kept_makes_no_difference(groups):
+    bare = {"checkpoints": {"split_steps": []}}
+    random = {"task": "digits", "dataset": "digits_random"} | bare
+    found = groups(strong=vgg(1e-1, **bare), none=vgg(0.0, **bare), memorizing=random)
+    assert found.weight_decay["digits_vgg"].variants == {"none", "strong"}
+    assert found.labels["digits_vgg"].random_labels == "memorizing"
+
+
 def test_two_weight_decays_are_no_series(groups):
     found = groups(none=vgg(0.0))
     assert found.weight_decay == {}

@@ -6,6 +6,7 @@ Layout of the file (version 1), N points, for every line, named by its branches:
         point is not finite)
     /<branches>/ranks/<parameter> (N,): normalized effective rank along the line
     /<branches>/agreement/<parameter> (k,): of the two ends, attributes score and null_level
+Ranks and agreement of an all-zero matrix are not defined: NaN.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -179,6 +180,8 @@ def _write_agreement(group: h5py.Group, start: _End, end: _End, params: SpectraP
     for name in sorted(start.factors):
         a, b = start.factors[name], end.factors[name]
         agreement = singular_vector_agreement(a, b)
+        if not (a.S[0] > 0 and b.S[0] > 0):
+            agreement = torch.full_like(agreement, torch.nan)
         data = write(group, f"agreement/{name}", agreement.diagonal().cpu().numpy())
         data.attrs["score"] = float(diagonal_score(agreement, params.score_length))
         data.attrs["null_level"] = float(agreement_null_level(len(a.U), a.Vh.shape[1]))

@@ -96,7 +96,13 @@ def _families(params: Params) -> list[list[str]]:
 
 def _but_decay(experiment: ExperimentParams) -> ExperimentParams:
     optimizer = experiment.optimizer.model_copy(update={"weight_decay": 0.0})
-    return experiment.model_copy(update={"optimizer": optimizer})
+    return _but_splits(experiment).model_copy(update={"optimizer": optimizer})
+
+
+def _but_splits(experiment: ExperimentParams) -> ExperimentParams:
+    """Leave out where optimizer state is kept, which changes nothing of a run."""
+    checkpoints = experiment.checkpoints.model_copy(update={"split_steps": ()})
+    return experiment.model_copy(update={"checkpoints": checkpoints})
 
 
 def _series(params: Params, family: list[str]) -> DecaySeries | None:
@@ -124,7 +130,6 @@ def _differ_in_labels(
     first, second = datasets[true.dataset], datasets[random.dataset]
     if getattr(first, "permuted_labels", True) or not getattr(second, "permuted_labels", False):
         return False
-    return (
-        second.model_copy(update={"permuted_labels": False}) == first
-        and random.model_copy(update={"dataset": true.dataset}) == true
-    )
+    return second.model_copy(update={"permuted_labels": False}) == first and _but_splits(
+        random
+    ).model_copy(update={"dataset": true.dataset}) == _but_splits(true)
