@@ -19,9 +19,8 @@ _NOTES = """\
 training FLOPs: forward and backward passes of all optimizer steps of all members, counted in
   matrix products, convolutions and attention; evaluation is not among them
 disk: arrays in trajectories, with optimizer state at split steps alone and of branches the end
-  alone; HDF5 adds 3 to 5 kB to each array of a file. Beside them come scratch while a stage trains
-  (as much again as the stage stores) and, where the file system has no reflinks, the copy in DVC's
-  cache
+  alone; HDF5 adds 3 to 5 kB to each array of a file. Scratch takes as much again of a stage while
+  it trains; DVC's cache holds links to the same bytes where the file system has them
 published way: the same with optimizer state in every checkpoint and all checkpoints of branches"""
 
 
