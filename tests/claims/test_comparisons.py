@@ -86,6 +86,15 @@ def test_rank_is_ordered_by_weight_decay(world, orders, value, verdict):
     assert (finding.value, finding.num_units, finding.verdict) == (value, 3, verdict)
 
 
+def test_order_of_names_is_not_the_order_of_weight_decays(world):
+    decays = {"d10": 10.0, "d1e2": 0.01, "base": 0.1, "d0": 0.0}  # sorted keys are in neither
+    for name, rank in zip(decays, (0.2, 0.5, 0.4, 0.6), strict=True):
+        world.run(name, [rank, rank])
+    world.series(dict(sorted(decays.items())), base="base")
+    assert world.groups.weight_decay["base"].ascending == ["d0", "d1e2", "base", "d10"]
+    assert world.finding("decay_lowers_rank").value == -1
+
+
 @pytest.mark.parametrize(
     ("difference", "verdict"),
     [

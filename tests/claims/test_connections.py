@@ -15,6 +15,9 @@ def within(world, barriers, agreement=None):
                 world.line("within", str(trunk), step, 0.0, barrier + off, score)
 
 
+NOT_INDEPENDENT = "pairs that share a trunk are not independent: the interval may be too narrow"
+
+
 def across(world, pairs):
     for trunks, of_pair in pairs.items():
         for step, (barrier, score) in enumerate(of_pair):
@@ -101,6 +104,23 @@ def test_barrier_across_trunks_is_compared_with_those_within(world, difference, 
     finding = world.finding("trunks_unconnected")
     assert finding.value == pytest.approx(sum(difference) / 3, abs=1e-5)
     assert (finding.num_units, finding.unit, finding.verdict) == (3, "pairs of trunks", verdict)
+    assert finding.note == NOT_INDEPENDENT
+
+
+def test_pairs_that_share_no_trunk_are_independent(world):
+    within(world, [[9.0, 0.1]] * 4)
+    across(world, {"0-1": [(9.0, 0.1), (2.0, 0.1)], "2-3": [(9.0, 0.1), (3.0, 0.1)]})
+    world.add("matrices", "run", "a", "a", 0, 8, 8, 0.01)
+    finding = world.finding("trunks_unconnected")
+    assert (finding.num_units, finding.note) == (2, None)
+
+
+def test_equal_pairs_that_share_trunks_have_both_notes(world):
+    within(world, [[9.0, 0.1]] * 3)
+    across(world, {pair: [(9.0, 0.1), (2.0, 0.1)] for pair in ("0-1", "0-2", "1-2")})
+    world.add("matrices", "run", "a", "a", 0, 8, 8, 0.01)
+    note = "all pairs of trunks have one value: an interval without width"
+    assert world.finding("trunks_unconnected").note == f"{NOT_INDEPENDENT}; {note}"
 
 
 def test_split_of_which_only_the_line_across_is_known_cannot_be_compared(world):

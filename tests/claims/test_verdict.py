@@ -5,6 +5,7 @@ import pytest
 from specflow.claims.measured import Measured, UndefinedError, over_units
 from specflow.claims.scorecard import Estimate
 from specflow.claims.verdict import find, significant, verdict_of
+from specflow.params.claims import SettlingThresholds
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,24 @@ def test_equal_values_on_the_boundary_are_undecided_whatever_rounding_does():
     assert (finding.value, finding.low, finding.verdict) == (0, 0, "undecided")
     finding = find(Measured("seeds", (-0.8 + 1e-16,) * 3), "<", -0.8, 0.95)
     assert (finding.value, finding.verdict) == (-0.8, "undecided")
+
+
+def test_equal_units_have_an_interval_without_width_and_the_note_says_so():
+    finding = find(Measured("seeds", (-1.0, -1.0, -1.0)), "<", -0.8, 0.95)
+    assert (finding.low, finding.high, finding.verdict) == (-1, -1, "holds")
+    assert finding.note == "all seeds have one value: an interval without width"
+    assert find(Measured("seeds", (-1.0, -1.0, -0.9)), "<", -0.8, 0.95).note is None
+    both = SettlingThresholds(difference=0, score=0.5)
+    finding = find(Measured("seeds", (0.1, 0.2), score=(0.7, 0.7)), ">", both, 0.95)
+    assert finding.note == "all seeds have one value: an interval without width"
+
+
+def test_caveat_stands_beside_other_notes_where_there_is_an_interval():
+    measured = Measured("pairs", (1.0, 1.0), caveat="not independent")
+    finding = find(measured, ">", 0, 0.95)
+    assert finding.note == "not independent; all pairs have one value: an interval without width"
+    measured = Measured("pairs", (1.0, math.nan), note="why (pair 1)", caveat="not independent")
+    assert find(measured, ">", 0, 0.95).note == "why (pair 1)"
 
 
 def test_one_unit_gives_a_value_and_no_interval():

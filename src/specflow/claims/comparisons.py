@@ -47,8 +47,9 @@ def rank_with_decay(tables: Tables, series: DecaySeries) -> Measured:
     """Return of every seed the rank correlation of weight decay and final mean effective rank."""
 
     def correlation(seed: float) -> float:
-        ranks = [final_rank(tables, name, seed) for name in series.weight_decays]
-        return rank_correlation(list(series.weight_decays.values()), ranks)
+        names = series.ascending
+        decays = [series.weight_decays[name] for name in names]
+        return rank_correlation(decays, [final_rank(tables, name, seed) for name in names])
 
     return over_seeds(tables["spectra"].where(experiment=series.base), correlation)
 

@@ -4,7 +4,9 @@ A barrier is that of the full model's validation loss. Within a unit it is the m
 branches, and an agreement score the mean over those and over matrices.
 """
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -64,7 +66,7 @@ def barrier_across(tables: Tables, connection: str) -> Measured:
         own = [mean_of(within.where(trunks=trunk), "barrier") for trunk in pair.split("-")]
         return mean_of(across.where(trunks=pair), "barrier") - float(np.mean(own))
 
-    return _over_trunks(across, difference, "pairs of trunks")
+    return _over_pairs(across, difference)
 
 
 def agreement_across(tables: Tables, connection: str) -> Measured:
@@ -80,7 +82,7 @@ def agreement_across(tables: Tables, connection: str) -> Measured:
         score = mean_of(across.where(trunks=pair), "agreement_score")
         return score / mean_of(matrices, "null_agreement")
 
-    return _over_trunks(across, ratio, "pairs of trunks")
+    return _over_pairs(across, ratio)
 
 
 def barrier_with_agreement_perturbed(tables: Tables, connection: str) -> Measured:
@@ -127,3 +129,14 @@ def _last_split(table: Table) -> float:
 def _over_trunks(table: Table, statistic: Callable[[str], float], unit: str = "trunks") -> Measured:
     trunks = {f"trunk {name}": name for name in table.distinct("trunks")}
     return over_units(unit, trunks, statistic)
+
+
+def _over_pairs(table: Table, statistic: Callable[[str], float]) -> Measured:
+    measured = _over_trunks(table, statistic, "pairs of trunks")
+    times = Counter(trunk for pair in table.distinct("trunks") for trunk in pair.split("-"))
+    if max(times.values()) == 1:
+        return measured
+    return replace(
+        measured,
+        caveat="pairs that share a trunk are not independent: the interval may be too narrow",
+    )

@@ -24,6 +24,7 @@ class Measured:
         values: The statistic of each; NaN where it is not defined. Of a share, 1 or 0.
         is_share: Whether the claim is about the share of units that have the value 1.
         note: Why units have no value; empty if all do.
+        caveat: Why an interval over the units is not to be taken at its word; may be empty.
         score: A second statistic of each unit, for a claim with two conditions.
         over_null: Mean of the statistic over its level among unrelated matrices.
     """
@@ -32,6 +33,7 @@ class Measured:
     values: tuple[float, ...]
     is_share: bool = False
     note: str = ""
+    caveat: str = ""
     score: tuple[float, ...] | None = None
     over_null: float | None = None
 

@@ -29,7 +29,7 @@ class Finding(Estimate):
         num_units: How many units the value is the mean of.
         unit: What they are, in the plural.
         verdict: Of value and interval as they are written here, rounded.
-        note: Why there is no interval, or what was left out.
+        note: Why there is no interval, or it is not to be taken at its word, or what was left out.
         over_null: The value over its level among unrelated matrices.
         score: The second statistic of a claim with two conditions.
     """

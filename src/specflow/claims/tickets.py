@@ -31,7 +31,7 @@ def ticket_pairs(tables: Tables) -> dict[str, TicketPair]:
     for key, kind, name in zip(keys, kinds, names, strict=True):
         found.setdefault(key, {}).setdefault(kind, name)
     return {
-        f"{experiment}, density {density:g}, step {step:g}": TicketPair(
+        f"{experiment}, density {density:g}, step {step:.0f}": TicketPair(
             of_kind["magnitude"], of_kind["random"]
         )
         for (experiment, density, step), of_kind in found.items()

@@ -31,13 +31,19 @@ def find(
     estimate = _estimate(measured.values, measured.is_share, confidence)
     boundary = threshold.difference if isinstance(threshold, SettlingThresholds) else threshold
     verdicts = [verdict_of(estimate, side, boundary)]
-    optional: dict[str, object] = {}
+    estimates, optional = [estimate], dict[str, object]()
     if measured.score is not None and isinstance(threshold, SettlingThresholds):
         score = _estimate(measured.score, measured.is_share, confidence)
         verdicts.append(verdict_of(score, side, threshold.score))
+        estimates.append(score)
         optional["score"] = score
-    if note := measured.note or _why_no_interval(len(defined), measured.unit):
-        optional["note"] = note
+    notes = [
+        measured.note or _why_no_interval(len(defined), measured.unit),
+        measured.caveat if estimate.low is not None else "",
+        _why_no_width(estimates, measured.unit),
+    ]
+    if any(notes):
+        optional["note"] = "; ".join(filter(None, notes))
     if measured.over_null is not None:
         optional["over_null"] = significant(measured.over_null)
     return Finding.model_validate(
@@ -92,6 +98,12 @@ def _why_no_interval(num_units: int, unit: str) -> str:
     if num_units == 0:
         return f"there are no {unit} to measure"
     return f"one unit only ({unit}): no interval" if num_units == 1 else ""
+
+
+def _why_no_width(estimates: list[Estimate], unit: str) -> str:
+    if all(one.low is None or one.low != one.high for one in estimates):
+        return ""
+    return f"all {unit} have one value: an interval without width"
 
 
 def _all_of(verdicts: list[Verdict]) -> Verdict:
