@@ -7,9 +7,12 @@ import pytest
 from PIL import Image
 
 from specflow.errors import SpecflowError
+from specflow.figures.catalogue import OF_CONNECTION, OF_RELATION, drawings
 from specflow.figures.draw import draw_all
 from specflow.params.figures import FiguresParams
 from specflow.params.groups import Groups
+from specflow.report.evidence import group_of_kind
+from specflow.tables.reading import Tables
 
 NO_GROUPS = Groups(weight_decay={}, labels={})
 DECAYS = {"none": 0.0, "grokking": 0.1, "strong": 1.0}
@@ -190,6 +193,26 @@ def test_groups_of_other_tables_are_refused(make_tables, tmp_path):
     with pytest.raises(ValueError, match="'memorizing'; the tables have grokking"):
         draw_all(tables, tmp_path / "figures", params(), GROUPS)
     assert not (tmp_path / "figures").exists()
+
+
+def test_figures_of_two_kinds_never_have_one_file(make_tables):
+    experiments = (*DECAYS, "memorizing")
+    tables = make_tables(experiments=experiments, samples=("images",), num_checkpoints=3)
+    panel = {**PANEL, "experiments": ["grokking"]}
+    entries = drawings(Tables(tables), params(problems=["none"], grokking=panel), GROUPS)
+    kinds = {entry.kind for entry in entries}
+    # an experiment may have any name, that of a kind's end too
+    assert not any(longer.startswith(f"{kind}_") for kind in kinds for longer in kinds)
+    assert len({entry.file for entry in entries}) == len(entries)
+    own = {entry.kind for entry in entries if entry.subject in {"digits_vgg", "images"}}
+    assert own >= {*OF_CONNECTION, "across", "perturbation", "samples"}
+    groups = {kind: group_of_kind(kind) for kind in kinds}
+    relations = {kind for kind, _ in OF_RELATION.values()}
+    assert {k for k, group in groups.items() if group == "connections"} == {
+        *OF_CONNECTION,
+        *relations,
+    }
+    assert {k for k, group in groups.items() if group == "samples"} == {"samples"}
 
 
 def test_groups_have_figures_and_workers_change_no_byte(make_tables, tmp_path):

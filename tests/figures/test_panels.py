@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from specflow.figures.curves import draw_curve, scale_ordinate
 from specflow.figures.grouping import Curve
 from specflow.figures.heatmap import ColourScale, null_text
+from specflow.figures.index import BATCH_NORM
 from specflow.figures.layers import short_pair
 from specflow.figures.losses import Variant, draw_losses, variant_keys, variants_of
 from specflow.figures.singular_values import draw_singular_values
@@ -51,6 +52,15 @@ def test_losses_get_a_log_scale_and_fractions_do_not(mean, scale):
     axes = Figure().subplots()
     scale_ordinate(axes, [curve_of(*mean)])
     assert axes.get_yscale() == scale
+
+
+@pytest.mark.parametrize(("fractions", "note"), [((0.5,), BATCH_NORM), ((), "")])
+def test_losses_say_what_becomes_of_batch_norm_where_models_are_pruned(
+    make_tables, fractions, note
+):
+    world = {"experiments": ("digits_vgg",), "num_checkpoints": 3, "fractions": fractions}
+    figure = draw_losses(Tables(make_tables(**world)), "digits_vgg", FiguresParams())
+    assert figure.legends[0].get_title().get_text() == note
 
 
 def test_losses_show_each_variant_in_its_colour_and_true_epochs(make_tables):

@@ -10,6 +10,7 @@ from tests.report.pages import Element, parse
 from specflow import paths
 from specflow.claims.registry import CLAIMS
 from specflow.errors import SpecflowError
+from specflow.figures.index import BATCH_NORM
 from specflow.report.evidence import EVIDENCE
 from specflow.report.numbers import MINUS
 from specflow.report.page import write_report
@@ -124,6 +125,19 @@ def test_every_figure_is_shown_in_full_once(results):
     assert {"barriers_digits.png", "end_agreement_digits.png"} == set(image_sources(connection))
     assert image_sources(page.by_id("sample-images")) == ["samples_images.png"]
     assert image_sources(page.by_id("other-figures")) == ["errors.png"]
+
+
+def test_captions_of_pruned_models_say_what_batch_norm_does(results):
+    results()
+    page = written()
+    captions = {
+        image_sources(figure)[0]: figure.all("figcaption")[0].text
+        for figure in page.all("figure")
+        if "id" in figure.attributes
+    }
+    assert captions["losses_grokking.png"] == f"Title of losses: grokking. {BATCH_NORM}"
+    assert captions["samples_images.png"].endswith(BATCH_NORM)
+    assert captions["barriers_digits.png"] == "Title of barriers: digits"
 
 
 def test_claims_show_the_figures_of_their_kinds_and_subjects(results):

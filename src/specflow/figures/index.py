@@ -10,6 +10,11 @@ from pydantic import Field
 from specflow.params.base import Name, Section
 from specflow.textfiles import write_text
 
+BATCH_NORM = (
+    "BatchNorm statistics: running averages of the full model, re-estimated for pruned ones"
+)
+NOTES = dict.fromkeys(("losses", "problems_pruning", "weight_decay", "samples"), BATCH_NORM)
+
 
 class FigureEntry(Section):
     """One figure.
@@ -29,6 +34,11 @@ class FigureEntry(Section):
         """Return the entry of a figure: KIND_SUBJECT.png, or KIND.png of the whole project."""
         name = kind if subject is None else f"{kind}_{subject}"
         return cls(file=f"{name}.png", kind=kind, subject=subject)
+
+    @property
+    def note(self) -> str:
+        """What a reader of figures of this kind must know beside the title; may be empty."""
+        return NOTES.get(self.kind, "")
 
 
 def write_index(path: Path, entries: Iterable[FigureEntry]) -> None:

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from specflow.figures.baselines import baseline_keys, baselines, draw_baselines, metrics_in
 from specflow.figures.curves import draw_curve, joined, line_key, scale_ordinate
 from specflow.figures.grouping import Curve, curve
+from specflow.figures.index import BATCH_NORM
 from specflow.figures.style import DASHES, KEEP_COLOURS, new_figure
 from specflow.figures.timeline import Timeline
 from specflow.params.figures import FiguresParams
@@ -84,6 +85,11 @@ def variant_keys(variants: Sequence[Variant], *others: Line2D) -> list[Line2D]:
     return [full, *blanks, *pruned, *(key for other in others for key in (other, *blanks))]
 
 
+def pruning_note(variants: Sequence[Variant]) -> str:
+    """Return what stands above the legend of a figure of pruned models; nothing if it has none."""
+    return BATCH_NORM if len(variants) > 1 else ""
+
+
 def draw_losses(tables: Tables, experiment: str, params: FiguresParams) -> Figure:
     """Draw every metric (columns) on training and validation data (rows) against time.
 
@@ -122,7 +128,12 @@ def draw_losses(tables: Tables, experiment: str, params: FiguresParams) -> Figur
             timeline.apply(axes, joined(everything), None if axes is column[-1] else "")
     others = baseline_keys(levels.values())
     handles = variant_keys(variants, *others)
-    figure.legend(handles=handles, loc="outside lower center", ncols=3 + len(others))
+    figure.legend(
+        handles=handles,
+        title=pruning_note(variants),
+        loc="outside lower center",
+        ncols=3 + len(others),
+    )
     figure.suptitle(f"Losses and errors with SVD pruning: {experiment}")
     return figure
 

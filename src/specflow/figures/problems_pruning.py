@@ -6,7 +6,13 @@ from matplotlib.figure import Figure
 
 from specflow.figures.columns import column_titles
 from specflow.figures.curves import draw_curve, joined, scale_ordinate
-from specflow.figures.losses import SPLITS, variant_curves, variant_keys, variants_of
+from specflow.figures.losses import (
+    SPLITS,
+    pruning_note,
+    variant_curves,
+    variant_keys,
+    variants_of,
+)
 from specflow.figures.style import new_figure
 from specflow.figures.timeline import Timeline
 from specflow.params.figures import FiguresParams
@@ -49,6 +55,11 @@ def draw_problems_pruning(
         column[0].set_title(title)
     for axes, split in zip(panels[:, 0], SPLITS, strict=True):
         axes.set_ylabel(f"{split} loss")
-    figure.legend(handles=variant_keys(variants), loc="outside lower center", ncols=3)
+    figure.legend(
+        handles=variant_keys(variants),
+        title=pruning_note(variants),
+        loc="outside lower center",
+        ncols=3,
+    )
     figure.suptitle("Losses with SVD pruning: mean and one standard deviation over seeds")
     return figure

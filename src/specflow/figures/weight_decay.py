@@ -1,6 +1,7 @@
 """Weight decay against effective rank, weight norm, alignment and loss."""
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from matplotlib.typing import ColorType
 from specflow.figures.curves import draw_curve, draw_null_line, joined, line_key, scale_ordinate
 from specflow.figures.grouping import Curve, curve, final_values
 from specflow.figures.heatmap import null_text
+from specflow.figures.index import BATCH_NORM
 from specflow.figures.layers import pairs_of
 from specflow.figures.losses import variant_rows, variants_of
 from specflow.figures.style import (
@@ -27,6 +29,7 @@ from specflow.params.groups import DecaySeries
 from specflow.tables.reading import Numbers, Table, Tables
 
 _RANK, _NORM = "normalized_effective_rank", "frobenius_norm"
+_NOTE_WIDTH = 50  # letters beside the legend of weight decays
 _MANY = 5  # weight decays beyond which their labels are turned
 _TITLES = ("normalized effective rank", "mean Frobenius norm")
 _JOINT_COLOUR = "#999999"
@@ -70,7 +73,8 @@ def draw_weight_decay(tables: Tables, series: DecaySeries, params: FiguresParams
         loc="outside lower left",
         ncols=4,
     )
-    figure.legend(handles=keys, loc="outside lower right")
+    note = fill(BATCH_NORM, _NOTE_WIDTH) if len(keys) > 1 else ""
+    figure.legend(handles=keys, title=note, loc="outside lower right")
     figure.suptitle(
         f"Weight decay, {series.base} and its variants: "
         "mean and one standard deviation over seeds (small dots)"

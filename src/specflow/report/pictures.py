@@ -18,6 +18,7 @@ class Picture:
         kind: What is drawn.
         subject: Of what; None means the whole project.
         title: Its title.
+        note: What a reader must know beside the title; may be empty.
         source: Its file, relative to the page.
         width: In pixels, so that the page does not jump when it arrives.
         height: In pixels.
@@ -27,6 +28,7 @@ class Picture:
     kind: str
     subject: str | None
     title: str
+    note: str
     source: str
     width: int
     height: int
@@ -59,6 +61,7 @@ def picture(entry: FigureEntry) -> Picture:
         kind=entry.kind,
         subject=entry.subject,
         title=str(title),
+        note=entry.note,
         source=os.path.relpath(path, paths.REPORT.parent).replace(os.sep, "/"),
         width=width,
         height=height,
