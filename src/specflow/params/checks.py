@@ -227,7 +227,7 @@ def check_figures(figures: FiguresParams, experiments: set[str]) -> list[str]:
 
 
 def check_claims(claims: ClaimsParams, experiments: set[str]) -> list[str]:
-    """Return the experiments that the claims section names and that do not exist.
+    """Return the experiments that the claims section names and that cannot be compared.
 
     Args:
         claims: The claims section.
@@ -237,7 +237,15 @@ def check_claims(claims: ClaimsParams, experiments: set[str]) -> list[str]:
         One line an error.
     """
     named = [(f"grokking.{role}", name) for role, name in claims.grokking or () if name]
-    return _unknown("claims", named, experiments)
+    problems = _unknown("claims", named, experiments)
+    roles = claims.grokking
+    for role in ("decay", "most_data") if roles and roles.no_decay else ():
+        if getattr(roles, role) == roles.no_decay:
+            problems.append(
+                f"claims.grokking.{role}: got {roles.no_decay!r}; "
+                "expected another experiment than no_decay, with which it is compared"
+            )
+    return problems
 
 
 def _unknown(section: str, named: list[tuple[str, str]], experiments: set[str]) -> list[str]:

@@ -101,14 +101,14 @@ def _merged_experiments(raw: Any, problems: list[str]) -> dict[str, ExperimentPa
     experiments = {}
     for name, overrides in _items(raw, "experiments").items():
         task = overrides.get("task") if isinstance(overrides, Mapping) else None
-        if not isinstance(tasks.get(task), Mapping):
-            continue
+        if not isinstance(task, str) or not isinstance(tasks.get(task), Mapping):
+            continue  # reported when the whole file was validated
         merged = merge(tasks[task], overrides)
         within = None if task in valid_tasks else overrides
         prefix = f"experiments.{name}"
         experiment = _validate(ExperimentParams, merged, prefix, problems, within)
         if experiment is not None:
-            experiments[name] = experiment
+            experiments[str(name)] = experiment
     return experiments
 
 
@@ -126,7 +126,7 @@ def _cross_problems(raw: Any, experiments: Mapping[str, ExperimentParams]) -> li
             problems += check_sample(name, sample, experiments, seeds)
     for name, ticket in _valid(raw, "tickets", TicketParams).items():
         problems += check_ticket(name, ticket, experiments)
-    names = set(_items(raw, "experiments"))
+    names = set(map(str, _items(raw, "experiments")))
     claims = _valid({"all": {"claims": raw.get("claims")}}, "all", ClaimsParams)
     if "claims" in claims:
         problems += check_claims(claims["claims"], names)
