@@ -239,7 +239,9 @@ def check_claims(claims: ClaimsParams, experiments: set[str]) -> list[str]:
     named = [(f"grokking.{role}", name) for role, name in claims.grokking or () if name]
     problems = _unknown("claims", named, experiments)
     roles = claims.grokking
-    for role in ("decay", "most_data") if roles and roles.no_decay else ():
+    if roles is None or roles.no_decay is None:
+        return problems
+    for role in ("decay", "most_data"):
         if getattr(roles, role) == roles.no_decay:
             problems.append(
                 f"claims.grokking.{role}: got {roles.no_decay!r}; "
