@@ -37,10 +37,18 @@ def test_a_named_matrix_is_chosen():
     assert chosen_matrices(named, "other", MATRICES) == ["mlp"]
 
 
-def test_the_panel_adds_its_own_to_its_experiments_only():
+def test_figures_of_an_experiment_in_the_panel_show_what_the_panel_shows():
     panel = params(grokking=PANEL)
+    assert chosen_matrices(panel, "grokking", MATRICES) == ["attention"]
+    assert chosen_pairs(panel, "grokking", PAIRS) == ["embedding -> attention"]
+    assert chosen_matrices(panel, "vgg", MATRICES) == ["mlp"]
+
+
+def test_the_panel_adds_its_own_to_its_experiments_only():
+    other = {"matrix": "mlp", "pair": "mlp -> output"}
+    panel = params(grokking=PANEL, experiments={"grokking": other, "vgg": other})
     assert chosen_matrices(panel, "grokking", MATRICES) == ["mlp", "attention"]
-    assert chosen_pairs(panel, "grokking", PAIRS) == ["attention -> mlp", "embedding -> attention"]
+    assert chosen_pairs(panel, "grokking", PAIRS) == ["mlp -> output", "embedding -> attention"]
     assert chosen_matrices(panel, "vgg", MATRICES) == ["mlp"]
 
 

@@ -28,8 +28,8 @@ class ExperimentFigureParams(AxisParams):
 
     Attributes:
         matrix: Name of the parameter whose singular values and diagonals are shown; None means
-            the middle one by depth.
-        pair: Label of the pair of neighbours whose diagonal is shown; None means the middle one.
+            that of the grokking panel if the experiment is in it, else the middle one by depth.
+        pair: Label of the pair of neighbours whose diagonal is shown; None likewise.
     """
 
     matrix: Label | None = None
@@ -71,6 +71,11 @@ class FiguresParams(Section):
         """Return how an experiment is drawn, by the defaults where nothing is said of it."""
         return self.experiments.get(experiment, ExperimentFigureParams())
 
+    def panel_of(self, experiment: str) -> GrokkingFigureParams | None:
+        """Return the panel that an experiment is in, if it is in one."""
+        panel = self.grokking
+        return panel if panel is not None and experiment in panel.experiments else None
+
 
 def chosen_matrix(params: FiguresParams, experiment: str, matrices: Sequence[str]) -> str:
     """Return the matrix that an experiment's own figures show.
@@ -81,12 +86,14 @@ def chosen_matrix(params: FiguresParams, experiment: str, matrices: Sequence[str
         matrices: Parameter names of its matrices, in order of depth.
 
     Returns:
-        The matrix that params name, or the middle one.
+        The matrix that params name, or that of the panel, or the middle one.
 
     Raises:
         SpecflowError: If the named matrix is not one of `matrices`, or there are none.
     """
-    named = params.of(experiment).matrix
+    named, panel = params.of(experiment).matrix, params.panel_of(experiment)
+    if named is None and panel is not None:
+        return _choose(panel.matrix, matrices, "figures.grokking.matrix")
     return _choose(named, matrices, f"figures.experiments.{experiment}.matrix")
 
 
@@ -99,12 +106,14 @@ def chosen_pair(params: FiguresParams, experiment: str, pairs: Sequence[str]) ->
         pairs: Labels of its pairs, in order of depth.
 
     Returns:
-        The pair that params name, or the middle one.
+        The pair that params name, or that of the panel, or the middle one.
 
     Raises:
         SpecflowError: If the named pair is not one of `pairs`, or there are none.
     """
-    named = params.of(experiment).pair
+    named, panel = params.of(experiment).pair, params.panel_of(experiment)
+    if named is None and panel is not None:
+        return _choose(panel.pair, pairs, "figures.grokking.pair")
     return _choose(named, pairs, f"figures.experiments.{experiment}.pair")
 
 
@@ -123,8 +132,7 @@ def chosen_matrices(params: FiguresParams, experiment: str, matrices: Sequence[s
         SpecflowError: If a named matrix is not one of `matrices`, or there are none.
     """
     chosen = [chosen_matrix(params, experiment, matrices)]
-    panel = params.grokking
-    if panel is not None and experiment in panel.experiments:
+    if (panel := params.panel_of(experiment)) is not None:
         chosen.append(_choose(panel.matrix, matrices, "figures.grokking.matrix"))
     return _each_once(chosen)
 
@@ -147,8 +155,7 @@ def chosen_pairs(params: FiguresParams, experiment: str, pairs: Sequence[str]) -
     chosen = []
     if pairs or params.of(experiment).pair is not None:
         chosen.append(chosen_pair(params, experiment, pairs))
-    panel = params.grokking
-    if panel is not None and experiment in panel.experiments:
+    if (panel := params.panel_of(experiment)) is not None:
         chosen.append(_choose(panel.pair, pairs, "figures.grokking.pair"))
     return _each_once(chosen)
 
