@@ -9,7 +9,7 @@ from specflow.params.base import Section
 from specflow.params.errors import ParamsError
 from specflow.params.figures import chosen_matrices, chosen_pairs
 from specflow.params.file import Params, load_params
-from specflow.params.groups import groups_of
+from specflow.params.groups import Groups, groups_of
 from specflow.params.resolve import (
     Collected,
     CollectParams,
@@ -47,10 +47,11 @@ def main(option: str = "") -> None:
 
 def _sections(params: Params) -> dict[Path, Section]:
     """Return every resolved section by the place of its file."""
+    groups = groups_of(params)
     sections: dict[Path, Section] = {
         paths.CLAIMS_CONFIG: params.claims,
         paths.FIGURES_CONFIG: params.figures,
-        paths.GROUPS_CONFIG: groups_of(params),
+        paths.GROUPS_CONFIG: groups,
     }
     for name, dataset in params.datasets.items():
         sections[paths.dataset_config(name)] = PrepareParams(dataset=dataset)
@@ -67,7 +68,7 @@ def _sections(params: Params) -> dict[Path, Section]:
     for name, sample in params.samples.items():
         sections[paths.sample_config(name)] = sample
     collected = CollectParams(
-        experiments=_collected(params),
+        experiments=_collected(params, groups),
         connections={name: collected_connection(params, name) for name in params.connections},
         tickets={name: retrain_params(params, name) for name in params.tickets},
         samples=params.samples,
@@ -75,17 +76,25 @@ def _sections(params: Params) -> dict[Path, Section]:
     return sections | {paths.COLLECT_CONFIG: collected}
 
 
-def _collected(params: Params) -> dict[str, Collected]:
+def _collected(params: Params, groups: Groups) -> dict[str, Collected]:
+    """Return what is collected of each experiment; variants that no figure names are not in full.
+
+    Raises:
+        ParamsError: If figures name matrices or pairs that are not there.
+    """
     collected, problems = {}, []
+    bare = groups.variants - params.figures.named
     for name, experiment in params.experiments.items():
         wiring = wiring_of(experiment.model, params.datasets[experiment.dataset].shape)
         matrices = [matrix.view.parameter for matrix in wiring.matrices]
         pairs = [pair.label for pair in wiring.pairs]
         try:
+            shown_matrices = tuple(chosen_matrices(params.figures, name, matrices))
+            shown_pairs = tuple(chosen_pairs(params.figures, name, pairs))
             collected[name] = Collected(
                 seeds=params.seeds,
-                matrices=tuple(chosen_matrices(params.figures, name, matrices)),
-                pairs=tuple(chosen_pairs(params.figures, name, pairs)),
+                matrices=() if name in bare else shown_matrices,
+                pairs=() if name in bare else shown_pairs,
             )
         except ValueError as error:
             problems.append(str(error))

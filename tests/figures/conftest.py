@@ -19,8 +19,8 @@ HEADERS = {
     "mass_rank stable_rank gini frobenius_norm agreement_score",
     "alignment": "experiment seed step epoch pair alignment_score",
     "singular_values": "experiment matrix step epoch index mean std",
-    "agreement_diagonal": "experiment matrix step epoch index mean std",
-    "alignment_diagonal": "experiment pair step epoch index mean std",
+    "agreement_diagonal": "experiment matrix step epoch index mean",
+    "alignment_diagonal": "experiment pair step epoch index mean",
     "pruning": "experiment seed step epoch split keep keep_fraction metric value",
     "interpolation": f"{LINE} alpha split keep keep_fraction metric value",
     "barriers": f"{LINE} split keep keep_fraction metric barrier",
@@ -139,12 +139,12 @@ def _diagonals(world, name, when, done, late) -> Iterable[tuple[str, Row]]:
             value = (1 - i / world.num_values) * (1 - (0.5 if late else 0) * done) + growth
             yield "singular_values", (name, matrix, *when, i + 1, value, 0.05 * value)
             settled = done ** (0.2 + 3 * i / world.num_values)
-            yield "agreement_diagonal", (name, matrix, *when, i + 1, settled, 0.01)
+            yield "agreement_diagonal", (name, matrix, *when, i + 1, settled)
     for pair in {world.pair(0), world.pair((world.num_matrices - 1) // 2)}:
         for i in range(world.num_values):
             peak = np.exp(-(((i / world.num_values) - 0.8 * (1 - done)) ** 2) / 0.02)
             value = 0.08 + (0.5 if late else 0.05) * done * peak
-            yield "alignment_diagonal", (name, pair, *when, i + 1, value, 0.01)
+            yield "alignment_diagonal", (name, pair, *when, i + 1, value)
 
 
 def _lines(world: World) -> Iterable[tuple[str, str, int, float, str]]:

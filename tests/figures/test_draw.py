@@ -146,6 +146,15 @@ def test_without_connections_nothing_of_connections_is_read(make_tables, tmp_pat
     assert len(drawn) == 6
 
 
+def test_an_experiment_that_is_not_in_full_has_no_figures_of_single_values(make_tables, tmp_path):
+    tables = make_tables(connections={}, experiments=("digits_vgg",), num_checkpoints=4)
+    for name in ("singular_values", "agreement_diagonal", "alignment_diagonal"):
+        table = tables / f"{name}.csv"
+        table.write_text(table.read_text().splitlines()[0] + "\n")
+    drawn = draw_all(tables, tmp_path / "figures", params(), NO_GROUPS)
+    assert names(drawn) == {"losses_digits_vgg", "effective_rank_digits_vgg", "errors"}
+
+
 def test_an_experiment_without_pairs_has_no_alignment_figure(make_tables, tmp_path):
     tables = make_tables(connections={}, experiments=("digits_vgg",), num_checkpoints=4)
     for name in ("pairs", "alignment", "alignment_diagonal"):

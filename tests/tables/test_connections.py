@@ -41,6 +41,7 @@ def tables(workplace: Path) -> Path:
                 curve.attrs["barrier"] = place + number / 10
                 write(file, f"{name}/agreement/w", np.ones(1)).attrs["score"] = 0.5
                 write(file, f"{name}/ranks/w", np.ones(3))
+                write(file, f"{name}/ranks/v", np.array([0.5, 0.0, 0.5]))
                 for keep in ("top", "bottom"):
                     file.create_group(f"{name}/curves/{keep}")
     return workplace / "tables"
@@ -75,11 +76,17 @@ def test_all_tables_of_lines_begin_with_the_same_columns(tables):
         "interpolation": "alpha split keep keep_fraction metric value",
         "barriers": "split keep keep_fraction metric barrier",
         "end_agreement": "matrix agreement_score",
-        "interpolation_ranks": "alpha matrix normalized_effective_rank",
+        "interpolation_ranks": "alpha normalized_effective_rank",
     }.items():
         line = "connection relation trunks split_step split_epoch scale branches"
         assert list(rows_of(tables / f"{name}.csv")[0]) == f"{line} {columns}".split()
     assert rows_of(tables / "connections.csv") == [{"connection": "line", "experiment": "run"}]
+
+
+def test_ranks_along_a_line_are_means_over_matrices(tables):
+    write_connection_tables(tables, PARAMS)
+    ranks = rows_of(tables / "interpolation_ranks.csv")[:3]
+    assert [row["normalized_effective_rank"] for row in ranks] == ["0.75", "0.5", "0.75"]
 
 
 def test_a_missing_group_is_named(tables):

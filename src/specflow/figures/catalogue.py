@@ -36,8 +36,11 @@ _DrawTogether = Callable[[Tables, Sequence[str], FiguresParams], Figure]
 
 OF_EXPERIMENT: dict[str, _DrawOne] = {
     "losses": draw_losses,
-    "singular_values": draw_singular_values,
     "effective_rank": draw_effective_rank,
+}
+# Only where the tables have a matrix in full.
+OF_MATRICES: dict[str, _DrawOne] = {
+    "singular_values": draw_singular_values,
     "agreement": partial(draw_diagonals, AGREEMENT),
 }
 OF_PAIRS: dict[str, _DrawOne] = {"alignment": partial(draw_diagonals, ALIGNMENT)}
@@ -70,9 +73,10 @@ def drawings(tables: Tables, params: FiguresParams, groups: Groups) -> dict[Figu
         groups: The experiments to be compared.
 
     Returns:
-        Functions that draw one figure each. Experiments without pairs of neighbours are in no
-        alignment figure, those without tickets in no figure of tickets, connections without lines
-        across trunks or perturbed split points in none of these.
+        Functions that draw one figure each. Experiments of which no matrix is in the tables in
+        full have no figures of singular values and directions, those without pairs of neighbours
+        none of alignment, those without tickets none of tickets, connections without lines across
+        trunks or perturbed split points none of these.
     """
     return {
         **dict(_of_experiments(tables, params)),
@@ -85,9 +89,9 @@ def drawings(tables: Tables, params: FiguresParams, groups: Groups) -> dict[Figu
 
 def _of_experiments(tables: Tables, params: FiguresParams) -> Drawings:
     for experiment in tables["matrices"].distinct("experiment"):
-        kinds = OF_EXPERIMENT
-        if pairs_of(tables, experiment).names:
-            kinds = OF_EXPERIMENT | OF_PAIRS
+        kinds = dict(OF_EXPERIMENT)
+        for table, more in (("singular_values", OF_MATRICES), ("alignment_diagonal", OF_PAIRS)):
+            kinds |= more if len(tables[table].where(experiment=experiment)) else {}
         for kind, draw in kinds.items():
             yield FigureEntry.of(kind, experiment), partial(draw, tables, experiment, params)
 

@@ -69,8 +69,7 @@ def _draw_share(share: _Share, report: Report) -> None:
 def _check_names(
     tables: Tables, experiments: Sequence[str], params: FiguresParams, groups: Groups
 ) -> None:
-    panel = params.grokking.experiments if params.grokking else ()
-    for name in [*params.experiments, *panel, *params.problems, *sorted(groups.experiments)]:
+    for name in sorted(params.named | groups.experiments):
         if name not in experiments:
             raise SpecflowError(
                 f"figures name the experiment {name!r}; the tables have {', '.join(experiments)}"

@@ -71,6 +71,12 @@ class FiguresParams(Section):
         """Return how an experiment is drawn, by the defaults where nothing is said of it."""
         return self.experiments.get(experiment, ExperimentFigureParams())
 
+    @property
+    def named(self) -> set[str]:
+        """The experiments that the section names."""
+        panel = self.grokking.experiments if self.grokking else ()
+        return {*self.experiments, *panel, *self.problems}
+
     def panel_of(self, experiment: str) -> GrokkingFigureParams | None:
         """Return the panel that an experiment is in, if it is in one."""
         panel = self.grokking

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 from specflow import paths
 from specflow.hdf5 import open_file
@@ -30,7 +31,7 @@ def write_connection_tables(folder: Path, params: CollectParams) -> None:
         ("interpolation", ("alpha", *_CURVE, "value"), _interpolation),
         ("barriers", (*_CURVE, "barrier"), _barriers),
         ("end_agreement", ("matrix", "agreement_score"), _agreement),
-        ("interpolation_ranks", ("alpha", "matrix", "normalized_effective_rank"), _ranks),
+        ("interpolation_ranks", ("alpha", "normalized_effective_rank"), _mean_ranks),
     ):
         rows = (row for entry in entries for row in _each_line(entry, rows_of))
         write_table(folder / f"{name}.csv", (*_LINE, *columns), rows)
@@ -73,7 +74,6 @@ def _agreement(alphas: list[float], line: h5py.Group) -> Iterator[Row]:
         yield (matrix, float(data.attrs["score"]))
 
 
-def _ranks(alphas: list[float], line: h5py.Group) -> Iterator[Row]:
-    for matrix, data in line["ranks"].items():
-        for alpha, rank in zip(alphas, data[:].tolist(), strict=True):
-            yield (alpha, matrix, rank)
+def _mean_ranks(alphas: list[float], line: h5py.Group) -> Iterator[Row]:
+    ranks = np.mean([data[:] for data in line["ranks"].values()], axis=0)
+    yield from zip(alphas, ranks.tolist(), strict=True)

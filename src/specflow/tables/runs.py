@@ -28,7 +28,7 @@ MEASURES = (
 )
 KEEPS = ("full", "top", "bottom")
 _RUN = ("experiment", "seed", "step", "epoch")
-_DIAGONAL = ("step", "epoch", "index", "mean", "std")
+_DIAGONAL = ("step", "epoch", "index", "mean")
 
 
 def write_run_tables(folder: Path, params: CollectParams) -> None:
@@ -52,9 +52,12 @@ def write_run_tables(folder: Path, params: CollectParams) -> None:
     each_experiment = {
         "matrices": (("matrix", "label", "depth", "rows", "columns", "null_agreement"), _matrices),
         "pairs": (("pair", "depth", "null_alignment"), _pairs),
-        "singular_values": (("matrix", *_DIAGONAL), _full("matrices", "singular_values")),
-        "agreement_diagonal": (("matrix", *_DIAGONAL), _full("matrices", "agreement")),
-        "alignment_diagonal": (("pair", *_DIAGONAL), _full("pairs", "alignment")),
+        "singular_values": (
+            ("matrix", *_DIAGONAL, "std"),
+            _full("matrices", "singular_values", _mean_and_std),
+        ),
+        "agreement_diagonal": (("matrix", *_DIAGONAL), _full("matrices", "agreement", _mean)),
+        "alignment_diagonal": (("pair", *_DIAGONAL), _full("pairs", "alignment", _mean)),
     }
     entries = params.experiments.items()
     for name, (columns, rows_of) in each_experiment.items():
@@ -143,18 +146,27 @@ def _pairs(experiment: str, entry: Collected) -> Iterator[Row]:
             yield (pair, int(about["depth"]), float(about["null_alignment"]))
 
 
-def _full(group: str, quantity: str) -> Callable[[str, Collected], Iterator[Row]]:
-    """Return a function that yields mean and std over seeds of every entry of a quantity."""
+def _full(
+    group: str, quantity: str, over_seeds: Callable[[np.ndarray], np.ndarray]
+) -> Callable[[str, Collected], Iterator[Row]]:
+    """Return a function that yields what remains over seeds of every entry of a quantity."""
 
     def rows(experiment: str, entry: Collected) -> Iterator[Row]:
         for name in getattr(entry, group):
             times, values = _over_seeds(experiment, entry.seeds, f"{group}/{name}/{quantity}")
-            mean, std = values.mean(axis=0), values.std(axis=0)
-            for time, means, stds in zip(times, mean.tolist(), std.tolist(), strict=True):
-                for index, pair in enumerate(zip(means, stds, strict=True), start=1):
-                    yield (name, *time, index, *pair)
+            for time, entries in zip(times, over_seeds(values).tolist(), strict=True):
+                for index, cells in enumerate(entries, start=1):
+                    yield (name, *time, index, *cells)
 
     return rows
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    return values.mean(axis=0)[..., None]
+
+
+def _mean_and_std(values: np.ndarray) -> np.ndarray:
+    return np.stack([values.mean(axis=0), values.std(axis=0)], axis=-1)
 
 
 def _over_seeds(experiment: str, seeds: Iterable[int], name: str) -> tuple[Any, np.ndarray]:
