@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import torch
+
 from specflow import paths
 from specflow.errors import SpecflowError
-from specflow.models import wiring_of
+from specflow.models import build_model, wiring_of
 from specflow.params.base import Section
 from specflow.params.errors import ParamsError
 from specflow.params.figures import chosen_matrices, chosen_pairs
@@ -37,6 +39,7 @@ def main(option: str = "") -> None:
     if option not in ("", "--check"):
         raise SpecflowError(f"got {option!r}; expected no option, or --check")
     params = load_params(paths.PARAMS)
+    _check_tickets(params)
     sections = _sections(params)
     if option != "--check":
         for path in set(paths.CONFIG.rglob("*.json")) - set(sections):
@@ -74,6 +77,28 @@ def _sections(params: Params) -> dict[Path, Section]:
         samples=params.samples,
     )
     return sections | {paths.COLLECT_CONFIG: collected}
+
+
+def _check_tickets(params: Params) -> None:
+    """Check that every ticket keeps a weight; how many there are is known to the network alone.
+
+    Raises:
+        ParamsError: If one keeps none.
+    """
+    problems = []
+    for name, ticket in params.tickets.items():
+        experiment = params.experiments[ticket.experiment]
+        with torch.device("meta"):
+            model = build_model(experiment.model, params.datasets[experiment.dataset].shape)
+        weights = dict(model.named_parameters())
+        total = sum(weights[inner].numel() for inner in model.wiring.inner)
+        if round(ticket.density * total) == 0:
+            problems.append(
+                f"tickets.{name}.density: got {ticket.density}, which keeps none of the {total} "
+                f"weights of {ticket.experiment}; expected {1 / total:.1e} or more"
+            )
+    if problems:
+        raise ParamsError(str(paths.PARAMS), problems)
 
 
 def _collected(params: Params, groups: Groups) -> dict[str, Collected]:

@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 from stages.resolve import main
 
 from specflow import paths
+from specflow.params.errors import ParamsError
 
 TINY = Path(__file__).parents[1] / "presets" / "tiny.yaml"
 
@@ -50,3 +51,13 @@ def test_files_of_what_is_no_longer_declared_go(collected):
     paths.PARAMS.write_text(TINY.read_text())
     main()
     assert not paths.experiment_config("strong", "training").exists()
+
+
+def test_ticket_that_keeps_no_weight_is_an_error_before_anything_trains(workplace):
+    text = TINY.read_text()
+    assert text.count("density: 0.2") >= 1
+    paths.PARAMS.write_text(text.replace("density: 0.2", "density: 1e-9", 1))
+    with pytest.raises(
+        ParamsError, match=r"\.density: got 1e-09, which keeps none of the \d+ weights"
+    ):
+        main("--check")
