@@ -1,0 +1,26 @@
+"""Checkpoints made elsewhere: reading them, and the matrices and neighbours that they hold."""
+
+from specflow.suites.errors import SuiteError
+from specflow.suites.files import CheckpointFile, TensorInfo, open_checkpoint
+from specflow.suites.layout import (
+    SuiteMeeting,
+    SuitePair,
+    SuiteWiring,
+    wiring_of,
+)
+from specflow.suites.matrices import SuiteMatrix
+from specflow.suites.sources import SuiteStep, find_steps
+
+__all__ = [
+    "CheckpointFile",
+    "SuiteError",
+    "SuiteMatrix",
+    "SuiteMeeting",
+    "SuitePair",
+    "SuiteStep",
+    "SuiteWiring",
+    "TensorInfo",
+    "find_steps",
+    "open_checkpoint",
+    "wiring_of",
+]
