@@ -1,48 +1,22 @@
-"""Checkpoint files of any kind behind one face: names and shapes at once, one tensor at a time."""
+"""Opening a checkpoint of any kind."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-import torch
-from torch import Tensor
+from specflow.suites.checkpoint import CheckpointFile, one_line
+from specflow.suites.errors import SuiteError
+from specflow.suites.names import check_names
+from specflow.suites.safetensors_files import SafetensorsFile
+from specflow.suites.sharded import ShardedFile
+from specflow.suites.torch_files import TorchFile
+from specflow.suites.trajectories import open_step
 
+Kind = Literal["trajectory", "index", "safetensors", "torch"]
 
-@dataclass(frozen=True)
-class TensorInfo:
-    """Shape and dtype of a tensor in a file."""
-
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-
-
-class CheckpointFile(ABC):
-    """The weights of one step, on disk.
-
-    Attributes:
-        tensors: Shape and dtype of every tensor by name, in order of the model where the file
-            keeps one, else of the names with numbers by value.
-        skipped: Entries of the file that cannot be read as dense tensors, with the reason.
-    """
-
-    tensors: Mapping[str, TensorInfo]
-    skipped: Mapping[str, str]
-
-    @abstractmethod
-    def read(self, name: str) -> Tensor:
-        """Return one tensor on the CPU in its own dtype; memory is that of the tensor.
-
-        Args:
-            name: One of `tensors`.
-
-        Returns:
-            The tensor, which does not depend on the file any more.
-
-        Raises:
-            SuiteError: If the file is damaged there.
-        """
+INDEX_SUFFIX = ".index.json"
+TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
 
 
 @contextmanager
@@ -50,9 +24,6 @@ def open_checkpoint(
     path: Path, key: str | None = None, index: int | None = None
 ) -> Iterator[CheckpointFile]:
     """Open a checkpoint for reading; nothing in it is executed.
-
-    Kinds are told by content and name: safetensors, an index of shards (*.index.json), PyTorch
-    (zip or pickle), and one kept step of a trajectory of specflow.
 
     Args:
         path: The file.
@@ -66,5 +37,52 @@ def open_checkpoint(
         SuiteError: If the file is missing, damaged, of no known kind, would have to execute code,
             or has a tensor whose name is no HDF5 path.
     """
-    raise NotImplementedError
-    yield
+    kind = kind_of(path)
+    if kind == "trajectory":
+        with open_step(path, index) as step:
+            check_names(path, step.tensors)
+            yield step
+        return
+    assert index is None, (path, index)
+    file = (
+        ShardedFile(path, lambda shard: _open_one(shard, kind_of(shard), key))
+        if kind == "index"
+        else _open_one(path, kind, key)
+    )
+    check_names(path, file.tensors)
+    yield file
+
+
+def kind_of(path: Path) -> Kind:
+    """Return what kind of checkpoint a file is, by its first bytes and its name.
+
+    Raises:
+        SuiteError: If it is missing, cannot be read, or is of no known kind.
+    """
+    if not path.is_file():
+        raise SuiteError(f"{path}: there is no such file; expected a checkpoint")
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise SuiteError(f"{path}: cannot be read ({one_line(error)})") from error
+    if path.name.endswith(INDEX_SUFFIX):
+        return "index"
+    if start.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "trajectory"
+    if path.suffix == ".safetensors" or start[8:] == b"{":
+        return "safetensors"
+    if path.suffix in TORCH_SUFFIXES or start.startswith(b"PK\x03\x04"):
+        return "torch"
+    raise SuiteError(
+        f"{path}: of no known kind; expected safetensors, an index of shards (*{INDEX_SUFFIX}), "
+        f"a file of torch.save ({', '.join(TORCH_SUFFIXES)}) or a trajectory of specflow"
+    )
+
+
+def _open_one(path: Path, kind: Kind, key: str | None) -> CheckpointFile:
+    if kind == "torch":
+        return TorchFile(path, key)
+    if kind == "safetensors":
+        return SafetensorsFile(path)
+    raise SuiteError(f"{path}: a shard of kind {kind}; expected safetensors or torch.save")

@@ -69,6 +69,14 @@ class SuiteMatrix:
     transposed: bool = False
 
     @property
+    def remaining(self) -> tuple[int, ...]:
+        """Shape of what the cuts leave, as it lies in the file."""
+        shape = self.shape
+        for cut in self.cuts:
+            shape = cut.shape_of(shape)
+        return shape
+
+    @property
     def rows(self) -> int:
         """Number of outputs."""
         return self._outputs_first[0]
@@ -107,6 +115,11 @@ class SuiteMatrix:
             tensor = cut.of(tensor)
         return as_matrix(tensor, self.transposed)
 
+    def holds(self, other: "SuiteMatrix") -> bool:
+        """Return whether another matrix is this one or a part of it."""
+        start = other.cuts[: len(self.cuts)]
+        return (other.parameter, start) == (self.parameter, self.cuts)
+
     def part(self, name: str, label: str, cut: Cut) -> "SuiteMatrix":
         """Return a part of this matrix, named after it."""
         separator = "." if self.cuts else ":"
@@ -121,7 +134,5 @@ class SuiteMatrix:
 
     @property
     def _outputs_first(self) -> tuple[int, ...]:
-        shape = self.shape
-        for cut in self.cuts:
-            shape = cut.shape_of(shape)
+        shape = self.remaining
         return (shape[1], shape[0], *shape[2:]) if self.transposed else shape
