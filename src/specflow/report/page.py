@@ -23,7 +23,7 @@ class Page:
 
     Attributes:
         claims: Sections of claims, in the order of the scorecard.
-        subjects: Sections of experiments, connections, tickets and samples.
+        subjects: Sections of experiments, connections, tickets, samples and suites.
         pictures: All figures.
         confidence: Of all intervals, in (0, 1).
     """

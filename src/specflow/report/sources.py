@@ -11,6 +11,8 @@ from specflow import paths
 from specflow.errors import SpecflowError
 from specflow.figures.index import FigureEntry
 from specflow.params.base import Fraction, Name, Section
+from specflow.suite_results import Flag
+from specflow.tables.reading import read_table
 
 _Content = TypeVar("_Content")
 Json = Any  # what json.loads returns
@@ -36,6 +38,7 @@ class Declared(BaseModel):
     connections: dict[Name, dict[str, Json]] = Field(default_factory=dict)
     tickets: dict[Name, dict[str, Json]] = Field(default_factory=dict)
     samples: dict[Name, dict[str, Json]] = Field(default_factory=dict)
+    suites: dict[Name, dict[str, Json]] = Field(default_factory=dict)
 
 
 class Judging(BaseModel):
@@ -73,6 +76,24 @@ def read_index() -> list[FigureEntry]:
     return _read(paths.FIGURES_INDEX, TypeAdapter(list[FigureEntry]), "figures")
 
 
+def read_flags(path: Path) -> dict[str, list[Flag]]:
+    """Return what audits found wrong, by suite.
+
+    Args:
+        path: The table of all flags.
+
+    Raises:
+        SpecflowError: If the table is missing or broken.
+    """
+    table = read_table(path)
+    flags: dict[str, list[Flag]] = {}
+    columns = ("suite", "step", "matrix", "flag", "evidence")
+    for suite, step, *about in zip(*(table.column(c).tolist() for c in columns), strict=True):
+        values = dict(zip(columns[2:], about, strict=True))
+        flags.setdefault(suite, []).append(Flag(step=int(step), **values))
+    return flags
+
+
 def read_declared() -> Declared:
     """Return the names of everything that was run.
 
@@ -83,7 +104,7 @@ def read_declared() -> Declared:
 
 
 def read_config_of(group: str, name: str) -> dict[str, Json]:
-    """Return the resolved config of one experiment, connection, ticket or set of samples.
+    """Return the resolved config of one experiment, connection, ticket, set of samples or suite.
 
     Args:
         group: Which of these it is, as a folder of the config.

@@ -18,7 +18,7 @@ from specflow.spectra import (
     stable_rank,
 )
 from specflow.spectra import decompose as decompose_matrix
-from specflow.suites.layout import SuiteMeeting, SuitePair
+from specflow.suites.wiring import SuiteMeeting, SuitePair
 
 Factors = Mapping[str, Decomposition]
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from torch import Tensor
 
 from specflow.params.suites import SuiteParams
-from specflow.suites.files import CheckpointFile, TensorInfo, open_checkpoint
-from specflow.suites.layout import SuiteWiring, wiring_of
+from specflow.suites.checkpoint import CheckpointFile, TensorInfo
+from specflow.suites.files import open_checkpoint
+from specflow.suites.layout import wiring_of
 from specflow.suites.matrices import SuiteMatrix
 from specflow.suites.sources import SuiteStep, find_steps
+from specflow.suites.wiring import SuiteWiring
 
 _SMALL_BATCH = 2**26  # entries: half a gigabyte in float64
 
