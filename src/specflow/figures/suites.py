@@ -1,7 +1,7 @@
 """Figures of suites: singular values, ranks, agreement and alignment over steps."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -20,7 +20,7 @@ from specflow.figures.heatmap import (
     label_rows,
     null_text,
 )
-from specflow.figures.layers import Layers, layers_of
+from specflow.figures.layers import Layers, layers_of, short_pair
 from specflow.figures.singular_values import draw_evolution, label_index_bar
 from specflow.figures.style import (
     AGREEMENT_MAP,
@@ -129,7 +129,8 @@ def _draw_scores(scores: _Scores, tables: Tables, suite: str, params: FiguresPar
     meshes: list[QuadMesh] = []
     for axes, one, title in zip(panels, grids, scores.columns.values(), strict=True):
         meshes.append(draw_heatmap(axes, one, timeline, colours))
-        axes.set_title(title)
+        axes.set_title(title, y=1.0)  # not above the label of the strip of null levels
+        axes.tick_params(axis="y", length=0)
         timeline.apply(axes, one.x)
     label_rows(panels[0], layers.labels)
     if scores.with_null:
@@ -151,7 +152,9 @@ def _layers(tables: Tables, suite: str, subject: Literal["matrix", "pair"]) -> L
         return layers_of(
             tables["suite_matrices"].where(suite=suite), "matrix", "label", "null_agreement"
         )
-    return layers_of(tables["suite_pairs"].where(suite=suite), "pair", "pair", "null_alignment")
+    rows = tables["suite_pairs"].where(suite=suite)
+    layers = layers_of(rows, "pair", "pair", "null_alignment")
+    return replace(layers, labels=[short_pair(pair) for pair in layers.names])
 
 
 def _draw_singular_values(tables: Tables, suite: str, params: FiguresParams) -> Figure:

@@ -45,7 +45,7 @@ def audit_suite(suite: Suite, partial: Partial, report: Report, workers: int) ->
     return Audit(
         steps=tuple(step.step for step in suite.steps),
         flags=tuple(sorted(flags, key=lambda flag: flag.step)),
-        skipped=dict(suite.wiring.skipped),
+        skipped={**suite.wiring.skipped, **suite.unreadable},
         notes=suite.wiring.notes,
         changes=_changes(suite, scans),
     )

@@ -115,7 +115,7 @@ def partial_of(suite: Suite, root: Path) -> Partial:
 
 
 def _files(path: Path) -> list[Path]:
-    """Return a file, and the shards beside it if it is an index of shards."""
+    """Return a file, with all files beside it if it is an index of shards."""
     if path.name.endswith(".index.json"):
-        return [path, *sorted(path.parent.glob("*.safetensors"))]
+        return sorted(file for file in path.parent.iterdir() if file.is_file())
     return [path]

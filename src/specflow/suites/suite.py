@@ -33,6 +33,7 @@ class Suite:
         tensors: What each step holds, by name.
         expected: What most steps hold, by name; each in its most frequent shape.
         wiring: Matrices and pairs of the expected tensors.
+        unreadable: Why entries of a file are no tensors, by their name.
     """
 
     params: SuiteParams
@@ -40,6 +41,7 @@ class Suite:
     tensors: Sequence[Tensors]
     expected: Tensors
     wiring: SuiteWiring
+    unreadable: Mapping[str, str]
 
     def batches(self, matrices: Iterable[SuiteMatrix]) -> list[list[SuiteMatrix]]:
         """Return matrices in batches that fit into memory together, a parameter always whole.
@@ -104,12 +106,14 @@ def open_suite(params: SuiteParams, root: Path) -> Suite:
         SuiteError: If a file is broken, or a name or a shape does not fit the layout.
     """
     steps = find_steps(params, root)
-    tensors = []
+    tensors: list[Tensors] = []
+    unreadable: dict[str, str] = {}
     for step in steps:
         with open_checkpoint(step.path, params.key, step.index) as file:
             tensors.append(dict(file.tensors))
+            unreadable |= file.skipped
     expected = expected_tensors(tensors)
-    return Suite(params, steps, tensors, expected, wiring_of(expected, params))
+    return Suite(params, steps, tensors, expected, wiring_of(expected, params), unreadable)
 
 
 def expected_tensors(steps: Sequence[Tensors]) -> dict[str, TensorInfo]:
