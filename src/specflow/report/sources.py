@@ -1,5 +1,6 @@
 """What the report reads beside the scorecard: metrics, the list of figures, resolved config."""
 
+import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,6 @@ from specflow.errors import SpecflowError
 from specflow.figures.index import FigureEntry
 from specflow.params.base import Fraction, Name, Section
 from specflow.suite_results import Flag
-from specflow.tables.reading import read_table
 
 _Content = TypeVar("_Content")
 Json = Any  # what json.loads returns
@@ -85,12 +85,18 @@ def read_flags(path: Path) -> dict[str, list[Flag]]:
     Raises:
         SpecflowError: If the table is missing or broken.
     """
-    table = read_table(path)
+    if not path.is_file():
+        raise SpecflowError(f"there is no table {path}; `dvc repro collect` writes it")
     flags: dict[str, list[Flag]] = {}
-    columns = ("suite", "step", "matrix", "flag", "evidence")
-    for suite, step, *about in zip(*(table.column(c).tolist() for c in columns), strict=True):
-        values = dict(zip(columns[2:], about, strict=True))
-        flags.setdefault(suite, []).append(Flag(step=int(step), **values))
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                step = int(row.pop("step"))
+                flags.setdefault(row.pop("suite"), []).append(Flag(step=step, **row))  # type: ignore[arg-type]
+    except (KeyError, TypeError, ValueError) as error:
+        raise SpecflowError(
+            f"{path}: no table of flags; `dvc repro -f collect` writes it"
+        ) from error
     return flags
 
 
