@@ -93,7 +93,9 @@ def test_cache_of_links_is_read(folder, tmp_path):
 
 
 def test_shard_that_is_missing_broken_or_an_index_is_refused(folder):
-    refused(write_index(folder, {"a": "none.safetensors"}), "'none.safetensors', which is not there")
+    refused(
+        write_index(folder, {"a": "none.safetensors"}), "'none.safetensors', which is not there"
+    )
     (folder / "cut.safetensors").write_bytes(b"abc")
     refused(write_index(folder, {"a": "cut.safetensors"}), "cut.safetensors: broken or truncated")
     write_index(folder, name="other.index.json")

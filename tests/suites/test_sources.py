@@ -117,7 +117,11 @@ def test_two_files_of_one_step_are_refused(tmp_path, params):
 
 @pytest.mark.parametrize(
     ("step_from", "match"),
-    [(r"epoch(\d+)", "does not match"), (r"(step)", "gives 'step'"), (r"x(\d+)?|step", "gives Non")],
+    [
+        (r"epoch(\d+)", "does not match"),
+        (r"(step)", "gives 'step'"),
+        (r"x(\d)?|step", "gives None"),
+    ],
 )
 def test_expression_that_gives_no_step_is_refused(tmp_path, params, step_from, match):
     touch(tmp_path, "step1.pt")
