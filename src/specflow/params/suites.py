@@ -1,9 +1,9 @@
 """Suite sections of params.yaml: checkpoints made elsewhere, and how their weights are read."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from specflow.params.base import Count, Index, Section
 from specflow.params.tasks import SpectraParams
@@ -30,16 +30,21 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _as_section(file: Any) -> Any:
+    return {"path": file} if isinstance(file, str) else file
+
+
 class SuiteFileParams(Section):
-    """A checkpoint whose step is given.
+    """Checkpoints; in YAML a path or pattern alone will do.
 
     Attributes:
-        path: The file, or the folder of a checkpoint.
-        step: Its step; of a trajectory, the kept step that is meant.
+        path: A file, the folder of a checkpoint, or a glob pattern of these.
+        step: Its step; of a trajectory, the kept step that is meant; null tells the step by the
+            name, and means all kept steps of a trajectory.
     """
 
     path: Text
-    step: Index
+    step: Index | None = None
 
 
 class FusionParams(Section):
@@ -47,8 +52,8 @@ class FusionParams(Section):
 
     Attributes:
         match: Pattern of the matrices that are cut, with `*` for any text.
-        split: Names of the parts in their order, or "each" for one matrix (numbered from 0) for
-            every entry of the dimension, which it then has no more (experts).
+        split: Names of the parts in their order; null makes a matrix, named by its number from 0,
+            of every entry of a dimension that it then has no more (experts).
         axis: The dimension of the tensor, as it lies in the file, along which it is cut.
         shares: Relative sizes of the parts; null means that all are of one size.
         interleaved_by: "heads" if the dimension is first cut in `num_heads` heads and each of them
@@ -57,12 +62,12 @@ class FusionParams(Section):
 
     match: Text
     split: (
-        Literal["each"]
-        | Annotated[
+        Annotated[
             tuple[Annotated[str, Field(pattern=r"^\w+$")], ...],
             Field(strict=False, min_length=2),
             AfterValidator(_distinct),
         ]
+        | None
     )
     axis: Annotated[int, Field(ge=0, le=4)] = 0
     shares: Annotated[tuple[Count, ...], Field(strict=False)] | None = None
@@ -70,9 +75,9 @@ class FusionParams(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> "FusionParams":
-        if self.split == "each" and (self.shares or self.interleaved_by):
-            raise ValueError("split is 'each'; expected neither shares nor interleaved_by")
-        if self.shares is not None and len(self.shares) != len(self.split):
+        if self.split is None and (self.shares or self.interleaved_by):
+            raise ValueError("split is null; expected neither shares nor interleaved_by")
+        if self.shares and self.split and len(self.shares) != len(self.split):
             raise ValueError(
                 f"{len(self.shares)} shares of {len(self.split)} parts; expected one for each"
             )
@@ -109,8 +114,7 @@ class SuiteParams(Section):
     """Checkpoints of one model that were made elsewhere.
 
     Attributes:
-        files: Paths or glob patterns of files or checkpoint folders, or path and step. A
-            trajectory of specflow gives all its kept steps.
+        files: Where the checkpoints are.
         step_from: Regular expression whose one group is the step, searched in each path; null
             means the one number in which the paths differ.
         key: Where the weights are in a PyTorch checkpoint, with dots ("state_dict"); null finds
@@ -128,7 +132,10 @@ class SuiteParams(Section):
         spectra: What is stored of every matrix at every step.
     """
 
-    files: Annotated[tuple[Text | SuiteFileParams, ...], Field(strict=False, min_length=1)]
+    files: Annotated[
+        tuple[Annotated[SuiteFileParams, BeforeValidator(_as_section)], ...],
+        Field(strict=False, min_length=1),
+    ]
     step_from: Annotated[Text, AfterValidator(_one_group)] | None = None
     key: Text | None = None
     include: Annotated[Patterns, Field(min_length=1)] = ("*",)

@@ -141,7 +141,7 @@ LLAMA = Architecture(
 
 TORCH = Architecture(
     name="torch",
-    mark=r".*(in_proj_weight|weight_hh_l\d+(_reverse)?)",
+    mark=r".*(in_proj_weight|q_proj_weight|weight_hh_l\d+(_reverse)?)",
     blocks=r"(?:layers|blocks)\.",
     roles=_fused("self_attn.in_proj_weight")
     | {

@@ -46,7 +46,7 @@ def wiring_of(tensors: Mapping[str, TensorInfo], params: SuiteParams) -> SuiteWi
     matrices = [matrix for matrix in ordered if matrix.name not in left_out]
     if not matrices:
         raise SuiteError(f"no matrix is left of {len(tensors)} tensors; expected one or more")
-    pairs = [pair for pair in pairs if _is_within(pair, matrices)]
+    pairs = _within(matrices, pairs)
     pairs += declared_pairs(matrices, params.pairs)
     pairs = list({pair.label: pair for pair in pairs}.values())
     names = {matrix.name for matrix in matrices}
@@ -60,8 +60,16 @@ def wiring_of(tensors: Mapping[str, TensorInfo], params: SuiteParams) -> SuiteWi
     )
 
 
-def _is_within(pair: Neighbours, matrices: Sequence[SuiteMatrix]) -> bool:
-    return all(any(matrix.holds(met) for matrix in matrices) for met in pair.matrices)
+def _within(matrices: Iterable[SuiteMatrix], pairs: Iterable[Neighbours]) -> list[Neighbours]:
+    """Return the pairs that compare nothing but these matrices and parts of them."""
+    kept: dict[str, list[SuiteMatrix]] = {}
+    for matrix in matrices:
+        kept.setdefault(matrix.parameter, []).append(matrix)
+    return [
+        pair
+        for pair in pairs
+        if all(any(m.holds(met) for m in kept.get(met.parameter, ())) for met in pair.matrices)
+    ]
 
 
 def _left_out(matrices: Iterable[SuiteMatrix], params: SuiteParams) -> dict[str, str]:

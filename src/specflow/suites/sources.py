@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from specflow.params.suites import SuiteFileParams, SuiteParams
+from specflow.params.suites import SuiteParams
 from specflow.suites.checkpoint import in_natural_order
 from specflow.suites.errors import SuiteError
 from specflow.suites.files import INDEX_SUFFIX, TORCH_SUFFIXES, kind_of
@@ -48,10 +48,10 @@ def find_steps(params: SuiteParams, root: Path) -> list[SuiteStep]:
     Raises:
         SuiteError: If a pattern matches nothing, a step cannot be told, or two files have one.
     """
-    steps = [_given_step(file, root) for file in params.files if not isinstance(file, str)]
-    names = [
-        name for file in params.files if isinstance(file, str) for name in _matches(file, root)
-    ]
+    given = [(root / file.path, file.step) for file in params.files]
+    steps = [_given_step(file_of(path), step) for path, step in given if step is not None]
+    patterns = [file.path for file in params.files if file.step is None]
+    names = [name for pattern in patterns for name in _matches(pattern, root)]
     files = {name: file_of(root / name) for name in names}
     trajectories = {name for name, path in files.items() if kind_of(path) == "trajectory"}
     for path in (files[name] for name in sorted(trajectories)):
@@ -94,14 +94,13 @@ def file_of(path: Path) -> Path:
     raise SuiteError(f"{path}: a folder without a checkpoint; expected one in it")
 
 
-def _given_step(file: SuiteFileParams, root: Path) -> SuiteStep:
-    path = file_of(root / file.path)
+def _given_step(path: Path, step: int) -> SuiteStep:
     if kind_of(path) != "trajectory":
-        return SuiteStep(file.step, path, None)
+        return SuiteStep(step, path, None)
     kept = kept_steps(path)
-    if file.step not in kept:
-        raise SuiteError(f"{path}: step {file.step} was not kept; expected one of {kept}")
-    return SuiteStep(file.step, path, kept.index(file.step))
+    if step not in kept:
+        raise SuiteError(f"{path}: step {step} was not kept; expected one of {kept}")
+    return SuiteStep(step, path, kept.index(step))
 
 
 def _matches(pattern: str, root: Path) -> list[str]:

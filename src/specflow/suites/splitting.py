@@ -104,8 +104,8 @@ def cut_recognized(
         matches = {m.name for m in found if fnmatchcase(m.name, rule.match) and not m.cuts}
         if matches and rule.interleaved_by is not None and num_heads is None:
             notes.append(
-                f"{', '.join(rule.split)} are interleaved by heads in {rule.match} and num_heads "
-                f"is not given: {len(matches)} matrices stay whole"
+                f"{rule.match} is interleaved by heads and num_heads is not given: "
+                f"{len(matches)} matrices stay whole"
             )
             continue
         found = [
@@ -123,7 +123,7 @@ def cut(matrix: SuiteMatrix, rule: FusionParams, num_heads: int | None) -> list[
     try:
         cuts = _cuts(rule, matrix.remaining, num_heads)
     except ValueError as error:
-        words = "entries" if rule.split == "each" else ", ".join(rule.split)
+        words = "entries" if rule.split is None else ", ".join(rule.split)
         raise SuiteError(f"{matrix.name}: cannot be split in {words}: {error}") from error
     return [matrix.part(name, f"{matrix.label} {name}", part) for name, part in cuts.items()]
 
@@ -142,7 +142,7 @@ def _cuts(rule: FusionParams, shape: tuple[int, ...], num_heads: int | None) -> 
     """
     if rule.axis >= len(shape):
         raise ValueError(f"shape {shape} has no dimension {rule.axis}")
-    if rule.split == "each":
+    if rule.split is None:
         if len(shape) == 2:
             raise ValueError(f"those of shape {shape} are vectors")
         count = shape[rule.axis]

@@ -106,15 +106,15 @@ def _reason_to_skip(value: Any, file_size: int) -> str | None:
 def _refusal(error: Exception) -> str:
     """Return why torch refused; its own message advises to execute what the file brings."""
     text = str(error)
-    needed = re.search(r"GLOBAL (\S+)", text)
+    needed = re.search(r"GLOBAL (\S+)", text) or re.search(r"Unsupported (operand \d+)", text)
     if needed is not None:
         return (
             f"refused, it needs {needed[1]} to be loaded, which may execute code; expected "
-            "tensors, numbers and text in dicts (save the state dict alone)"
+            "tensors, numbers and text in dicts (save the state dict alone with torch.save)"
         )
     if "TorchScript" in text:
         return "refused, a TorchScript program; expected a state dict"
-    detail = re.search(r"WeightsUnpickler error: (.+)", text)
+    detail = re.search(r"WeightsUnpickler error:\s*(.+)", text)
     reason = detail[1].strip() if detail else one_line(error)
     return f"broken or truncated ({reason}); expected a whole file of torch.save"
 
