@@ -92,7 +92,7 @@ def _steps(suite: Suite, scans: Sequence[StepScan]) -> Iterator[Flag]:
     for place, others in same.items():
         evidence = "every parameter is that of step " + " and ".join(str(steps[o]) for o in others)
         yield _of_step(steps[place], "identical", evidence)
-    rest = [place for place in range(len(steps)) if place not in same]
+    rest = _comparable(scans, [place for place in range(len(steps)) if place not in same])
     cosines = median_cosines([scans[place] for place in rest])
     kin = related(cosines)
     for row, place in enumerate(rest):
@@ -104,6 +104,21 @@ def _steps(suite: Suite, scans: Sequence[StepScan]) -> Iterator[Flag]:
             )
             yield _of_step(steps[place], "another_initialization", evidence)
     yield from _misplaced([scans[rest[row]] for row in kin], [steps[rest[row]] for row in kin])
+
+
+def _sound(scan: StepScan) -> NDArray[np.bool_]:
+    return scan.finite & (scan.square > 0)
+
+
+def _comparable(scans: Sequence[StepScan], places: Sequence[int]) -> list[int]:
+    """Return steps that have a sound matrix in common; those with the fewest are left out first.
+
+    Steps that are left out have other flags.
+    """
+    left = list(places)
+    while left and not np.all([_sound(scans[place]) for place in left], axis=0).any():
+        left.remove(min(left, key=lambda place: int(_sound(scans[place]).sum())))
+    return left
 
 
 def _of_step(step: int, flag: FlagKind, evidence: str) -> Flag:
@@ -181,23 +196,22 @@ def sketch_distances(scans: Sequence[StepScan]) -> Matrix:
 
     Returns:
         Shape (T, T): the root of the mean over matrices of squared distances, each over its median
-        over pairs of steps. Matrices that do not change are left out.
+        over pairs of steps; 0 if nothing changes. Matrices that do not change are left out, and
+        those that are absent, not finite or all zero in any step.
     """
-    total, count = np.zeros((len(scans), len(scans))), np.zeros((len(scans), len(scans)))
+    total, count = np.zeros((len(scans), len(scans))), 0
     pairs = np.triu_indices(len(scans), 1)
-    for place in range(len(scans[0].sketch) if scans else 0):
+    sound = np.all([_sound(scan) for scan in scans], axis=0)
+    for place in np.flatnonzero(sound):
         sketch = np.stack([scan.sketch[place] for scan in scans])
         products = sketch @ sketch.T
         norms = np.diag(products)
         squares = np.clip(norms[:, None] + norms - 2 * products, 0, None)
-        defined = squares[pairs][np.isfinite(squares[pairs])]
-        scale = float(np.median(defined)) if len(defined) else 0.0
+        scale = float(np.median(squares[pairs])) if len(scans) > 1 else 0.0
         if scale > 0:
-            known = np.isfinite(squares)
-            total += np.where(known, squares, 0.0) / scale
-            count += known
-    # steps without a matrix in common are as far from each other as others are in the median
-    return np.sqrt(np.divide(total, count, out=1.0 - np.eye(len(scans)), where=count > 0))
+            total += squares / scale
+            count += 1
+    return np.sqrt(total / max(count, 1))
 
 
 def _over_matrices(masked: np.ma.MaskedArray) -> Matrix:

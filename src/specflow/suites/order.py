@@ -1,13 +1,16 @@
 """The order in which points lie along a path, where the claimed order is believed if it can be."""
 
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 Distances = NDArray[np.float64]
+_Change = Callable[[list[int], Distances], tuple[float, list[int]]]
 
-BENEFIT_OF_DOUBT = 0.85  # what the step from a point to the next claimed one counts
+BENEFIT_OF_DOUBT = 0.2  # by which a claimed step counts less, of the shortest one around it
+ENOUGH_ALIKE = 0.97  # a path this much as long is hardly shorter
 _LONGEST_MOVED = 3
 _MOST_STARTS = 12
 _ENOUGH = 1e-9  # of the longest distance: less is rounding, no gain
@@ -17,8 +20,10 @@ def best_order(distances: Distances) -> list[int]:
     """Return points in the order of the shortest path found through all of them.
 
     Steps from a point to the next one in the claimed order (0, 1, 2, ...) count less than they
-    are, so that an order that is about as good as the claimed one does not replace it. Of a path
-    and its reverse, the one that has more points in the claimed order of precedence is returned.
+    are, so that an order that is about as good as the claimed one does not replace it; and one
+    that exchanges few points, all others staying in their places, is preferred to one that is
+    hardly shorter. Of a path and its reverse, the one with more points in the claimed order of
+    precedence is returned.
 
     Args:
         distances: Of every two points, shape (n, n), symmetric.
@@ -31,12 +36,30 @@ def best_order(distances: Distances) -> list[int]:
     costs = np.zeros((n + 1, n + 1))
     costs[:n, :n] = distances
     neighbours = np.arange(n - 1)
-    costs[neighbours, neighbours + 1] *= BENEFIT_OF_DOUBT
-    costs[neighbours + 1, neighbours] *= BENEFIT_OF_DOUBT
+    reduction = BENEFIT_OF_DOUBT * _local(distances[neighbours, neighbours + 1])
+    costs[neighbours, neighbours + 1] -= reduction
+    costs[neighbours + 1, neighbours] -= reduction
+    claimed = list(range(n))
+    exchanged = _improved(claimed, costs, [_best_exchange])
     firsts = np.unique(np.linspace(0, n - 1, _MOST_STARTS).astype(int)).tolist()
-    starts = [list(range(n)), *(_greedy(distances, first) for first in firsts)]
-    best = min((_improved(start, costs) for start in starts), key=lambda path: _length(path, costs))
+    starts = [exchanged, *(_greedy(distances, first) for first in firsts)]
+    found = [_improved(start, costs, [_best_reversal, _best_move]) for start in starts]
+    best = min(found, key=lambda path: _length(path, costs))
+    if _length(exchanged, costs) <= _length(best, costs) / ENOUGH_ALIKE:
+        return exchanged
     return best if _precedences(best) >= 0 else best[::-1]
+
+
+def _local(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the shortest of each step and its neighbours.
+
+    Next to a long step, two points that are close can be exchanged at a gain that is small for the
+    long step and large for the short one: it is the angle between the two that tells their order.
+    """
+    if not len(lengths):
+        return lengths
+    padded = np.pad(lengths, 1, mode="edge")
+    return np.minimum(np.minimum(padded[:-2], padded[2:]), lengths)
 
 
 def _greedy(distances: Distances, first: int) -> list[int]:
@@ -57,14 +80,35 @@ def _precedences(path: list[int]) -> int:
     return int(np.sum(np.sign(np.subtract.outer(path, path))[np.tril_indices(len(path), -1)]))
 
 
-def _improved(path: list[int], costs: Distances) -> list[int]:
-    """Reverse and move parts of a path for as long as that makes it shorter."""
+def _improved(path: list[int], costs: Distances, changes: Sequence[_Change]) -> list[int]:
+    """Make the best change of a path for as long as that makes it shorter."""
     enough = _ENOUGH * float(costs.max(initial=0.0))
     while True:
-        gain, changed = max(_best_reversal(path, costs), _best_move(path, costs))
+        gain, changed = max(change(path, costs) for change in changes)
         if gain <= enough:
             return path
         path = changed
+
+
+def _best_exchange(path: list[int], costs: Distances) -> tuple[float, list[int]]:
+    """Return what exchanging the best two points saves, and the path after it."""
+    if len(path) < 2:
+        return 0.0, path
+    end = len(costs) - 1
+    ring = np.array([end, *path, end])
+    inner, before, after = ring[1:-1], ring[:-2], ring[2:]
+    old = costs[before, inner] + costs[inner, after]
+    placed = costs[before[:, None], inner] + costs[inner, after[:, None]]  # [place, point]
+    gains = old[:, None] + old - placed - placed.T
+    left = np.arange(len(path) - 1)  # neighbours keep the step between them
+    kept = costs[before[left], inner[left + 1]] + costs[inner[left], after[left + 1]]
+    gains[left, left + 1] = costs[before[left], inner[left]] - kept
+    gains[left, left + 1] += costs[inner[left + 1], after[left + 1]]
+    gains = np.triu(gains, 1)
+    i, j = np.unravel_index(int(gains.argmax()), gains.shape)
+    changed = list(path)
+    changed[i], changed[j] = changed[j], changed[i]
+    return float(gains[i, j]), changed
 
 
 def _best_reversal(path: list[int], costs: Distances) -> tuple[float, list[int]]:
