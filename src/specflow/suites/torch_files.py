@@ -20,8 +20,8 @@ MAPPED_BYTES = 64 * 2**20
 class TorchFile(CheckpointFile):
     """A state dict, or a training checkpoint that holds one.
 
-    A file of torch 1.6 or later is mapped, and mapped anew after `MAPPED_BYTES` that were read, since
-    these count as memory until then. An older one has no index: it is read whole.
+    A file of torch 1.6 or later is mapped, and mapped anew after `MAPPED_BYTES` that were read:
+    these count as memory until then. An older one has no index and is read whole.
     """
 
     def __init__(self, path: Path, key: str | None) -> None:
