@@ -109,6 +109,12 @@ def test_folder_with_several_checkpoints_or_none_is_refused(tmp_path, params):
         find_steps(params(files=["none"]), tmp_path)
 
 
+def test_shards_do_not_pass_for_steps(tmp_path, params):
+    touch(tmp_path, "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+    with pytest.raises(SuiteError, match=r"model-00001-of-00002.safetensors: a shard; expected"):
+        find_steps(params(files=["*.safetensors"]), tmp_path)
+
+
 def test_two_files_of_one_step_are_refused(tmp_path, params):
     touch(tmp_path, "a/step1.pt", "b/step1.pt")
     with pytest.raises(SuiteError, match=r"a/step1.pt, .*b/step1.pt: both are step 1"):

@@ -47,6 +47,13 @@ def test_names_lose_weight_unless_that_is_taken(wire):
     assert names == ["a", "b.weight", "b"]
     names = [m.name for m in wire({"weight": (2, 2), ".weight": (2, 2)}).matrices]
     assert names == ["weight", ".weight"]
+    names = [m.name for m in wire({"a/.weight": (2, 2), "..weight": (2, 2)}).matrices]
+    assert names == ["a/.weight", "..weight"]
+
+
+def test_part_with_the_name_of_another_matrix_is_refused(wire):
+    with pytest.raises(SuiteError, match="qkv:q, qkv: both have a matrix 'qkv:q'"):
+        wire({"qkv": (6, 2), "qkv:q": (2, 2)}, fused=[QKV])
 
 
 def test_matrices_keep_the_order_of_the_file(wire):

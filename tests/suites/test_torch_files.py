@@ -46,6 +46,19 @@ def test_tensor_is_contiguous_detached_and_independent_of_the_file(tmp_path):
     assert torch.equal(weight, torch.ones(6, 4))
 
 
+def test_file_is_mapped_anew_when_much_of_it_was_read(tmp_path, monkeypatch):
+    loads = []
+    load = torch.load
+    monkeypatch.setattr(torch, "load", lambda *a, **k: loads.append(k["mmap"]) or load(*a, **k))
+    monkeypatch.setattr("specflow.suites.torch_files.MAPPED_BYTES", 2 * 400)
+    state = {f"layer.{i}": torch.full((10, 10), float(i)) for i in range(7)}
+    torch.save(state, tmp_path / "model.pt")
+    with open_checkpoint(tmp_path / "model.pt") as file:
+        for name, weight in state.items():
+            assert torch.equal(file.read(name), weight)
+    assert loads == [True] * 3
+
+
 @pytest.mark.parametrize("key", ["state_dict", "model", None])
 def test_weights_of_a_training_checkpoint(tmp_path, key):
     path = tmp_path / "last.ckpt"

@@ -135,3 +135,8 @@ def test_declared_transposed_convolution_has_its_outputs_as_rows(wire, number):
     taken = matrix.take(module.weight.detach()).unflatten(1, (3, -1))
     found = torch.einsum("oip,i->op", taken, x.flatten())
     torch.testing.assert_close(found, module(x).detach().view(5, -1))
+
+
+def test_layout_torch_takes_any_network(wire):
+    wiring = wire(nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)).state_dict(), layout="torch")
+    assert labels(wiring.matrices) == ["0", "1"]

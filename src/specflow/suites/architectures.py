@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from specflow.params.suites import FusionParams, LayoutName
@@ -107,11 +107,9 @@ GPT2 = Architecture(
 )
 
 # The same names with linear layers, (outputs, inputs).
-GPT2_LINEAR = Architecture(
-    **{
-        **vars(GPT2),
-        "conventions": Conventions(fused=(FusionParams(match="*attn.c_attn", split=_QKV, axis=0),)),
-    }
+GPT2_LINEAR = replace(
+    GPT2,
+    conventions=Conventions(fused=(FusionParams(match="*attn.c_attn", split=_QKV, axis=0),)),
 )
 
 LLAMA = Architecture(
@@ -173,8 +171,8 @@ def recognize(tensors: Mapping[str, TensorInfo], layout: LayoutName) -> Architec
     Raises:
         SuiteError: If the one asked for is not there, or "auto" finds several.
     """
-    if layout == "none":
-        return None
+    if layout in ("none", "torch"):
+        return TORCH if layout == "torch" else None
     marked = [a for a in _ALL if any(re.fullmatch(a.mark, name) for name in tensors)]
     found = [a for a in marked if layout in ("auto", a.name)]
     if len(found) > 1:

@@ -41,6 +41,7 @@ def wiring_of(tensors: Mapping[str, TensorInfo], params: SuiteParams) -> SuiteWi
     whole, skipped = whole_matrices(tensors, params, conventions)
     cut = cut_declared(whole, params.fused, params.num_heads)
     cut, notes = cut_recognized(cut, conventions.fused, params.num_heads)
+    _check_distinct(cut)
     ordered, pairs = _recognized(cut, architecture, params.num_heads)
     left_out = _left_out(ordered, params)
     matrices = [matrix for matrix in ordered if matrix.name not in left_out]
@@ -58,6 +59,22 @@ def wiring_of(tensors: Mapping[str, TensorInfo], params: SuiteParams) -> SuiteWi
         parts=tuple(parts.values()),
         notes=(*notes, *_note_on_heads(matrices, params.num_heads)),
     )
+
+
+def _check_distinct(matrices: Iterable[SuiteMatrix]) -> None:
+    """Refuse a part that has the name of another tensor's matrix.
+
+    Raises:
+        SuiteError: With both.
+    """
+    seen: dict[str, SuiteMatrix] = {}
+    for matrix in matrices:
+        other = seen.setdefault(matrix.name, matrix)
+        if other is not matrix:
+            raise SuiteError(
+                f"{matrix.parameter}, {other.parameter}: both have a matrix {matrix.name!r}; "
+                "expected another name of the part in fused"
+            )
 
 
 def _within(matrices: Iterable[SuiteMatrix], pairs: Iterable[Neighbours]) -> list[Neighbours]:

@@ -18,7 +18,7 @@ def check_names(path: Path, names: Iterable[str]) -> None:
     """
     known = set(names)
     for name in known:
-        problem = _problem(name)
+        problem = problem_of(name)
         if problem is not None:
             raise SuiteError(f"{path}: a tensor has the name {name!r}, which {problem}")
     for name in known:
@@ -32,7 +32,8 @@ def check_names(path: Path, names: Iterable[str]) -> None:
             )
 
 
-def _problem(name: str) -> str | None:
+def problem_of(name: str) -> str | None:
+    """Return why a name is no path of HDF5, None if it is one."""
     expected = "expected a relative path of HDF5"
     if "\0" in name:
         return f"holds NUL; {expected}"

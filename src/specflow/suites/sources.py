@@ -12,6 +12,7 @@ from specflow.suites.errors import SuiteError
 from specflow.suites.files import INDEX_SUFFIX, TORCH_SUFFIXES, kind_of
 from specflow.suites.trajectories import kept_steps
 
+_SHARD = re.compile(r"-[0-9]+-of-[0-9]+\.[a-z]+$")
 _IN_FOLDERS = (
     (".safetensors" + INDEX_SUFFIX,),
     (".safetensors",),
@@ -57,6 +58,7 @@ def find_steps(params: SuiteParams, root: Path) -> list[SuiteStep]:
     for path in (files[name] for name in sorted(trajectories)):
         steps += [SuiteStep(step, path, index) for index, step in enumerate(kept_steps(path))]
     single = [name for name in files if name not in trajectories]
+    _check_no_shards(single)
     steps += [
         SuiteStep(step, files[name], None)
         for name, step in _steps_of(single, params.step_from).items()
@@ -152,6 +154,17 @@ def _differing_numbers(names: list[str]) -> dict[str, int]:
             "one number alone; expected step_from, or path and step of each"
         )
     return dict(zip(names, differing[0], strict=True))
+
+
+def _check_no_shards(names: list[str]) -> None:
+    """Refuse parts of a checkpoint, whose numbers would pass for steps.
+
+    Raises:
+        SuiteError: With the first of them.
+    """
+    for name in names:
+        if _SHARD.search(name):
+            raise SuiteError(f"{name}: a shard; expected its index (*{INDEX_SUFFIX}) or its folder")
 
 
 def _distinct(steps: list[SuiteStep]) -> list[SuiteStep]:

@@ -12,6 +12,7 @@ from specflow.params.suites import FusionParams, SuiteParams
 from specflow.suites.checkpoint import TensorInfo
 from specflow.suites.errors import SuiteError
 from specflow.suites.matrices import Cut, SuiteMatrix
+from specflow.suites.names import problem_of
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 MAX_DIMENSIONS = 5  # a 3-d convolution
@@ -53,7 +54,7 @@ def whole_matrices(
             skipped[name] = reason
             continue
         stem = name.removesuffix(".weight")
-        short = name if not stem or stem in tensors else stem
+        short = name if stem in tensors or problem_of(stem) else stem
         transposed = is_any((name, short), (*params.transposed, *conventions.transposed))
         matrices.append(SuiteMatrix(short, short, name, info.shape, transposed=transposed))
     for pattern in params.transposed:

@@ -14,13 +14,14 @@ from specflow.suites.checkpoint import CheckpointFile, TensorInfo, one_line
 from specflow.suites.errors import SuiteError
 
 USUAL_KEYS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights")
+MAPPED_BYTES = 64 * 2**20
 
 
 class TorchFile(CheckpointFile):
     """A state dict, or a training checkpoint that holds one.
 
-    A file of torch 1.6 or later is mapped, and mapped anew for each tensor, since pages that were
-    read count as memory until it is closed. An older one has no index: it is read whole.
+    A file of torch 1.6 or later is mapped, and mapped anew after `MAPPED_BYTES` that were read:
+    these count as memory until then. An older one has no index and is read whole.
     """
 
     def __init__(self, path: Path, key: str | None) -> None:
@@ -35,11 +36,10 @@ class TorchFile(CheckpointFile):
         """
         self._path, self._key = path, key
         self._mapped = zipfile.is_zipfile(path)
-        content = self._load()
-        self._whole = None if self._mapped else content
+        self._content, self._num_bytes_read = self._load(), 0
         tensors, skipped = {}, {}
         size = path.stat().st_size
-        for name, value in self._weights(content).items():
+        for name, value in self._weights(self._content).items():
             if not isinstance(name, str):
                 raise SuiteError(f"{path}: a tensor has the name {name!r}; expected text")
             reason = _reason_to_skip(value, size)
@@ -51,8 +51,11 @@ class TorchFile(CheckpointFile):
 
     def read(self, name: str) -> Tensor:
         """Return one tensor on the CPU in its own dtype."""
-        content = self._load() if self._whole is None else self._whole
-        value = self._weights(content)[name].detach()
+        if self._mapped and self._num_bytes_read > MAPPED_BYTES:
+            self._content, self._num_bytes_read = None, 0
+            self._content = self._load()
+        value = self._weights(self._content)[name].detach()
+        self._num_bytes_read += value.nbytes
         return value.clone(memory_format=torch.contiguous_format)
 
     def _load(self) -> Any:
