@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from tests.suites.made_up_suites import job_of, save_steps, trained
 
 import specflow.suites.suite as module
@@ -24,12 +26,18 @@ def test_of_two_halves_the_later_one_is_expected():
     assert shapes([held(a=(1, 1), b=(1,)), held(a=(2, 2), c=(2,))]) == {"a": (2, 2), "c": (2,)}
 
 
-def test_batches_hold_every_matrix_once_and_no_more_than_twice_the_largest(tmp_path, monkeypatch):
+def test_batches_hold_every_matrix_once_and_a_parameter_whole(tmp_path, monkeypatch):
     save_steps(tmp_path, [0], trained(1))
     suite = open_job(job_of(tmp_path))
-    matrices = suite.wiring.matrices
+    small, large = sorted(suite.wiring.matrices, key=lambda matrix: matrix.rows * matrix.columns)
+    others = [replace(small, parameter=f"p{number}") for number in range(4)]
     monkeypatch.setattr(module, "_SMALL_BATCH", 0)
-    assert suite.batches(matrices) == [list(matrices)]
-    assert suite.batches(matrices * 2) == [[*matrices, *matrices]] or True
-    batches = suite.batches([*matrices])
-    assert [matrix for batch in batches for matrix in batch] == list(matrices)
+    assert suite.batches([small, large]) == [[small, large]]
+    assert suite.batches([small, *others, small]) == [
+        [small, small, others[0]],
+        others[1:3],
+        others[3:],
+    ]
+    monkeypatch.setattr(module, "_SMALL_BATCH", 10**6)
+    assert suite.batches([small, *others]) == [[small, *others]]
+    assert suite.batches([]) == []

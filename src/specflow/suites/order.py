@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 Distances = NDArray[np.float64]
 _Change = Callable[[list[int], Distances], tuple[float, list[int]]]
 
-BENEFIT_OF_DOUBT = 0.2  # by which a claimed step counts less, of the shortest one around it
+# By which a step to the next claimed point counts less, of the distance from either of the two to
+# its nearest point: beside a long step, two points that are close can be exchanged at a gain that
+# is small for the long step and large for the short one, and it is this that tells their order.
+BENEFIT_OF_DOUBT = 0.2
 ENOUGH_ALIKE = 0.97  # a path this much as long is hardly shorter
 _LONGEST_MOVED = 3
 _MOST_STARTS = 12
@@ -22,8 +25,8 @@ def best_order(distances: Distances) -> list[int]:
     Steps from a point to the next one in the claimed order (0, 1, 2, ...) count less than they
     are, so that an order that is about as good as the claimed one does not replace it; and one
     that exchanges few points, all others staying in their places, is preferred to one that is
-    hardly shorter. Of a path and its reverse, the one with more points in the claimed order of
-    precedence is returned.
+    hardly shorter. Of a path and its reverse, the one that is more like the claimed order is
+    returned.
 
     Args:
         distances: Of every two points, shape (n, n), symmetric.
@@ -36,7 +39,8 @@ def best_order(distances: Distances) -> list[int]:
     costs = np.zeros((n + 1, n + 1))
     costs[:n, :n] = distances
     neighbours = np.arange(n - 1)
-    reduction = BENEFIT_OF_DOUBT * _local(distances[neighbours, neighbours + 1])
+    nearest = np.min(distances + np.diag(np.full(n, np.inf)), axis=1, initial=np.inf)
+    reduction = BENEFIT_OF_DOUBT * np.minimum(nearest[:-1], nearest[1:])
     costs[neighbours, neighbours + 1] -= reduction
     costs[neighbours + 1, neighbours] -= reduction
     claimed = list(range(n))
@@ -46,20 +50,8 @@ def best_order(distances: Distances) -> list[int]:
     found = [_improved(start, costs, [_best_reversal, _best_move]) for start in starts]
     best = min(found, key=lambda path: _length(path, costs))
     if _length(exchanged, costs) <= _length(best, costs) / ENOUGH_ALIKE:
-        return exchanged
-    return best if _precedences(best) >= 0 else best[::-1]
-
-
-def _local(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the shortest of each step and its neighbours.
-
-    Next to a long step, two points that are close can be exchanged at a gain that is small for the
-    long step and large for the short one: it is the angle between the two that tells their order.
-    """
-    if not len(lengths):
-        return lengths
-    padded = np.pad(lengths, 1, mode="edge")
-    return np.minimum(np.minimum(padded[:-2], padded[2:]), lengths)
+        best = exchanged
+    return max(best, best[::-1], key=_like_claimed)
 
 
 def _greedy(distances: Distances, first: int) -> list[int]:
@@ -75,9 +67,10 @@ def _length(path: list[int], costs: Distances) -> float:
     return float(sum(costs[a, b] for a, b in pairwise(path)))
 
 
-def _precedences(path: list[int]) -> int:
-    """Return how many more pairs of points are in the claimed order than in the reverse one."""
-    return int(np.sum(np.sign(np.subtract.outer(path, path))[np.tril_indices(len(path), -1)]))
+def _like_claimed(path: list[int]) -> tuple[int, int]:
+    """Return how many points are in their claimed places, and pairs in their claimed order."""
+    ordered = np.subtract.outer(path, path)[np.tril_indices(len(path), -1)] > 0
+    return sum(place == point for place, point in enumerate(path)), int(ordered.sum())
 
 
 def _improved(path: list[int], costs: Distances, changes: Sequence[_Change]) -> list[int]:
