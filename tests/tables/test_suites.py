@@ -4,9 +4,11 @@ from tests.suites.made_up_suites import job_of, run, save_steps, suite_params, t
 
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
+from specflow.params.resolve import CollectedSuite, CollectParams
 from specflow.suite_results import MEASURES, SUITE
 from specflow.tables.reading import Tables
 from specflow.tables.suites import SuitePlaces, shown_indices, write_suite_tables
+from specflow.tables.summary import summarize
 
 
 @pytest.fixture
@@ -100,3 +102,18 @@ def test_missing_results_are_named(tmp_path, places):
         tables_of(tmp_path, run=SuitePlaces(tmp_path / "absent.h5", places.audit))
     with pytest.raises(SpecflowError, match=r"there is no audit .*absent\.json"):
         tables_of(tmp_path, run=SuitePlaces(places.spectra, tmp_path / "absent.json"))
+
+
+def test_summary_is_of_the_last_step_over_matrices(places, tmp_path):
+    tables = tables_of(tmp_path, run=places)
+    nothing = {"experiments": {}, "connections": {}, "tickets": {}, "samples": {}}
+    params = CollectParams(**nothing, suites={"run": CollectedSuite(matrix=None)})
+    found = summarize(tables, params)["suites"]["run"]
+    assert found["flagged_steps"] == {"mean": 1, "std": 0}
+    spectra = tables["suite_spectra"]
+    ranks = spectra.where(step=5).numbers("stable_rank")
+    assert found["stable_rank"]["mean"] == pytest.approx(ranks.mean(), rel=1e-4)
+    assert found["stable_rank"]["std"] == pytest.approx(ranks.std(), rel=1e-4)
+    halfway = spectra.where(step=2).numbers("agreement_score")
+    mean = found["agreement_score_halfway"]["mean"]
+    assert mean == pytest.approx(halfway.mean(), rel=1e-4)
