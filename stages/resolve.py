@@ -9,11 +9,12 @@ from specflow.errors import SpecflowError
 from specflow.models import build_model, wiring_of
 from specflow.params.base import Section
 from specflow.params.errors import ParamsError
-from specflow.params.figures import chosen_matrices, chosen_pairs
+from specflow.params.figures import SuiteFigureParams, chosen_matrices, chosen_pairs
 from specflow.params.file import Params, load_params
 from specflow.params.groups import Groups, groups_of
 from specflow.params.resolve import (
     Collected,
+    CollectedSuite,
     CollectParams,
     PrepareParams,
     branch_params,
@@ -70,13 +71,21 @@ def _sections(params: Params) -> dict[Path, Section]:
         sections[paths.ticket_config(name, "compare")] = compare_params(params, name)
     for name, sample in params.samples.items():
         sections[paths.sample_config(name)] = sample
+    for name, suite in params.suites.items():
+        sections[paths.suite_config(name)] = suite
     collected = CollectParams(
         experiments=_collected(params, groups),
         connections={name: collected_connection(params, name) for name in params.connections},
         tickets={name: retrain_params(params, name) for name in params.tickets},
         samples=params.samples,
+        suites={name: _collected_suite(params, name) for name in params.suites},
     )
     return sections | {paths.COLLECT_CONFIG: collected}
+
+
+def _collected_suite(params: Params, name: str) -> CollectedSuite:
+    shown = params.figures.suites.get(name, SuiteFigureParams())
+    return CollectedSuite(matrix=shown.matrix)
 
 
 def _check_tickets(params: Params) -> None:

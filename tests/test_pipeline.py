@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from specflow.tables.reading import Tables
+
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 pytestmark = pytest.mark.slow
@@ -104,6 +106,7 @@ def test_every_stage_runs_once(project):
     tickets = ("digits_magnitude", "digits_random")
     expected += [f"{stage}@{name}" for stage in ("retrain", "compare") for name in tickets]
     expected += ["branch@digits_vgg", "connect@digits_vgg", "sample@digits_unet"]
+    expected += ["suite@digits"]
     expected += ["collect", "judge", "figures", "report"]
     assert sorted(project.first_run) == sorted(expected)
 
@@ -113,13 +116,15 @@ def test_results_are_there_and_small(project):
     assert {"results/claims.json", "results/report/index.html"} <= names
     tables = ("history", "spectra", "alignment", "pruning", "barriers", "end_agreement", "samples")
     of_tickets = ("tickets", "ticket_masks", "ticket_history", "ticket_spectra")
-    for table in (*tables, *of_tickets):
+    of_suites = ("suite_spectra", "suite_alignment", "suite_matrices", "suite_audit")
+    for table in (*tables, *of_tickets, *of_suites):
         assert f"results/tables/{table}.csv" in names
     of_vgg = ("effective_rank", "tickets", "barriers", "across", "perturbation")
     for figure in (
         "grokking",
         "errors",
         "samples_digits_unet",
+        "suite_agreement_digits",
         *(f"{name}_digits_vgg" for name in of_vgg),
     ):
         assert f"results/figures/{figure}.png" in names
@@ -148,6 +153,18 @@ def test_magnitude_ticket_keeps_more_of_the_top_directions_than_a_random_one(pro
         assert 0 <= ticket["validation/error"]["mean"] <= 1
     kept = [ticket["masked_agreement_score"]["mean"] for ticket in tickets.values()]
     assert kept[0] > 1.2 * kept[1]
+
+
+def test_suite_of_an_own_run_has_the_numbers_of_its_spectra_and_no_flags(project):
+    tables = Tables(project.folder / "results" / "tables")
+    suite = tables["suite_spectra"].where(suite="digits")
+    spectra = tables["spectra"].where(experiment="digits_vgg", seed=0)
+    assert "layers.4" in suite.distinct("matrix")
+    for quantity in ("effective_rank", "agreement_score", "frobenius_norm"):
+        own = spectra.where(matrix="layers.4.weight").numbers(quantity)
+        found = suite.where(matrix="layers.4").numbers(quantity)
+        assert found == pytest.approx(own, rel=1e-3, abs=1e-4)
+    assert project.summary()["suites"]["digits"]["flagged_steps"]["mean"] == 0
 
 
 def test_every_claim_is_judged_or_says_what_it_lacks(project):
@@ -259,7 +276,7 @@ def test_killed_training_ends_with_the_bytes_of_an_undisturbed_one(project):
 
 
 def test_project_without_optional_sections_runs(project):
-    section = re.compile(r"^(connections|tickets|samples):\n(  .*\n)+", flags=re.MULTILINE)
+    section = re.compile(r"^(connections|tickets|samples|suites):\n(  .*\n)+", flags=re.MULTILINE)
     text = (project.folder / "params.yaml").read_text()
     (project.folder / "params.yaml").write_text(section.sub(r"\1: {}\n", text))
     ran = project.stages_run_by("repro")
@@ -268,5 +285,5 @@ def test_project_without_optional_sections_runs(project):
     assert "results/config/connections/digits_vgg/branch.json" not in names
     assert "results/config/tickets/digits_random/retrain.json" not in names
     assert not any(name.startswith("results/figures/tickets") for name in names)
-    for table in ("barriers", "samples"):
+    for table in ("barriers", "samples", "suite_spectra"):
         assert names[f"results/tables/{table}.csv"].count(b"\n") == 1

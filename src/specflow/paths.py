@@ -49,6 +49,11 @@ def sample_config(samples: str) -> Path:
     return CONFIG / "samples" / f"{samples}.json"
 
 
+def suite_config(suite: str) -> Path:
+    """Return where the resolved config of a suite lies."""
+    return CONFIG / "suites" / f"{suite}.json"
+
+
 def dataset(name: str) -> Path:
     """Return where a prepared dataset lies."""
     return RESULTS / "data" / f"{name}.h5"
@@ -126,6 +131,16 @@ def ticket_measures(ticket: str, seed: int) -> Path:
 def samples(name: str) -> Path:
     """Return where a set of samples lies."""
     return MEASURES / "samples" / name / "samples.h5"
+
+
+def suite_spectra(suite: str) -> Path:
+    """Return where the measures of a suite lie."""
+    return MEASURES / "suites" / suite / "suite.h5"
+
+
+def suite_audit(suite: str) -> Path:
+    """Return where the audit of a suite lies."""
+    return MEASURES / "suites" / suite / "audit.json"
 
 
 def scratch_root() -> Path:

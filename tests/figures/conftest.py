@@ -33,6 +33,12 @@ HEADERS = {
     "ticket_history": "ticket seed step epoch split metric value",
     "ticket_spectra": "ticket seed step epoch matrix agreement_score normalized_effective_rank",
     "samples": "samples experiment keep keep_fraction image height width channels pixels",
+    "suite_matrices": "suite matrix label depth parameter rows columns null_agreement",
+    "suite_pairs": "suite pair depth null_alignment",
+    "suite_spectra": "suite step matrix normalized_effective_rank agreement_score "
+    "step_agreement_score",
+    "suite_alignment": "suite step pair alignment_score",
+    "suite_singular_values": "suite matrix step index value",
 }
 
 
@@ -60,6 +66,8 @@ class World:
     tickets: dict[str, tuple[str, str, float, int]] = field(default_factory=dict)
     loss_baseline: float | None = None
     samples: tuple[str, ...] = ()
+    suites: dict[str, tuple[int, ...]] = field(default_factory=dict)  # steps of each
+    suite_pairs: bool = True
     channels: int = 1
     num_images: int = 16
     weight_decays: dict[str, float] = field(default_factory=dict)  # that lower norm and rank
@@ -219,6 +227,27 @@ def _rows_of_samples(world: World, name: str) -> Iterable[tuple[str, Row]]:
             yield "samples", (name, "digits_vgg", *row)
 
 
+def _rows_of_suite(world: World, name: str) -> Iterable[tuple[str, Row]]:
+    steps = world.suites[name]
+    for index in range(world.num_matrices):
+        label, matrix = world.label(index), world.matrix(index)
+        yield "suite_matrices", (name, matrix, label, index, matrix, 64, 32, 0.004)
+        for place, step in enumerate(steps):
+            done = place / max(len(steps) - 1, 1)
+            before: object = "" if place == 0 else 0.5 + 0.5 * done
+            row = (0.9 - 0.5 * done * index / world.num_matrices, done, before)
+            yield "suite_spectra", (name, step, matrix, *row)
+    if world.suite_pairs:
+        for index in range(world.num_matrices - 1):
+            yield "suite_pairs", (name, world.pair(index), index, 0.08)
+            for step in steps:
+                yield "suite_alignment", (name, step, world.pair(index), 0.1 + 0.05 * index)
+    for step in steps:
+        for i in range(world.num_values):
+            value = (1 - i / world.num_values) * (1 + step / max(steps[-1], 1))
+            yield "suite_singular_values", (name, world.matrix(1), step, i + 1, value)
+
+
 @pytest.fixture
 def make_tables(tmp_path: Path) -> Callable[..., Path]:
     """A function that writes the tables of a World (its keywords) and returns their folder."""
@@ -234,6 +263,9 @@ def make_tables(tmp_path: Path) -> Callable[..., Path]:
                 rows[table].append(row)
         for name in world.tickets:
             for table, row in _rows_of_ticket(world, name):
+                rows[table].append(row)
+        for name in world.suites:
+            for table, row in _rows_of_suite(world, name):
                 rows[table].append(row)
         for name in world.samples:
             for table, row in _rows_of_samples(world, name):

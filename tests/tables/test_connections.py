@@ -22,7 +22,9 @@ ENTRY = CollectedConnection(
     perturbation=BranchPerturbationParams(split_step=4, scales=(0.5,), batch_norm_samples=10),
     across_trunks=True,
 )
-PARAMS = CollectParams(experiments={}, samples={}, tickets={}, connections={"line": ENTRY})
+PARAMS = CollectParams(
+    suites={}, experiments={}, samples={}, tickets={}, connections={"line": ENTRY}
+)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from specflow.tables.growth import growth_factors, write_growth_tables
 from specflow.tables.reading import Tables
 
 RUNS = CollectParams(
+    suites={},
     experiments={"run": Collected(seeds=(0, 1), matrices=(), pairs=())},
     connections={},
     samples={},

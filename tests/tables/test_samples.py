@@ -52,7 +52,9 @@ def test_table_has_a_row_for_each_image_of_each_variant(workplace):
         for name in ("full/1.0", "top/0.5", "bottom/0.5"):
             write(file, name, np.linspace(0, 1, 12).reshape(2, 1, 2, 3))
     entry = SampleParams(experiment="unet", run_seed=0, num_images=2, noise_seed=0)
-    params = CollectParams(experiments={}, connections={}, tickets={}, samples={"faces": entry})
+    params = CollectParams(
+        suites={}, experiments={}, connections={}, tickets={}, samples={"faces": entry}
+    )
     write_sample_table(workplace, params)
     table = Tables(workplace)["samples"]
     keeps = [keep for keep in ("full", "top", "bottom") for _ in range(2)]
@@ -65,6 +67,6 @@ def test_table_has_a_row_for_each_image_of_each_variant(workplace):
 
 def test_table_without_samples_has_a_header(workplace):
     write_sample_table(
-        workplace, CollectParams(experiments={}, connections={}, tickets={}, samples={})
+        workplace, CollectParams(suites={}, experiments={}, connections={}, tickets={}, samples={})
     )
     assert len(Tables(workplace)["samples"]) == 0

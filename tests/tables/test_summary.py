@@ -14,6 +14,7 @@ from specflow.tables.summary import summarize
 from specflow.tables.writing import write_table
 
 PARAMS = CollectParams(
+    suites={},
     experiments={"run": Collected(seeds=(0, 1), matrices=(), pairs=())},
     connections={
         "line": CollectedConnection(

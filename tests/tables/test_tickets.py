@@ -23,7 +23,9 @@ def ticket(name, kind="magnitude", density=0.2):
 def params(*tickets):
     run = Collected(seeds=(0, 1), matrices=(), pairs=())
     named = {one.ticket: one for one in tickets}
-    return CollectParams(experiments={"run": run}, connections={}, samples={}, tickets=named)
+    return CollectParams(
+        suites={}, experiments={"run": run}, connections={}, samples={}, tickets=named
+    )
 
 
 def write_measures(name, seed):

@@ -23,6 +23,7 @@ from specflow.figures.problems_pruning import draw_problems_pruning
 from specflow.figures.problems_spectra import draw_problems_spectra
 from specflow.figures.samples import draw_samples
 from specflow.figures.singular_values import draw_singular_values
+from specflow.figures.suites import OF_SUITE, OF_SUITE_PAIRS, has_pairs
 from specflow.figures.tickets import draw_tickets
 from specflow.figures.weight_decay import draw_weight_decay
 from specflow.params.figures import FiguresParams
@@ -82,6 +83,7 @@ def drawings(tables: Tables, params: FiguresParams, groups: Groups) -> dict[Figu
         **dict(_of_experiments(tables, params)),
         **dict(_of_connections(tables, params)),
         **dict(_of_sections(tables, params)),
+        **suite_drawings(tables, params),
         **dict(_of_groups(tables, params, groups)),
         **dict(_of_problems(tables, params)),
     }
@@ -110,6 +112,23 @@ def _of_sections(tables: Tables, params: FiguresParams) -> Drawings:
         yield entry, partial(draw_tickets, tables, experiment, params)
     for samples in tables["samples"].distinct("samples"):
         yield FigureEntry.of("samples", samples), partial(draw_samples, tables, samples, params)
+
+
+def suite_drawings(tables: Tables, params: FiguresParams) -> dict[FigureEntry, Draw]:
+    """Return how to draw each figure of suites.
+
+    Args:
+        tables: The tables about suites.
+        params: The figures section.
+
+    Returns:
+        Functions that draw one figure each; suites without pairs have no figure of alignment.
+    """
+    return {
+        FigureEntry.of(kind, suite): partial(draw, tables, suite, params)
+        for suite in tables["suite_matrices"].distinct("suite")
+        for kind, draw in (OF_SUITE | (OF_SUITE_PAIRS if has_pairs(tables, suite) else {})).items()
+    }
 
 
 def _of_groups(tables: Tables, params: FiguresParams, groups: Groups) -> Drawings:

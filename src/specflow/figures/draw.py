@@ -6,7 +6,7 @@ from pathlib import Path
 
 from specflow.errors import SpecflowError
 from specflow.executor import Report, run_members
-from specflow.figures.catalogue import drawings
+from specflow.figures.catalogue import drawings, suite_drawings
 from specflow.figures.index import FigureEntry
 from specflow.figures.layers import matrices_of, pairs_of
 from specflow.figures.style import house_style, save
@@ -45,6 +45,27 @@ def draw_all(
     }
     run_members(_draw_share, shares, title="figures", total=len(entries), workers=workers)
     return entries
+
+
+def draw_suites(tables_dir: Path, output_dir: Path, params: FiguresParams) -> list[FigureEntry]:
+    """Draw every figure of suites, where there are no tables of anything else.
+
+    Args:
+        tables_dir: Folder of the tables about suites.
+        output_dir: Folder of the figures; made if missing.
+        params: The figures section.
+
+    Returns:
+        What was written.
+
+    Raises:
+        SpecflowError: If a table or a column is missing or broken.
+    """
+    drawn = suite_drawings(Tables(tables_dir), params)
+    with house_style():
+        for entry, draw in drawn.items():
+            save(draw(), output_dir / entry.file, params.dpi)
+    return list(drawn)
 
 
 @dataclass(frozen=True)

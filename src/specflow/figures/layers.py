@@ -33,13 +33,13 @@ class Layers:
 def matrices_of(tables: Tables, experiment: str) -> Layers:
     """Return the matrices of an experiment."""
     rows = tables["matrices"].where(experiment=experiment)
-    return _by_depth(rows, "matrix", "label", "null_agreement")
+    return layers_of(rows, "matrix", "label", "null_agreement")
 
 
 def pairs_of(tables: Tables, experiment: str) -> Layers:
     """Return the pairs of neighbours of an experiment."""
     rows = tables["pairs"].where(experiment=experiment)
-    layers = _by_depth(rows, "pair", "pair", "null_alignment")
+    layers = layers_of(rows, "pair", "pair", "null_alignment")
     return replace(layers, labels=[short_pair(pair) for pair in layers.names])
 
 
@@ -54,7 +54,15 @@ def short_pair(pair: str) -> str:
     return f"{' '.join(previous[:2])}: {' '.join(previous[2:])} → {' '.join(following[2:])}"
 
 
-def _by_depth(rows: Table, name: str, label: str, null: str) -> Layers:
+def layers_of(rows: Table, name: str, label: str, null: str) -> Layers:
+    """Return rows of a table of matrices or pairs in order of depth.
+
+    Args:
+        rows: Rows with a column depth.
+        name: Column of the keys.
+        label: Column of the labels.
+        null: Column of the null levels.
+    """
     order = np.argsort(rows.numbers("depth"), kind="stable")
     return Layers(
         rows.column(name)[order].tolist(),

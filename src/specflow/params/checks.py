@@ -209,12 +209,13 @@ def check_sample(
     return [f"samples.{name}.{problem}" for problem in problems]
 
 
-def check_figures(figures: FiguresParams, experiments: set[str]) -> list[str]:
-    """Return the experiments that figures name and that do not exist.
+def check_figures(figures: FiguresParams, experiments: set[str], suites: set[str]) -> list[str]:
+    """Return the experiments and suites that figures name and that do not exist.
 
     Args:
         figures: The figures section.
         experiments: Names of all experiments, faulty ones included.
+        suites: Names of all suites, faulty ones included.
 
     Returns:
         One line an error.
@@ -223,7 +224,11 @@ def check_figures(figures: FiguresParams, experiments: set[str]) -> list[str]:
     if figures.grokking is not None:
         named += [("grokking.experiments", name) for name in figures.grokking.experiments]
     named += [("problems", name) for name in figures.problems]
-    return _unknown("figures", named, experiments)
+    named_suites = [(f"suites.{name}", name) for name in figures.suites]
+    return [
+        *_unknown("figures", named, experiments),
+        *_unknown("figures", named_suites, suites),
+    ]
 
 
 def check_claims(claims: ClaimsParams, experiments: set[str]) -> list[str]:
@@ -250,9 +255,10 @@ def check_claims(claims: ClaimsParams, experiments: set[str]) -> list[str]:
     return problems
 
 
-def _unknown(section: str, named: list[tuple[str, str]], experiments: set[str]) -> list[str]:
+def _unknown(section: str, named: list[tuple[str, str]], known: set[str]) -> list[str]:
+    expected = ", ".join(sorted(known)) or "none: there are none"
     return [
-        f"{section}.{path}: got {name!r}; expected one of {', '.join(sorted(experiments))}"
+        f"{section}.{path}: got {name!r}; expected one of {expected}"
         for path, name in named
-        if name not in experiments
+        if name not in known
     ]

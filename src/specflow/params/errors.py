@@ -99,13 +99,15 @@ def _annotation_at(annotation: Any, data: Any, keys: list[str]) -> Any:
     """Return the annotation of the value that a path leads to; None if it leads nowhere."""
     for key in keys:
         annotation = _step(annotation, data, key)
-        data = data.get(key) if isinstance(data, Mapping) else None
+        data = _value_at(data, [key])
     return annotation
 
 
 def _step(annotation: Any, data: Any, key: str) -> Any:
     if get_origin(annotation) is dict:
         return get_args(annotation)[1]
+    if isinstance(data, list):
+        return annotation  # the section class of its entries is found in it
     section = _variant(annotation, data)
     field = section.model_fields.get(key) if section else None
     return field.annotation if field else None
@@ -134,7 +136,10 @@ def _tags_of(variant: type[BaseModel]) -> tuple[str, ...]:
 
 def _value_at(data: Any, keys: list[str]) -> Any:
     for key in keys:
-        data = data.get(key) if isinstance(data, Mapping) else None
+        if isinstance(data, list):
+            data = data[int(key)] if key.isdecimal() and int(key) < len(data) else None
+        else:
+            data = data.get(key) if isinstance(data, Mapping) else None
     return data
 
 
@@ -143,7 +148,7 @@ def _known_keys(model: type[BaseModel], data: Any, keys: list[str]) -> str:
     section = _variant(annotation, _value_at(data, keys[:-1]))
     if section is None:
         return "expected no such key here"
-    known = list(section.model_fields)
+    known = [field.alias or name for name, field in section.model_fields.items()]
     close = difflib.get_close_matches(keys[-1], known, n=1)
     hint = f" (did you mean {close[0]}?)" if close else ""
     return f"expected one of {', '.join(known)}{hint}"

@@ -50,6 +50,20 @@ class GrokkingFigureParams(AxisParams):
     pair: Label
 
 
+class SuiteFigureParams(Section):
+    """How one suite is drawn.
+
+    Attributes:
+        scale: Of the axis of steps: linear, log, or auto for log where half of the steps are in
+            its first tenth.
+        matrix: Name of the matrix whose singular values are shown; None means the middle one by
+            depth.
+    """
+
+    scale: Literal["auto", "linear", "log"] = "auto"
+    matrix: Label | None = None
+
+
 class FiguresParams(Section):
     """What is drawn, and how.
 
@@ -59,6 +73,7 @@ class FiguresParams(Section):
         grokking: The panel that compares experiments; None means that there is none.
         problems: Experiments that stand side by side, a column each, in figures of spectra,
             pruning, alignment and agreement; none means that there are no such figures.
+        suites: Suites that are not drawn with the defaults of SuiteFigureParams.
     """
 
     dpi: Annotated[int, Field(ge=50, le=260)] = 130
@@ -66,6 +81,7 @@ class FiguresParams(Section):
     grokking: GrokkingFigureParams | None = None
     # more columns would not be legible
     problems: Annotated[tuple[Name, ...], Field(strict=False, max_length=6)] = ()
+    suites: dict[Name, SuiteFigureParams] = Field(default_factory=dict)
 
     def of(self, experiment: str) -> ExperimentFigureParams:
         """Return how an experiment is drawn, by the defaults where nothing is said of it."""
@@ -101,6 +117,23 @@ def chosen_matrix(params: FiguresParams, experiment: str, matrices: Sequence[str
     if named is None and panel is not None:
         return _choose(panel.matrix, matrices, "figures.grokking.matrix")
     return _choose(named, matrices, f"figures.experiments.{experiment}.matrix")
+
+
+def chosen_suite_matrix(named: str | None, suite: str, matrices: Sequence[str]) -> str:
+    """Return the matrix whose singular values a suite's figure shows.
+
+    Args:
+        named: The matrix that params name, or None.
+        suite: Name of the suite.
+        matrices: Names of its matrices, in order of depth.
+
+    Returns:
+        The named matrix, or the middle one.
+
+    Raises:
+        SpecflowError: If the named matrix is not one of `matrices`, or there are none.
+    """
+    return _choose(named, matrices, f"figures.suites.{suite}.matrix")
 
 
 def chosen_pair(params: FiguresParams, experiment: str, pairs: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from specflow.params.checks import (
 from specflow.params.claims import ClaimsParams
 from specflow.params.connections import ConnectionParams
 from specflow.params.datasets import DatasetParams
+from specflow.params.declared_suites import DeclaredSuite
 from specflow.params.errors import ParamsError, problems_of
 from specflow.params.experiments import ExperimentHead, ExperimentParams, merge
 from specflow.params.figures import FiguresParams
@@ -39,6 +40,7 @@ class _File(Section):
     tickets: dict[Name, TicketParams]
     claims: ClaimsParams
     samples: dict[Name, SampleParams]
+    suites: dict[Name, DeclaredSuite]
     figures: FiguresParams
 
 
@@ -132,7 +134,7 @@ def _cross_problems(raw: Any, experiments: Mapping[str, ExperimentParams]) -> li
         problems += check_claims(claims["claims"], names)
     figures = _valid({"all": {"figures": raw.get("figures")}}, "all", FiguresParams)
     if "figures" in figures:
-        problems += check_figures(figures["figures"], names)
+        problems += check_figures(figures["figures"], names, set(_items(raw, "suites")))
     return problems
 
 

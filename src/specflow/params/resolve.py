@@ -93,6 +93,17 @@ class CollectedConnection(BranchParams):
     across_trunks: bool
 
 
+class CollectedSuite(Section):
+    """What is collected of a suite.
+
+    Attributes:
+        matrix: Name of the matrix whose singular values go into a table; None means the middle
+            one by depth.
+    """
+
+    matrix: str | None
+
+
 class CollectParams(Section):
     """Everything that tables are made of."""
 
@@ -100,6 +111,7 @@ class CollectParams(Section):
     connections: dict[Name, CollectedConnection]
     tickets: dict[Name, RetrainParams]
     samples: dict[Name, SampleParams]
+    suites: dict[Name, CollectedSuite]
 
 
 def run_params(params: Params, name: str) -> RunParams:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Group = Literal["experiments", "connections", "tickets", "samples"]
-GROUPS: tuple[Group, ...] = ("experiments", "connections", "tickets", "samples")
+Group = Literal["experiments", "connections", "tickets", "samples", "suites"]
+GROUPS: tuple[Group, ...] = ("experiments", "connections", "tickets", "samples", "suites")
 
 
 @dataclass(frozen=True)
@@ -52,4 +52,6 @@ def group_of_kind(kind: str) -> Group:
     """Return what the subjects of a kind of figure are."""
     if kind in _OF_CONNECTIONS:
         return "connections"
+    if kind.startswith("suite_"):
+        return "suites"
     return "samples" if kind == "samples" else "experiments"

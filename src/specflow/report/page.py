@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import jinja2
-
 from specflow import paths
 from specflow.claims.scorecard import read_scorecard
+from specflow.report.environment import environment
 from specflow.report.evidence import GROUPS, group_of_kind
 from specflow.report.pictures import Picture, picture
 from specflow.report.sources import read_confidence, read_index
@@ -23,7 +22,7 @@ class Page:
 
     Attributes:
         claims: Sections of claims, in the order of the scorecard.
-        subjects: Sections of experiments, connections, tickets and samples.
+        subjects: Sections of experiments, connections, tickets, samples and suites.
         pictures: All figures.
         confidence: Of all intervals, in (0, 1).
     """
@@ -94,22 +93,18 @@ def read_page() -> Page:
 
 def render(page: Page) -> str:
     """Return the page as HTML, the same text for the same results."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("specflow.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("page.html.j2").render(
-        page=page,
-        counts=counts(page.claims),
-        interval=f"{100 * page.confidence:g}% interval",
-        groups=[(group, page.subjects.of_group(group)) for group in GROUPS],
-        verdicts=VERDICTS,
-        absent=ABSENT,
-        others=OTHERS,
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            page=page,
+            counts=counts(page.claims),
+            interval=f"{100 * page.confidence:g}% interval",
+            groups=[(group, page.subjects.of_group(group)) for group in GROUPS],
+            verdicts=VERDICTS,
+            absent=ABSENT,
+            others=OTHERS,
+        )
     )
 
 

@@ -37,6 +37,11 @@ HEADLINES = {
         "run_seed": "seed of the run",
         "num_images": "images",
     },
+    "suites": {
+        "path": "folder",
+        "files": "files",
+        "layout": "layout",
+    },
 }
 
 
@@ -69,7 +74,7 @@ def headline(group: str, parameters: list[Parameters]) -> dict[str, str]:
     """Return what a reader looks for first.
 
     Args:
-        group: experiments, connections, tickets or samples.
+        group: experiments, connections, tickets, samples or suites.
         parameters: All values.
 
     Returns:

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
@@ -35,11 +36,13 @@ class Picture:
     anchor: str
 
 
-def picture(entry: FigureEntry) -> Picture:
-    """Return a figure as the page shows it.
+def picture(entry: FigureEntry, folder: Path = paths.FIGURES, page: Path = paths.REPORT) -> Picture:
+    """Return a figure as a page shows it.
 
     Args:
         entry: From the list of figures.
+        folder: Where the figures lie.
+        page: The page.
 
     Returns:
         The figure, with the size and the title that its file has.
@@ -47,7 +50,7 @@ def picture(entry: FigureEntry) -> Picture:
     Raises:
         SpecflowError: If its file is missing, is no picture or has no title.
     """
-    path = paths.FIGURES / entry.file
+    path = folder / entry.file
     try:
         with Image.open(path) as image:
             width, height, title = image.width, image.height, image.info["Title"]
@@ -62,7 +65,7 @@ def picture(entry: FigureEntry) -> Picture:
         subject=entry.subject,
         title=str(title),
         note=entry.note,
-        source=os.path.relpath(path, paths.REPORT.parent).replace(os.sep, "/"),
+        source=os.path.relpath(path, page.parent).replace(os.sep, "/"),
         width=width,
         height=height,
         anchor=f"figure-{path.stem}",

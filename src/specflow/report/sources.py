@@ -1,5 +1,6 @@
 """What the report reads beside the scorecard: metrics, the list of figures, resolved config."""
 
+import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from specflow import paths
 from specflow.errors import SpecflowError
 from specflow.figures.index import FigureEntry
 from specflow.params.base import Fraction, Name, Section
+from specflow.suite_results import Flag
 
 _Content = TypeVar("_Content")
 Json = Any  # what json.loads returns
@@ -36,6 +38,7 @@ class Declared(BaseModel):
     connections: dict[Name, dict[str, Json]] = Field(default_factory=dict)
     tickets: dict[Name, dict[str, Json]] = Field(default_factory=dict)
     samples: dict[Name, dict[str, Json]] = Field(default_factory=dict)
+    suites: dict[Name, dict[str, Json]] = Field(default_factory=dict)
 
 
 class Judging(BaseModel):
@@ -73,6 +76,30 @@ def read_index() -> list[FigureEntry]:
     return _read(paths.FIGURES_INDEX, TypeAdapter(list[FigureEntry]), "figures")
 
 
+def read_flags(path: Path) -> dict[str, list[Flag]]:
+    """Return what audits found wrong, by suite.
+
+    Args:
+        path: The table of all flags.
+
+    Raises:
+        SpecflowError: If the table is missing or broken.
+    """
+    if not path.is_file():
+        raise SpecflowError(f"there is no table {path}; `dvc repro collect` writes it")
+    flags: dict[str, list[Flag]] = {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                step = int(row.pop("step"))
+                flags.setdefault(row.pop("suite"), []).append(Flag(step=step, **row))  # type: ignore[arg-type]
+    except (KeyError, TypeError, ValueError) as error:
+        raise SpecflowError(
+            f"{path}: no table of flags; `dvc repro -f collect` writes it"
+        ) from error
+    return flags
+
+
 def read_declared() -> Declared:
     """Return the names of everything that was run.
 
@@ -83,7 +110,7 @@ def read_declared() -> Declared:
 
 
 def read_config_of(group: str, name: str) -> dict[str, Json]:
-    """Return the resolved config of one experiment, connection, ticket or set of samples.
+    """Return the resolved config of one experiment, connection, ticket, set of samples or suite.
 
     Args:
         group: Which of these it is, as a folder of the config.

@@ -1,17 +1,25 @@
-"""Experiments, connections, tickets and samples as sections of the page."""
+"""Experiments, connections, tickets, samples and suites as sections of the page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from specflow import paths
 from specflow.report.evidence import GROUPS, Group, order_of_groups
 from specflow.report.metrics import MetricTable, tables_of
 from specflow.report.parameters import Parameters, headline, parameters_of
-from specflow.report.sources import Metrics, read_config_of, read_declared, read_summary
+from specflow.report.sources import (
+    Metrics,
+    read_config_of,
+    read_declared,
+    read_flags,
+    read_summary,
+)
+from specflow.suite_results import Flag
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One experiment, connection, ticket or set of samples.
+    """One experiment, connection, ticket, set of samples or suite.
 
     Attributes:
         group: Which of these it is.
@@ -19,7 +27,8 @@ class Subject:
         headline: What a reader looks for first, by what it is called.
         parameters: Its whole resolved config.
         tables: Its final metrics.
-        source: Name of the experiment that it starts from; None for an experiment.
+        source: Name of the experiment that it starts from; None for an experiment or a suite.
+        flags: What the audit of a suite found wrong; None for anything else.
     """
 
     group: Group
@@ -28,6 +37,7 @@ class Subject:
     parameters: tuple[Parameters, ...]
     tables: tuple[MetricTable, ...]
     source: str | None
+    flags: tuple[Flag, ...] | None
 
     @property
     def anchor(self) -> str:
@@ -67,14 +77,15 @@ def read_subjects() -> Subjects:
         SpecflowError: If a config or the metrics are missing or broken.
     """
     declared, summary = read_declared(), read_summary()
+    flags = read_flags(paths.TABLES / "suite_audit.csv") if declared.suites else {}
     return Subjects(
-        _subject(group, name, summary.get(group, {}).get(name))
+        _subject(group, name, summary.get(group, {}).get(name), flags.get(name, []))
         for group in GROUPS
         for name in getattr(declared, group)
     )
 
 
-def _subject(group: Group, name: str, metrics: Metrics | None) -> Subject:
+def _subject(group: Group, name: str, metrics: Metrics | None, flags: Sequence[Flag]) -> Subject:
     config = read_config_of(group, name)
     sources = (part.get("experiment") for part in config.values())
     parameters = parameters_of(config)
@@ -85,4 +96,5 @@ def _subject(group: Group, name: str, metrics: Metrics | None) -> Subject:
         parameters=tuple(parameters),
         tables=tuple(tables_of(metrics)) if metrics else (),
         source=None if group == "experiments" else next(filter(None, sources), None),
+        flags=tuple(flags) if group == "suites" else None,
     )

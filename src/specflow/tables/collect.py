@@ -9,6 +9,7 @@ from specflow.tables.growth import write_growth_tables
 from specflow.tables.reading import Tables
 from specflow.tables.runs import write_run_tables
 from specflow.tables.samples import write_sample_table
+from specflow.tables.suites import SuitePlaces, write_suite_tables
 from specflow.tables.summary import summarize
 from specflow.tables.tickets import write_ticket_tables
 from specflow.textfiles import write_text
@@ -28,5 +29,10 @@ def collect(params: CollectParams) -> None:
     write_connection_tables(paths.TABLES, params)
     write_ticket_tables(paths.TABLES, params)
     write_sample_table(paths.TABLES, params)
+    suites = {
+        name: SuitePlaces(paths.suite_spectra(name), paths.suite_audit(name), entry.matrix)
+        for name, entry in params.suites.items()
+    }
+    write_suite_tables(paths.TABLES, suites)
     summary = summarize(Tables(paths.TABLES), params)
     write_text(paths.SUMMARY, json.dumps(summary, indent=2) + "\n")

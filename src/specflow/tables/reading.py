@@ -19,6 +19,7 @@ _TEXT = frozenset(
         *("experiment", "matrix", "pair", "label", "split", "metric", "keep"),
         *("connection", "relation", "trunks", "branches", "ticket", "kind"),
         *("samples", "pixels"),
+        *("suite", "parameter", "flag", "evidence"),
     }
 )
 

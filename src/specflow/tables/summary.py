@@ -16,11 +16,11 @@ def summarize(tables: Tables, params: CollectParams) -> dict[str, Any]:
 
     Args:
         tables: The written tables.
-        params: Names of experiments, connections and tickets.
+        params: Names of experiments, connections, tickets and suites.
 
     Returns:
-        Nested by experiments, connections or tickets, name, quantity, then mean and std (None
-        where a quantity is not defined for every seed).
+        Nested by experiments, connections, tickets or suites, name, quantity, then mean and std
+        (None where a quantity is not defined for every seed; of suites over matrices or pairs).
     """
     return {
         "experiments": {name: _experiment(tables, name) for name in params.experiments},
@@ -30,6 +30,7 @@ def summarize(tables: Tables, params: CollectParams) -> dict[str, Any]:
         "tickets": {
             name: _ticket(tables, name, entry.experiment) for name, entry in params.tickets.items()
         },
+        "suites": {name: _suite(tables, name) for name in params.suites},
     }
 
 
@@ -138,6 +139,25 @@ def _ticket(tables: Tables, name: str, experiment: str) -> dict[str, Any]:
         "density": _spread(_each(masks, ["seed"], density)),
         "masked_agreement_score": _over_seeds(masks, "masked_agreement_score"),
         "agreement_score": _over_seeds(spectra, "agreement_score"),
+    }
+
+
+def _suite(tables: Tables, name: str) -> dict[str, Any]:
+    """Return quantities of the last step, mean and std over matrices or pairs."""
+    spectra = tables["suite_spectra"].where(suite=name)
+    alignment = tables["suite_alignment"].where(suite=name)
+    steps = np.unique(spectra.numbers("step"))
+    first, last = float(steps[0]), float(steps[-1])
+    half = float(steps[steps <= (first + last) / 2][-1])
+    flagged = np.unique(tables["suite_audit"].where(suite=name).numbers("step"))
+    rank, end = "normalized_effective_rank", spectra.where(step=last)
+    measures = (rank, "stable_rank", "log_norm", "log_spectral_norm")
+    return {
+        "flagged_steps": _spread([float(len(flagged))]),
+        **{measure: _over(end, measure, ["matrix"]) for measure in measures},
+        f"{rank}_at_start": _over(spectra.where(step=first), rank, ["matrix"]),
+        "agreement_score_halfway": _over(spectra.where(step=half), "agreement_score", ["matrix"]),
+        "alignment_score": _over(alignment.where(step=last), "alignment_score", ["pair"]),
     }
 
 

@@ -1,0 +1,89 @@
+"""Checkpoints in several files: an index names the shard of every tensor."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+
+from torch import Tensor
+
+from specflow.suites.checkpoint import CheckpointFile, in_natural_order, one_line
+from specflow.suites.errors import SuiteError
+
+MAX_INDEX_BYTES = 100 * 2**20
+
+
+class ShardedFile(CheckpointFile):
+    """An index (*.index.json) and its shards, which lie in its folder."""
+
+    def __init__(self, path: Path, open_shard: Callable[[Path], CheckpointFile]) -> None:
+        """Read the index and the names and shapes of all shards.
+
+        Args:
+            path: The index.
+            open_shard: Opens one shard.
+
+        Raises:
+            SuiteError: If the index is broken, names a file outside its folder, or does not fit
+                the shards.
+        """
+        shard_of = _read_index(path)
+        shards = {
+            shard: open_shard(_inside(path, shard))
+            for shard in in_natural_order(set(shard_of.values()))
+        }
+        skipped: dict[str, str] = {}
+        for shard, file in shards.items():
+            skipped |= file.skipped
+            astray = [name for name in file.tensors if shard_of.get(name) != shard]
+            skipped |= {name: f"in {shard}, where the index does not have it" for name in astray}
+        self._home: dict[str, CheckpointFile] = {}
+        for name in in_natural_order(shard_of):
+            file = shards[shard_of[name]]
+            if name in file.tensors:
+                self._home[name] = file
+            elif name not in file.skipped:
+                raise SuiteError(f"{path}: {name!r} is not in {shard_of[name]}, as the index says")
+        self.tensors = {name: file.tensors[name] for name, file in self._home.items()}
+        self.skipped = {name: why for name, why in skipped.items() if name not in self._home}
+
+    def read(self, name: str) -> Tensor:
+        """Return one tensor on the CPU in its own dtype."""
+        return self._home[name].read(name)
+
+
+def _read_index(path: Path) -> Mapping[str, str]:
+    expected = 'expected {"weight_map": {tensor: file of the same folder}}'
+    if path.stat().st_size > MAX_INDEX_BYTES:
+        raise SuiteError(f"{path}: larger than {MAX_INDEX_BYTES} bytes; {expected}")
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise SuiteError(f"{path}: broken ({one_line(error)}); {expected}") from error
+    shard_of = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(shard_of, dict) or not shard_of:
+        raise SuiteError(f"{path}: no weight_map; {expected}")
+    for name, shard in shard_of.items():
+        if not isinstance(shard, str):
+            raise SuiteError(f"{path}: weight_map has {shard!r} for {name!r}; {expected}")
+    return shard_of
+
+
+def _inside(path: Path, shard: str) -> Path:
+    """Return the path of a shard.
+
+    In a cache of links the index is a link too, and its shards lie where it leads.
+
+    Raises:
+        SuiteError: If it would lie outside the folder, or is missing.
+    """
+    problem = f"{path}: the index names the shard {shard!r}"
+    parts = PurePosixPath(shard)
+    if "\0" in shard or parts.is_absolute() or ".." in parts.parts:
+        raise SuiteError(f"{problem}; expected a file within its folder")
+    place = path.parent / shard
+    folders = (path.parent.resolve(), path.resolve().parent)
+    if not any(place.resolve().is_relative_to(folder) for folder in folders):
+        raise SuiteError(f"{problem}, a link that leaves the folder; expected a file within it")
+    if not place.is_file():
+        raise SuiteError(f"{problem}, which is not there")
+    return place

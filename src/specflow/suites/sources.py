@@ -1,0 +1,176 @@
+"""Which files a suite has, and the step of each."""
+
+import glob
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from specflow.params.suites import SuiteParams
+from specflow.suites.checkpoint import in_natural_order
+from specflow.suites.errors import SuiteError
+from specflow.suites.files import INDEX_SUFFIX, TORCH_SUFFIXES, kind_of
+from specflow.suites.trajectories import kept_steps
+
+_SHARD = re.compile(r"-[0-9]+-of-[0-9]+\.[a-z]+$")
+_IN_FOLDERS = (
+    (".safetensors" + INDEX_SUFFIX,),
+    (".safetensors",),
+    (".bin" + INDEX_SUFFIX,),
+    TORCH_SUFFIXES,
+)
+
+
+@dataclass(frozen=True)
+class SuiteStep:
+    """One step of a suite.
+
+    Attributes:
+        step: The step.
+        path: Its file: what `open_checkpoint` takes.
+        index: Number of the kept step if the file is a trajectory, else None.
+    """
+
+    step: int
+    path: Path
+    index: int | None
+
+
+def find_steps(params: SuiteParams, root: Path) -> list[SuiteStep]:
+    """Return all steps of a suite, ascending.
+
+    Args:
+        params: Files, and where their steps are.
+        root: The folder that paths and patterns are relative to.
+
+    Returns:
+        One entry a step.
+
+    Raises:
+        SuiteError: If a pattern matches nothing, a step cannot be told, or two files have one.
+    """
+    given = [(root / file.path, file.step) for file in params.files]
+    steps = [_given_step(file_of(path), step) for path, step in given if step is not None]
+    patterns = [file.path for file in params.files if file.step is None]
+    names = [name for pattern in patterns for name in _matches(pattern, root)]
+    files = {name: file_of(root / name) for name in names}
+    trajectories = {name for name, path in files.items() if kind_of(path) == "trajectory"}
+    for path in (files[name] for name in sorted(trajectories)):
+        steps += [SuiteStep(step, path, index) for index, step in enumerate(kept_steps(path))]
+    single = [name for name in files if name not in trajectories]
+    _check_no_shards(single)
+    steps += [
+        SuiteStep(step, files[name], None)
+        for name, step in _steps_of(single, params.step_from).items()
+    ]
+    return _distinct(sorted(steps, key=lambda step: step.step))
+
+
+def file_of(path: Path) -> Path:
+    """Return the file to open for a checkpoint: itself, or the one in its folder.
+
+    Args:
+        path: A file, or a folder with an index of shards, one safetensors file or one of
+            torch.save.
+
+    Returns:
+        The file; of several kinds in a folder the first of these.
+
+    Raises:
+        SuiteError: If a folder has none, or several of the first kind that it has.
+    """
+    if not path.is_dir():
+        return path
+    for suffixes in (
+        (".safetensors" + INDEX_SUFFIX,),
+        (".safetensors",),
+        (".bin" + INDEX_SUFFIX,),
+        TORCH_SUFFIXES,
+    ):
+        found = [file for file in sorted(path.iterdir()) if file.name.endswith(suffixes)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(file.name for file in found)
+            raise SuiteError(f"{path}: has {names}; expected one checkpoint, name the file")
+    raise SuiteError(f"{path}: a folder without a checkpoint; expected one in it")
+
+
+def _given_step(path: Path, step: int) -> SuiteStep:
+    if kind_of(path) != "trajectory":
+        return SuiteStep(step, path, None)
+    kept = kept_steps(path)
+    if step not in kept:
+        raise SuiteError(f"{path}: step {step} was not kept; expected one of {kept}")
+    return SuiteStep(step, path, kept.index(step))
+
+
+def _matches(pattern: str, root: Path) -> list[str]:
+    """Return the paths that a pattern means, relative to root unless the pattern is absolute.
+
+    Raises:
+        SuiteError: If it matches nothing.
+    """
+    if (root / pattern).exists():
+        return [pattern]
+    found = glob.glob(pattern, root_dir=root, recursive=True)
+    if not found:
+        raise SuiteError(f"files: {pattern!r} matches nothing in {root}; expected checkpoints")
+    return in_natural_order(found)
+
+
+def _steps_of(names: list[str], step_from: str | None) -> dict[str, int]:
+    if step_from is None:
+        return _differing_numbers(names)
+    steps = {}
+    for name in names:
+        match = re.search(step_from, name)
+        if match is None or not (match[1] or "").isdecimal():
+            got = "does not match" if match is None else f"gives {match[1]!r}"
+            raise SuiteError(f"{name}: step_from {step_from!r} {got}; expected a whole number")
+        steps[name] = int(match[1])
+    return steps
+
+
+def _differing_numbers(names: list[str]) -> dict[str, int]:
+    """Return the one number of each name in which the names differ.
+
+    Names that differ in no number are numbered in the order given.
+
+    Raises:
+        SuiteError: If they differ in several numbers, or in numbers and in text.
+    """
+    parts = [re.split(r"([0-9]+)", name) for name in names]
+    numbers = [tuple(map(int, part[1::2])) for part in parts]
+    if len(set(numbers)) <= 1:
+        return {name: place for place, name in enumerate(names)}
+    texts = {tuple(part[::2]) for part in parts}
+    columns = list(zip(*numbers, strict=True)) if len(texts) == 1 else []
+    differing = [column for column in columns if len(set(column)) > 1]
+    if len(differing) != 1:
+        first, second = names[:2]
+        raise SuiteError(
+            f"{first}, {second}{', ...' if len(names) > 2 else ''}: names that do not differ in "
+            "one number alone; expected step_from, or path and step of each"
+        )
+    return dict(zip(names, differing[0], strict=True))
+
+
+def _check_no_shards(names: list[str]) -> None:
+    """Refuse parts of a checkpoint, whose numbers would pass for steps.
+
+    Raises:
+        SuiteError: With the first of them.
+    """
+    for name in names:
+        if _SHARD.search(name):
+            raise SuiteError(f"{name}: a shard; expected its index (*{INDEX_SUFFIX}) or its folder")
+
+
+def _distinct(steps: list[SuiteStep]) -> list[SuiteStep]:
+    for before, after in pairwise(steps):
+        if before.step == after.step:
+            raise SuiteError(
+                f"{before.path}, {after.path}: both are step {after.step}; expected one file a step"
+            )
+    return steps

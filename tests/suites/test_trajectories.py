@@ -1,0 +1,81 @@
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from specflow.suites import SuiteError, TensorInfo, open_checkpoint
+from specflow.trajectory import Checkpoint, Origin, write_trajectory
+
+ORIGIN = Origin("{}", 0, 0, 0, 0.0, "2", "cpu", "f")
+
+
+def checkpoint(step):
+    return Checkpoint(
+        step=step,
+        weights={
+            "layer.10.weight": np.full((2, 3), step, dtype=np.float32),
+            "layer.2.weight": np.full((3, 2), -step, dtype=np.float32),
+            "scale": np.float32(step),
+        },
+        buffers={"mean": np.zeros(2, dtype=np.float32)},
+        metrics={"train/loss": 0.0},
+        optimizer=None,
+    )
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "trajectory.h5"
+    write_trajectory(path, ORIGIN, [0, 5, 10], 5, map(checkpoint, [0, 5, 10]))
+    return path
+
+
+def refused(path, match, index=0):
+    with pytest.raises(SuiteError, match=match) as error:
+        open_checkpoint(path, index=index).__enter__()
+    assert "\n" not in str(error.value)
+
+
+def test_kept_step_reads_back(path):
+    with open_checkpoint(path, index=1) as file:
+        assert list(file.tensors) == ["layer.2.weight", "layer.10.weight", "scale"]
+        assert file.tensors["layer.10.weight"] == TensorInfo((2, 3), torch.float32)
+        assert torch.equal(file.read("layer.10.weight"), torch.full((2, 3), 5.0))
+        assert file.read("scale") == 5
+        assert file.skipped == {"mean": "a buffer"}
+
+
+@pytest.mark.parametrize("index", [None, 3, -1])
+def test_step_that_is_not_there_is_refused(path, index):
+    refused(path, "kept step number .*; expected 0 to 2", index)
+
+
+def test_truncated_trajectory_is_refused(path):
+    path.write_bytes(path.read_bytes()[:-1000])
+    refused(path, "broken or truncated")
+
+
+def test_other_hdf5_file_is_refused(tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["weights/w"] = np.zeros((1, 2, 2))
+    refused(tmp_path / "other.h5", "expected trajectory of version")
+
+
+def test_link_to_another_file_is_refused(path, tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["secret"] = np.zeros((3, 2, 2), dtype=np.float32)
+    with h5py.File(path, "r+") as file:
+        file["weights/w"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "secret")
+    refused(path, "weights/w is no whole array of 3 steps in this file")
+
+
+def test_array_that_claims_more_than_the_file_has_is_refused(path):
+    with h5py.File(path, "r+") as file:
+        file.create_dataset("weights/w", (3, 2**20, 2**20), np.float32, chunks=(1, 64, 64))
+    refused(path, "weights/w is no whole array")
+
+
+def test_array_of_text_is_refused(path):
+    with h5py.File(path, "r+") as file:
+        file["weights/w"] = np.full((3, 2, 2), b"a")
+    refused(path, "weights/w has dtype .*; expected numbers")

@@ -1,0 +1,123 @@
+"""Checkpoints from the command line and from Python, without DVC."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.suites.made_up_suites import save_steps, trained
+
+import specflow
+from specflow.__main__ import main
+from specflow.standalone import suite_name
+
+SOURCE = Path(specflow.__file__).parents[1]
+
+
+def ended_with(*arguments):
+    try:
+        main(arguments)
+    except SystemExit as ended:
+        return ended.code
+    return 0
+
+
+@pytest.fixture
+def folder(workplace):
+    save_steps(workplace / "run", range(0, 80, 10), trained(8))
+    return workplace / "run"
+
+
+def test_python_call_gives_a_row_for_each_step_and_matrix(folder):
+    table = specflow.analyze(sorted(folder.glob("*.pt")))
+    assert len(table) == 8 * 2
+    weight = trained(8)[3]["layers.1.weight"].double().numpy()
+    S = np.linalg.svd(weight, compute_uv=False)
+    row = table.where(step=30, matrix="layers.1")
+    assert row.numbers("stable_rank")[0] == pytest.approx((S**2).sum() / S[0] ** 2, rel=1e-4)
+    assert row.numbers("log_norm")[0] == pytest.approx(np.log10((S**2).sum()), rel=1e-4)
+    assert table.where(step=70).numbers("agreement_score") == pytest.approx([1, 1])
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["run"]
+
+
+def test_python_call_takes_a_pattern_and_keeps_what_is_asked_for(folder):
+    table = specflow.analyze("run/*.pt", exclude=["layers.0*"], output="out")
+    assert table.distinct("matrix") == ["layers.1"]
+    assert Path("out/index.html").is_file()
+
+
+def test_analyze_writes_tables_figures_and_a_page(folder, capsys):
+    assert ended_with("analyze", "run/*.pt", "--step-from", r"step(\d+)", "-o", "My out") == 0
+    assert capsys.readouterr().out == "page: My out/index.html\nno flags: 8 steps, 2 matrices\n"
+    written = {path.name for path in Path("My out").iterdir()}
+    assert written == {"audit.json", "suite.h5", "tables", "figures", "index.html"}
+    page = Path("My out/index.html").read_text()
+    pictures = re.findall(r'<img src="([^"]+)"', page)
+    assert pictures
+    assert all((Path("My out") / picture).is_file() for picture in pictures)
+    assert "8 steps, 0 to 70; 2 matrices" in page
+    assert "No flags" in page
+    assert "layers.1.bias" in page
+
+
+def test_audit_names_the_steps_and_ends_with_status_1(folder, capsys):
+    weights = trained(8)
+    weights[2], weights[5] = weights[5], weights[2]
+    save_steps(folder, range(0, 80, 10), weights)
+    assert ended_with("audit", "run/*.pt") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": all: ")[0] for line in lines] == [
+        "step 20: out_of_order",
+        "step 50: out_of_order",
+    ]
+    assert "fits in the place of step 50; distance to step" in lines[0]
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["run"]
+    assert ended_with("analyze", "run/*.pt", "-o", "out") == 1
+    page = Path("out/index.html").read_text()
+    assert "<td>out of order</td>" in page
+
+
+def test_audit_of_sound_steps_ends_with_status_0(folder, capsys):
+    assert ended_with("audit", *map(str, folder.glob("*.pt"))) == 0
+    assert capsys.readouterr().out == "no flags: 8 steps, 2 matrices\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["absent*.pt"], "'absent*.pt' matches nothing"),
+        (["run/*.pt", "--layout", "none_such"], "layout: got 'none_such'; expected"),
+        (["run/*.pt", "--step-from", "step"], "expected one group for the step"),
+        (["run/*.pt", "--key", "model"], "model"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line_and_writes_nothing(folder, arguments, message):
+    for command in (["audit"], ["analyze", "-o", "out"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "specflow", *command, *arguments],
+            env={"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ")
+        assert message in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert not Path("out").exists()
+
+
+def test_importing_specflow_imports_nothing_heavy():
+    program = "import sys, specflow\nprint({'torch', 'numpy', 'pydantic'} & {*sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("folder_name", "expected"),
+    [("out", "out"), ("My Out-2", "my_out_2"), ("2024", "suite_2024"), ("__", "suite")],
+)
+def test_suite_is_called_after_its_folder(folder_name, expected):
+    assert suite_name(Path(folder_name)) == expected
