@@ -32,7 +32,7 @@ def draw_perturbation(tables: Tables, connection: str, params: FiguresParams) ->
     ends = ends_of(tables, connection, "branch ends", _COLOUR, relation=relations, split_step=step)
     figure = new_figure(height=3.2)
     for axes in draw_ends(tables, connection, figure, [ends], "scale"):
-        axes.set_xlabel("scale of the perturbation")
+        axes.set_xlabel("scale")
         axes.set_xlim(0, None)
     figure.suptitle(f"Branch ends after a perturbation at {timeline.unit} {split:g}: {connection}")
     return figure
