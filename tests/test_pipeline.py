@@ -159,10 +159,10 @@ def test_suite_of_an_own_run_has_the_numbers_of_its_spectra_and_no_flags(project
     tables = Tables(project.folder / "results" / "tables")
     suite = tables["suite_spectra"].where(suite="digits")
     spectra = tables["spectra"].where(experiment="digits_vgg", seed=0)
-    assert "layers.4" in suite.distinct("matrix")
+    assert "features.4" in suite.distinct("matrix")
     for quantity in ("effective_rank", "agreement_score", "frobenius_norm"):
-        own = spectra.where(matrix="layers.4.weight").numbers(quantity)
-        found = suite.where(matrix="layers.4").numbers(quantity)
+        own = spectra.where(matrix="features.4.weight").numbers(quantity)
+        found = suite.where(matrix="features.4").numbers(quantity)
         assert found == pytest.approx(own, rel=1e-3, abs=1e-4)
     assert project.summary()["suites"]["digits"]["flagged_steps"]["mean"] == 0
 
