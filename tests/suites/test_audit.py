@@ -168,3 +168,25 @@ def test_audit_file_says_what_is_not_analysed(tmp_path):
     job = job_of(tmp_path, suite_params(exclude=["layers.0*"]))
     assert run(job) == read_audit(job.audit)
     assert set(read_audit(job.audit).skipped) == {"layers.0.weight", "layers.1.bias"}
+
+
+def test_steps_that_are_all_identical_are_named(tmp_path):
+    weights = [trained(1)[0]] * 3
+    assert flags_of(tmp_path, weights) == named("identical", range(3))
+
+
+def test_steps_without_any_expected_matrix_are_not_called_identical(tmp_path):
+    weights = trained(5)
+    for place, sizes in ((3, (7, 7)), (4, (8, 7))):
+        weights[place] = {name: torch.ones(sizes[: w.ndim]) for name, w in weights[0].items()}
+    assert set(flags_of(tmp_path, weights)) == {(30, "reshaped"), (40, "reshaped")}
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.complex64, torch.float8_e4m3fn], ids=str)
+def test_matrix_that_is_not_in_floating_point_at_one_step_is_named(tmp_path, dtype):
+    weights = trained(6)
+    weights[2]["layers.1.weight"] = weights[2]["layers.1.weight"].to(dtype)
+    save_steps(tmp_path, range(6), weights)
+    (flag,) = run(job_of(tmp_path)).flags
+    assert (flag.step, flag.matrix, flag.flag) == (2, "layers.1.weight", "reshaped")
+    assert flag.evidence == f"dtype {dtype}; float32 in other steps".replace("torch.", "")

@@ -2,7 +2,7 @@
 
 A step is flagged if
     missing, extra, reshaped: it lacks a tensor that most steps have, has one that they have not,
-        or has one in another shape;
+        or has one in another shape or not in floating-point numbers;
     non_finite, zero: a matrix holds NaN or infinity, or nothing but zeros;
     identical: all analysed parameters are those of another step, bit by bit;
     another_initialization: it is unrelated to the other steps: the median over matrices of the
@@ -21,6 +21,7 @@ from specflow.suite_results import WHOLE_STEP, Audit, Changes, Flag, FlagKind
 from specflow.suites.order import best_order
 from specflow.suites.partial import Partial
 from specflow.suites.scan import StepScan, scan_suite
+from specflow.suites.splitting import FLOATS
 from specflow.suites.suite import Suite
 
 UNRELATED = 0.1
@@ -60,6 +61,10 @@ def _structure(suite: Suite) -> Iterator[Flag]:
                 yield Flag(step=step.step, matrix=name, flag="missing", evidence=evidence)
             elif tensors[name].shape != info.shape:
                 evidence = f"{_shape(tensors[name].shape)}; {_shape(info.shape)} in most steps"
+                yield Flag(step=step.step, matrix=name, flag="reshaped", evidence=evidence)
+            elif not suite.holds(tensors, name) and info.dtype in FLOATS:
+                evidence = f"dtype {tensors[name].dtype}; {info.dtype} in other steps"
+                evidence = evidence.replace("torch.", "")
                 yield Flag(step=step.step, matrix=name, flag="reshaped", evidence=evidence)
         for name in tensors:
             if name not in expected:
@@ -103,7 +108,8 @@ def _steps(suite: Suite, scans: Sequence[StepScan]) -> Iterator[Flag]:
                 f"related steps have {UNRELATED} or more"
             )
             yield _of_step(steps[place], "another_initialization", evidence)
-    yield from _misplaced([scans[rest[row]] for row in kin], [steps[rest[row]] for row in kin])
+    if kin:
+        yield from _misplaced([scans[rest[row]] for row in kin], [steps[rest[row]] for row in kin])
 
 
 def _sound(scan: StepScan) -> NDArray[np.bool_]:
@@ -146,7 +152,8 @@ def _identical(scans: Sequence[StepScan]) -> dict[int, list[int]]:
     """Return, for every step that has an identical one, which these are."""
     same: dict[str, list[int]] = {}
     for place, scan in enumerate(scans):
-        same.setdefault(scan.content, []).append(place)
+        if scan.there.any():
+            same.setdefault(scan.content, []).append(place)
     groups = [group for group in same.values() if len(group) > 1]
     return {place: [o for o in group if o != place] for group in groups for place in group}
 

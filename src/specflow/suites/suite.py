@@ -16,6 +16,7 @@ from specflow.suites.files import open_checkpoint
 from specflow.suites.layout import wiring_of
 from specflow.suites.matrices import SuiteMatrix
 from specflow.suites.sources import SuiteStep, find_steps
+from specflow.suites.splitting import FLOATS
 from specflow.suites.wiring import SuiteWiring
 
 _SMALL_BATCH = 2**26  # entries: half a gigabyte in float64
@@ -67,6 +68,12 @@ class Suite:
             held += sizes[parameter]
         return batches
 
+    def holds(self, tensors: Tensors, name: str) -> bool:
+        """Return whether a step has an expected tensor: in its shape, in floating point."""
+        info = tensors.get(name)
+        shape = self.expected[name].shape
+        return info is not None and info.shape == shape and info.dtype in FLOATS
+
     @contextmanager
     def open(self, index: int) -> Iterator[CheckpointFile]:
         """Open one step.
@@ -82,11 +89,10 @@ class Suite:
             yield file
 
     def read(self, file: CheckpointFile, matrices: Sequence[SuiteMatrix]) -> dict[str, Tensor]:
-        """Return matrices of an open step by name, without those that it lacks or has reshaped."""
+        """Return matrices of an open step by name, without those that it does not hold."""
         found: dict[str, Tensor] = {}
         for parameter, group in groupby(matrices, lambda matrix: matrix.parameter):
-            info = file.tensors.get(parameter)
-            if info is not None and tuple(info.shape) == self.expected[parameter].shape:
+            if self.holds(file.tensors, parameter):
                 tensor = file.read(parameter)
                 found |= {matrix.name: matrix.take(tensor) for matrix in group}
         return found
