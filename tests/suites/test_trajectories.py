@@ -79,3 +79,13 @@ def test_array_of_text_is_refused(path):
     with h5py.File(path, "r+") as file:
         file["weights/w"] = np.full((3, 2, 2), b"a")
     refused(path, "weights/w has dtype .*; expected numbers")
+
+
+@pytest.mark.parametrize("group", ["weights", "buffers"])
+def test_damaged_group_is_refused(path, group):
+    with h5py.File(path) as file:
+        place = h5py.h5o.get_info(file[group].id).addr
+    content = bytearray(path.read_bytes())
+    content[place : place + 64] = bytes(64)
+    path.write_bytes(content)
+    refused(path, rf"{path.name}: damaged \(.*\)")

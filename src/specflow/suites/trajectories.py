@@ -1,7 +1,7 @@
 """Kept steps of specflow's own trajectories as checkpoints."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from specflow.hdf5 import BrokenFileError, open_file
+from specflow.errors import SpecflowError
+from specflow.hdf5 import open_file
 from specflow.layouts import TRAJECTORY
 from specflow.suites.checkpoint import CheckpointFile, TensorInfo, in_natural_order, one_line
 from specflow.suites.errors import SuiteError
@@ -45,10 +46,8 @@ class TrajectoryStep(CheckpointFile):
         Raises:
             SuiteError: If the file is damaged there.
         """
-        try:
+        with _reading(self._path):
             return torch.from_numpy(np.asarray(self._file[f"weights/{name}"][self._index]))
-        except OSError as error:
-            raise SuiteError(f"{self._path}: damaged at {name!r} ({one_line(error)})") from error
 
 
 @contextmanager
@@ -65,8 +64,11 @@ def open_step(path: Path, index: int | None) -> Iterator[TrajectoryStep]:
     Raises:
         SuiteError: If it is no whole trajectory or has no such step.
     """
-    with _open(path) as file:
-        yield TrajectoryStep(path, file, index)
+    with ExitStack() as stack:
+        with _reading(path):
+            file = stack.enter_context(open_file(path, TRAJECTORY))
+            step = TrajectoryStep(path, file, index)
+        yield step
 
 
 def kept_steps(path: Path) -> list[int]:
@@ -75,17 +77,23 @@ def kept_steps(path: Path) -> list[int]:
     Raises:
         SuiteError: If it is no whole trajectory.
     """
-    with _open(path) as file:
+    with _reading(path), open_file(path, TRAJECTORY) as file:
         return _steps(path, file)
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[h5py.File]:
+def _reading(path: Path) -> Iterator[None]:
+    """Name the file in what goes wrong with reading it.
+
+    Raises:
+        SuiteError: If the block found it broken.
+    """
     try:
-        with open_file(path, TRAJECTORY) as file:
-            yield file
-    except BrokenFileError as error:
+        yield
+    except SpecflowError as error:
         raise SuiteError(one_line(error)) from error
+    except (OSError, KeyError, RuntimeError, ValueError) as error:  # h5py's, of damaged files
+        raise SuiteError(f"{path}: damaged ({one_line(error)})") from error
 
 
 def _steps(path: Path, file: h5py.File) -> list[int]:
