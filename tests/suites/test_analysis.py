@@ -1,6 +1,7 @@
 """The spectra of suites against a float64 SVD of each matrix."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ import torch
 from safetensors.torch import save_file
 from tests.suites.made_up_suites import job_of, run, save_steps, suite_params, trained
 
+from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
 from specflow.suite_results import SUITE
-from specflow.suites.partial import Partial
+from specflow.suites.partial import Partial, partial_of
 from specflow.suites.run import open_job
 
 
@@ -179,3 +181,33 @@ def test_changed_file_is_analysed_anew(tmp_path):
     run(job)
     after = results(job)[1]["layers.0"]["frobenius_norm"]
     assert after == pytest.approx(before * [1, 2, 1])
+
+
+def test_names_that_end_like_arrays_are_kept_apart(tmp_path):
+    save_steps(tmp_path, [0], [{"f.npy": torch.eye(4), "f": 2 * torch.eye(4)}])
+    job = job_of(tmp_path)
+    run(job)
+    _, found = results(job)
+    assert found["f.npy"]["spectral_norm"] == pytest.approx([1])
+    assert found["f"]["spectral_norm"] == pytest.approx([2])
+
+
+def test_folder_that_cannot_be_made_is_an_error_of_one_line(tmp_path):
+    save_steps(tmp_path, range(2), trained(2))
+    (tmp_path / "scratch").write_text("a file")
+    with pytest.raises(SpecflowError, match=r"cannot write .*scratch"):
+        run(job_of(tmp_path))
+
+
+def test_partial_results_depend_on_all_shards_and_on_nothing_else(tmp_path):
+    shard = tmp_path / "parts" / "one.safetensors"
+    shard.parent.mkdir()
+    save_file({"a.weight": torch.ones(2, 3)}, shard)
+    index = {"weight_map": {"a.weight": "parts/one.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    job = job_of(tmp_path, suite_params(["model.safetensors.index.json"]))
+    before = partial_of(open_job(job), job.scratch)
+    (tmp_path / "audit.json").write_text("{}")
+    assert partial_of(open_job(job), job.scratch) == before
+    save_file({"a.weight": torch.ones(2, 3)}, shard)
+    assert partial_of(open_job(job), job.scratch) != before

@@ -33,3 +33,10 @@ def test_paths_of_hdf5_are_read(tmp_path):
     save_file({name: torch.ones(2, 2) for name in names}, tmp_path / "model.safetensors")
     with open_checkpoint(tmp_path / "model.safetensors") as file:
         assert set(file.tensors) == names
+
+
+@pytest.mark.parametrize("name", ["a" * 70000, "a" + "1" * 5000])
+def test_name_that_is_too_long_for_results_is_refused(tmp_path, name):
+    save_file({name: torch.ones(2, 2)}, tmp_path / "model.safetensors")
+    with pytest.raises(SuiteError, match=r"has \d+ characters, here cut; expected at most 1000"):
+        open_checkpoint(tmp_path / "model.safetensors").__enter__()

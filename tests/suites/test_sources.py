@@ -144,3 +144,9 @@ def test_file_of_no_known_kind_is_refused(tmp_path, params):
     (tmp_path / "notes.txt").write_text("a note about nothing")
     with pytest.raises(SuiteError, match=r"notes.txt: of no known kind; expected safetensors"):
         find_steps(params(files=["notes.txt"]), tmp_path)
+
+
+def test_step_of_more_than_64_bits_is_refused(tmp_path, params):
+    touch(tmp_path, f"step{2**63}.pt", "step1.pt")
+    with pytest.raises(SuiteError, match=f"step {2**63}; expected at most {2**63 - 1}"):
+        find_steps(params(files=["step*.pt"]), tmp_path)

@@ -54,6 +54,7 @@ def one_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
 
 
-def _natural(name: str) -> tuple[list[str], list[int], str]:
+def _natural(name: str) -> tuple[list[str], list[tuple[int, str]], str]:
     parts = re.split(r"([0-9]+)", name)
-    return parts[::2], [int(number) for number in parts[1::2]], name
+    numbers = [number.lstrip("0") for number in parts[1::2]]  # of any length, unlike text to int
+    return parts[::2], [(len(number), number) for number in numbers], name

@@ -9,7 +9,7 @@ from specflow.suites.checkpoint import CheckpointFile, one_line
 from specflow.suites.errors import SuiteError
 from specflow.suites.names import check_names
 from specflow.suites.safetensors_files import SafetensorsFile
-from specflow.suites.sharded import ShardedFile
+from specflow.suites.sharded import ShardedFile, shards_of
 from specflow.suites.torch_files import TorchFile
 from specflow.suites.trajectories import open_step
 
@@ -78,6 +78,15 @@ def kind_of(path: Path) -> Kind:
         f"{path}: of no known kind; expected safetensors, an index of shards (*{INDEX_SUFFIX}), "
         f"a file of torch.save ({', '.join(TORCH_SUFFIXES)}) or a trajectory of specflow"
     )
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return all files of a checkpoint: itself, and the shards if it is an index of them.
+
+    Raises:
+        SuiteError: If the index is broken or a shard is missing.
+    """
+    return [path, *(shards_of(path) if kind_of(path) == "index" else ())]
 
 
 def _open_one(path: Path, kind: Kind, key: str | None) -> CheckpointFile:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from specflow.suites.errors import SuiteError
 
+MAX_LENGTH = 1000  # characters; files of partial results and attributes of HDF5 end at 2^16 bytes
+
 
 def check_names(path: Path, names: Iterable[str]) -> None:
     """Check that every name is a path of HDF5, and none lies within another.
@@ -20,7 +22,8 @@ def check_names(path: Path, names: Iterable[str]) -> None:
     for name in known:
         problem = problem_of(name)
         if problem is not None:
-            raise SuiteError(f"{path}: a tensor has the name {name!r}, which {problem}")
+            shown = name[:MAX_LENGTH]
+            raise SuiteError(f"{path}: a tensor has the name {shown!r}, which {problem}")
     for name in known:
         parts = name.split("/")
         folders = {"/".join(parts[:count]) for count in range(1, len(parts))}
@@ -35,6 +38,8 @@ def check_names(path: Path, names: Iterable[str]) -> None:
 def problem_of(name: str) -> str | None:
     """Return why a name is no path of HDF5, None if it is one."""
     expected = "expected a relative path of HDF5"
+    if len(name) > MAX_LENGTH:
+        return f"has {len(name)} characters, here cut; expected at most {MAX_LENGTH}"
     if "\0" in name:
         return f"holds NUL; {expected}"
     if not name.isprintable():

@@ -5,6 +5,7 @@ result. A file is complete or absent.
 """
 
 import hashlib
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from specflow.errors import SpecflowError
+from specflow.suites.files import files_of
 from specflow.suites.suite import Suite
 
 _SOURCES = ("spectra/*.py", "suites/*.py", "hdf5.py", "params/suites.py")
@@ -53,7 +55,11 @@ class Partial:
         part = path.with_suffix(".part")
         try:
             with part.open("wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
+                # keys of np.load must not end like its members, in .npy
+                members = {f"{key}/": array for key, array in arrays.items()}
+                np.savez(file, **members)  # type: ignore[arg-type]
+                file.flush()
+                os.fsync(file.fileno())
             part.replace(path)
         except OSError as error:
             raise SpecflowError(f"cannot write {path}: {error}; earlier steps stay") from error
@@ -63,7 +69,7 @@ class Partial:
     def load(self, kind: str, index: int) -> dict[str, np.ndarray]:
         """Return a result that was kept."""
         with np.load(self.path(kind, index), allow_pickle=False) as arrays:
-            return dict(arrays)
+            return {key.removesuffix("/"): array for key, array in arrays.items()}
 
     def forget(self, kind: str, index: int) -> None:
         """Remove a result that is needed no more."""
@@ -75,16 +81,23 @@ class Partial:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes out of the folder, waiting for one that is in it."""
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        """Keep other processes out of the folder, waiting for one that is in it.
+
+        Raises:
+            SpecflowError: If the folder cannot be made.
+        """
         lock = FileLock(self.folder.with_suffix(".lock"))
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(f"waiting for another process in {self.folder}", file=sys.stderr)
-            lock.acquire()
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                print(f"waiting for another process in {self.folder}", file=sys.stderr)
+                lock.acquire()
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SpecflowError(f"cannot write {self.folder}: {error}") from error
         try:
-            self.folder.mkdir(exist_ok=True)
             yield
         finally:
             lock.release()
@@ -107,15 +120,8 @@ def partial_of(suite: Suite, root: Path) -> Partial:
         digest.update(source.read_bytes())
     digest.update(suite.params.model_dump_json().encode())
     for step, tensors in zip(suite.steps, suite.tensors, strict=True):
-        for path in _files(step.path):
+        for path in files_of(step.path):
             state = path.stat()
             digest.update(f"{path.resolve()} {state.st_size} {state.st_mtime_ns}\n".encode())
         digest.update(f"{step.step} {step.index} {sorted(tensors.items())}\n".encode())
     return Partial(root / f"suite-{digest.hexdigest()[:16]}")
-
-
-def _files(path: Path) -> list[Path]:
-    """Return a file, with all files beside it if it is an index of shards."""
-    if path.name.endswith(".index.json"):
-        return sorted(file for file in path.parent.iterdir() if file.is_file())
-    return [path]

@@ -51,6 +51,15 @@ class ShardedFile(CheckpointFile):
         return self._home[name].read(name)
 
 
+def shards_of(path: Path) -> list[Path]:
+    """Return the shards that an index names.
+
+    Raises:
+        SuiteError: If the index is broken, names a file outside its folder, or one is missing.
+    """
+    return [_inside(path, shard) for shard in in_natural_order(set(_read_index(path).values()))]
+
+
 def _read_index(path: Path) -> Mapping[str, str]:
     expected = 'expected {"weight_map": {tensor: file of the same folder}}'
     if path.stat().st_size > MAX_INDEX_BYTES:

@@ -13,6 +13,7 @@ from specflow.suites.files import INDEX_SUFFIX, TORCH_SUFFIXES, kind_of
 from specflow.suites.trajectories import kept_steps
 
 _SHARD = re.compile(r"-[0-9]+-of-[0-9]+\.[a-z]+$")
+_LAST_STEP = 2**63 - 1  # results keep steps in 64 bits
 _IN_FOLDERS = (
     (".safetensors" + INDEX_SUFFIX,),
     (".safetensors",),
@@ -81,12 +82,7 @@ def file_of(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    for suffixes in (
-        (".safetensors" + INDEX_SUFFIX,),
-        (".safetensors",),
-        (".bin" + INDEX_SUFFIX,),
-        TORCH_SUFFIXES,
-    ):
+    for suffixes in _IN_FOLDERS:
         found = [file for file in sorted(path.iterdir()) if file.name.endswith(suffixes)]
         if len(found) == 1:
             return found[0]
@@ -168,6 +164,9 @@ def _check_no_shards(names: list[str]) -> None:
 
 
 def _distinct(steps: list[SuiteStep]) -> list[SuiteStep]:
+    if steps[-1].step > _LAST_STEP:
+        last = steps[-1]
+        raise SuiteError(f"{last.path}: step {last.step}; expected at most {_LAST_STEP}")
     for before, after in pairwise(steps):
         if before.step == after.step:
             raise SuiteError(
