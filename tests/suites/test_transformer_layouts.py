@@ -142,6 +142,11 @@ def test_grouped_queries_share_keys_and_values_do_not_meet_outputs(wire):
     wiring = wire(made_up.llama(kv=4), num_heads=4)
     pairs = {pair.label: pair for pair in wiring.pairs}
     assert "block 1 value -> block 1 attention out" not in pairs
+    (note,) = wiring.notes
+    assert note == (
+        "dimensions do not meet in 2 pairs, which are not compared: "
+        "block 1 value -> block 1 attention out, block 2 value -> block 2 attention out"
+    )
     keys = [m.following for m in pairs["block 1 query -> block 1 key"].meetings]
     name = "model.layers.0.self_attn.k_proj"
     assert keys == [f"{name}:head0", f"{name}:head0", f"{name}:head1", f"{name}:head1"]

@@ -47,7 +47,8 @@ def wiring_of(tensors: Mapping[str, TensorInfo], params: SuiteParams) -> SuiteWi
     matrices = [matrix for matrix in ordered if matrix.name not in left_out]
     if not matrices:
         raise SuiteError(f"no matrix is left of {len(tensors)} tensors; expected one or more")
-    pairs = _within(matrices, pairs)
+    known = _within(matrices, pairs)
+    pairs = [pair for pair in known if pair.fit]
     pairs += declared_pairs(matrices, params.pairs)
     pairs = list({pair.label: pair for pair in pairs}.values())
     names = {matrix.name for matrix in matrices}
@@ -57,7 +58,7 @@ def wiring_of(tensors: Mapping[str, TensorInfo], params: SuiteParams) -> SuiteWi
         pairs=tuple(pair.named() for pair in pairs),
         skipped=skipped | _by_parameter(ordered, left_out),
         parts=tuple(parts.values()),
-        notes=(*notes, *_note_on_heads(matrices, params.num_heads)),
+        notes=(*notes, *_note_on_heads(matrices, params.num_heads), *_note_on_unfit(known)),
     )
 
 
@@ -133,3 +134,11 @@ def _note_on_heads(matrices: Iterable[SuiteMatrix], num_heads: int | None) -> li
     if num_heads is not None or not queries:
         return []
     return [f"num_heads is not given: {len(queries)} queries are not compared with their keys"]
+
+
+def _note_on_unfit(pairs: Iterable[Neighbours]) -> list[str]:
+    labels = [pair.label for pair in pairs if not pair.fit]
+    if not labels:
+        return []
+    shown = ", ".join(labels[:3]) + (", ..." if len(labels) > 3 else "")
+    return [f"dimensions do not meet in {len(labels)} pairs, which are not compared: {shown}"]

@@ -88,7 +88,7 @@ def anatomy_of(matrices: Sequence[SuiteMatrix], architecture: Architecture) -> A
 
 
 def transformer_pairs(anatomy: Anatomy, num_heads: int | None) -> list[Neighbours]:
-    """Return all neighbours of a transformer whose dimensions meet.
+    """Return all neighbours of a transformer, those included whose dimensions do not meet.
 
     An embedding's rows are tokens: its right singular vectors are its outputs. Queries meet keys
     head by head, outputs with outputs, if the number of heads is known.
@@ -112,7 +112,7 @@ def transformer_pairs(anatomy: Anatomy, num_heads: int | None) -> list[Neighbour
     output = anatomy.embedding if anatomy.tied else anatomy.output
     if last is not None and output is not None:
         pairs.append(follow(last, output))
-    return [pair for pair in pairs if pair.fit]
+    return pairs
 
 
 def _between(before: Block | None, block: Block, embedding: SuiteMatrix | None) -> list[Neighbours]:
