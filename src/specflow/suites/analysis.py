@@ -80,9 +80,10 @@ class _Analysis:
         if all(self.partial.has(kind, index) for kind in kept):
             return
         spectra: dict[str, np.ndarray] = {}
+        views = self.suite.wiring.views.values()
         path = self.partial.path("factors", index)
         with create(path, _FACTORS, {}) as factors, self.suite.open(index) as checkpoint:
-            for batch in self.suite.batches(self.suite.wiring.views.values()):
+            for batch in self.suite.batches(views, self.workers):
                 found = self._decompose(self.suite.read(checkpoint, batch), index)
                 for matrix in batch:
                     parts = found.get(matrix.name)
