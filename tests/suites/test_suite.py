@@ -31,13 +31,13 @@ def test_batches_hold_every_matrix_once_and_a_parameter_whole(tmp_path, monkeypa
     suite = open_job(job_of(tmp_path))
     small, large = sorted(suite.wiring.matrices, key=lambda matrix: matrix.rows * matrix.columns)
     others = [replace(small, parameter=f"p{number}") for number in range(4)]
-    monkeypatch.setattr(module, "_SMALL_BATCH", 0)
-    assert suite.batches([small, large]) == [[small, large]]
-    assert suite.batches([small, *others, small]) == [
+    monkeypatch.setattr(module, "_EACH_WORKER", 0)
+    assert suite.batches([small, large], 1) == [[small, large]]
+    assert suite.batches([small, *others, small], 1) == [
         [small, small, others[0]],
         others[1:3],
         others[3:],
     ]
-    monkeypatch.setattr(module, "_SMALL_BATCH", 10**6)
-    assert suite.batches([small, *others]) == [[small, *others]]
-    assert suite.batches([]) == []
+    monkeypatch.setattr(module, "_EACH_WORKER", 10**6)
+    assert suite.batches([small, *others], 1) == [[small, *others]]
+    assert suite.batches([], 1) == []

@@ -13,6 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from specflow.errors import SpecflowError
@@ -80,9 +81,10 @@ class _Analysis:
         if all(self.partial.has(kind, index) for kind in kept):
             return
         spectra: dict[str, np.ndarray] = {}
+        views = self.suite.wiring.views.values()
         path = self.partial.path("factors", index)
         with create(path, _FACTORS, {}) as factors, self.suite.open(index) as checkpoint:
-            for batch in self.suite.batches(self.suite.wiring.views.values()):
+            for batch in self.suite.batches(views, self.workers):
                 found = self._decompose(self.suite.read(checkpoint, batch), index)
                 for matrix in batch:
                     parts = found.get(matrix.name)
@@ -97,7 +99,8 @@ class _Analysis:
 
     def _decompose(self, weights: Mapping[str, Tensor], index: int) -> dict[str, Decomposition]:
         try:
-            return map_matrices(lambda _, w: decompose(w, self._length), weights, self.workers)
+            with threadpool_limits(1, user_api="blas"):
+                return map_matrices(lambda _, w: decompose(w, self._length), weights, self.workers)
         except (ValueError, ArithmeticError) as error:
             step = self.suite.steps[index]
             raise SpecflowError(f"{step.path}: step {step.step}: {error}") from error

@@ -18,6 +18,7 @@ from specflow.spectra import (
     stable_rank,
 )
 from specflow.spectra import decompose as decompose_matrix
+from specflow.suites.leading import leading_side
 from specflow.suites.wiring import SuiteMeeting, SuitePair
 
 Factors = Mapping[str, Decomposition]
@@ -34,7 +35,7 @@ def decompose(weight: Tensor, count: int) -> Decomposition:
         torch.linalg.LinAlgError: If LAPACK does not converge.
     """
     if torch.stack(weight.aminmax()).isfinite().all():
-        return decompose_matrix(weight, count)
+        return decompose_matrix(weight, count, leading_side(weight, count))
     rows, columns = weight.shape
     return undefined(rows, columns, count)
 

@@ -72,7 +72,7 @@ def _scan(suite: Suite, index: int, workers: int) -> StepScan:
     with ExitStack() as stack:
         now = stack.enter_context(suite.open(index))
         before = stack.enter_context(suite.open(index - 1)) if index else None
-        for batch in suite.batches(matrices):
+        for batch in suite.batches(matrices, workers):
             weights = suite.read(now, batch)
             for name, weight in weights.items():
                 digest.update(name.encode())

@@ -19,7 +19,7 @@ from specflow.suites.sources import SuiteStep, find_steps
 from specflow.suites.splitting import FLOATS
 from specflow.suites.wiring import SuiteWiring
 
-_SMALL_BATCH = 2**26  # entries: half a gigabyte in float64
+_EACH_WORKER = 2**23  # entries: 64 MiB in float64
 
 Tensors = Mapping[str, TensorInfo]
 
@@ -44,20 +44,22 @@ class Suite:
     wiring: SuiteWiring
     unreadable: Mapping[str, str]
 
-    def batches(self, matrices: Iterable[SuiteMatrix]) -> list[list[SuiteMatrix]]:
+    def batches(self, matrices: Iterable[SuiteMatrix], workers: int) -> list[list[SuiteMatrix]]:
         """Return matrices in batches that fit into memory together, a parameter always whole.
 
-        A batch has at most twice as many entries as the largest parameter, or 2^26 if that is
-        more: so memory is a few times the largest matrix, and threads have work side by side.
+        A batch has at most twice as many entries as the largest parameter, or 2^23 for each worker
+        if that is more: so memory is a few times the largest matrix, and threads have work side by
+        side.
 
         Args:
             matrices: Some of `wiring.views`, in any order.
+            workers: Threads, one matrix each.
         """
         groups: dict[str, list[SuiteMatrix]] = {}
         for matrix in matrices:
             groups.setdefault(matrix.parameter, []).append(matrix)
         sizes = {parameter: math.prod(group[0].shape) for parameter, group in groups.items()}
-        budget = max(2 * max(sizes.values(), default=0), _SMALL_BATCH)
+        budget = max(2 * max(sizes.values(), default=0), workers * _EACH_WORKER)
         batches: list[list[SuiteMatrix]] = []
         held = 0
         for parameter, group in groups.items():
