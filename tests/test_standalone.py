@@ -7,11 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tests.suites.made_up_suites import save_steps, trained
 
 import specflow
+from specflow import paths
 from specflow.__main__ import main
+from specflow.hdf5 import open_file
+from specflow.layouts import SPECTRA
+from specflow.measure.spectra import SpectraJob, measure_spectra
+from specflow.models import wiring_of
+from specflow.params.tasks import SpectraParams
 from specflow.standalone import suite_name
+from specflow.suite_results import SUITE
+from specflow.training.members import Member, train_members
+from specflow.trajectory import Checkpoint, Origin, write_trajectory
 
 SOURCE = Path(specflow.__file__).parents[1]
 
@@ -46,6 +56,34 @@ def test_python_call_takes_a_pattern_and_keeps_what_is_asked_for(folder):
     table = specflow.analyze("run/*.pt", exclude=["layers.0*"], output="out")
     assert table.distinct("matrix") == ["layers.1"]
     assert Path("out/index.html").is_file()
+
+
+def test_inputs_come_first_where_that_is_said(folder):
+    weight = torch.randn(4, 6, 3, 3)
+    save_steps(folder, [0], [{"up.weight": weight}])
+    expected = np.linalg.norm(weight.transpose(0, 1).reshape(6, -1), 2)
+    (norm,) = specflow.analyze("run/step0.pt", transposed=["up"]).numbers("spectral_norm")
+    assert norm == pytest.approx(expected, rel=1e-4)
+    (other,) = specflow.analyze("run/step0.pt").numbers("spectral_norm")
+    assert other != pytest.approx(expected, rel=1e-3)
+    assert ended_with("analyze", "run/step0.pt", "--transposed", "up", "-o", "out") == 0
+    with open_file(Path("out/suite.h5"), SUITE) as file:
+        assert file["matrices/0"].attrs["rows"] == 6
+    assert ended_with("audit", "run/step0.pt", "--transposed", "down") != 0
+
+
+def test_trajectory_of_a_unet_has_the_ranks_that_are_measured_of_it(diffusion_run):
+    path, target = paths.trajectory("images", 0), paths.spectra("images", 0)
+    train_members([Member("m", diffusion_run, 0, 0, path, diffusion_run.kept_steps)], "train")
+    wiring = wiring_of(diffusion_run.model, diffusion_run.dataset.shape)
+    params = SpectraParams(diagonal_length=5, score_length=3, mass=0.9)
+    measure_spectra(SpectraJob(path, target, wiring, params), lambda done: None, workers=1)
+    table = specflow.analyze(path)
+    assert sum(matrix.view.transposed for matrix in wiring.matrices) > 1
+    with open_file(target, SPECTRA) as file:
+        for name, group in file["matrices"].items():
+            ranks = table.where(matrix=name.removesuffix(".weight")).numbers("effective_rank")
+            assert ranks == pytest.approx(group["effective_rank"][:], rel=1e-4), name
 
 
 def test_analyze_writes_tables_figures_and_a_page(folder, capsys):
@@ -121,3 +159,12 @@ def test_importing_specflow_imports_nothing_heavy():
 )
 def test_suite_is_called_after_its_folder(folder_name, expected):
     assert suite_name(Path(folder_name)) == expected
+
+
+def test_trajectory_of_another_version_is_read_and_that_is_said(workplace, capsys):
+    origin = Origin('{"model": "old"}', 0, 0, 0, 0.0, "2", "cpu", "f")
+    weights = {"up.weight": np.ones((4, 6), dtype=np.float32)}
+    checkpoint = Checkpoint(0, weights, {}, {"train/loss": 0.0}, None)
+    write_trajectory(Path("old.h5"), origin, [0], 5, [checkpoint])
+    assert ended_with("audit", "old.h5") == 0
+    assert "old.h5: its config is not of this version" in capsys.readouterr().err

@@ -20,6 +20,7 @@ def analyze(
     num_heads: int | None = None,
     include: Sequence[str] = ("*",),
     exclude: Sequence[str] = (),
+    transposed: Sequence[str] = (),
     output: str | Path | None = None,
 ) -> Table:
     """Return ranks, norms and agreement of every matrix of checkpoints made elsewhere.
@@ -33,6 +34,8 @@ def analyze(
         num_heads: Attention heads of a block, where known.
         include: Patterns of tensors or matrices that are analysed.
         exclude: Patterns of those that are not.
+        transposed: Patterns of tensors whose inputs come first (transposed convolutions); those of
+            trajectories are known.
         output: Folder for tables, figures and a page; None keeps none.
 
     Returns:
@@ -45,5 +48,6 @@ def analyze(
 
     from specflow.standalone import Reading, spectra_table  # here, since it imports torch
 
-    reading = Reading(step_from, key, layout, num_heads, tuple(include), tuple(exclude))
+    patterns = tuple(include), tuple(exclude), tuple(transposed)
+    reading = Reading(step_from, key, layout, num_heads, *patterns)
     return spectra_table(checkpoints, reading, None if output is None else Path(output))

@@ -72,6 +72,11 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--include", action="append", metavar="PATTERN", help=help_text)
     help_text = "pattern of those that are not; may be given again"
     parser.add_argument("--exclude", action="append", metavar="PATTERN", help=help_text)
+    help_text = (
+        "pattern of tensors whose inputs come first (transposed convolutions); may be given again; "
+        "those of trajectories are known"
+    )
+    parser.add_argument("--transposed", action="append", metavar="PATTERN", help=help_text)
 
 
 def _plan(chosen: argparse.Namespace) -> None:
@@ -105,6 +110,7 @@ def _reading(chosen: argparse.Namespace) -> "Reading":
         num_heads=chosen.num_heads,
         include=tuple(chosen.include or ("*",)),
         exclude=tuple(chosen.exclude or ()),
+        transposed=tuple(chosen.transposed or ()),
     )
 
 

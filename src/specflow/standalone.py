@@ -2,9 +2,11 @@
 
 import re
 import shutil
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -12,13 +14,18 @@ from pydantic import ValidationError
 from specflow.errors import SpecflowError
 from specflow.executor import Report, num_workers, run_members
 from specflow.figures.draw import draw_suites
+from specflow.hdf5 import open_file
+from specflow.layouts import TRAJECTORY
+from specflow.models import wiring_of
+from specflow.params.base import Seeds
 from specflow.params.errors import problems_of
 from specflow.params.figures import FiguresParams
 from specflow.params.suites import SuiteParams
-from specflow.params.tasks import SpectraParams
+from specflow.params.tasks import RunParams, SpectraParams
 from specflow.report.suite_page import write_suite_page
 from specflow.suite_results import Audit
 from specflow.suites.run import SuiteJob, open_job, run_suite
+from specflow.suites.sources import find_steps
 from specflow.tables.reading import Table, Tables
 from specflow.tables.suites import SuitePlaces, write_suite_tables
 
@@ -37,6 +44,7 @@ class Reading:
     num_heads: int | None = None
     include: Sequence[str] = ("*",)
     exclude: Sequence[str] = ()
+    transposed: Sequence[str] = ()
 
     def params(self, checkpoints: Paths) -> SuiteParams:
         """Return the params of a suite.
@@ -131,7 +139,8 @@ def suite_name(output: Path) -> str:
 
 def _run(checkpoints: Paths, reading: Reading, places: SuitePlaces | None, scratch: Path) -> Audit:
     spectra, audit = (places.spectra, places.audit) if places else (None, None)
-    job = SuiteJob(reading.params(checkpoints), Path(), spectra, audit, scratch)
+    params = _with_own_transposed(reading.params(checkpoints))
+    job = SuiteJob(params, Path(), spectra, audit, scratch)
     suite, found = open_job(job), []
 
     def run(job: SuiteJob, report: Report) -> None:
@@ -140,3 +149,35 @@ def _run(checkpoints: Paths, reading: Reading, places: SuitePlaces | None, scrat
     total = (2 if places else 1) * len(suite.steps)
     run_members(run, {"suite": job}, title="suite", total=total, workers=1)
     return found[0]
+
+
+class _KeptRun(RunParams):
+    """A run as trajectories keep it: of one seed, which is not among its params."""
+
+    seeds: Seeds = (0,)
+
+
+def _with_own_transposed(params: SuiteParams) -> SuiteParams:
+    """Return params with what specflow's own trajectories keep with inputs first added."""
+    steps = find_steps(params, Path())
+    trajectories = dict.fromkeys(step.path for step in steps if step.index is not None)
+    names = [escape(name) for path in trajectories for name in _own_transposed(path)]
+    transposed = tuple(dict.fromkeys((*params.transposed, *names)))
+    return params.model_copy(update={"transposed": transposed})
+
+
+def _own_transposed(path: Path) -> Iterator[str]:
+    """Yield the parameters of a trajectory whose inputs come first, as its config tells."""
+    with open_file(path, TRAJECTORY) as file:
+        config = str(file.attrs.get("config"))
+    try:
+        run = _KeptRun.model_validate_json(config)
+    except ValidationError:
+        print(
+            f"{path}: its config is not of this version: inputs come first where `transposed` says so",
+            file=sys.stderr,
+        )
+        return
+    for matrix in wiring_of(run.model, run.dataset.shape).matrices:
+        if matrix.view.transposed:
+            yield matrix.view.parameter
