@@ -232,7 +232,7 @@ def test_figures_are_redrawn_without_any_heavy_result(project, tmp_path):
     copy = Project(tmp_path / "copy")
     project.run("git", "clone", "--quiet", str(project.folder), str(copy.folder))
     assert copy.stages_run_by("repro", "--allow-missing") == []
-    copy.change("dpi: 100", "dpi: 90")
+    copy.change("dpi: 60", "dpi: 50")
     ran = copy.stages_run_by("repro", "--allow-missing")
     assert sorted(ran) == ["figures", "report", "resolve"]
 
