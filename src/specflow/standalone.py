@@ -173,10 +173,8 @@ def _own_transposed(path: Path) -> Iterator[str]:
     try:
         run = _KeptRun.model_validate_json(config)
     except ValidationError:
-        print(
-            f"{path}: its config is not of this version: inputs come first where `transposed` says so",
-            file=sys.stderr,
-        )
+        known = "inputs come first where `transposed` says so, nowhere else"
+        print(f"{path}: its config is not of this version: {known}", file=sys.stderr)
         return
     for matrix in wiring_of(run.model, run.dataset.shape).matrices:
         if matrix.view.transposed:

@@ -1,9 +1,10 @@
 """What is kept of a suite's analysis: one HDF5 file of measures, and the audit as JSON (no torch).
 
-Layout of the file (version 1), T steps; matrices and pairs are numbered by depth:
+Layout of the file (version 2), T steps; matrices and pairs are numbered by depth:
     /step (T,) int64
-    /matrices/<number>: singular_values (T, R), agreement (T, k) with the last step, and each of
-        `MEASURES` (T,); attributes name, label, parameter, rows, columns, null_agreement
+    /matrices/<number>: singular_values (T, R), agreement (T, k) with the last step,
+        agreement_scores (T, T) of any two steps, and each of `MEASURES` (T,); attributes name,
+        label, parameter, rows, columns, null_agreement
     /pairs/<number>: alignment (T, k) and alignment_score (T,); attributes label, null_alignment
 What is not defined (of a matrix that is all zero, not finite or not there) is NaN.
 """
@@ -20,7 +21,7 @@ from specflow.layouts import Layout
 from specflow.params.base import Section
 from specflow.textfiles import write_text
 
-SUITE = Layout("suite", 1)
+SUITE = Layout("suite", 2)
 MEASURES = (
     "effective_rank",
     "normalized_effective_rank",

@@ -95,7 +95,29 @@ def check_measures(job, found, name, index):
         U2, _, Vh2 = np.linalg.svd(matrix_of(job, other, name), full_matrices=False)
         diagonal = abs((U * U2).sum(0) * (Vh * Vh2).sum(1))
         assert one[measure][index] == pytest.approx(diagonal[:3].mean(), abs=1e-4)
+    check_any_two(job, one["agreement_scores"], name, index)
     assert (one["rows"], one["columns"]) == weight.shape
+
+
+def check_any_two(job, scores, name, index):
+    assert scores.shape == (3, 3)
+    U, _, Vh = np.linalg.svd(matrix_of(job, index, name), full_matrices=False)
+    for other in range(3):
+        U2, _, Vh2 = np.linalg.svd(matrix_of(job, other, name), full_matrices=False)
+        naive = abs((U * U2).sum(0) * (Vh * Vh2).sum(1))[:3].mean()
+        assert scores[index, other] == pytest.approx(naive, abs=1e-4)
+
+
+def test_scores_of_any_two_steps_hold_those_with_the_last_and_the_one_before(tmp_path):
+    save_steps(tmp_path, range(5), trained(5))
+    job = job_of(tmp_path)
+    run(job)
+    for one in results(job)[1].values():
+        scores = one["agreement_scores"]
+        assert scores[:, -1] == pytest.approx(one["agreement_score"], abs=1e-5)
+        assert scores.diagonal(1) == pytest.approx(one["step_agreement_score"][1:], abs=1e-5)
+        assert (scores == scores.T).all()
+        assert scores[0, 3] < 0.99
 
 
 def test_alignment_of_convolutions_is_that_at_the_centre_of_the_kernel(tmp_path):
@@ -126,6 +148,7 @@ def test_what_is_not_defined_is_nan_and_ends_nothing(tmp_path):
     assert np.isnan(first["effective_rank"][:3]).all()
     assert np.isnan(first["agreement_score"]).tolist() == [True, True, True, False]
     assert np.isnan(first["step_agreement_score"]).all()
+    assert np.argwhere(np.isfinite(first["agreement_scores"])).tolist() == [[3, 3]]
     assert first["frobenius_norm"][1] == 0
     assert np.isfinite(first["effective_rank"][3])
     for measure in ("effective_rank", "agreement_score", "log_norm"):

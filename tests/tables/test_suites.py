@@ -74,6 +74,23 @@ def test_singular_values_are_of_the_middle_matrix_or_the_one_named(places, tmp_p
         tables_of(tmp_path, run=absent)
 
 
+def test_any_two_steps_are_compared_in_the_matrix_shown_and_on_average(places, tmp_path):
+    named = SuitePlaces(places.spectra, places.audit, "layers.0")
+    table = tables_of(tmp_path, run=named)["suite_agreement"]
+    assert table.distinct("matrix") == ["layers.0", "mean of all"]
+    assert len(table) == 2 * (4 + 6)
+    with open_file(places.spectra, SUITE) as file:
+        first, second = (file[f"matrices/{n}/agreement_scores"][:] for n in (0, 1))
+    shown, mean = (table.where(matrix=name) for name in ("layers.0", "mean of all"))
+    (one,) = shown.where(step=0, other_step=2).numbers("agreement_score")
+    assert one == pytest.approx(first[0, 2], rel=1e-4)
+    (both,) = mean.where(step=0, other_step=2).numbers("agreement_score")
+    assert both == pytest.approx((first[0, 2] + second[0, 2]) / 2, rel=1e-4)
+    assert np.isnan(shown.where(step=1).numbers("agreement_score")).all()
+    (sound,) = mean.where(step=0, other_step=1).numbers("agreement_score")
+    assert sound == pytest.approx(second[0, 1], rel=1e-4)
+
+
 def test_of_large_spectra_some_values_are_shown():
     assert shown_indices(1) == [1]
     assert shown_indices(40) == list(range(1, 41))
@@ -91,6 +108,7 @@ def test_without_suites_tables_have_headers(tmp_path):
         "spectra",
         "alignment",
         "singular_values",
+        "agreement",
         "changes",
         "audit",
     ):

@@ -1,7 +1,8 @@
 """Spectra of a suite: every matrix of every step is read once and decomposed once.
 
-What is finished is kept step by step. Of the leading singular vectors, those of three steps are on
-disk at a time: the last step, which all are compared with, the current one and the one before.
+What is finished is kept step by step. Of all singular vectors that are stored, those of three steps
+are on disk at a time: the last step, which all are compared with, the current one and the one
+before. The few that scores are of stay until any two steps are compared with each other.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ from specflow.layouts import Layout
 from specflow.spectra import Decomposition, agreement_null_level, alignment_null_level
 from specflow.spectra.side_by_side import map_matrices
 from specflow.suite_results import SUITE
+from specflow.suites.any_two import LEADING, agreement_scores, write_leading
 from specflow.suites.measures import (
     agreement_diagonal,
     decompose,
@@ -82,8 +84,12 @@ class _Analysis:
             return
         spectra: dict[str, np.ndarray] = {}
         views = self.suite.wiring.views.values()
-        path = self.partial.path("factors", index)
-        with create(path, _FACTORS, {}) as factors, self.suite.open(index) as checkpoint:
+        place = self.partial.path
+        with (
+            create(place("factors", index), _FACTORS, {}) as factors,  # there last, so both are
+            create(place("leading", index), LEADING, {}) as leading,
+            self.suite.open(index) as checkpoint,
+        ):
             for batch in self.suite.batches(views, self.workers):
                 found = self._decompose(self.suite.read(checkpoint, batch), index)
                 for matrix in batch:
@@ -91,7 +97,10 @@ class _Analysis:
                     if parts is None:
                         parts = undefined(matrix.rows, matrix.columns, self._length)
                     spectra[f"S/{matrix.name}"] = parts.S.numpy()
-                    group = factors.create_group(str(self._numbers[matrix.name]))
+                    number = self._numbers[matrix.name]
+                    if number < len(self.suite.wiring.matrices):
+                        write_leading(leading.create_group(str(number)), parts, self._score_length)
+                    group = factors.create_group(str(number))
                     write(group, "U", parts.U.float().numpy())
                     write(group, "S", parts.S.numpy())
                     write(group, "Vh", parts.Vh.float().numpy())
@@ -144,6 +153,10 @@ class _Analysis:
     def _length(self) -> int:
         return self.suite.params.spectra.diagonal_length
 
+    @property
+    def _score_length(self) -> int:
+        return self.suite.params.spectra.score_length
+
     @cached_property
     def _numbers(self) -> dict[str, int]:
         return {name: number for number, name in enumerate(self.suite.wiring.views)}
@@ -163,6 +176,10 @@ class _Analysis:
                 diagonal = kept[f"A/{pair.label}"]
                 scores: Row = {"alignment": diagonal, "alignment_score": self._score(diagonal)}
                 write_row(file.require_group(f"pairs/{number}"), scores, index, length)
+        leading = [self.partial.path("leading", index) for index in range(length)]
+        for number in range(len(wiring.matrices)):
+            scores_of_any = agreement_scores(leading, str(number))
+            write(file, f"matrices/{number}/agreement_scores", scores_of_any)
         self._describe(file)
 
     def _row(self, S: np.ndarray, with_end: np.ndarray, with_before: np.ndarray) -> Row:
@@ -175,7 +192,7 @@ class _Analysis:
         }
 
     def _score(self, diagonal: np.ndarray) -> float:
-        return score(diagonal, self.suite.params.spectra.score_length)
+        return score(diagonal, self._score_length)
 
     def _describe(self, file: h5py.File) -> None:
         wiring, views = self.suite.wiring, self.suite.wiring.views

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from pathlib import Path
 
 import h5py
@@ -16,6 +17,10 @@ from specflow.tables.writing import write_table
 _FIRST_INDICES = 32  # of a spectrum: all of these are in the table, and ...
 _OTHER_INDICES = 96  # ... at most so many more, evenly on a log scale
 
+_MOST_STEPS = 200  # any two of which are compared in the table
+
+MEAN = "mean of all"  # in place of a matrix
+
 _MATRIX = ("matrix", "label", "depth", "parameter", "rows", "columns", "null_agreement")
 
 
@@ -26,7 +31,8 @@ class SuitePlaces:
     Attributes:
         spectra: The file of measures.
         audit: The file of the audit.
-        matrix: The matrix whose singular values go into a table; None means the middle one.
+        matrix: The matrix whose singular values and agreement of any two steps go into tables;
+            None means the middle one.
     """
 
     spectra: Path
@@ -57,6 +63,9 @@ def write_suite_tables(folder: Path, suites: Mapping[str, SuitePlaces]) -> None:
     columns = ("suite", "matrix", "step", "index", "value")
     rows = (row for name, places in suites.items() for row in _singular_values(name, places))
     write_table(folder / "suite_singular_values.csv", columns, rows)
+    columns = ("suite", "matrix", "step", "other_step", "agreement_score")
+    rows = (row for name, places in suites.items() for row in _agreement(name, places))
+    write_table(folder / "suite_agreement.csv", columns, rows)
     audits = {name: read_audit(places.audit) for name, places in suites.items()}
     columns = ("suite", "step", "matrix", "relative_change", "cosine")
     rows = (row for name, audit in audits.items() for row in _changes(name, audit))
@@ -113,13 +122,40 @@ def _alignment(file: h5py.File) -> Iterator[Row]:
 
 def _singular_values(name: str, places: SuitePlaces) -> Iterator[Row]:
     with open_file(places.spectra, SUITE) as file:
-        groups = {group.attrs["name"]: group for group in _by_depth(file, "matrices")}
-        matrix = chosen_suite_matrix(places.matrix, name, list(groups))
-        values = groups[matrix]["singular_values"]
+        matrix, group = _shown(name, places, file)
+        values = group["singular_values"]
         indices = shown_indices(values.shape[1])
         for step, spectrum in zip(file["step"][:].tolist(), values, strict=True):
             for index in indices:
                 yield (name, matrix, step, index, float(spectrum[index - 1]))
+
+
+def _shown(name: str, places: SuitePlaces, file: h5py.File) -> tuple[str, h5py.Group]:
+    """Return the name and the group of the matrix that is shown in full."""
+    groups = {group.attrs["name"]: group for group in _by_depth(file, "matrices")}
+    matrix = chosen_suite_matrix(places.matrix, name, list(groups))
+    return matrix, groups[matrix]
+
+
+def _agreement(name: str, places: SuitePlaces) -> Iterator[Row]:
+    """Yield every two steps once, those of the matrix shown in full, then means over matrices."""
+    with open_file(places.spectra, SUITE) as file:
+        matrix, group = _shown(name, places, file)
+        steps = file["step"][:].tolist()
+        scores = {matrix: group["agreement_scores"][:], MEAN: _mean_agreement(file)}
+    places_shown = np.linspace(0, len(steps) - 1, min(len(steps), _MOST_STEPS)).round().astype(int)
+    for one, values in scores.items():
+        for first, second in combinations_with_replacement(places_shown.tolist(), 2):
+            yield (name, one, steps[first], steps[second], float(values[first, second]))
+
+
+def _mean_agreement(file: h5py.File) -> np.ndarray:
+    """Return the mean over the matrices that are defined, shape (T, T); NaN without any."""
+    total = count = np.zeros(2 * file["step"].shape)
+    for group in _by_depth(file, "matrices"):
+        scores = group["agreement_scores"][:]
+        total, count = total + np.nan_to_num(scores), count + np.isfinite(scores)
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
 def shown_indices(count: int) -> list[int]:
