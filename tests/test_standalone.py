@@ -69,7 +69,7 @@ def test_inputs_come_first_where_that_is_said(folder):
     assert ended_with("analyze", "run/step0.pt", "--transposed", "up", "-o", "out") == 0
     with open_file(Path("out/suite.h5"), SUITE) as file:
         assert file["matrices/0"].attrs["rows"] == 6
-    assert ended_with("audit", "run/step0.pt", "--transposed", "down") != 0
+    assert ended_with("audit", "run/step0.pt", "--transposed", "down") == 1
 
 
 def test_trajectory_of_a_unet_has_the_ranks_that_are_measured_of_it(diffusion_run):
@@ -100,11 +100,11 @@ def test_analyze_writes_tables_figures_and_a_page(folder, capsys):
     assert "layers.1.bias" in page
 
 
-def test_audit_names_the_steps_and_ends_with_status_1(folder, capsys):
+def test_audit_names_the_steps_and_ends_with_status_3(folder, capsys):
     weights = trained(8)
     weights[2], weights[5] = weights[5], weights[2]
     save_steps(folder, range(0, 80, 10), weights)
-    assert ended_with("audit", "run/*.pt") == 1
+    assert ended_with("audit", "run/*.pt") == 3
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(": all: ")[0] for line in lines] == [
         "step 20: out_of_order",
@@ -112,7 +112,7 @@ def test_audit_names_the_steps_and_ends_with_status_1(folder, capsys):
     ]
     assert "fits in the place of step 50; distance to step" in lines[0]
     assert sorted(path.name for path in folder.parent.iterdir()) == ["run"]
-    assert ended_with("analyze", "run/*.pt", "-o", "out") == 1
+    assert ended_with("analyze", "run/*.pt", "-o", "out") == 3
     page = Path("out/index.html").read_text()
     assert "<td>out of order</td>" in page
 
@@ -142,6 +142,13 @@ def test_what_cannot_be_read_is_one_line_and_writes_nothing(folder, arguments, m
         assert message in done.stderr
         assert done.stderr.count("\n") == 1
         assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("command", ["audit", "analyze"])
+def test_help_tells_flags_from_errors(command, capsys):
+    assert ended_with(command, "--help") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "0 if the audit has no flags, 3 if it has, 1 on an error, 2 if" in text
 
 
 def test_importing_specflow_imports_nothing_heavy():

@@ -16,8 +16,11 @@ from specflow.suite_results import Audit
 if TYPE_CHECKING:
     from specflow.standalone import Reading
 
-FLAGGED = 1
-_STATUS = f"Exit status {FLAGGED} if the audit has flags or something is wrong, else 0."
+FLAGGED = 3
+_STATUS = (
+    f"Exit status: 0 if the audit has no flags, {FLAGGED} if it has, 1 on an error, 2 if the "
+    "command line is wrong."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
