@@ -3,7 +3,7 @@ from PIL import Image
 
 from specflow.errors import SpecflowError
 from specflow.figures.draw import draw_suites
-from specflow.figures.suites import _timeline
+from specflow.figures.suites import _timeline, shortened
 from specflow.params.figures import FiguresParams, SuiteFigureParams
 from specflow.tables.reading import Tables
 
@@ -53,6 +53,26 @@ def test_axis_of_steps_is_log_where_half_of_them_are_in_its_first_tenth(
     table = Tables(make_tables(**NOTHING, suites={"own": steps}))["suite_spectra"]
     timeline = _timeline(SuiteFigureParams(scale=asked), table.numbers("step"))
     assert timeline.scale == scale
+
+
+def test_dollars_and_long_names_are_drawn(make_tables, tmp_path):
+    folder = make_tables(**NOTHING, suites={"own": (0, 5, 10)})
+    names = Tables(folder)["suite_matrices"].column("label")
+    for table in ("suite_matrices", "suite_pairs", "suite_alignment"):
+        path = folder / f"{table}.csv"
+        text = path.read_text()
+        for name in names:
+            text = text.replace(name, rf"$\frac{{{name}$" + 300 * "x")
+        path.write_text(text)
+    assert len(drawn(folder, tmp_path / "figures")) == len(KINDS)
+
+
+def test_long_labels_lose_their_middle():
+    assert shortened("short $label$") == "short $label$"
+    label = shortened("start" + 100 * "." + "end")
+    assert len(label) == 60
+    assert label.startswith("start.")
+    assert label.endswith(".end")
 
 
 def test_missing_table_is_named(make_tables, tmp_path):

@@ -61,8 +61,8 @@ def draw_heatmap(axes: Axes, grid: Grid, timeline: Timeline, colours: ColourScal
 
 
 def label_rows(axes: Axes, labels: Sequence[str]) -> None:
-    """Put a label at the middle of each row."""
-    axes.set_yticks(np.arange(len(labels)) + 0.5, labels)
+    """Put a label at the middle of each row; `$` in it is no mathematics."""
+    axes.set_yticks(np.arange(len(labels)) + 0.5, labels, parse_math=False)
     axes.tick_params(axis="y", length=0)
 
 

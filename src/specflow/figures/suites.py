@@ -90,6 +90,9 @@ _ALIGNMENT = _Scores(
 )
 
 
+_LONGEST_LABEL = 60  # characters; the middle of longer ones is left out
+
+
 def has_pairs(tables: Tables, suite: str) -> bool:
     """Return whether any neighbours of a suite are compared."""
     return len(tables["suite_pairs"].where(suite=suite)) > 0
@@ -137,7 +140,7 @@ def _draw_scores(scores: _Scores, tables: Tables, suite: str, params: FiguresPar
         draw_null_strip(panels[-1], layers.nulls, colours)
     add_colour_bar(figure, panels, _explained(meshes, grids), scores.quantity)
     note = f" ({null_text(layers.nulls)})" if scores.with_null else ""
-    figure.suptitle(f"{scores.title}{note}: {suite}")
+    figure.suptitle(f"{scores.title}{note}: {suite}", parse_math=False)
     return figure
 
 
@@ -149,12 +152,20 @@ def _explained(meshes: Sequence[QuadMesh], grids: Sequence[Grid]) -> QuadMesh:
 
 def _layers(tables: Tables, suite: str, subject: Literal["matrix", "pair"]) -> Layers:
     if subject == "matrix":
-        return layers_of(
-            tables["suite_matrices"].where(suite=suite), "matrix", "label", "null_agreement"
-        )
+        rows = tables["suite_matrices"].where(suite=suite)
+        layers = layers_of(rows, "matrix", "label", "null_agreement")
+        return replace(layers, labels=[shortened(label) for label in layers.labels])
     rows = tables["suite_pairs"].where(suite=suite)
     layers = layers_of(rows, "pair", "pair", "null_alignment")
-    return replace(layers, labels=[short_pair(pair) for pair in layers.names])
+    return replace(layers, labels=[shortened(short_pair(pair)) for pair in layers.names])
+
+
+def shortened(label: str) -> str:
+    """Return a label of 60 characters at most: of a longer one, the start and the end."""
+    if len(label) <= _LONGEST_LABEL:
+        return label
+    start = _LONGEST_LABEL // 2
+    return f"{label[:start]}…{label[start + 1 - _LONGEST_LABEL :]}"
 
 
 def _draw_singular_values(tables: Tables, suite: str, params: FiguresParams) -> Figure:
@@ -182,7 +193,7 @@ def _draw_singular_values(tables: Tables, suite: str, params: FiguresParams) -> 
     bar = figure.colorbar(colours, ax=axes, label="rank (1 = largest)", pad=0.015, aspect=30)
     label_index_bar(bar)
     bar.ax.invert_yaxis()
-    figure.suptitle(f"Singular values of {label}: {suite}")
+    figure.suptitle(f"Singular values of {label}: {suite}", parse_math=False)
     return figure
 
 
