@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock, Timeout
 from tests.suites.made_up_suites import save_steps, trained
 
 import specflow
@@ -20,6 +21,7 @@ from specflow.models import wiring_of
 from specflow.params.tasks import SpectraParams
 from specflow.standalone import suite_name
 from specflow.suite_results import SUITE
+from specflow.suites.partial import Partial
 from specflow.training.members import Member, train_members
 from specflow.trajectory import Checkpoint, Origin, write_trajectory
 
@@ -98,6 +100,21 @@ def test_analyze_writes_tables_figures_and_a_page(folder, capsys):
     assert "8 steps, 0 to 70; 2 matrices" in page
     assert "No flags" in page
     assert "layers.1.bias" in page
+
+
+def test_partial_results_are_removed_while_no_one_else_may_write_there(folder, monkeypatch):
+    remove, removed = Partial.remove, []
+
+    def remove_if_locked(self):
+        with pytest.raises(Timeout):
+            FileLock(self.lock).acquire(timeout=0)
+        removed.append(self.folder.name)
+        remove(self)
+
+    monkeypatch.setattr(Partial, "remove", remove_if_locked)
+    assert ended_with("analyze", "run/*.pt", "-o", "out") == 0
+    assert removed[-1] == ".partial"
+    assert sorted(path.name for path in Path("out").glob(".*")) == []
 
 
 def test_audit_names_the_steps_and_ends_with_status_3(folder, capsys):

@@ -1,7 +1,6 @@
 """Checkpoints analysed without DVC and params.yaml: behind the command line and `analyze`."""
 
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from specflow.params.suites import SuiteParams
 from specflow.params.tasks import RunParams, SpectraParams
 from specflow.report.suite_page import write_suite_page
 from specflow.suite_results import Audit
+from specflow.suites.partial import Partial
 from specflow.suites.run import SuiteJob, open_job, run_suite
 from specflow.suites.sources import find_steps
 from specflow.tables.reading import Table, Tables
@@ -86,7 +86,6 @@ def analyze_checkpoints(
     places = SuitePlaces(output / "suite.h5", output / "audit.json")
     partial = output / ".partial"
     audit = _run(checkpoints, reading, places, partial)
-    shutil.rmtree(partial, ignore_errors=True)
     name = suite_name(output)
     write_suite_tables(output / "tables", {name: places})
     if page:
@@ -106,7 +105,7 @@ def audit_checkpoints(checkpoints: Paths, reading: Reading) -> Audit:
         SpecflowError: If a checkpoint cannot be read as asked.
     """
     with tempfile.TemporaryDirectory() as folder:
-        return _run(checkpoints, reading, None, Path(folder))
+        return _run(checkpoints, reading, None, Path(folder) / "partial")
 
 
 def spectra_table(checkpoints: Paths, reading: Reading, output: Path | None) -> Table:
@@ -144,7 +143,11 @@ def _run(checkpoints: Paths, reading: Reading, places: SuitePlaces | None, scrat
     suite, found = open_job(job), []
 
     def run(job: SuiteJob, report: Report) -> None:
-        found.append(run_suite(job, suite, report, num_workers()))
+        whole = Partial(job.scratch)
+        with whole.locked():
+            found.append(run_suite(job, suite, report, num_workers()))
+            whole.remove()
+            whole.lock.unlink()  # one who waits for it finds it gone and makes another
 
     total = (2 if places else 1) * len(suite.steps)
     run_members(run, {"suite": job}, title="suite", total=total, workers=1)

@@ -32,6 +32,11 @@ class Partial:
 
     folder: Path
 
+    @property
+    def lock(self) -> Path:
+        """Where the lock of the folder lies: beside it."""
+        return self.folder.with_suffix(".lock")
+
     def path(self, kind: str, index: int) -> Path:
         """Return where one kind of result of the step number `index` lies."""
         return self.folder / f"{kind}{index:06d}"
@@ -86,7 +91,7 @@ class Partial:
         Raises:
             SpecflowError: If the folder cannot be made.
         """
-        lock = FileLock(self.folder.with_suffix(".lock"))
+        lock = FileLock(self.lock)
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             try:
