@@ -216,6 +216,19 @@ def test_two_layouts_at_once_must_be_chosen_between(wire):
     assert "h.0.attn.c_attn" in wire(both, layout="llama").views
 
 
+def test_stacked_experts_that_no_rule_cuts_are_noted(wire):
+    name = "model.layers.0.mlp.experts.up_proj"
+    tensors = made_up.llama() | {name: torch.zeros(4, 6, 8)}
+    notes = wire(tensors, num_heads=2).notes
+    (note,) = (note for note in notes if "three dimensions" in note)
+    assert note.startswith("1 tensors of three dimensions are read as convolutions")
+    assert note.endswith(name)
+    rule = {"match": "*experts*", "split": None}
+    assert not any("three" in note for note in wire(tensors, num_heads=2, fused=[rule]).notes)
+    plain = {"conv.weight": torch.zeros(4, 6, 3)}
+    assert wire(plain).notes == ()
+
+
 def test_layout_none_gives_whole_matrices_without_pairs(wire):
     wiring = wire(made_up.gpt_neox(), layout="none", num_heads=2)
     assert "gpt_neox.layers.0.attention.query_key_value" in wiring.views

@@ -58,7 +58,12 @@ def wiring_of(tensors: Mapping[str, TensorInfo], params: SuiteParams) -> SuiteWi
         pairs=tuple(pair.named() for pair in pairs),
         skipped=skipped | _by_parameter(ordered, left_out),
         parts=tuple(parts.values()),
-        notes=(*notes, *_note_on_heads(matrices, params.num_heads), *_note_on_unfit(known)),
+        notes=(
+            *notes,
+            *_note_on_heads(matrices, params.num_heads),
+            *_note_on_unfit(known),
+            *(_note_on_stacks(matrices) if architecture else ()),
+        ),
     )
 
 
@@ -134,6 +139,18 @@ def _note_on_heads(matrices: Iterable[SuiteMatrix], num_heads: int | None) -> li
     if num_heads is not None or not queries:
         return []
     return [f"num_heads is not given: {len(queries)} queries are not compared with their keys"]
+
+
+def _note_on_stacks(matrices: Iterable[SuiteMatrix]) -> list[str]:
+    """Note tensors that may hold several matrices (experts), which no rule cuts."""
+    names = [m.name for m in matrices if len(m.remaining) == 3]
+    if not names:
+        return []
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return [
+        f"{len(names)} tensors of three dimensions are read as convolutions (if they hold experts, "
+        f"declare them in fused with split: null): {shown}"
+    ]
 
 
 def _note_on_unfit(pairs: Iterable[Neighbours]) -> list[str]:
