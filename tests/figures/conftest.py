@@ -1,6 +1,7 @@
 """Synthetic tables as `collect` writes them: a known network that learns, forgets nothing."""
 
 import csv
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,7 @@ HEADERS = {
     "step_agreement_score",
     "suite_alignment": "suite step pair alignment_score",
     "suite_singular_values": "suite matrix step index value",
+    "suite_agreement": "suite matrix step other_step agreement_score",
 }
 
 
@@ -242,6 +244,9 @@ def _rows_of_suite(world: World, name: str) -> Iterable[tuple[str, Row]]:
             yield "suite_pairs", (name, world.pair(index), index, 0.08)
             for step in steps:
                 yield "suite_alignment", (name, step, world.pair(index), 0.1 + 0.05 * index)
+    for i, j in itertools.combinations_with_replacement(range(len(steps)), 2):
+        for matrix in (world.matrix(1), "mean of all"):
+            yield "suite_agreement", (name, matrix, steps[i], steps[j], 1 / (1 + j - i))
     for step in steps:
         for i in range(world.num_values):
             value = (1 - i / world.num_values) * (1 + step / max(steps[-1], 1))

@@ -7,7 +7,13 @@ from specflow.figures.suites import _timeline, shortened
 from specflow.params.figures import FiguresParams, SuiteFigureParams
 from specflow.tables.reading import Tables
 
-KINDS = ("suite_singular_values", "suite_effective_rank", "suite_agreement", "suite_alignment")
+KINDS = (
+    "suite_singular_values",
+    "suite_effective_rank",
+    "suite_agreement",
+    "suite_any_two",
+    "suite_alignment",
+)
 NOTHING = {"experiments": (), "connections": {}}
 
 
@@ -27,14 +33,14 @@ def test_each_suite_has_its_figures_which_know_their_titles(make_tables, tmp_pat
 
 def test_suite_without_pairs_has_no_figure_of_alignment(make_tables, tmp_path):
     tables = make_tables(**NOTHING, suites={"own": (0, 5, 10)}, suite_pairs=False)
-    assert drawn(tables, tmp_path / "figures") == [(kind, "own") for kind in KINDS[:3]]
+    assert drawn(tables, tmp_path / "figures") == [(kind, "own") for kind in KINDS[:-1]]
 
 
 @pytest.mark.parametrize("steps", [(3,), (3, 4), (0, 10**6)])
 def test_suites_of_few_steps_are_drawn(make_tables, tmp_path, steps):
     tables = make_tables(**NOTHING, suites={"own": steps})
     settings = {"suites": {"own": {"scale": "auto"}}}
-    assert len(drawn(tables, tmp_path / "figures", **settings)) == 4
+    assert len(drawn(tables, tmp_path / "figures", **settings)) == 5
 
 
 @pytest.mark.parametrize(

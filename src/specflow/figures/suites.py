@@ -28,6 +28,7 @@ from specflow.figures.style import (
     EFFECTIVE_RANK_MAP,
     new_figure,
 )
+from specflow.figures.suite_agreements import draw_agreements
 from specflow.figures.timeline import Timeline
 from specflow.params.figures import FiguresParams, SuiteFigureParams
 from specflow.tables.reading import Numbers, Table, Tables
@@ -197,9 +198,22 @@ def _draw_singular_values(tables: Tables, suite: str, params: FiguresParams) -> 
     return figure
 
 
+def _draw_any_two(tables: Tables, suite: str, params: FiguresParams) -> Figure:
+    """Draw the agreement of any two steps; suite_matrices and suite_agreement are read."""
+    table = tables["suite_agreement"].where(suite=suite)
+    layers = _layers(tables, suite, "matrix")
+    titles = {
+        name: layers.label_of(name) if name in layers.names else name
+        for name in table.distinct("matrix")
+    }
+    timeline = _timeline(params.suites.get(suite, SuiteFigureParams()), table.numbers("step"))
+    return draw_agreements(table, titles, timeline, f"Agreement of any two steps: {suite}")
+
+
 OF_SUITE: dict[str, DrawSuite] = {
     "suite_singular_values": _draw_singular_values,
     "suite_effective_rank": partial(_draw_scores, _RANK),
     "suite_agreement": partial(_draw_scores, _AGREEMENT),
+    "suite_any_two": _draw_any_two,
 }
 OF_SUITE_PAIRS: dict[str, DrawSuite] = {"suite_alignment": partial(_draw_scores, _ALIGNMENT)}
