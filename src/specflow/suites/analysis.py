@@ -4,7 +4,7 @@ What is finished is kept step by step. Of the leading singular vectors, those of
 disk at a time: the last step, which all are compared with, the current one and the one before.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +23,8 @@ from specflow.layouts import Layout
 from specflow.spectra import Decomposition, agreement_null_level, alignment_null_level
 from specflow.spectra.side_by_side import map_matrices
 from specflow.suite_results import SUITE
+from specflow.suites.checkpoint import CheckpointFile
+from specflow.suites.matrices import SuiteMatrix
 from specflow.suites.measures import (
     agreement_diagonal,
     decompose,
@@ -32,6 +34,7 @@ from specflow.suites.measures import (
     spectrum_measures,
     undefined,
 )
+from specflow.suites.memory import release_memory
 from specflow.suites.partial import Partial
 from specflow.suites.suite import Suite
 
@@ -85,17 +88,28 @@ class _Analysis:
         path = self.partial.path("factors", index)
         with create(path, _FACTORS, {}) as factors, self.suite.open(index) as checkpoint:
             for batch in self.suite.batches(views, self.workers):
-                found = self._decompose(self.suite.read(checkpoint, batch), index)
-                for matrix in batch:
-                    parts = found.get(matrix.name)
-                    if parts is None:
-                        parts = undefined(matrix.rows, matrix.columns, self._length)
-                    spectra[f"S/{matrix.name}"] = parts.S.numpy()
-                    group = factors.create_group(str(self._numbers[matrix.name]))
-                    write(group, "U", parts.U.float().numpy())
-                    write(group, "S", parts.S.numpy())
-                    write(group, "Vh", parts.Vh.float().numpy())
+                spectra |= self._measure_batch(checkpoint, batch, factors, index)
+                release_memory()
         self.partial.save("measures", index, spectra | self._alignments(index))
+
+    def _measure_batch(
+        self,
+        checkpoint: CheckpointFile,
+        batch: Sequence[SuiteMatrix],
+        factors: h5py.File,
+        index: int,
+    ) -> dict[str, np.ndarray]:
+        """Write leading singular vectors and return singular values; neither stays in memory."""
+        found = self._decompose(self.suite.read(checkpoint, batch), index)
+        for matrix in batch:
+            if matrix.name not in found:
+                found[matrix.name] = undefined(matrix.rows, matrix.columns, self._length)
+            parts = found[matrix.name]
+            group = factors.create_group(str(self._numbers[matrix.name]))
+            write(group, "U", parts.U.float().numpy())
+            write(group, "S", parts.S.numpy())
+            write(group, "Vh", parts.Vh.float().numpy())
+        return {f"S/{name}": parts.S.numpy() for name, parts in found.items()}
 
     def _decompose(self, weights: Mapping[str, Tensor], index: int) -> dict[str, Decomposition]:
         try:
