@@ -1,11 +1,13 @@
-from dataclasses import replace
-
-from tests.suites.made_up_suites import job_of, save_steps, trained
+import pytest
+import torch
+from tests.suites.made_up_suites import job_of, save_steps, suite_params, trained
 
 import specflow.suites.suite as module
 from specflow.suites.checkpoint import TensorInfo
+from specflow.suites.matrices import SuiteMatrix
 from specflow.suites.run import open_job
-from specflow.suites.suite import expected_tensors
+from specflow.suites.suite import Suite, expected_tensors
+from specflow.suites.wiring import SuiteWiring
 
 
 def held(**shapes):
@@ -26,18 +28,33 @@ def test_of_two_halves_the_later_one_is_expected():
     assert shapes([held(a=(1, 1), b=(1,)), held(a=(2, 2), c=(2,))]) == {"a": (2, 2), "c": (2,)}
 
 
-def test_batches_hold_every_matrix_once_and_a_parameter_whole(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("shapes", "workers", "places"),
+    [
+        ([(2, 3)], 1, [1]),
+        ([(8, 8), (2, 2), (2, 2), (8, 8)], 1, [1, 2, 1]),
+        ([(4, 4)] * 4, 2, [2, 2]),
+        ([(4, 4)] * 4, 1, [1, 1, 1, 1]),
+        ([(9, 9), *[(4, 4)] * 6], 2, [1, 5, 1]),
+        ([], 2, []),
+    ],
+)
+def test_batches_are_no_larger_than_the_largest_or_a_typical_one_for_each_worker(
+    monkeypatch, shapes, workers, places
+):
+    monkeypatch.setattr(module, "_EACH_WORKER", 0)
+    expected = {
+        f"p{number}": TensorInfo(shape, torch.float32) for number, shape in enumerate(shapes)
+    }
+    matrices = [SuiteMatrix(name, name, name, info.shape) for name, info in expected.items()]
+    suite = Suite(suite_params(), [], [], expected, SuiteWiring(tuple(matrices), (), {}), {})
+    batches = suite.batches(matrices, workers)
+    assert [len(batch) for batch in batches] == places
+    assert [matrix for batch in batches for matrix in batch] == matrices
+
+
+def test_small_matrices_are_one_batch_and_those_of_a_parameter_are_together(tmp_path):
     save_steps(tmp_path, [0], trained(1))
     suite = open_job(job_of(tmp_path))
-    small, large = sorted(suite.wiring.matrices, key=lambda matrix: matrix.rows * matrix.columns)
-    others = [replace(small, parameter=f"p{number}") for number in range(4)]
-    monkeypatch.setattr(module, "_EACH_WORKER", 0)
-    assert suite.batches([small, large], 1) == [[small, large]]
-    assert suite.batches([small, *others, small], 1) == [
-        [small, small, others[0]],
-        others[1:3],
-        others[3:],
-    ]
-    monkeypatch.setattr(module, "_EACH_WORKER", 10**6)
-    assert suite.batches([small, *others], 1) == [[small, *others]]
-    assert suite.batches([], 1) == []
+    small, large = suite.wiring.matrices
+    assert suite.batches([small, large, small], 1) == [[small, small, large]]

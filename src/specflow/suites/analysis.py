@@ -5,7 +5,7 @@ are on disk at a time: the last step, which all are compared with, the current o
 before. The few that scores are of stay until any two steps are compared with each other.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +25,7 @@ from specflow.spectra import Decomposition, agreement_null_level, alignment_null
 from specflow.spectra.side_by_side import map_matrices
 from specflow.suite_results import SUITE
 from specflow.suites.any_two import LEADING, agreement_scores, write_leading
+from specflow.suites.matrices import SuiteMatrix
 from specflow.suites.measures import (
     agreement_diagonal,
     decompose,
@@ -34,6 +35,7 @@ from specflow.suites.measures import (
     spectrum_measures,
     undefined,
 )
+from specflow.suites.memory import release_memory
 from specflow.suites.partial import Partial
 from specflow.suites.suite import Suite
 
@@ -91,20 +93,33 @@ class _Analysis:
             self.suite.open(index) as checkpoint,
         ):
             for batch in self.suite.batches(views, self.workers):
-                found = self._decompose(self.suite.read(checkpoint, batch), index)
-                for matrix in batch:
-                    parts = found.get(matrix.name)
-                    if parts is None:
-                        parts = undefined(matrix.rows, matrix.columns, self._length)
-                    spectra[f"S/{matrix.name}"] = parts.S.numpy()
-                    number = self._numbers[matrix.name]
-                    if number < len(self.suite.wiring.matrices):
-                        write_leading(leading.create_group(str(number)), parts, self._score_length)
-                    group = factors.create_group(str(number))
-                    write(group, "U", parts.U.float().numpy())
-                    write(group, "S", parts.S.numpy())
-                    write(group, "Vh", parts.Vh.float().numpy())
+                weights = self.suite.read(checkpoint, batch)
+                spectra |= self._measure_batch(batch, weights, index, factors, leading)
+                del weights
+                release_memory()
         self.partial.save("measures", index, spectra | self._alignments(index))
+
+    def _measure_batch(
+        self,
+        batch: Sequence[SuiteMatrix],
+        weights: Mapping[str, Tensor],
+        index: int,
+        factors: h5py.File,
+        leading: h5py.File,
+    ) -> dict[str, np.ndarray]:
+        """Write leading singular vectors and return singular values; neither stays in memory."""
+        found = self._decompose(weights, index)
+        for matrix in batch:
+            if matrix.name not in found:
+                found[matrix.name] = undefined(matrix.rows, matrix.columns, self._length)
+            parts, number = found[matrix.name], self._numbers[matrix.name]
+            if number < len(self.suite.wiring.matrices):
+                write_leading(leading.create_group(str(number)), parts, self._score_length)
+            group = factors.create_group(str(number))
+            write(group, "U", parts.U.float().numpy())
+            write(group, "S", parts.S.numpy())
+            write(group, "Vh", parts.Vh.float().numpy())
+        return {f"S/{name}": parts.S.numpy() for name, parts in found.items()}
 
     def _decompose(self, weights: Mapping[str, Tensor], index: int) -> dict[str, Decomposition]:
         try:

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from specflow.executor import Report
 from specflow.spectra.side_by_side import map_matrices
+from specflow.suites.checkpoint import CheckpointFile
+from specflow.suites.matrices import SuiteMatrix
+from specflow.suites.memory import release_memory
 from specflow.suites.partial import Partial
 from specflow.suites.sketch import Scan, scan_matrix
 from specflow.suites.suite import Suite
@@ -73,17 +76,30 @@ def _scan(suite: Suite, index: int, workers: int) -> StepScan:
         now = stack.enter_context(suite.open(index))
         before = stack.enter_context(suite.open(index - 1)) if index else None
         for batch in suite.batches(matrices, workers):
-            weights = suite.read(now, batch)
-            for name, weight in weights.items():
-                digest.update(name.encode())
-                digest.update(_bytes(weight))
-            weights_before = {} if before is None else suite.read(before, batch)
-
-            def scan(name: str, weight: Tensor, others: dict = weights_before) -> Scan:
-                return scan_matrix(name, weight, others.get(name), length)
-
-            found |= map_matrices(scan, weights, workers)
+            found |= _scan_batch(suite, now, before, batch, length, digest, workers)
+            release_memory()
     return _joined([found.get(matrix.name) for matrix in matrices], length, digest.hexdigest())
+
+
+def _scan_batch(
+    suite: Suite,
+    now: CheckpointFile,
+    before: CheckpointFile | None,
+    batch: Sequence[SuiteMatrix],
+    length: int,
+    digest: "hashlib.blake2b",
+    workers: int,
+) -> dict[str, Scan]:
+    weights = suite.read(now, batch)
+    for name, weight in weights.items():
+        digest.update(name.encode())
+        digest.update(_bytes(weight))
+    weights_before = {} if before is None else suite.read(before, batch)
+
+    def scan(name: str, weight: Tensor) -> Scan:
+        return scan_matrix(name, weight, weights_before.get(name), length)
+
+    return map_matrices(scan, weights, workers)
 
 
 def _bytes(weight: Tensor) -> memoryview:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 from pathlib import Path
 
 from torch import Tensor
@@ -19,7 +19,7 @@ from specflow.suites.sources import SuiteStep, find_steps
 from specflow.suites.splitting import FLOATS
 from specflow.suites.wiring import SuiteWiring
 
-_EACH_WORKER = 2**23  # entries: 64 MiB in float64
+_EACH_WORKER = 2**25  # bytes of a batch
 
 Tensors = Mapping[str, TensorInfo]
 
@@ -47,9 +47,9 @@ class Suite:
     def batches(self, matrices: Iterable[SuiteMatrix], workers: int) -> list[list[SuiteMatrix]]:
         """Return matrices in batches that fit into memory together, a parameter always whole.
 
-        A batch has at most twice as many entries as the largest parameter, or 2^23 for each worker
-        if that is more: so memory is a few times the largest matrix, and threads have work side by
-        side.
+        A batch is at most as large as the largest parameter, or as `workers` typical ones (half of
+        all bytes are in larger ones), or 32 MiB for each worker: so memory is a few times the
+        largest matrix, and threads have work side by side.
 
         Args:
             matrices: Some of `wiring.views`, in any order.
@@ -58,8 +58,8 @@ class Suite:
         groups: dict[str, list[SuiteMatrix]] = {}
         for matrix in matrices:
             groups.setdefault(matrix.parameter, []).append(matrix)
-        sizes = {parameter: math.prod(group[0].shape) for parameter, group in groups.items()}
-        budget = max(2 * max(sizes.values(), default=0), workers * _EACH_WORKER)
+        sizes = {parameter: _bytes(self.expected[parameter]) for parameter in groups}
+        budget = max(workers * max(_EACH_WORKER, _typical(sizes.values())), *sizes.values(), 0)
         batches: list[list[SuiteMatrix]] = []
         held = 0
         for parameter, group in groups.items():
@@ -142,3 +142,14 @@ def expected_tensors(steps: Sequence[Tensors]) -> dict[str, TensorInfo]:
             shape = Counter(info.shape for info in infos).most_common(1)[0][0]
             expected[name] = next(info for info in infos if info.shape == shape)
     return expected
+
+
+def _bytes(info: TensorInfo) -> int:
+    return math.prod(info.shape) * info.dtype.itemsize
+
+
+def _typical(sizes: Iterable[int]) -> int:
+    """Return the size for which half of the sum is in larger ones; 0 if there are none."""
+    descending = sorted(sizes, reverse=True)
+    total, sums = sum(descending), zip(descending, accumulate(descending), strict=True)
+    return next((size for size, held in sums if 2 * held >= total), 0)
