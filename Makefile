@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 QUICK := .specflow/quick
-# suite_memory.py takes half an hour: run by hand.
+# suite_memory.py takes a quarter of an hour: run by hand.
 BENCHMARKS := $(filter-out benchmarks/suite_memory.py,$(sort $(wildcard benchmarks/*.py)))
 
 # The stages of the pipeline call `python`, and `dvc` calls `git`, by the PATH.
