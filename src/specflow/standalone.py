@@ -12,16 +12,13 @@ from pydantic import ValidationError
 
 from specflow.errors import SpecflowError
 from specflow.executor import Report, num_workers, run_members
-from specflow.figures.draw import draw_suites
 from specflow.hdf5 import open_file
 from specflow.layouts import TRAJECTORY
 from specflow.models import wiring_of
 from specflow.params.base import Seeds
 from specflow.params.errors import problems_of
-from specflow.params.figures import FiguresParams
 from specflow.params.suites import SuiteParams
 from specflow.params.tasks import RunParams, SpectraParams
-from specflow.report.suite_page import write_suite_page
 from specflow.suite_results import Audit
 from specflow.suites.partial import Partial
 from specflow.suites.run import SuiteJob, open_job, run_suite
@@ -89,6 +86,10 @@ def analyze_checkpoints(
     name = suite_name(output)
     write_suite_tables(output / "tables", {name: places})
     if page:
+        from specflow.figures.draw import draw_suites  # here, since a table alone draws nothing
+        from specflow.params.figures import FiguresParams
+        from specflow.report.suite_page import write_suite_page
+
         drawn = draw_suites(output / "tables", output / "figures", FiguresParams())
         write_suite_page(output, name, audit, drawn)
     return audit
