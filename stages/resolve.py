@@ -7,7 +7,6 @@ import torch
 from specflow import paths
 from specflow.errors import SpecflowError
 from specflow.models import build_model, wiring_of
-from specflow.params.base import Section
 from specflow.params.errors import ParamsError
 from specflow.params.figures import SuiteFigureParams, chosen_matrices, chosen_pairs
 from specflow.params.file import Params, load_params
@@ -25,6 +24,7 @@ from specflow.params.resolve import (
     run_params,
     write_config,
 )
+from specflow.section import Section
 from specflow.stage import run_stage
 
 

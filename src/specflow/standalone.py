@@ -15,10 +15,10 @@ from specflow.executor import Report, num_workers, run_members
 from specflow.hdf5 import open_file
 from specflow.layouts import TRAJECTORY
 from specflow.models import wiring_of
-from specflow.params.base import Seeds
 from specflow.params.errors import problems_of
 from specflow.params.suites import SuiteParams
 from specflow.params.tasks import RunParams, SpectraParams
+from specflow.section import Seeds
 from specflow.suite_results import Audit
 from specflow.suites.partial import Partial
 from specflow.suites.run import SuiteJob, open_job, run_suite

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from specflow.errors import SpecflowError
 from specflow.layouts import Layout
-from specflow.params.base import Section
+from specflow.section import Section
 from specflow.textfiles import write_text
 
 SUITE = Layout("suite", 2)

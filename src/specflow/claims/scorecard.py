@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from specflow.errors import SpecflowError
-from specflow.params.base import Section
+from specflow.section import Section
 from specflow.textfiles import write_text
 
 Verdict = Literal["holds", "does not hold", "undecided"]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from specflow.params.base import Name, Section
+from specflow.section import Name, Section
 from specflow.textfiles import write_text
 
 BATCH_NORM = (

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from specflow.params.base import Count, Index, Section, Steps
+from specflow.section import Count, Index, Section, Steps
 
 
 class EveryEpochs(Section):

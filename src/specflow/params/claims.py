@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from specflow.params.base import Fraction, Name, Positive, Section
+from specflow.section import Fraction, Name, Positive, Section
 
 Correlation = Annotated[float, Field(ge=-1, le=1)]
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from specflow.params.base import Index, Name, Positive, Section, Seeds, Steps, ascending
+from specflow.section import Index, Name, Positive, Section, Seeds, Steps, ascending
 
 
 class PerturbationParams(Section):

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from specflow.params.base import Count, Fraction, Section, Seed
 from specflow.params.speech import LibriSpeechParams, SpeechShape, SpokenDigitsParams
+from specflow.section import Count, Fraction, Section, Seed
 
 
 class TokenShape(Section):

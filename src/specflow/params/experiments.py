@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from specflow.params.base import Name, Section
 from specflow.params.tasks import TaskParams
+from specflow.section import Name, Section
 
 
 class ExperimentHead(Section):

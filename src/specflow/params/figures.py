@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from specflow.errors import SpecflowError
-from specflow.params.base import Name, Section
+from specflow.section import Name, Section
 
 Label = Annotated[str, Field(min_length=1)]
 

@@ -8,7 +8,6 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from specflow.params.base import Name, Section, Seeds
 from specflow.params.checks import (
     check_claims,
     check_connection,
@@ -27,6 +26,7 @@ from specflow.params.figures import FiguresParams
 from specflow.params.samples import SampleParams
 from specflow.params.tasks import TaskParams
 from specflow.params.tickets import TicketParams
+from specflow.section import Name, Section, Seeds
 
 _Validated = TypeVar("_Validated", bound=BaseModel)
 

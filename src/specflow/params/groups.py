@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from specflow.params.base import Name, NonNegative, Section
 from specflow.params.datasets import DatasetParams
 from specflow.params.experiments import ExperimentParams
 from specflow.params.file import Params
+from specflow.section import Name, NonNegative, Section
 
 _LEAST_SERIES = 3
 

@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from specflow.params.base import Count, Positive, Section
 from specflow.params.datasets import DataShape, ImageShape
+from specflow.section import Count, Positive, Section
 
 
 class _Network(Section):

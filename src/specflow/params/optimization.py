@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from specflow.params.base import Count, Index, NonNegative, Positive, Section, Steps
+from specflow.section import Count, Index, NonNegative, Positive, Section, Steps
 
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from specflow.params.base import Fraction, Positive, Section
+from specflow.section import Fraction, Positive, Section
 
 
 class _Problem(Section):

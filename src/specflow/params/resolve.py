@@ -7,7 +7,6 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from specflow.errors import SpecflowError
-from specflow.params.base import Name, Section, Seeds, Steps
 from specflow.params.connections import PerturbationParams
 from specflow.params.datasets import DatasetParams
 from specflow.params.errors import problems_of
@@ -16,6 +15,7 @@ from specflow.params.file import Params
 from specflow.params.samples import SampleParams
 from specflow.params.tasks import InterventionParams, RunParams, SpectraParams, TrainingParams
 from specflow.params.tickets import TicketParams
+from specflow.section import Name, Section, Seeds, Steps
 from specflow.textfiles import write_text
 
 _Section = TypeVar("_Section", bound=BaseModel)

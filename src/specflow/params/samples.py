@@ -1,6 +1,6 @@
 """Sample sections of params.yaml: new images from the final weights of a run, whole and pruned."""
 
-from specflow.params.base import Count, Name, Section, Seed
+from specflow.section import Count, Name, Section, Seed
 
 
 class SampleParams(Section):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from specflow.params.base import Count, Section, Seed
+from specflow.section import Count, Section, Seed
 
 # What transcripts are written in: with the blank of CTC, 29 symbols as in the paper.
 CHARACTERS = " 'abcdefghijklmnopqrstuvwxyz"

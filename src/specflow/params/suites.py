@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
-from specflow.params.base import Count, Index, Section
 from specflow.params.tasks import SpectraParams
+from specflow.section import Count, Index, Section
 
 LayoutName = Literal["auto", "gpt_neox", "gpt2", "llama", "torch", "none"]
 Side = Literal["left", "right"]

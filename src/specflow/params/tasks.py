@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from specflow.params.base import Count, Fraction, Name, Positive, Section, Seeds, ascending
 from specflow.params.checkpoints import CheckpointParams
 from specflow.params.datasets import DatasetParams
 from specflow.params.models import ModelParams
 from specflow.params.optimization import OptimizerParams, ScheduleParams
 from specflow.params.problems import ProblemParams
+from specflow.section import Count, Fraction, Name, Positive, Section, Seeds, ascending
 
 
 class EvaluationParams(Section):

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from specflow.params.base import Fraction, Index, Name, Section
+from specflow.section import Fraction, Index, Name, Section
 
 TicketKind = Literal["magnitude", "random", "reinitialized"]
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, TypeAdapter, Valid
 from specflow import paths
 from specflow.errors import SpecflowError
 from specflow.figures.index import FigureEntry
-from specflow.params.base import Fraction, Name, Section
+from specflow.section import Fraction, Name, Section
 from specflow.suite_results import Flag
 
 _Content = TypeVar("_Content")

@@ -1,0 +1,76 @@
+"""The protocol of checkpoints: nothing after it knows where weights come from."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """Shape and dtype of a tensor."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a training.
+
+    Attributes:
+        number: Number of optimizer steps taken, or what its file calls it.
+        epoch: The same in epochs, where that is known.
+        place: Where it lies, for messages: "run/step100.safetensors".
+    """
+
+    number: int
+    epoch: float | None
+    place: str
+
+
+class Tensors(Protocol):
+    """The tensors of one open step.
+
+    Attributes:
+        infos: Shape and dtype of every tensor by name, in order of the model where it is known,
+            else of the names with numbers by value.
+        skipped: Why an entry cannot be read as a dense tensor, by its name.
+    """
+
+    infos: Mapping[str, TensorInfo]
+    skipped: Mapping[str, str]
+
+    def read(self, name: str) -> Tensor:
+        """Return one tensor on the CPU in its own dtype; memory is that of the tensor.
+
+        Args:
+            name: One of `infos`.
+
+        Returns:
+            A tensor that does not depend on the file any more.
+
+        Raises:
+            SpecflowError: If the file is damaged there.
+        """
+
+
+class Checkpoints(Protocol):
+    """One network's training: its steps, ascending."""
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """The steps, ascending, one or more."""
+
+    def open(self, index: int) -> AbstractContextManager[Tensors]:
+        """Open the step number `index` (from 0) for reading.
+
+        Raises:
+            SpecflowError: If it cannot be read.
+        """
+
+    def fingerprint(self) -> str:
+        """Return what changes when a file does (places, sizes, times): a key for resuming."""

@@ -1,0 +1,122 @@
+"""The tables that git tracks: small tidy CSV files as pandas data frames (no torch)."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from specflow.errors import SpecflowError
+from specflow.textfiles import write_text
+
+# Columns of text; all others hold numbers, with NaN for an empty cell.
+TEXT = frozenset(
+    {
+        *("experiment", "matrix", "pair", "label", "role", "tensor", "split", "metric", "keep"),
+        *("connection", "relation", "trunks", "branches", "ticket", "kind"),
+        *("samples", "pixels", "flag", "evidence"),
+    }
+)
+DIGITS = 5  # significant ones of every number
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table; an undefined number is an empty cell.
+
+    Args:
+        path: Where to; missing folders are made.
+        table: The rows.
+
+    Raises:
+        SpecflowError: If the file cannot be written.
+    """
+    write_text(path, table.to_csv(index=False, float_format=f"%.{DIGITS}g", lineterminator="\n"))
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its rows, of which there may be none: text as str, numbers as int64 or float64.
+
+    Raises:
+        SpecflowError: If the file is missing or empty, a row is too long, or a cell of a column of
+            numbers is not a number. The message names the file.
+    """
+    if not path.is_file():
+        raise SpecflowError(f"there is no table {path}; build it with: dvc repro collect")
+    try:
+        header = pd.read_csv(path, nrows=0).columns
+        numbers = [name for name in header if name not in TEXT]
+        table = pd.read_csv(
+            path,
+            index_col=False,
+            keep_default_na=False,
+            na_values={name: [""] for name in numbers},
+            dtype={name: str for name in header if name in TEXT},
+            float_precision="round_trip",
+        )
+    except (ValueError, pd.errors.ParserError) as error:  # an EmptyDataError is a ValueError
+        raise SpecflowError(
+            f"{path} is broken: {error}; `dvc repro -f collect` makes it"
+        ) from error
+    for name in numbers:
+        if not pd.api.types.is_numeric_dtype(table[name]) and len(table):
+            bad = next(cell for cell in table[name] if not _is_number(cell))
+            raise SpecflowError(f"column {name!r} of {path}: got {bad!r}; expected a number")
+    return table.astype({name: float for name in numbers if not len(table)})
+
+
+def _is_number(cell: Any) -> bool:
+    try:
+        return bool(np.isreal(float(cell)))
+    except (TypeError, ValueError):
+        return False
+
+
+class Tables:
+    """A folder of tables; each is read when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        """Remember the folder."""
+        self._folder = folder
+        self._read = cache(read_table)
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        """Return the table of this name; not to be changed in place."""
+        return self._read(self._folder / f"{name}.csv")
+
+
+def where(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
+    """Return the rows whose columns have these values, or one of several (a list or tuple)."""
+    kept = np.ones(len(table), dtype=bool)
+    for name, value in values.items():
+        column = table[name]
+        kept &= column.isin(value) if isinstance(value, list | tuple) else column == value
+    return table[kept]
+
+
+def at_end(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the last step; none if there are none."""
+    return table[table["step"] == table["step"].max()]
+
+
+def with_epochs(tables: Mapping[str, pd.DataFrame] | Tables, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with the column `epoch`, which stands in the table of steps alone."""
+    return table.merge(tables["steps"], on=["experiment", "step"], how="left")
+
+
+def pruned_losses(tables: Mapping[str, pd.DataFrame] | Tables) -> pd.DataFrame:
+    """Return the table of prunings with the full model's rows (keep "full", 1.0) before them.
+
+    These are the run's own history, which the table of prunings does not repeat.
+    """
+    pruning, history = tables["pruning"], tables["history"]
+    known = set(pruning["metric"])
+    full = history[history["metric"].isin(known)].assign(keep="full", keep_fraction=1.0)
+    return pd.concat([full, pruning], ignore_index=True)[list(pruning.columns)]

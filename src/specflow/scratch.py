@@ -1,0 +1,107 @@
+"""Resumable state on disk, outside the outs of DVC, which it deletes before a stage.
+
+One folder for each run or measurement, named by a hash of everything that determines its result. A
+file is complete or absent.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from specflow.errors import SpecflowError
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A folder of finished parts; what is in it is taken up when the same work starts again."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, root: Path, name: str, *parts: str) -> "Scratch":
+        """Return the folder of some work.
+
+        Args:
+            root: Folder of all such folders.
+            name: What a person calls the work.
+            parts: Everything that determines the result: settings, code, inputs.
+        """
+        digest = hashlib.sha256(torch.__version__.encode())
+        for part in parts:
+            digest.update(b"\0" + part.encode())
+        return cls(root / f"{name.replace('/', '-')}-{digest.hexdigest()[:16]}")
+
+    def path(self, name: str) -> Path:
+        """Return where a part lies."""
+        return self.folder / name
+
+    def has(self, name: str) -> bool:
+        """Return whether a part is there."""
+        return self.path(name).exists()
+
+    def save(self, name: str, content: Mapping[str, Any]) -> None:
+        """Keep a part.
+
+        Args:
+            name: Its name.
+            content: Tensors, numbers and text, nested in mappings and lists.
+
+        Raises:
+            SpecflowError: If the disk is full; what was kept before stays.
+        """
+        path = self.path(name)
+        part = path.with_name(path.name + ".part")
+        try:
+            with part.open("wb") as file:
+                torch.save(dict(content), file)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except (OSError, RuntimeError) as error:  # torch: RuntimeError when its writer fails
+            raise SpecflowError(f"cannot write {path}: {error}; earlier parts stay") from error
+        finally:
+            part.unlink(missing_ok=True)
+
+    def load(self, name: str) -> dict[str, Any]:
+        """Return a part that was kept."""
+        return torch.load(self.path(name), weights_only=True)
+
+    def forget(self, name: str) -> None:
+        """Remove a part that is needed no more."""
+        self.path(name).unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the folder: the result is written."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out of the folder, waiting for one that is in it.
+
+        Raises:
+            SpecflowError: If the folder cannot be made.
+        """
+        lock = FileLock(self.folder.with_name(self.folder.name + ".lock"))
+        try:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                print(f"waiting for another process in {self.folder}", file=sys.stderr)
+                lock.acquire()
+            self.folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise SpecflowError(f"cannot write {self.folder}: {error}") from error
+        try:
+            yield
+        finally:
+            lock.release()

@@ -1,0 +1,141 @@
+"""Views: a tensor, or a part of one, looked at as a matrix whose rows are outputs."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from torch import Tensor
+
+from specflow.spectra import as_matrix
+
+Side = Literal["left", "right"]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A part of one dimension of a tensor.
+
+    The dimension is seen as `groups` runs of `total` equal units each; the units from `start` to
+    `stop` of every run are taken and joined. With `dropped`, the one entry taken loses the
+    dimension.
+    """
+
+    axis: int
+    start: int
+    stop: int
+    total: int
+    groups: int = 1
+    dropped: bool = False
+
+    def shape_of(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape that a tensor of this shape has after the cut.
+
+        Raises:
+            ValueError: If the dimension does not exist or cannot be cut so.
+        """
+        if self.axis >= len(shape):
+            raise ValueError(f"shape {shape} has no dimension {self.axis}")
+        length, units = shape[self.axis], self.groups * self.total
+        if length % units:
+            raise ValueError(f"dimension {self.axis} of shape {shape} is no multiple of {units}")
+        taken = () if self.dropped else (length // self.total * (self.stop - self.start),)
+        return (*shape[: self.axis], *taken, *shape[self.axis + 1 :])
+
+    def of(self, tensor: Tensor) -> Tensor:
+        """Return the part of a tensor; a view where its layout allows it."""
+        shape = self.shape_of(tuple(tensor.shape))
+        units = tensor.unflatten(self.axis, (self.groups, self.total, -1))
+        return units.narrow(self.axis + 1, self.start, self.stop - self.start).reshape(shape)
+
+
+@dataclass(frozen=True)
+class View:
+    """A tensor, or what cuts leave of it, as a matrix of shape (outputs, inputs).
+
+    Attributes:
+        tensor: Name of the tensor: a parameter in a state dict, or an entry of a file.
+        shape: Shape of that tensor.
+        cuts: What is cut out of it, one after the other.
+        transposed: True if inputs come before outputs in what is left (transposed convolutions).
+    """
+
+    tensor: str
+    shape: tuple[int, ...]
+    cuts: tuple[Cut, ...] = ()
+    transposed: bool = False
+
+    @property
+    def remaining(self) -> tuple[int, ...]:
+        """Shape of what the cuts leave, as it lies in the tensor."""
+        shape = self.shape
+        for cut in self.cuts:
+            shape = cut.shape_of(shape)
+        return shape
+
+    @property
+    def rows(self) -> int:
+        """Number of outputs."""
+        return self._outputs_first[0]
+
+    @property
+    def columns(self) -> int:
+        """Number of inputs, for a convolution times the positions of its kernel."""
+        return math.prod(self._outputs_first[1:])
+
+    @property
+    def kernel(self) -> tuple[int, ...] | None:
+        """Kernel size of a convolution, with 1 to 3 entries; None of any other matrix."""
+        return self._outputs_first[2:] or None
+
+    def length(self, side: Side) -> int:
+        """Return the length of the singular vectors of a side."""
+        return self.rows if side == "left" else self.columns
+
+    def of(self, tensor: Tensor) -> Tensor:
+        """Return the matrix, of shape (rows, columns).
+
+        Args:
+            tensor: The whole tensor; not modified.
+
+        Returns:
+            Matrix in the dtype of the tensor, a view into it where its layout allows it.
+
+        Raises:
+            ValueError: If the tensor has another shape than the view was declared for.
+        """
+        if tuple(tensor.shape) != self.shape:
+            raise ValueError(
+                f"{self.tensor}: got shape {tuple(tensor.shape)}; expected {self.shape}"
+            )
+        for cut in self.cuts:
+            tensor = cut.of(tensor)
+        return as_matrix(tensor, self.transposed)
+
+    def cut(self, cut: Cut) -> "View":
+        """Return the view of a part of this one.
+
+        Args:
+            cut: Along a dimension of what is left, as it lies in the tensor.
+        """
+        return replace(self, cuts=(*self.cuts, cut))
+
+    def cut_rows(self, start: int, stop: int, total: int) -> "View":
+        """Return the outputs from unit `start` to `stop` of `total` equal ones (a gate, a head)."""
+        return self.cut(Cut(1 if self.transposed else 0, start, stop, total))
+
+    def cut_columns(self, start: int, stop: int, total: int) -> "View":
+        """Return the inputs from unit `start` to `stop` of `total` equal ones (a direction)."""
+        return self.cut(Cut(0 if self.transposed else 1, start, stop, total))
+
+    def holds(self, other: "View") -> bool:
+        """Return whether another view is this one or a part of it."""
+        return (other.tensor, other.cuts[: len(self.cuts)]) == (self.tensor, self.cuts)
+
+    @property
+    def _outputs_first(self) -> tuple[int, ...]:
+        shape = self.remaining
+        return (shape[1], shape[0], *shape[2:]) if self.transposed else shape
+
+    def __str__(self) -> str:
+        parts = (f"[{c.axis}: {c.start}-{c.stop} of {c.groups} x {c.total}]" for c in self.cuts)
+        return "".join([self.tensor, *parts])

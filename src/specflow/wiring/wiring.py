@@ -1,0 +1,137 @@
+"""The wiring of a network as data: its matrices in order of depth, and which are neighbours."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from types import MappingProxyType
+
+from specflow.wiring.view import Cut, Side, View
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A weight matrix that is tracked.
+
+    Attributes:
+        name: Unique name, an HDF5 path: a parameter's name, or what a file calls it.
+        label: Name that a person can read, "block 1 MLP in".
+        view: Where it lies.
+        role: What it does: "embedding", "query", "MLP in", "conv", "output", ...; empty if unknown.
+    """
+
+    name: str
+    label: str
+    view: View
+    role: str = ""
+
+    def part(self, name: str, cut: Cut, role: str = "") -> "Matrix":
+        """Return a part of this matrix, named and labelled after it.
+
+        Args:
+            name: Of the part.
+            cut: What is taken of what this matrix is.
+            role: The part's role.
+        """
+        separator = "." if self.view.cuts else ":"
+        label = f"{self.label} {name}"
+        return Matrix(f"{self.name}{separator}{name}", label, self.view.cut(cut), role)
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """Two views that meet, and the side of each whose singular vectors are compared.
+
+    Attributes:
+        previous: What writes.
+        following: What reads.
+        previous_side: "left" for its outputs; "right" for an embedding, whose rows are tokens.
+        following_side: "right" for its inputs; "left" where outputs meet outputs (query and key).
+    """
+
+    previous: View
+    following: View
+    previous_side: Side = "left"
+    following_side: Side = "right"
+
+    @property
+    def kernel(self) -> tuple[int, ...] | None:
+        """Kernel size if inputs of a convolution are met."""
+        return self.following.kernel if self.following_side == "right" else None
+
+    @property
+    def lengths(self) -> tuple[int, int]:
+        """Lengths of the singular vectors, those of the previous view at all kernel positions."""
+        written = self.previous.length(self.previous_side) * math.prod(self.kernel or ())
+        return written, self.following.length(self.following_side)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A pair of neighbours: one meeting, or several that are averaged (one for each head).
+
+    Attributes:
+        label: Name that a person can read, "previous -> following"; unique, an HDF5 path.
+        meetings: What is compared; scores and diagonals are means over them.
+    """
+
+    label: str
+    meetings: tuple[Meeting, ...]
+
+    @property
+    def fits(self) -> bool:
+        """Whether all dimensions meet."""
+        return all(written == read for written, read in (m.lengths for m in self.meetings))
+
+    @property
+    def views(self) -> list[View]:
+        """Every view that meets, each once."""
+        met = (view for m in self.meetings for view in (m.previous, m.following))
+        return list(dict.fromkeys(met))
+
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """All tracked matrices of a network in order of depth, and all pairs of neighbours.
+
+    Attributes:
+        matrices: Every matrix, from the input to the output.
+        pairs: Neighbours, in order of depth; all of them fit.
+        skipped: Why a tensor, or a part of one, is not tracked, by its name.
+        notes: What could not be declared for want of knowledge, a sentence each.
+    """
+
+    matrices: tuple[Matrix, ...]
+    pairs: tuple[Pair, ...]
+    skipped: Mapping[str, str] = field(default=_NOTHING)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def views(self) -> list[View]:
+        """Every view once: the tracked matrices, then parts that only pairs compare."""
+        met = (view for pair in self.pairs for view in pair.views)
+        return list(dict.fromkeys([*(matrix.view for matrix in self.matrices), *met]))
+
+    @property
+    def inner(self) -> tuple[Matrix, ...]:
+        """All matrices but the output layer: what pruning, masks and perturbation change."""
+        return tuple(matrix for matrix in self.matrices if matrix.role != "output")
+
+
+def follow(
+    previous: Matrix,
+    following: Matrix,
+    previous_side: Side = "left",
+    following_side: Side = "right",
+) -> Pair:
+    """Return the pair of two whole matrices, named by their labels."""
+    meeting = Meeting(previous.view, following.view, previous_side, following_side)
+    return Pair(f"{previous.label} -> {following.label}", (meeting,))
+
+
+def chain(matrices: Sequence[Matrix]) -> Wiring:
+    """Return the wiring of a plain chain (MLP, VGG): each layer feeds the next."""
+    return Wiring(tuple(matrices), tuple(follow(a, b) for a, b in pairwise(matrices)))
