@@ -1,5 +1,7 @@
 """A trajectory from anywhere is read, or refused in one line: it may be damaged, or hostile."""
 
+import os
+
 import h5py
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from tests.checkpoints import trajectories
 
 from specflow.checkpoints.base import TensorInfo
 from specflow.checkpoints.files import FileCheckpoints
+from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.checkpoints.sources import FilesParams, StepFile
 from specflow.errors import SpecflowError
 
@@ -36,6 +39,16 @@ def test_kept_step_reads_back(path):
         assert torch.equal(tensors.read("layer.10.weight"), torch.full((2, 3), 5.0))
         assert tensors.read("scale") == 5
         assert tensors.skipped == {"mean": "a buffer"}
+
+
+def test_steps_have_epochs_and_the_trajectory_says_where_it_is_from(path):
+    checkpoints = TrajectoryCheckpoints(path)
+    assert [(step.number, step.epoch) for step in checkpoints.steps] == [(0, 0), (5, 1), (10, 2)]
+    assert checkpoints.steps[1].place == str(path)
+    assert checkpoints.origin == trajectories.ORIGIN
+    before = checkpoints.fingerprint()
+    os.utime(path, ns=(1, 1))
+    assert TrajectoryCheckpoints(path).fingerprint() != before
 
 
 def test_truncated_trajectory_is_refused(path):
@@ -67,6 +80,22 @@ def test_array_of_text_is_refused(path):
     with h5py.File(path, "r+") as file:
         file["weights/w"] = np.full((3, 2, 2), b"a")
     refused(path, "weights/w has dtype .*; expected numbers")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "match"),
+    [
+        ("step", np.zeros((3, 2), dtype=np.int64), "has no steps"),
+        ("step", np.zeros(3), "has no steps"),
+        ("epoch", np.zeros(2), "epoch is no whole array of 3 steps"),
+        ("epoch", np.zeros((3, 2)), "epoch is no number a step"),
+    ],
+)
+def test_steps_and_epochs_of_another_form_are_refused(path, name, values, match):
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file[name] = values
+    refused(path, match)
 
 
 @pytest.mark.parametrize("group", ["weights", "buffers"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from specflow.trajectory import Checkpoint, Origin, write_trajectory
+from specflow.checkpoints.trajectory import Checkpoint, Origin, write_trajectory
 
 ORIGIN = Origin("{}", 0, 0, 0, 0.0, "2", "cpu", "f")
 

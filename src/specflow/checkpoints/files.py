@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Self
 
 from specflow.checkpoints.base import Step, Tensors
+from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.checkpoints.opening import files_of, open_checkpoint
 from specflow.checkpoints.sources import FilesParams, StepFile, find_steps
-from specflow.checkpoints.trajectory import TrajectoryCheckpoints
 from specflow.wiring.names import check_names
 
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.checkpoints.opening import INDEX_SUFFIX, TORCH_SUFFIXES, kind_of
-from specflow.checkpoints.trajectory import TrajectoryCheckpoints
 from specflow.errors import SpecflowError
 from specflow.section import Index, Section, Text
 from specflow.wiring.names import in_natural_order
