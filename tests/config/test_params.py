@@ -1,9 +1,12 @@
+import re
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
+from tests.config.conftest import TINY
 
-from specflow.params.errors import ParamsError
-from specflow.params.file import load_params
+from specflow.config.errors import ParamsError
+from specflow.config.params import load_params
 
 ROOT = Path(__file__).parents[2]
 PRESETS = [ROOT / "params.yaml", *sorted((ROOT / "presets").glob("*.yaml"))]
@@ -58,13 +61,11 @@ BAD_VALUES = [
     ("tasks.digits.num_epochs", True, "tasks.digits.num_epochs", "integer"),
     ("tasks.digits.batch_size", "all", "tasks.digits.batch_size", "whole number from 1, or full"),
     ("tasks.digits.batch_size", 0, "tasks.digits.batch_size", "whole number from 1, or full"),
-    (
-        "tasks.digits.interventions.keep_fractions",
-        [0.5, 0.5],
-        "tasks.digits.interventions.keep_fractions",
-        "ascending",
-    ),
-    ("tasks.digits.spectra.score_length", 101, "tasks.digits.spectra", "at most"),
+    ("pruning.keep_fractions", [0.5, 0.5], "pruning.keep_fractions", "ascending"),
+    ("pruning.keep_fractions", [0.0], "pruning.keep_fractions.0", "greater than 0"),
+    ("spectra.score_length", 101, "spectra", "at most"),
+    ("experiments.grokking.spectra", {"mass": 2.0}, "experiments.grokking.spectra.mass", "less"),
+    ("tasks.digits.spectra", {"mass": 0.5}, "tasks.digits.spectra", "unknown key"),
     ("tasks.digits.batch_size", 4501, "experiments.digits_vgg.batch_size", "less than the 4500"),
     (
         "tasks.digits.accumulation_steps",
@@ -96,12 +97,6 @@ BAD_VALUES = [
         [0, 9, 18],
         "experiments.digits_vgg.checkpoints.split_steps",
         "before the end",
-    ),
-    (
-        "tasks.digits.interventions.keep_fractions",
-        [0.0],
-        "tasks.digits.interventions.keep_fractions.0",
-        "greater than 0",
     ),
     ("experiments.grokking.task", "adition", "experiments.grokking.task", "addition, digits"),
     ("experiments.grokking.dataset", "mnist", "experiments.grokking.dataset", "addition, digits"),
@@ -194,6 +189,17 @@ BAD_VALUES = [
     ("claims.grokking.decay", "gokking", "claims.grokking.decay", "digits_vgg, grokking"),
     ("claims.grokking.no_dcay", None, "claims.grokking.no_dcay", "did you mean no_decay"),
     ("extra", 1, "extra", "unknown key"),
+    ("checkpoints.digits.heads", 4, "checkpoints.digits.heads", "unknown key"),
+    ("checkpoints.digits.layout", "bert", "checkpoints.digits.layout", "'auto'"),
+    ("checkpoints.grokking", {"path": "a", "files": ["b"]}, "checkpoints.grokking", "experiment"),
+    ("figures.checkpoints", {"digit": {}}, "figures.checkpoints.digit", "digits"),
+    ("samples.digits_unet.experiment", "unet", "samples.digits_unet.experiment", "digits_vgg"),
+    ("samples.digits_unet.experiment", "grokking", "samples.digits_unet.experiment", "sample"),
+    ("samples.digits_unet.run_seed", 7, "samples.digits_unet.run_seed", "seeds = [0, 1]"),
+    ("samples.digits_unet.num_images", 0, "samples.digits_unet.num_images", "greater than 0"),
+    ("samples.digits_unet.noise_seed", -1, "samples.digits_unet.noise_seed", "equal to 0"),
+    ("samples.digits_unet.seed", 0, "samples.digits_unet.seed", "run_seed"),
+    ("experiments.grokking.task", ["addition"], "experiments.grokking.task", "['addition']"),
 ]
 
 
@@ -234,6 +240,11 @@ def test_run_is_not_compared_with_itself(problems_with):
         "connections.digits_vgg.across_trunks",
         "connections.digits_vgg.perturbation",
         "tickets",
+        "checkpoints",
+        "checkpoints.digits.path",
+        "checkpoints.digits.files",
+        "samples.digits_unet.run_seed",
+        "spectra.mass",
     ],
 )
 def test_missing_key_is_named(problems_with, path):
@@ -282,3 +293,115 @@ def test_broken_yaml_is_an_error_without_traceback(tmp_path, text, expected):
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(ParamsError, match="no such file"):
         load_params(tmp_path / "params.yaml")
+
+
+def test_settings_of_the_file_hold_where_an_experiment_does_not_override_them(tmp_path):
+    yaml = YAML(typ="safe")
+    data = yaml.load(TINY)
+    data["experiments"]["grokking"]["pruning"] = {"keep_fractions": [0.25]}
+    yaml.dump(data, tmp_path / "params.yaml")
+    params = load_params(tmp_path / "params.yaml")
+    assert params.experiments["grokking"].pruning.keep_fractions == (0.25,)
+    assert params.experiments["digits_vgg"].pruning == params.pruning
+    samples = params.experiments["grokking"].pruning.batch_norm_samples
+    assert samples == params.pruning.batch_norm_samples
+
+
+def test_fault_of_a_task_or_of_the_file_is_reported_once(problems_with):
+    (problem,) = problems_with({"tasks.digits.num_epochs": 0})
+    assert problem.startswith("tasks.digits.num_epochs: got 0")
+    (problem,) = problems_with({"spectra.mass": 1.0})
+    assert problem.startswith("spectra.mass: got 1.0")
+
+
+def test_key_that_is_a_number_is_named_beside_other_errors(tmp_path):
+    yaml = YAML(typ="safe")
+    data = yaml.load(TINY)
+    data["experiments"][7] = {"task": "addition", "dataset": "addition"}
+    data["figures"]["problems"] = ["absent"]
+    data["samples"]["digits_unet"]["experiment"] = "grokking"
+    yaml.dump(data, tmp_path / "params.yaml")
+    with pytest.raises(ParamsError) as error:
+        load_params(tmp_path / "params.yaml")
+    places = {problem.split(":")[0] for problem in error.value.problems}
+    assert {"experiments.7", "figures.problems", "samples.digits_unet.experiment"} <= places, places
+
+
+def test_ticket_that_keeps_no_weight_is_an_error_before_anything_trains(problems_with):
+    (problem,) = problems_with({"tickets.digits_random.density": 1e-9})
+    expected = r"tickets\.digits_random\.density: got 1e-09, which keeps none of the \d+ weights"
+    assert re.match(expected, problem)
+
+
+DIFFUSION = {
+    "kind": "diffusion",
+    "num_steps": 1000,
+    "beta_start": 1e-5,
+    "beta_end": 5e-3,
+    "sigmoid_range": 6.0,
+}
+UNET = {"kind": "unet", "channels": [8, 16, 32, 64], "embedding_width": 64, "fourier_scale": 30.0}
+TEXT = {
+    "kind": "reference_text",
+    "tokenizer": {"kind": "byte_pairs", "num_tokens": 512},
+    "length": 64,
+    "num_train_sequences": 1000,
+    "num_validation_sequences": 100,
+    "validation_fraction": 0.1,
+    "seed": 0,
+}
+IMAGES = {"image_size": 32, "validation_fraction": 0.1, "seed": 0}
+# Other problems, put into the tiny preset as a whole: all of them are valid.
+GENERATION = {"tasks.digits.problem": DIFFUSION, "tasks.digits.model": UNET}
+LANGUAGE = {
+    "datasets.text": TEXT,
+    "tasks.addition.batch_size": 16,
+    "tasks.addition.problem": {"kind": "language_modelling"},
+    "experiments.grokking.dataset": "text",
+}
+WIKITEXT = {key: TEXT[key] for key in TEXT if key not in ("validation_fraction", "seed")}
+WIKITEXT |= {"kind": "wikitext103", "lower_cased": True}
+VALID = [
+    GENERATION,
+    LANGUAGE,
+    LANGUAGE | {"datasets.text": WIKITEXT},
+    *({"datasets.digits": IMAGES | {"kind": kind}} for kind in ("cifar10", "mnist", "digits")),
+    {"datasets.digits": IMAGES | {"kind": "cifar10", "permuted_labels": True}},
+]
+
+
+@pytest.mark.parametrize("changes", VALID)
+def test_every_kind_can_be_declared(problems_with, changes):
+    assert problems_with(changes) == []
+
+
+BAD_KINDS = [
+    (GENERATION, {"tasks.digits.model": UNET | {"channels": [8, 18]}}, "multiple of 4"),
+    (GENERATION, {"tasks.digits.model": UNET | {"embedding_width": 7}}, "multiple of 2"),
+    (GENERATION, {"tasks.digits.model": UNET | {"fourier_scale": 0.0}}, "greater than 0"),
+    (GENERATION, {"tasks.digits.model": UNET | {"channels": [8] * 6}}, "unet of 6 levels reads no"),
+    (GENERATION, {"tasks.digits.problem": DIFFUSION | {"beta_end": 1e-6}}, "is not below beta_end"),
+    (GENERATION, {"tasks.digits.problem": DIFFUSION | {"num_steps": 1}}, "equal to 2"),
+    (GENERATION, {"tasks.digits.problem": {"kind": "diffuse"}}, "'diffusion'"),
+    (GENERATION, {"tasks.digits.problem": DIFFUSION | {"betas": 3}}, "unknown key"),
+    (GENERATION, {"tasks.digits.problem": {"kind": "classification"}}, "expected diffusion"),
+    ({}, {"tasks.digits.problem": DIFFUSION}, "expected classification"),
+    (LANGUAGE, {"tasks.addition.problem": {"kind": "classification"}}, "modelling on text"),
+    (LANGUAGE, {"experiments.grokking.dataset": "addition"}, "language_modelling on text"),
+    (LANGUAGE, {"tasks.addition.batch_size": 1001}, "less than the 1000 samples"),
+    (LANGUAGE, {"datasets.text": TEXT | {"length": 0}}, "datasets.text.length"),
+    (LANGUAGE, {"datasets.text": TEXT | {"validation_fraction": 1.0}}, "less than 1"),
+    (LANGUAGE, {"datasets.text": TEXT | {"tokenizer": {"kind": "words"}}}, "text.tokenizer"),
+    (LANGUAGE, {"datasets.text": WIKITEXT | {"seed": 0}}, "datasets.text.seed"),
+    ({}, {"datasets.digits": IMAGES | {"kind": "cifar10", "image_size": 31}}, "31"),
+    ({}, {"datasets.digits": IMAGES | {"kind": "cifar10", "image_size": 40}}, "reads images of 32"),
+    ({}, {"datasets.digits": IMAGES | {"kind": "mnist", "validation_fraction": 0.0}}, "0.0001"),
+    ({}, {"datasets.digits": IMAGES | {"kind": "mnist", "seed": -1}}, "-1"),
+    ({}, {"datasets.digits": IMAGES | {"kind": "digits", "permuted_labels": 1}}, "boolean"),
+]
+
+
+@pytest.mark.parametrize(("base", "change", "expected"), BAD_KINDS)
+def test_bad_value_of_a_kind_is_refused(problems_with, base, change, expected):
+    problems = problems_with(base | change)
+    assert any(expected in line for line in problems), problems

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from specflow.models import build_model
-from specflow.params.file import load_params
+from specflow.config.params import load_params
 
 PAPER = load_params(Path(__file__).parents[2] / "presets" / "paper.yaml")
 
@@ -24,18 +23,14 @@ PARAMETERS = {
 def test_model_has_the_papers_number_of_parameters(name):
     experiment = PAPER.experiments[name]
     with torch.device("meta"):
-        model = build_model(
-            experiment.model,
-            PAPER.datasets[experiment.dataset].shape,
-            last_position_only=experiment.problem.kind == "classification",
-        )
+        model = experiment.model.build(PAPER.datasets[experiment.dataset].shape)
     assert sum(p.numel() for p in model.parameters()) == PARAMETERS[name]
 
 
 def test_language_model_has_the_papers_shapes():
     experiment = PAPER.experiments["transformer"]
     with torch.device("meta"):
-        model = build_model(experiment.model, PAPER.datasets["wikitext"].shape)
+        model = experiment.model.build(PAPER.datasets["wikitext"].shape)
     shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
     assert shapes["embedding.weight"] == shapes["output.weight"] == (32_000, 768)
     assert shapes["blocks.11.self_attn.in_proj_weight"] == (2304, 768)

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from specflow.params.errors import ParamsError
-from specflow.params.file import load_params
+from specflow.config.errors import ParamsError
+from specflow.config.params import load_params
 
 TINY = Path(__file__).parents[2] / "presets" / "tiny.yaml"
 

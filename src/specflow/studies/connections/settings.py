@@ -1,10 +1,13 @@
-"""Connection sections of params.yaml: branches from a trunk, and the lines between their ends."""
+"""What the stages of a connection depend on beside the runs of its experiment."""
 
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from specflow.section import Index, Name, Positive, Section, Seeds, Steps, ascending
+from specflow.measure.settings import PruningParams, SpectraParams
+from specflow.problems.settings import ProblemSettings
+from specflow.section import Index, Positive, Section, Seeds, Steps, ascending
+from specflow.training.settings import RunSettings
 
 
 class PerturbationParams(Section):
@@ -21,24 +24,34 @@ class PerturbationParams(Section):
     ]
 
 
-class ConnectionParams(Section):
-    """Branches from checkpoints of an experiment, and the interpolation between their ends.
+class Branches(Section):
+    """All branches of a connection; interpolating more finely does not train them again.
 
     Attributes:
-        experiment: The experiment whose runs are the trunks.
         trunk_seeds: Seeds of the trunks, a part of `seeds`.
         split_steps: Steps from which branches start, a part of the experiment's split steps.
         num_branches: Branches at each split step of each trunk, each with its own data order.
-        num_points: Points on the line between two branch ends, both ends included.
-        across_trunks: Whether there are lines between the branches of one number of every two
-            trunks as well.
         perturbation: Branches from a perturbed split point; None means that there are none.
     """
 
-    experiment: Name
     trunk_seeds: Seeds
     split_steps: Annotated[Steps, Field(min_length=1)]
     num_branches: Annotated[int, Field(ge=2)]
-    num_points: Annotated[int, Field(ge=3)]
-    across_trunks: bool
     perturbation: PerturbationParams | None
+
+
+class BranchSettings(Branches):
+    """What the branches of a connection depend on beside their trunks."""
+
+    run: RunSettings
+    batch_norm_samples: int
+
+
+class ConnectSettings(Branches):
+    """What is measured between the endpoints of a connection's branches."""
+
+    run: ProblemSettings
+    num_points: int
+    across_trunks: bool
+    pruning: PruningParams
+    spectra: SpectraParams

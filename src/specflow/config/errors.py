@@ -1,12 +1,13 @@
 """Errors of params.yaml in the words of params.yaml: path, value, expectation; all at once."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from specflow.errors import SpecflowError
+from specflow.section import KindSection
 
 _NAME_EXPECTED = "not a legal name; expected lower-case letters, digits and _, a letter first"
 
@@ -27,7 +28,10 @@ class ParamsError(SpecflowError):
 
 
 def problems_of(
-    error: ValidationError, model: type[BaseModel], data: Any, prefix: str, within: Any = None
+    error: ValidationError,
+    model: type[BaseModel],
+    data: Any,
+    is_wanted: Callable[[list[str]], bool] = lambda keys: True,
 ) -> list[str]:
     """Return one line for each thing that pydantic found wrong.
 
@@ -35,34 +39,19 @@ def problems_of(
         error: What validation of `data` against `model` raised.
         model: The class of the section.
         data: The section as read from YAML.
-        prefix: Path of the section, for example "tasks.addition".
-        within: If given, a mapping; only values that it holds are reported.
+        is_wanted: Whether an error is reported, by the keys of its path.
 
     Returns:
         Lines "path: got value; expected ...", in the order of the file's sections.
     """
-    return [
-        _line(problem, model, data, prefix)
-        for problem in error.errors()
-        if within is None or _holds(within, _keys(problem["loc"], data))
-    ]
+    problems = ((problem, _keys(problem["loc"], data)) for problem in error.errors())
+    return [_line(problem, model, data, keys) for problem, keys in problems if is_wanted(keys)]
 
 
-def _holds(data: Any, keys: list[str]) -> bool:
-    for key in keys:
-        if not isinstance(data, Mapping):
-            return True
-        if key not in data:
-            return False
-        data = data[key]
-    return not isinstance(data, Mapping)
-
-
-def _line(problem: Any, model: type[BaseModel], data: Any, prefix: str) -> str:
-    keys = _keys(problem["loc"], data)
+def _line(problem: Any, model: type[BaseModel], data: Any, keys: list[str]) -> str:
     if "[key]" in problem["loc"]:
-        return f"{'.'.join(filter(None, [prefix, *keys[:-1]]))}: {_NAME_EXPECTED}"
-    path = ".".join(filter(None, [prefix, *keys]))
+        return f"{'.'.join(keys[:-1])}: {_NAME_EXPECTED}"
+    path = ".".join(keys)
     kind, value = problem["type"], problem["input"]
     if kind == "missing":
         return f"{path}: missing; expected a value"
@@ -124,7 +113,9 @@ def _variant(annotation: Any, data: Any) -> type[BaseModel] | None:
     """Return the section class that `data` belongs to, by its `kind` where there are several."""
     variants = _variants(annotation)
     if len(variants) == 1:
-        return variants[0]
+        only = variants[0]
+        comes_in_kinds = issubclass(only, KindSection) and not _tags_of(only)
+        return only.of_data(data) if comes_in_kinds else only  # type: ignore[attr-defined]
     kind = data.get("kind") if isinstance(data, Mapping) else None
     return next((variant for variant in variants if kind in _tags_of(variant)), None)
 
@@ -155,5 +146,7 @@ def _known_keys(model: type[BaseModel], data: Any, keys: list[str]) -> str:
 
 
 def _known_kinds(model: type[BaseModel], data: Any, keys: list[str]) -> str:
-    variants = _variants(_annotation_at(model, data, keys))
-    return "one of " + ", ".join(repr(tag) for variant in variants for tag in _tags_of(variant))
+    tags: list[str] = []
+    for variant in _variants(_annotation_at(model, data, keys)):
+        tags += _tags_of(variant) or (variant.kinds() if issubclass(variant, KindSection) else ())
+    return "one of " + ", ".join(map(repr, tags))
