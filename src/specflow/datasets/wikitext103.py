@@ -5,14 +5,14 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from specflow.datasets.download import RawFile, fetch
 from specflow.datasets.storage import DatasetWriter
-from specflow.datasets.tokenizers import build_tokenizer
-from specflow.datasets.windows import WindowWriter, packed
+from specflow.datasets.text import TextParams, write_text
 from specflow.errors import SpecflowError
-from specflow.params.datasets import Wikitext103Params
 
 ARCHIVE = RawFile(
     name="wikitext-103-raw-v1.zip",
@@ -20,44 +20,29 @@ ARCHIVE = RawFile(
     sha256="91c00ae287f0d699e18605c84afc9e45c192bc6b7797ff8837e5474655a33794",
     urls=("https://wikitext.smerity.com/wikitext-103-raw-v1.zip",),
 )
-_PARTS = {"train": "wiki.train.raw", "validation": "wiki.valid.raw"}
+_FOLDER = "wikitext-103-raw/"
 # " = Title = " stands for an article, " = = Section = = " for a part of it.
 _HEADING = re.compile(r" = (?!= ).*(?<! =) = \n")
 
 
-def write(params: Wikitext103Params, writer: DatasetWriter) -> None:
-    """Write windows of the published training and validation parts, in the published order.
+class Wikitext103Params(TextParams):
+    """WikiText-103 raw (Merity et al. 2017) in its published split, from data/raw/.
 
-    The arrays are those of `WindowWriter.write`. Metadata: `text_sha256` of the archive,
-    `tokenizer` (JSON), `unigram_bits_per_byte` of the validation windows. The text is read in
-    pieces, twice: to train the tokenizer, and to encode.
-
-    Args:
-        params: Tokens, length, numbers of windows, and whether letters are lower-cased.
-        writer: Takes the arrays.
-
-    Raises:
-        SpecflowError: If the archive cannot be had or is not the expected one, or if there are
-            fewer windows or tokens than the params want; the message says how many there are.
+    Attributes:
+        lower_cased: Whether all letters become small ones.
     """
-    archive = fetch(ARCHIVE)
 
-    def articles(split: str) -> Iterator[str]:
-        return read_articles(archive, f"wikitext-103-raw/{_PARTS[split]}", params.lower_cased)
+    kind: Literal["wikitext103"]
+    lower_cased: bool
 
-    tokenizer, unigram_bits = build_tokenizer(params.tokenizer, articles("train"))
-    windows = WindowWriter(writer, tokenizer, unigram_bits)
-    train = packed(articles("train"), tokenizer, params.length)
-    windows.write("train", train, params.num_train_sequences)
-    validation = packed(articles("validation"), tokenizer, params.length)
-    baseline = windows.write("validation", validation, params.num_validation_sequences)
-    writer.describe(
-        {
-            "text_sha256": ARCHIVE.sha256,
-            "tokenizer": tokenizer.definition,
-            "unigram_bits_per_byte": baseline,
-        }
-    )
+    def write(self, writer: DatasetWriter) -> None:
+        """Write windows as `write_text` says, in the published order; text is read in pieces."""
+        archive = fetch(ARCHIVE)
+        train, validation = (
+            partial(read_articles, archive, f"{_FOLDER}wiki.{part}.raw", self.lower_cased)
+            for part in ("train", "valid")
+        )
+        write_text(self, writer, train, validation, text_sha256=ARCHIVE.sha256)
 
 
 def read_articles(archive: Path, member: str, lower_cased: bool) -> Iterator[str]:

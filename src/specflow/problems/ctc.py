@@ -5,18 +5,45 @@ of several is the mean over utterances (as `torch.nn.CTCLoss` has it). Infinite 
 set to zero: an utterance with too few frames for its transcript is refused where data are prepared.
 """
 
+from typing import Literal
+
 import torch
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor, nn
 from torch.nn import functional
 
-from specflow.params.speech import SpeechShape
-from specflow.tasks.base import Selection, Split, Task, Totals
+from specflow.datasets.shapes import SpeechShape
+from specflow.datasets.storage import Split
+from specflow.problems.problem import ProblemSection
+from specflow.problems.settings import ProblemSettings
+from specflow.problems.task import Data, Selection, Task, Totals
 
 BLANK = 0
 
 
-class Speech(Task):
+class CtcParams(ProblemSection):
+    """Transcripts of utterances, by connectionist temporal classification (Graves et al. 2006)."""
+
+    kind: Literal["ctc"]
+
+    def task(self, settings: ProblemSettings, data: Data, fingerprint: str) -> "Ctc":
+        """Return the task on some data."""
+        return Ctc(settings, data, fingerprint)
+
+    def random_samples(
+        self, shape: SpeechShape, count: int, device: torch.device, num_frames: int = 3
+    ) -> dict[str, Tensor]:
+        """Return random utterances, each second frame of which has a character."""
+        length = (num_frames + 1) // 2  # enough frames for a blank before every symbol
+        return {
+            "inputs": torch.randn(count, num_frames, shape.num_features, device=device),
+            "input_lengths": torch.full((count,), num_frames, device=device),
+            "targets": torch.randint(1, shape.num_symbols, (count, length), device=device),
+            "target_lengths": torch.full((count,), length, device=device),
+        }
+
+
+class Ctc(Task):
     """Utterances to be written down, character by character.
 
     Data: `inputs` (N, T, F) float32 and `input_lengths` (N,), frames padded with zeros; `targets`
@@ -76,7 +103,7 @@ class Speech(Task):
         return losses / lengths
 
     def _text(self, symbols: list[int]) -> str:
-        shape = self.run.dataset.shape
+        shape = self.settings.shape
         assert isinstance(shape, SpeechShape)
         return "".join(shape.characters[symbol - 1] for symbol in symbols)
 

@@ -1,12 +1,34 @@
 """Language modelling: cross-entropy of the next token at every position."""
 
 import math
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from specflow.tasks.base import Selection, Split, Task, Totals
+from specflow.datasets.shapes import TokenShape
+from specflow.datasets.storage import Split
+from specflow.problems.problem import ProblemSection
+from specflow.problems.settings import ProblemSettings
+from specflow.problems.task import Data, Selection, Task, Totals
+
+
+class LanguageModellingParams(ProblemSection):
+    """Cross-entropy of the next token at every position of a window of text."""
+
+    kind: Literal["language_modelling"]
+    reads_text: ClassVar[bool] = True
+
+    def task(self, settings: ProblemSettings, data: Data, fingerprint: str) -> "LanguageModelling":
+        """Return the task on some data."""
+        return LanguageModelling(settings, data, fingerprint)
+
+    def random_samples(
+        self, shape: TokenShape, count: int, device: torch.device, num_frames: int = 3
+    ) -> dict[str, Tensor]:
+        """Return random windows."""
+        return {"tokens": torch.randint(shape.num_tokens, (count, shape.length + 1), device=device)}
 
 
 class LanguageModelling(Task):

@@ -2,16 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Literal
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from specflow.models import Network, build_model
-from specflow.params.tasks import RunParams
+from specflow.datasets.storage import SPLITS, Split, load
+from specflow.models.network import Network
+from specflow.problems.settings import ProblemSettings
 
-Split = Literal["train", "validation"]
-SPLITS: tuple[Split, ...] = ("train", "validation")
+Data = Mapping[Split, Mapping[str, Tensor]]
 Selection = Tensor | slice
 Totals = dict[str, tuple[Tensor, int]]
 
@@ -20,27 +20,23 @@ class Task(ABC):
     """A learning problem on data that lie on the device.
 
     Attributes:
-        run: The resolved config.
+        settings: The resolved settings.
         data: Arrays of both parts by name; the first dimension counts samples.
         fingerprint: Fingerprint of the data.
     """
 
     last_position_only = False
 
-    def __init__(
-        self, run: RunParams, data: Mapping[Split, Mapping[str, Tensor]], fingerprint: str
-    ) -> None:
-        """Keep config and data."""
-        self.run = run
+    def __init__(self, settings: ProblemSettings, data: Data, fingerprint: str) -> None:
+        """Keep settings and data."""
+        self.settings = settings
         self.data = data
         self.fingerprint = fingerprint
 
     def build_model(self) -> Network:
         """Return a new network, initialized from torch's global generator, on the data's device."""
-        model = build_model(
-            self.run.model,
-            self.run.dataset.shape,
-            last_position_only=self.last_position_only,
+        model = self.settings.model.build(
+            self.settings.shape, last_position_only=self.last_position_only
         )
         return model.to(self.device)
 
@@ -79,13 +75,13 @@ class Task(ABC):
         Returns:
             Metrics by name.
         """
-        limit = self.run.evaluation.max_train_samples if split == "train" else None
+        limit = self.settings.evaluation.max_train_samples if split == "train" else None
         length = min(self.num_samples(split), limit or self.num_samples(split))
         sums: dict[str, Tensor] = {}
         counts: dict[str, int] = {}
         was_training = model.training
         model.eval()
-        for selection in batches(length, self.run.evaluation.batch_size):
+        for selection in batches(length, self.settings.evaluation.batch_size):
             for name, (total, count) in self.totals(model, split, selection).items():
                 sums[name] = sums.get(name, 0) + total
                 counts[name] = counts.get(name, 0) + count
@@ -122,3 +118,25 @@ class GenerativeTask(Task):
 def batches(length: int, size: int) -> list[slice]:
     """Return consecutive slices of at most `size` samples that cover `length` of them."""
     return [slice(start, min(start + size, length)) for start in range(0, length, size)]
+
+
+def load_task(settings: ProblemSettings, dataset: Path, device: torch.device) -> Task:
+    """Return the task on prepared data.
+
+    Args:
+        settings: The resolved settings.
+        dataset: File of the prepared dataset.
+        device: The device that computes; the data are moved there.
+
+    Returns:
+        The task.
+
+    Raises:
+        BrokenFileError: If the file is missing, damaged or of another version.
+    """
+    loaded = load(dataset)
+    data: dict[Split, dict[str, Tensor]] = {
+        split: {name: array.to(device) for name, array in getattr(loaded, split).items()}
+        for split in SPLITS
+    }
+    return settings.problem.task(settings, data, loaded.fingerprint)

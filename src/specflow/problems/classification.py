@@ -1,10 +1,38 @@
 """Classification: cross-entropy and the share of wrong answers, per sample."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from specflow.tasks.base import Selection, Split, Task, Totals
+from specflow.datasets.shapes import ImageShape, TokenShape
+from specflow.datasets.storage import Split
+from specflow.problems.problem import ProblemSection
+from specflow.problems.settings import ProblemSettings
+from specflow.problems.task import Data, Selection, Task, Totals
+
+
+class ClassificationParams(ProblemSection):
+    """Cross-entropy of one class for each sample; of a sequence, of the token that follows it."""
+
+    kind: Literal["classification"]
+
+    def task(self, settings: ProblemSettings, data: Data, fingerprint: str) -> "Classification":
+        """Return the task on some data."""
+        return Classification(settings, data, fingerprint)
+
+    def random_samples(
+        self, shape: ImageShape | TokenShape, count: int, device: torch.device, num_frames: int = 3
+    ) -> dict[str, Tensor]:
+        """Return random images or sequences, and their classes."""
+        if isinstance(shape, ImageShape):
+            inputs = torch.randn(count, shape.channels, shape.size, shape.size, device=device)
+            classes = shape.num_classes
+        else:
+            inputs = torch.randint(shape.num_tokens, (count, shape.length), device=device)
+            classes = shape.num_tokens
+        return {"inputs": inputs, "targets": torch.randint(classes, (count,), device=device)}
 
 
 class Classification(Task):

@@ -1,14 +1,90 @@
 """Text packed into windows of one length without padding, and what each window stands for."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import ClassVar
 
 import numpy as np
 
+from specflow.datasets.dataset import DatasetSection
+from specflow.datasets.shapes import TokenShape
 from specflow.datasets.storage import DatasetWriter, Split
-from specflow.datasets.tokenizers import Tokenizer
+from specflow.datasets.tokenizers import Tokenizer, TokenizerParams, build_tokenizer
 from specflow.errors import SpecflowError
+from specflow.section import Count
 
+Documents = Callable[[], Iterable[str]]
 _PIECE_CHARACTERS = 2**20
+
+
+class TextParams(DatasetSection):
+    """Text in windows of `length` predicted tokens; preparing fails if it fills too few."""
+
+    tokenizer: TokenizerParams
+    length: Count
+    num_train_sequences: Count
+    num_validation_sequences: Count
+    is_text: ClassVar[bool] = True
+
+    @property
+    def num_train(self) -> int:
+        """Number of training samples."""
+        return self.num_train_sequences
+
+    @property
+    def num_validation(self) -> int:
+        """Number of validation samples."""
+        return self.num_validation_sequences
+
+    @property
+    def shape(self) -> TokenShape:
+        """Shape of a sample."""
+        return TokenShape(num_tokens=self.tokenizer.num_tokens, length=self.length)
+
+
+def write_text(
+    params: TextParams,
+    writer: DatasetWriter,
+    train: Documents,
+    validation: Documents,
+    *,
+    text_sha256: str,
+    shuffle: np.random.Generator | None = None,
+) -> None:
+    """Write windows of both parts, the tokenizer trained on the training part.
+
+    The arrays are those of `WindowWriter.write`. Metadata: `text_sha256`, `tokenizer` (JSON),
+    `unigram_bits_per_byte` of the validation windows.
+
+    Args:
+        params: Tokens, length, and numbers of windows.
+        writer: Takes the arrays.
+        train: Reads the documents of the training part; called twice, to train the tokenizer
+            and to encode.
+        validation: Reads those of the validation part.
+        text_sha256: SHA-256 of the source.
+        shuffle: Draws the order of the windows of each part; None leaves them in theirs.
+
+    Raises:
+        SpecflowError: If there are fewer windows or tokens than the params want; the message
+            says how many there are.
+    """
+    tokenizer, unigram_bits = build_tokenizer(params.tokenizer, train())
+    kept = WindowWriter(writer, tokenizer, unigram_bits)
+    counts: dict[Split, int] = {"train": params.num_train, "validation": params.num_validation}
+    parts: dict[Split, Documents] = {"train": train, "validation": validation}
+    for split, documents in parts.items():
+        windows: Iterable[np.ndarray] = packed(documents(), tokenizer, params.length)
+        if shuffle is not None:
+            pieces = list(windows)
+            windows = [shuffle.permutation(np.concatenate(pieces))] if pieces else []
+        baseline = kept.write(split, windows, counts[split])
+    writer.describe(
+        {
+            "text_sha256": text_sha256,
+            "tokenizer": tokenizer.definition,
+            "unigram_bits_per_byte": baseline,
+        }
+    )
 
 
 def packed(documents: Iterable[str], tokenizer: Tokenizer, length: int) -> Iterator[np.ndarray]:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from torch import nn
 
 from specflow.interventions.batch_norm import reestimate_batch_norm
-from specflow.tasks.base import Task
+from specflow.problems.task import Task
 
 
 def reestimate_on_training_data(task: Task, model: nn.Module, num_samples: int) -> None:
@@ -21,7 +21,7 @@ def reestimate_on_training_data(task: Task, model: nn.Module, num_samples: int) 
         num_samples: How many samples, at most all.
     """
     length = min(task.num_samples("train"), num_samples)
-    count = math.ceil(length / task.run.evaluation.batch_size)
+    count = math.ceil(length / task.settings.evaluation.batch_size)
     bounds = [length * part // count for part in range(count + 1)]
 
     def observe() -> None:
