@@ -1,43 +1,45 @@
-"""Rows of the table of samples: an image a row, small enough for git."""
+"""The table of samples: an image a row, small enough for git."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from specflow import paths
 from specflow.hdf5 import open_file
 from specflow.layouts import SAMPLES
-from specflow.params.resolve import CollectParams
-from specflow.params.samples import SampleParams
-from specflow.tables.runs import KEEPS, Row
-from specflow.tables.writing import write_table
+from specflow.studies.measures import KEEPS, read
+from specflow.studies.samples.settings import Sampling
 
 _IMAGE = ("samples", "experiment", "keep", "keep_fraction", "image")
 _PIXELS = ("height", "width", "channels", "pixels")
 
 
-def write_sample_table(folder: Path, params: CollectParams) -> None:
-    """Write the table of all sets of samples.
+def sample_tables(samples: Mapping[str, Sampling]) -> dict[str, pd.DataFrame]:
+    """Return the table of all sets of samples.
 
     `pixels` are grey levels (one for each channel) of all pixels, row by row, as two hexadecimal
     digits from 00 for black to ff; an image with a value that is not finite has none.
 
     Args:
-        folder: Where to.
-        params: The sets of samples.
+        samples: The sets by name, in the order of the rows.
+
+    Raises:
+        BrokenFileError: If a file of samples is missing or broken.
     """
-    rows = (row for name, entry in params.samples.items() for row in _images(name, entry))
-    write_table(folder / "samples.csv", (*_IMAGE, *_PIXELS), rows)
+    rows = [row for name, own in samples.items() for row in _images(name, own.experiment)]
+    return {"samples": pd.DataFrame(rows, columns=[*_IMAGE, *_PIXELS])}
 
 
-def _images(name: str, entry: SampleParams) -> Iterator[Row]:
+def _images(name: str, experiment: str) -> Iterator[tuple[Any, ...]]:
     with open_file(paths.samples(name), SAMPLES) as file:
-        low, high = file["low"][:], file["high"][:]
+        low, high = read(file, "low"), read(file, "high")
         for keep in KEEPS:
-            for fraction, images in file[keep].items():
-                about = (name, entry.experiment, keep, float(fraction))
-                for index, image in enumerate(np.moveaxis(images[:], 1, -1)):
+            for fraction in file[keep]:
+                about = (name, experiment, keep, float(fraction))
+                images = np.moveaxis(read(file, f"{keep}/{fraction}"), 1, -1)
+                for index, image in enumerate(images):
                     yield (*about, index, *image.shape, hexadecimal(image, low, high))
 
 
