@@ -18,8 +18,11 @@ from specflow.config.settings import ALL
 from specflow.datasets.dataset import PrepareSettings
 from specflow.figures.section import FiguresSettings
 from specflow.section import KindSection, Section
-from specflow.studies.collect import CollectSettings
+from specflow.studies.collect import Collected, CollectedCheckpoints, CollectSettings
+from specflow.studies.connections.tables import CollectedConnection
+from specflow.studies.samples.settings import Sampling
 from specflow.studies.study import kinds_of_studies
+from specflow.studies.tickets.settings import Ticket
 
 # Packages whose modules a stage imports by listing their folder.
 _LISTED = {"judge": "specflow.claims", "figures": "specflow.figures", "report": "specflow.report"}
@@ -50,10 +53,36 @@ def _all_settings(params: CommonParams) -> Iterator[tuple[str, str, Section]]:
             for stage, settings in entry.settings(name, params.known).items():
                 yield stage, name, settings
     groups = params.groups
-    yield "collect", ALL, CollectSettings.of(params, groups)
+    yield "collect", ALL, _collect_settings(params)
     yield "judge", ALL, JudgeSettings(claims=params.claims, groups=groups)
     yield "figures", ALL, FiguresSettings(figures=params.figures, groups=groups)
     yield "report", ALL, Section()
+
+
+def _collect_settings(params: CommonParams) -> CollectSettings:
+    """Return what is collected; variants of a series that no figure names are not in full."""
+    bare = params.groups.variants - params.figures.named
+    collected = {}
+    for name, experiment in params.experiments.items():
+        wiring = experiment.wiring(params.datasets[experiment.dataset])
+        matrices, pairs = ((), ()) if name in bare else params.figures.shown_of(name, wiring)
+        collected[name] = Collected(seeds=params.seeds, matrices=matrices, pairs=pairs)
+    connections = {
+        name: {key: getattr(entry, key) for key in CollectedConnection.model_fields}
+        for name, entry in params.entries("connections").items()
+    }
+    tickets, samples = params.entries("tickets"), params.entries("samples")
+    checkpoints = {
+        name: CollectedCheckpoints(matrix=params.figures.of_checkpoints(name).matrix)
+        for name in params.entries("checkpoints")
+    }
+    return CollectSettings(
+        experiments=collected,
+        connections={name: CollectedConnection(**own) for name, own in connections.items()},
+        tickets={name: Ticket(**dict(own)) for name, own in tickets.items()},
+        samples={name: Sampling(**dict(own)) for name, own in samples.items()},
+        checkpoints=checkpoints,
+    )
 
 
 def _modules(stage: str, settings: Section) -> list[str]:

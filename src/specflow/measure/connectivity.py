@@ -36,7 +36,7 @@ from specflow.measure.evaluation import (
     variant_group,
 )
 from specflow.measure.settings import PruningParams, SpectraParams
-from specflow.problems import load_task
+from specflow.problems.task import load_task
 from specflow.problems.settings import ProblemSettings
 from specflow.scratch import Scratch
 from specflow.spectra import (

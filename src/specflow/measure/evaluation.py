@@ -11,8 +11,8 @@ from torch import Tensor
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.interventions.svd_pruning import SpectrumPruner
 from specflow.measure.settings import PruningParams
-from specflow.models import Network
-from specflow.problems import Task
+from specflow.models.network import Network
+from specflow.problems.task import Task
 from specflow.problems.batch_norm import reestimate_on_training_data
 from specflow.scratch import Scratch
 from specflow.spectra import normalized_effective_rank

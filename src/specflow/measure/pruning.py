@@ -25,8 +25,8 @@ from specflow.measure.evaluation import (
     variant_group,
 )
 from specflow.measure.settings import PruningParams
-from specflow.models import Network
-from specflow.problems import Task, load_task
+from specflow.models.network import Network
+from specflow.problems.task import Task, load_task
 from specflow.problems.settings import ProblemSettings
 from specflow.scratch import Scratch
 

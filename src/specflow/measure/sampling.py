@@ -22,7 +22,7 @@ from specflow.measure.evaluation import (
     variant_group,
 )
 from specflow.measure.settings import PruningParams
-from specflow.problems import GenerativeTask, load_task
+from specflow.problems.task import GenerativeTask, load_task
 from specflow.problems.settings import ProblemSettings
 
 

@@ -58,15 +58,15 @@ class ExperimentParams(Study, TrainingParams):
 
     def settings(self, name: str, known: Known) -> Mapping[str, Section]:
         """Return the settings of train, spectra and prune."""
-        shape, seeds = known.datasets[self.dataset].shape, known.seeds
+        run = self.run(name, known)
+        common = {"seeds": run.seeds, "num_checkpoints": len(run.kept_steps)}
+        problem, spectra = self.problem_settings(known), self.spectra
         return {
-            "train": self.run(name, known),
+            "train": run,
             "spectra": SpectraSettings(
-                seeds=seeds, model=self.model, shape=shape, spectra=self.spectra
+                **common, model=run.model, shape=run.shape, spectra=spectra
             ),
-            "prune": PruneSettings(
-                seeds=seeds, run=self.problem_settings(known), pruning=self.pruning
-            ),
+            "prune": PruneSettings(**common, run=problem, pruning=self.pruning),
         }
 
     def problems(self, known: Known) -> list[str]:

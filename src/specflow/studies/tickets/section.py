@@ -20,6 +20,7 @@ class TicketParams(Study, Ticket):
             "compare": CompareSettings(
                 **ticket,
                 seeds=known.seeds,
+                num_checkpoints=sum(step >= self.rewind_step for step in run.kept_steps),
                 model=run.model,
                 shape=run.shape,
                 score_length=experiment.spectra.score_length,

@@ -42,6 +42,7 @@ class CompareSettings(Ticket):
     """What is measured between a ticket and its source."""
 
     seeds: Seeds
+    num_checkpoints: Count
     model: Model
     shape: DataShape
     score_length: Count
