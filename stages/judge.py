@@ -1,19 +1,18 @@
 """Judge every claim by the tables."""
 
+from specflow.config.resolved import read_settings
+
 from specflow import paths
-from specflow.claims.judge import judge
+from specflow.claims.judge import JudgeSettings, judge
 from specflow.claims.scorecard import write_scorecard
-from specflow.params.claims import ClaimsParams
-from specflow.params.groups import Groups
-from specflow.params.resolve import read_config
+from specflow.frames import Tables
 from specflow.stage import run_stage
 
 
 def main() -> None:
     """Write the scorecard of what the tables hold, with the thresholds of params.yaml."""
-    params = read_config(paths.CLAIMS_CONFIG, ClaimsParams)
-    groups = read_config(paths.GROUPS_CONFIG, Groups)
-    write_scorecard(paths.CLAIMS, judge(paths.TABLES, params, groups))
+    settings = read_settings("judge", "all", JudgeSettings)
+    write_scorecard(paths.CLAIMS, judge(Tables(paths.TABLES), settings))
 
 
 if __name__ == "__main__":

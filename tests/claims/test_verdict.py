@@ -2,10 +2,10 @@ import math
 
 import pytest
 
+from specflow.claims.claim import TwoThresholds
 from specflow.claims.measured import Measured, UndefinedError, over_units
 from specflow.claims.scorecard import Estimate
 from specflow.claims.verdict import find, significant, verdict_of
-from specflow.params.claims import SettlingThresholds
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_equal_units_have_an_interval_without_width_and_the_note_says_so():
     assert (finding.low, finding.high, finding.verdict) == (-1, -1, "holds")
     assert finding.note == "all seeds have one value: an interval without width"
     assert find(Measured("seeds", (-1.0, -1.0, -0.9)), "<", -0.8, 0.95).note is None
-    both = SettlingThresholds(difference=0, score=0.5)
+    both = TwoThresholds(difference=0, score=0.5)
     finding = find(Measured("seeds", (0.1, 0.2), score=(0.7, 0.7)), ">", both, 0.95)
     assert finding.note == "all seeds have one value: an interval without width"
 
