@@ -86,12 +86,23 @@ class World:
         (finding,) = self.scorecard()[claim].subjects.values()
         return finding
 
-    def expect(self, claim: str, values: list[float], verdict: str, unit: str = "seeds") -> None:
-        """Assert what is found of a claim on the one subject that it has."""
+    def expect(self, claim, make, holds, fails, undecided, unit="seeds") -> None:
+        """Assert what is found of a claim on tables made of its value on every unit."""
+        cases = {"holds": holds, "does not hold": fails, "undecided": undecided}
+        for verdict, values in cases.items():
+            for rows in self.rows.values():
+                rows.clear()
+            make(values)
+            finding = self.finding(claim)
+            assert finding.value == pytest.approx(sum(values) / len(values), abs=1e-4)
+            found = (finding.num_units, finding.unit, finding.verdict)
+            assert found == (len(values), unit, verdict)
+
+    def expect_no_verdict(self, claim, value, note) -> None:
+        """Assert that a claim is undecided without an interval, and why."""
         finding = self.finding(claim)
-        assert finding.value == pytest.approx(sum(values) / len(values), abs=1e-5)
-        found = (finding.num_units, finding.unit, finding.verdict)
-        assert found == (len(values), unit, verdict)
+        assert (finding.value, finding.low, finding.verdict) == (value, None, "undecided")
+        assert finding.note == note
 
 
 @pytest.fixture
