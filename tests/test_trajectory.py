@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from specflow.errors import SpecflowError
-from specflow.trajectory import Checkpoint, Origin, open_trajectory, write_trajectory
+from specflow.checkpoints.trajectory import Checkpoint, Origin, open_trajectory, write_trajectory
 
 ORIGIN = Origin(
     config='{"a": 1}',

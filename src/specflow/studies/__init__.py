@@ -1,1 +1,1 @@
-"""What the paper does, a kind of experiment each: its section, its rows of the tables."""
+"""What the paper does, a kind of experiment each: its section of params.yaml, and its tables."""
