@@ -1,17 +1,17 @@
 """Judge every claim by the tables."""
 
-from specflow.config.resolved import read_settings
-
 from specflow import paths
-from specflow.claims.judge import JudgeSettings, judge
+from specflow.claims.judge import judge
 from specflow.claims.scorecard import write_scorecard
+from specflow.claims.section import JudgeSettings
+from specflow.config.settings import ALL, read_settings
 from specflow.frames import Tables
 from specflow.stage import run_stage
 
 
 def main() -> None:
     """Write the scorecard of what the tables hold, with the thresholds of params.yaml."""
-    settings = read_settings("judge", "all", JudgeSettings)
+    settings, _ = read_settings("judge", ALL, JudgeSettings)
     write_scorecard(paths.CLAIMS, judge(Tables(paths.TABLES), settings))
 
 

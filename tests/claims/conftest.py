@@ -7,8 +7,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from specflow.claims.evidence import GrokkingRoles
-from specflow.claims.judge import JudgeSettings, judge
-from specflow.claims.section import ClaimsParams
+from specflow.claims.judge import judge
+from specflow.claims.section import ClaimsParams, JudgeSettings
 from specflow.frames import Tables, write_table
 from specflow.studies.comparisons import DecaySeries, Groups, LabelPair
 

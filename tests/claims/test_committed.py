@@ -1,11 +1,11 @@
 """The scorecard in git, and the one in the README, against the tables in git."""
 
-from specflow.config.resolved import read_settings
-
 from specflow import paths
-from specflow.claims.judge import JudgeSettings, judge
+from specflow.claims.judge import judge
 from specflow.claims.scorecard import read_scorecard, scorecard_text
+from specflow.claims.section import JudgeSettings
 from specflow.claims.table import markdown
+from specflow.config.settings import ALL, read_settings
 from specflow.frames import Tables
 
 START, END = "<!-- scorecard -->\n", "<!-- end of scorecard -->"
@@ -13,7 +13,7 @@ START, END = "<!-- scorecard -->\n", "<!-- end of scorecard -->"
 
 def test_scorecard_can_be_recomputed_from_the_tables_alone(request, monkeypatch):
     monkeypatch.chdir(request.config.rootpath)
-    settings = read_settings("judge", "all", JudgeSettings)
+    settings, _ = read_settings("judge", ALL, JudgeSettings)
     assert paths.CLAIMS.read_text() == scorecard_text(judge(Tables(paths.TABLES), settings))
 
 

@@ -32,8 +32,9 @@ def numbers_are_low(tables, experiment):
 JUDGE = """
 import sys
 from pathlib import Path
-from specflow.claims.judge import JudgeSettings, judge
+from specflow.claims.judge import judge
 from specflow.claims.scorecard import scorecard_text
+from specflow.claims.section import JudgeSettings
 from specflow.frames import Tables
 
 settings = JudgeSettings.model_validate_json(sys.stdin.read())

@@ -4,23 +4,9 @@ from specflow.claims.claim import Claim, TwoThresholds
 from specflow.claims.evidence import Evidence, GrokkingRoles
 from specflow.claims.registry import CLAIMS
 from specflow.claims.scorecard import JudgedClaim, Scorecard
-from specflow.claims.section import ClaimsParams
+from specflow.claims.section import JudgeSettings
 from specflow.claims.verdict import find
 from specflow.frames import Tables
-from specflow.section import Section
-from specflow.studies.comparisons import Groups
-
-
-class JudgeSettings(Section):
-    """What the stage `judge` is given.
-
-    Attributes:
-        claims: Thresholds, confidence, and who is compared in the claims on grokking.
-        groups: Which experiments are to be compared beside these.
-    """
-
-    claims: ClaimsParams
-    groups: Groups
 
 
 def judge(tables: Tables, settings: JudgeSettings) -> Scorecard:

@@ -7,6 +7,7 @@ from pydantic import Field, create_model
 from specflow.claims.evidence import GrokkingRoles
 from specflow.claims.registry import CLAIMS
 from specflow.section import Fraction, Section
+from specflow.studies.comparisons import Groups
 
 _BOUNDARIES: dict[str, Any] = {
     name: (one.threshold, Field(description=f"{one.text}: {one.statistic} {one.holds} this"))
@@ -55,3 +56,15 @@ class ClaimsParams(Section):
             if role != "no_decay" and name is not None and name == roles.no_decay
         ]
         return unknown + with_itself
+
+
+class JudgeSettings(Section):
+    """What the stage `judge` is given.
+
+    Attributes:
+        claims: Thresholds, confidence, and who is compared in the claims on grokking.
+        groups: Which experiments are to be compared beside these.
+    """
+
+    claims: ClaimsParams
+    groups: Groups

@@ -1,9 +1,14 @@
 """Experiments that are to be compared, found by what they differ in: one number, or the labels."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from specflow.section import Name, NonNegative, Section
+
+if TYPE_CHECKING:  # what reads the groups alone is not to import, or depend on, all of these
+    from specflow.datasets.dataset import DatasetSection
+    from specflow.studies.experiments.section import ExperimentParams
+    from specflow.training.settings import TrainingParams
 
 _LEAST_SERIES = 3
 
@@ -62,14 +67,16 @@ class Groups(Section):
 
 
 def groups_of(
-    experiments: Mapping[str, Any], datasets: Mapping[str, Any], tasks: Mapping[str, Any]
+    experiments: "Mapping[str, ExperimentParams]",
+    datasets: "Mapping[str, DatasetSection]",
+    tasks: "Mapping[str, TrainingParams]",
 ) -> Groups:
     """Return every comparison that the experiments of a params.yaml allow.
 
     Args:
-        experiments: Validated sections of experiments, merged with their tasks.
-        datasets: Validated sections of datasets.
-        tasks: Validated sections of tasks.
+        experiments: Experiments by name, merged with their tasks.
+        datasets: Datasets by name.
+        tasks: Tasks by name.
 
     Returns:
         Series of weight decays and pairs of labels, in the order of the experiments.
@@ -81,9 +88,11 @@ def groups_of(
     )
 
 
-def _families(experiments: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+def _families(
+    experiments: "Mapping[str, ExperimentParams]",
+) -> "Iterable[Mapping[str, ExperimentParams]]":
     """Return the experiments that are equal but for weight decay, together."""
-    families: list[tuple[Section, dict[str, Any]]] = []
+    families: list[tuple[ExperimentParams, dict[str, ExperimentParams]]] = []
     for name, experiment in experiments.items():
         common = _but_decay(experiment)
         family = next((members for other, members in families if other == common), None)
@@ -94,18 +103,20 @@ def _families(experiments: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     return [members for _, members in families]
 
 
-def _but_decay(experiment: Any) -> Any:
+def _but_decay(experiment: "ExperimentParams") -> "ExperimentParams":
     optimizer = experiment.optimizer.model_copy(update={"weight_decay": 0.0})
     return _but_splits(experiment).model_copy(update={"optimizer": optimizer})
 
 
-def _but_splits(experiment: Any) -> Any:
+def _but_splits(experiment: "ExperimentParams") -> "ExperimentParams":
     """Leave out where optimizer state is kept, which changes nothing of a run."""
     checkpoints = experiment.checkpoints.model_copy(update={"split_steps": ()})
     return experiment.model_copy(update={"checkpoints": checkpoints})
 
 
-def _series(family: Mapping[str, Any], tasks: Mapping[str, Any]) -> DecaySeries | None:
+def _series(
+    family: "Mapping[str, ExperimentParams]", tasks: "Mapping[str, TrainingParams]"
+) -> DecaySeries | None:
     decays = {name: experiment.optimizer.weight_decay for name, experiment in family.items()}
     if len(set(decays.values())) < _LEAST_SERIES:
         return None
@@ -115,7 +126,9 @@ def _series(family: Mapping[str, Any], tasks: Mapping[str, Any]) -> DecaySeries 
     return DecaySeries(base=base, weight_decays=decays)
 
 
-def _label_pairs(experiments: Mapping[str, Any], datasets: Mapping[str, Any]) -> list[LabelPair]:
+def _label_pairs(
+    experiments: "Mapping[str, ExperimentParams]", datasets: "Mapping[str, DatasetSection]"
+) -> list[LabelPair]:
     items = experiments.items()
     return [
         LabelPair(true_labels=true, random_labels=random)
@@ -125,7 +138,9 @@ def _label_pairs(experiments: Mapping[str, Any], datasets: Mapping[str, Any]) ->
     ]
 
 
-def _differ_in_labels(true: Any, random: Any, datasets: Mapping[str, Any]) -> bool:
+def _differ_in_labels(
+    true: "ExperimentParams", random: "ExperimentParams", datasets: "Mapping[str, DatasetSection]"
+) -> bool:
     first, second = datasets[true.dataset], datasets[random.dataset]
     if getattr(first, "permuted_labels", True) or not getattr(second, "permuted_labels", False):
         return False
