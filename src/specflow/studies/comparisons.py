@@ -1,11 +1,14 @@
 """Experiments that are to be compared, found by what they differ in: one number, or the labels."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from specflow.params.datasets import DatasetParams
-from specflow.params.experiments import ExperimentParams
-from specflow.params.file import Params
 from specflow.section import Name, NonNegative, Section
+
+if TYPE_CHECKING:  # what reads the groups alone is not to import, or depend on, all of these
+    from specflow.datasets.dataset import DatasetSection
+    from specflow.studies.experiments.section import ExperimentParams
+    from specflow.training.settings import TrainingParams
 
 _LEAST_SERIES = 3
 
@@ -63,69 +66,80 @@ class Groups(Section):
         return {name for series in self.weight_decay.values() for name in series.variants}
 
 
-def groups_of(params: Params) -> Groups:
-    """Return every comparison that the experiments of a file allow.
+def groups_of(
+    experiments: "Mapping[str, ExperimentParams]",
+    datasets: "Mapping[str, DatasetSection]",
+    tasks: "Mapping[str, TrainingParams]",
+) -> Groups:
+    """Return every comparison that the experiments of a params.yaml allow.
 
     Args:
-        params: The validated file.
+        experiments: Experiments by name, merged with their tasks.
+        datasets: Datasets by name.
+        tasks: Tasks by name.
 
     Returns:
-        Series of weight decays and pairs of labels, in the order of the file.
+        Series of weight decays and pairs of labels, in the order of the experiments.
     """
-    series = (_series(params, family) for family in _families(params))
+    series = (_series(family, tasks) for family in _families(experiments))
     return Groups(
         weight_decay={one.base: one for one in series if one is not None},
-        labels={pair.true_labels: pair for pair in _label_pairs(params)},
+        labels={pair.true_labels: pair for pair in _label_pairs(experiments, datasets)},
     )
 
 
-def _families(params: Params) -> list[list[str]]:
+def _families(
+    experiments: "Mapping[str, ExperimentParams]",
+) -> "Iterable[Mapping[str, ExperimentParams]]":
     """Return the experiments that are equal but for weight decay, together."""
-    families: list[list[str]] = []
-    for name, experiment in params.experiments.items():
-        same = (
-            f for f in families if _but_decay(params.experiments[f[0]]) == _but_decay(experiment)
-        )
-        family = next(same, None)
+    families: list[tuple[ExperimentParams, dict[str, ExperimentParams]]] = []
+    for name, experiment in experiments.items():
+        common = _but_decay(experiment)
+        family = next((members for other, members in families if other == common), None)
         if family is None:
-            families.append([name])
+            families.append((common, {name: experiment}))
         else:
-            family.append(name)
-    return families
+            family[name] = experiment
+    return [members for _, members in families]
 
 
-def _but_decay(experiment: ExperimentParams) -> ExperimentParams:
+def _but_decay(experiment: "ExperimentParams") -> "ExperimentParams":
     optimizer = experiment.optimizer.model_copy(update={"weight_decay": 0.0})
     return _but_splits(experiment).model_copy(update={"optimizer": optimizer})
 
 
-def _but_splits(experiment: ExperimentParams) -> ExperimentParams:
+def _but_splits(experiment: "ExperimentParams") -> "ExperimentParams":
     """Leave out where optimizer state is kept, which changes nothing of a run."""
     checkpoints = experiment.checkpoints.model_copy(update={"split_steps": ()})
     return experiment.model_copy(update={"checkpoints": checkpoints})
 
 
-def _series(params: Params, family: list[str]) -> DecaySeries | None:
-    decays = {name: params.experiments[name].optimizer.weight_decay for name in family}
+def _series(
+    family: "Mapping[str, ExperimentParams]", tasks: "Mapping[str, TrainingParams]"
+) -> DecaySeries | None:
+    decays = {name: experiment.optimizer.weight_decay for name, experiment in family.items()}
     if len(set(decays.values())) < _LEAST_SERIES:
         return None
-    own = params.tasks[params.experiments[family[0]].task].optimizer.weight_decay
-    base = next((name for name in family if decays[name] == own), family[0])
+    first, experiment = next(iter(family.items()))
+    own = tasks[experiment.task].optimizer.weight_decay
+    base = next((name for name, decay in decays.items() if decay == own), first)
     return DecaySeries(base=base, weight_decays=decays)
 
 
-def _label_pairs(params: Params) -> list[LabelPair]:
-    items = params.experiments.items()
+def _label_pairs(
+    experiments: "Mapping[str, ExperimentParams]", datasets: "Mapping[str, DatasetSection]"
+) -> list[LabelPair]:
+    items = experiments.items()
     return [
         LabelPair(true_labels=true, random_labels=random)
         for true, first in items
         for random, second in items
-        if _differ_in_labels(first, second, params.datasets)
+        if _differ_in_labels(first, second, datasets)
     ]
 
 
 def _differ_in_labels(
-    true: ExperimentParams, random: ExperimentParams, datasets: Mapping[str, DatasetParams]
+    true: "ExperimentParams", random: "ExperimentParams", datasets: "Mapping[str, DatasetSection]"
 ) -> bool:
     first, second = datasets[true.dataset], datasets[random.dataset]
     if getattr(first, "permuted_labels", True) or not getattr(second, "permuted_labels", False):
