@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from specflow.params.checkpoints import CheckpointParams
-from specflow.params.datasets import DatasetParams
+from specflow.params.datasets import DatasetParams, DataShape
 from specflow.params.models import ModelParams
 from specflow.params.optimization import OptimizerParams, ScheduleParams
 from specflow.params.problems import ProblemParams
@@ -129,3 +129,13 @@ class RunParams(TrainingParams):
     def epoch_steps(self) -> int:
         """Number of optimizer steps of an epoch."""
         return self.steps_per_epoch(self.dataset.num_train)
+
+    @property
+    def num_train(self) -> int:
+        """Number of training samples."""
+        return self.dataset.num_train
+
+    @property
+    def shape(self) -> DataShape:
+        """Shape of a sample."""
+        return self.dataset.shape
