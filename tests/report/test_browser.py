@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.report.made_up import CLAIM_IDS
+from tests.report.made_up import CLAIMS
 
 from specflow import paths
 from specflow.report.page import write_report
@@ -19,21 +19,10 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(BINARY is None, reason="needs Chromium; there is no such program"),
 ]
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--enable-logging=stderr",
-    "--v=0",
-    "--window-size=1400,900",
-    "--allow-file-access-from-files",  # so that a page may ask another one in a frame
-    "--dump-dom",
-)
+# A page may ask another one in a frame only if it has access to files.
+FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
+--disable-background-networking --disable-component-update --disable-sync --enable-logging=stderr
+--v=0 --window-size=1400,900 --allow-file-access-from-files --dump-dom""".split()
 # Asks the page in the frame what only a browser knows, and leaves the answers in the title. All of
 # it happens in the load event, which waits for the frame and ends before the browser dumps.
 PROBE = """<!DOCTYPE html><title>probe</title><iframe src="{page}" width="{width}"></iframe><script>
@@ -79,7 +68,7 @@ def test_page_has_every_claim_and_no_console_error(results, tmp_path):
     write_report()
     document, console = opened(tmp_path / "profile", paths.REPORT)
     assert console == []
-    assert set(re.findall(r'data-claim="(\w+)"', document)) == set(CLAIM_IDS)
+    assert set(re.findall(r'data-claim="(\w+)"', document)) == set(CLAIMS)
 
 
 @pytest.mark.parametrize("width", [1280, 390])
