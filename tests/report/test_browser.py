@@ -19,10 +19,12 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(BINARY is None, reason="needs Chromium; there is no such program"),
 ]
-# A page may ask another one in a frame only if it has access to files.
-FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
---disable-background-networking --disable-component-update --disable-sync --enable-logging=stderr
---v=0 --window-size=1400,900 --allow-file-access-from-files --dump-dom""".split()
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--enable-logging=stderr", "--v=0", "--window-size=1400,900", "--dump-dom"),
+    "--allow-file-access-from-files",  # so that a page may ask another one in a frame
+)
 # Asks the page in the frame what only a browser knows, and leaves the answers in the title. All of
 # it happens in the load event, which waits for the frame and ends before the browser dumps.
 PROBE = """<!DOCTYPE html><title>probe</title><iframe src="{page}" width="{width}"></iframe><script>

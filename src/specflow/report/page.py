@@ -33,7 +33,8 @@ def write_report() -> None:
         images=images_of(entries, paths.FIGURES, paths.REPORT),
         claims=read_scorecard(paths.CLAIMS),
     )
-    write_text(paths.REPORT, _html(view, confidence=config.judge.all.confidence))
+    interval = f"{100 * config.judge.all.confidence:g}% interval"
+    write_text(paths.REPORT, _html(view, interval=interval))
 
 
 def write_checkpoints_page(
@@ -66,12 +67,12 @@ def write_checkpoints_page(
     write_text(page, _html(view, alone=subject))
 
 
-def _html(view: View, *, confidence: float = 0.0, alone: Subject | None = None) -> str:
+def _html(view: View, *, interval: str = "", alone: Subject | None = None) -> str:
     """Return a page, the same text for the same results.
 
     Args:
         view: What it shows.
-        confidence: Of all intervals, in (0, 1); of no use without claims.
+        interval: What the intervals of claims are called.
         alone: The one subject, if it is all that there is.
     """
     environment = jinja2.Environment(
@@ -84,5 +85,4 @@ def _html(view: View, *, confidence: float = 0.0, alone: Subject | None = None) 
     )
     environment.filters |= {"value": value_of, "interval": interval_of, "number": number}
     page = environment.get_template("page.html.j2")
-    interval = f"{100 * confidence:g}% interval"
     return page.render(view=view, interval=interval, alone=alone, others=OTHERS, absent=ABSENT)

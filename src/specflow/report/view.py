@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 
-from specflow.claims.scorecard import Finding, Scorecard
+from specflow.claims.scorecard import Finding, Scorecard, Verdict
 from specflow.figures.index import FigureEntry
 from specflow.report.sources import image_size
 from specflow.report.subjects import Subject
 
 OTHERS = "other-figures"
-VERDICTS = ("holds", "does not hold", "undecided")
 ABSENT = "not measured"
 
 
@@ -129,7 +129,7 @@ class View:
         findings = [one for claim in self.claims.values() for one in claim.subjects.values()]
         counted = Counter[str](finding.verdict for finding in findings)
         absent = sum(not claim.subjects for claim in self.claims.values())
-        return {verdict: counted[verdict] for verdict in VERDICTS} | {ABSENT: absent}
+        return {verdict: counted[verdict] for verdict in get_args(Verdict)} | {ABSENT: absent}
 
 
 def images_of(
