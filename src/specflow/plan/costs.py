@@ -8,11 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from specflow.params.datasets import ImageShape, SpeechShape, TokenShape
-from specflow.params.optimization import OptimizerParams
-from specflow.params.tasks import RunParams
-from specflow.tasks import Task, build_task
-from specflow.training.optimizers import build_optimizer, export_state
+from specflow.datasets.shapes import ImageShape, SpeechShape, TokenShape
+from specflow.problems.task import Task
+from specflow.training.optimizers import Optimizer, export_state
+from specflow.training.settings import RunSettings
 
 _CPU, _META = torch.device("cpu"), torch.device("meta")
 _WEIGHT_BYTES = 4  # a trajectory holds weights as float32
@@ -37,7 +36,7 @@ class Costs:
 
 
 def costs_of(
-    runs: Mapping[str, RunParams], mean_frames: Mapping[str, float | None]
+    runs: Mapping[str, RunSettings], mean_frames: Mapping[str, float | None]
 ) -> dict[str, Costs]:
     """Return the costs of each run's model, equal models on equal samples counted once.
 
@@ -61,7 +60,7 @@ def costs_of(
     return costs
 
 
-def state_bytes(optimizer: OptimizerParams, sizes: Sequence[int]) -> int:
+def state_bytes(optimizer: Optimizer, sizes: Sequence[int]) -> int:
     """Return the bytes of an optimizer's state once it has taken a step.
 
     Args:
@@ -70,7 +69,7 @@ def state_bytes(optimizer: OptimizerParams, sizes: Sequence[int]) -> int:
     """
     probe = nn.Linear(2, 1, bias=False)
     probe.weight.grad = torch.ones_like(probe.weight)
-    trained = build_optimizer(optimizer, probe)
+    trained = optimizer.build(probe)
     trained.step()
     arrays = export_state(trained, probe).get("weight", {}).values()
     per_element = sum(array.itemsize for array in arrays if array.shape == probe.weight.shape)
@@ -78,7 +77,7 @@ def state_bytes(optimizer: OptimizerParams, sizes: Sequence[int]) -> int:
     return sum(size * per_element + per_parameter for size in sizes)
 
 
-def _costs(run: RunParams, count: int, mean_frames: float | None) -> Costs:
+def _costs(run: RunSettings, count: int, mean_frames: float | None) -> Costs:
     with _META:
         model = _task(run, 1, _META).build_model()
     state, sizes = model.state_dict(), tuple(p.numel() for p in model.parameters())
@@ -91,7 +90,7 @@ def _costs(run: RunParams, count: int, mean_frames: float | None) -> Costs:
     )
 
 
-def _flops_per_sample(run: RunParams, count: int, mean_frames: float | None) -> float:
+def _flops_per_sample(run: RunSettings, count: int, mean_frames: float | None) -> float:
     """Count a training step's samples on the device `meta`, which computes nothing.
 
     Utterances cannot be packed there, nor are all of the same length: one is counted on the CPU at
@@ -104,11 +103,11 @@ def _flops_per_sample(run: RunParams, count: int, mean_frames: float | None) -> 
     return two + (three - two) * (mean_frames - 2)
 
 
-def _task(run: RunParams, count: int, device: torch.device, num_frames: int = 3) -> Task:
+def _task(run: RunSettings, count: int, device: torch.device, num_frames: int = 3) -> Task:
     samples = random_samples(run, count, device, num_frames)
     # In float32 an LSTM on the CPU is one call of oneDNN, whose products are not counted.
     data = {name: x.double() if x.is_floating_point() else x for name, x in samples.items()}
-    return build_task(run, {"train": data, "validation": data}, "")
+    return run.problem.task(run, {"train": data, "validation": data}, "")
 
 
 def _count_flops(task: Task, count: int, device: torch.device) -> int:
@@ -120,7 +119,7 @@ def _count_flops(task: Task, count: int, device: torch.device) -> int:
 
 
 def random_samples(
-    run: RunParams, count: int, device: torch.device, num_frames: int = 3
+    run: RunSettings, count: int, device: torch.device, num_frames: int = 3
 ) -> dict[str, Tensor]:
     """Return what a training step reads of `count` samples, drawn from torch's global generator.
 

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from specflow.lines import branches_of
-from specflow.params.file import Params
-from specflow.params.resolve import BranchParams, branch_params, run_params
-from specflow.params.tasks import RunParams
-from specflow.params.tickets import TicketParams
+from specflow.config.params import CommonParams
 from specflow.plan.costs import Costs, costs_of, state_bytes
+from specflow.studies.connections.branches import branches_of
+from specflow.studies.connections.settings import Branches
+from specflow.studies.tickets.settings import Ticket
+from specflow.training.settings import RunSettings
 
 _HEADER = (
     "",
@@ -66,7 +66,7 @@ class Row:
     mean_frames: float | None
 
 
-def plan_table(params: Params) -> str:
+def plan_table(params: CommonParams) -> str:
     """Return the table of all experiments, connections and tickets.
 
     Args:
@@ -75,18 +75,17 @@ def plan_table(params: Params) -> str:
     Returns:
         Lines of text, the sums in the last row, notes below.
     """
-    runs = {name: run_params(params, name) for name in params.experiments}
+    runs = {name: one.run(name, params.known) for name, one in params.experiments.items()}
     datasets = {name: params.datasets[run.dataset_name] for name, run in runs.items()}
-    costs = costs_of(runs, {name: getattr(d, "mean_frames", None) for name, d in datasets.items()})
+    costs = costs_of(runs, {name: one.mean_frames for name, one in datasets.items()})
     of = {name: (run, costs[name]) for name, run in runs.items()}
-    branches = [branch_params(params, name) for name in params.connections]
+    connections, tickets = params.entries("connections"), params.entries("tickets")
     groups = {
         "experiments": [experiment_row(name, *of[name]) for name in runs],
-        "connections": [connection_row(one, *of[one.experiment]) for one in branches],
-        "tickets": [
-            ticket_row(name, ticket, *of[ticket.experiment])
-            for name, ticket in params.tickets.items()
+        "connections": [
+            connection_row(name, one, *of[one.experiment]) for name, one in connections.items()
         ],
+        "tickets": [ticket_row(name, one, *of[one.experiment]) for name, one in tickets.items()],
     }
     rows = [row for group in groups.values() for row in group]
     lines: list[tuple[str, ...]] = [_HEADER]
@@ -95,28 +94,28 @@ def plan_table(params: Params) -> str:
     return "\n".join([*_aligned([*lines, _sums(rows)]), "", _NOTES, *_frame_notes(rows)])
 
 
-def experiment_row(name: str, run: RunParams, costs: Costs) -> Row:
+def experiment_row(name: str, run: RunSettings, costs: Costs) -> Row:
     """Return the row of an experiment: one run a seed."""
     kept = run.kept_steps
     span = _Span(0, kept, run.checkpoints.split_steps, kept)
     return _row(name, run, costs, [span] * len(run.seeds))
 
 
-def connection_row(branches: BranchParams, run: RunParams, costs: Costs) -> Row:
+def connection_row(name: str, branches: Branches, run: RunSettings, costs: Costs) -> Row:
     """Return the row of a connection: one run a branch; the trunks are the experiment's."""
     kept = run.kept_steps
     starts = [branch.split_step for branch in branches_of(branches)]
     spans = [_Span(start, kept[-1:], (), tuple(s for s in kept if s > start)) for start in starts]
-    return _row(branches.connection, run, costs, spans)
+    return _row(name, run, costs, spans)
 
 
-def ticket_row(name: str, ticket: TicketParams, run: RunParams, costs: Costs) -> Row:
+def ticket_row(name: str, ticket: Ticket, run: RunSettings, costs: Costs) -> Row:
     """Return the row of a lottery ticket: one run a seed, from the rewind step on."""
     kept = tuple(step for step in run.kept_steps if step >= ticket.rewind_step)
     return _row(name, run, costs, [_Span(ticket.rewind_step, kept, (), kept)] * len(run.seeds))
 
 
-def _row(name: str, run: RunParams, costs: Costs, spans: list[_Span]) -> Row:
+def _row(name: str, run: RunSettings, costs: Costs, spans: list[_Span]) -> Row:
     num_steps = [run.kept_steps[-1] - span.first_step for span in spans]
     samples = sum(_num_samples(run, span.first_step) for span in spans)
     state = state_bytes(run.optimizer, costs.sizes)
@@ -138,7 +137,7 @@ def _row(name: str, run: RunParams, costs: Costs, spans: list[_Span]) -> Row:
     )
 
 
-def _num_samples(run: RunParams, start: int) -> int:
+def _num_samples(run: RunSettings, start: int) -> int:
     """Return how many samples are trained on from a step to the end, each as often as it comes."""
     epoch, position = divmod(start, run.epoch_steps)
     in_epochs = (run.num_epochs - epoch) * run.num_train

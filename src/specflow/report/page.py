@@ -24,7 +24,7 @@ def write_report() -> None:
     Raises:
         SpecflowError: If a result is missing or broken, or the page cannot be written.
     """
-    config = read(paths.CONFIG.with_suffix(".json"), TypeAdapter(Config), "resolve")
+    config = read(paths.CONFIG, TypeAdapter(Config), "resolve")
     summary = read(paths.SUMMARY, TypeAdapter(Summary), "collect")
     entries = read(paths.FIGURES_INDEX, TypeAdapter(list[FigureEntry]), "figures")
     view = View(
@@ -33,7 +33,7 @@ def write_report() -> None:
         images=images_of(entries, paths.FIGURES, paths.REPORT),
         claims=read_scorecard(paths.CLAIMS),
     )
-    interval = f"{100 * config.judge.all.confidence:g}% interval"
+    interval = f"{100 * config.judge.all.claims.confidence:g}% interval"
     write_text(paths.REPORT, _html(view, interval=interval))
 
 

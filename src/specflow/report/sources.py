@@ -28,10 +28,14 @@ class Metrics(RootModel[dict[str, "Spread | Metrics"]]):
 Summary = Mapping[str, Mapping[str, Metrics]]  # by group (experiments, ...) and name
 
 
-class _Judging(BaseModel):
+class _Claims(BaseModel):
     """How claims were judged; thresholds are in the scorecard."""
 
     confidence: Fraction
+
+
+class _Judging(BaseModel):
+    claims: _Claims
 
 
 class _Judge(BaseModel):
