@@ -67,6 +67,11 @@ class Origin:
     device: str
     fingerprint: str
 
+    @classmethod
+    def of(cls, file: h5py.File) -> "Origin":
+        """Return what an open trajectory says of where it comes from."""
+        return cls(**{name: kind(file.attrs[name]) for name, kind in cls.__annotations__.items()})
+
 
 def write_trajectory(
     path: Path,
@@ -117,16 +122,7 @@ class Trajectory:
         self._path, self._file = path, file
         self.steps: list[int] = file["step"][:].tolist()
         self.epochs: list[float] = file["epoch"][:].tolist()
-        self.origin = Origin(
-            config=file.attrs["config"],
-            seed=int(file.attrs["seed"]),
-            order_seed=int(file.attrs["order_seed"]),
-            first_step=int(file.attrs["first_step"]),
-            scale=float(file.attrs["scale"]),
-            torch=file.attrs["torch"],
-            device=file.attrs["device"],
-            fingerprint=file.attrs["fingerprint"],
-        )
+        self.origin = Origin.of(file)
 
     def weights(self, index: int) -> dict[str, np.ndarray]:
         """Return all weights at the kept step number `index` (negative counts from the end)."""
