@@ -1,10 +1,12 @@
 import torch
 
-from specflow.models import Network
-from specflow.tasks import load_task
-from specflow.tasks.batch_norm import reestimate_on_training_data
+from specflow import paths
+from specflow.models.network import Network
+from specflow.problems.batch_norm import reestimate_on_training_data
+from specflow.problems.task import load_task
 
 CPU = torch.device("cpu")
+DIGITS = paths.dataset("digits")
 
 
 def sizes_observed(task, monkeypatch, num_samples):
@@ -23,16 +25,16 @@ def sizes_observed(task, monkeypatch, num_samples):
 def test_samples_come_in_parts_of_nearly_equal_size(digits_run, monkeypatch):
     evaluation = digits_run.evaluation.model_copy(update={"batch_size": 60})
     run = digits_run.model_copy(update={"evaluation": evaluation})
-    assert sizes_observed(load_task(run, CPU), monkeypatch, 130) == [43, 43, 44]
+    assert sizes_observed(load_task(run, DIGITS, CPU), monkeypatch, 130) == [43, 43, 44]
 
 
 def test_no_more_samples_than_there_are(digits_run, monkeypatch):
-    task = load_task(digits_run, CPU)
+    task = load_task(digits_run, DIGITS, CPU)
     assert sum(sizes_observed(task, monkeypatch, 10**6)) == task.num_samples("train")
 
 
 def test_statistics_are_those_of_the_first_samples(digits_run):
-    task = load_task(digits_run, CPU)
+    task = load_task(digits_run, DIGITS, CPU)
     model = task.build_model()
     norm = next(module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d))
     inputs = []
@@ -47,6 +49,6 @@ def test_statistics_are_those_of_the_first_samples(digits_run):
 
 
 def test_network_without_batch_norm_observes_nothing(addition_run, monkeypatch):
-    task = load_task(addition_run, CPU)
+    task = load_task(addition_run, paths.dataset("addition"), CPU)
     monkeypatch.setattr(task, "observe", lambda *_: 1 / 0)
     reestimate_on_training_data(task, task.build_model(), 10)

@@ -4,44 +4,14 @@ import math
 import pytest
 import torch
 
-from specflow import tasks
-from specflow.params.tasks import RunParams
-from specflow.tasks.speech import Speech, best_path, edits
+from specflow.datasets.shapes import CHARACTERS, SpeechShape
+from specflow.problems.ctc import Ctc, best_path, edits
+from specflow.problems.settings import ProblemSettings
 
-CONFIG = {
-    "experiment": "speech",
-    "dataset_name": "speech",
+SETTINGS = {
     "problem": {"kind": "ctc"},
-    "dataset": {
-        "kind": "spoken_digits",
-        "num_train": 5,
-        "num_validation": 3,
-        "num_digits": [1, 2],
-        "train_voices": 2,
-        "validation_voices": 1,
-        "noise": [10.0, 30.0],
-        "logarithm": True,
-        "seed": 0,
-    },
-    "seeds": [0],
     "model": {"kind": "lstm", "num_layers": 1, "hidden": 4, "bidirectional": True},
-    "optimizer": {
-        "kind": "adamw",
-        "learning_rate": 0.01,
-        "betas": [0.9, 0.99],
-        "weight_decay": 0.1,
-    },
-    "schedule": {"kind": "constant", "warmup_steps": 0},
-    "batch_size": 2,
-    "accumulation_steps": 1,
-    "num_epochs": 1,
-    "gradient_clip": None,
-    "precision": "float32",
-    "checkpoints": {
-        "first_epoch_points": 0,
-        "spacing": {"kind": "every", "epochs": 1},
-        "split_steps": [],
-    },
+    "shape": SpeechShape(num_features=40, characters=CHARACTERS),
     "evaluation": {"batch_size": 2, "max_train_samples": None},
 }
 
@@ -51,7 +21,7 @@ def part(texts: list[str], seed: int, frames: int = 4) -> dict[str, torch.Tensor
     generator = torch.Generator().manual_seed(seed)
     targets = torch.zeros(len(texts), 3, dtype=torch.int64)
     for row, text in zip(targets, texts, strict=True):
-        row[: len(text)] = torch.tensor([" 'abcdefghijklmnopqrstuvwxyz".index(c) + 1 for c in text])
+        row[: len(text)] = torch.tensor([CHARACTERS.index(c) + 1 for c in text])
     lengths = torch.tensor([frames - index % 2 for index in range(len(texts))])
     return {
         "inputs": torch.randn(len(texts), frames + 2, 40, generator=generator),
@@ -62,14 +32,14 @@ def part(texts: list[str], seed: int, frames: int = 4) -> dict[str, torch.Tensor
 
 
 @pytest.fixture
-def task() -> Speech:
+def task() -> Ctc:
     data = {
         "train": part(["ab", "a b", "b", "aa", "bab"], 0),
         "validation": part(["a", "b a", "ab"], 1),
     }
-    run = RunParams.model_validate(CONFIG)
-    found = tasks.build_task(run, data, "")
-    assert isinstance(found, Speech)
+    settings = ProblemSettings.model_validate(SETTINGS)
+    found = settings.problem.task(settings, data, "")
+    assert isinstance(found, Ctc)
     return found
 
 
@@ -88,7 +58,7 @@ def naive_loss(logits: torch.Tensor, target: list[int]) -> float:
     return -math.log(total)
 
 
-def naive_losses(task: Speech, model: torch.nn.Module, split: str) -> list[float]:
+def naive_losses(task: Ctc, model: torch.nn.Module, split: str) -> list[float]:
     data = task.data[split]
     losses = []
     for index in range(len(data["inputs"])):
@@ -100,7 +70,7 @@ def naive_losses(task: Speech, model: torch.nn.Module, split: str) -> list[float
     return losses
 
 
-def test_loss_is_that_of_all_paths_per_character_and_utterance(task: Speech) -> None:
+def test_loss_is_that_of_all_paths_per_character_and_utterance(task: Ctc) -> None:
     torch.manual_seed(0)
     model = task.build_model()
     expected = sum(losses := naive_losses(task, model, "train")) / len(losses)
@@ -112,12 +82,12 @@ def test_loss_is_that_of_all_paths_per_character_and_utterance(task: Speech) -> 
     assert float(some.detach()) == pytest.approx((losses[3] + losses[1]) / 2, rel=1e-5)
 
 
-def test_an_utterance_too_short_for_its_transcript_has_an_infinite_loss(task: Speech) -> None:
+def test_an_utterance_too_short_for_its_transcript_has_an_infinite_loss(task: Ctc) -> None:
     task.data["train"]["input_lengths"][3] = 2  # "aa" needs three frames
     assert task.training_loss(task.build_model(), slice(0, 5)).isinf()
 
 
-def test_metrics_do_not_depend_on_batches(task: Speech) -> None:
+def test_metrics_do_not_depend_on_batches(task: Ctc) -> None:
     torch.manual_seed(0)
     model = task.build_model()
     found = task.evaluate(model, "validation")
@@ -144,7 +114,7 @@ class Perfect(torch.nn.Module):
         return logits
 
 
-def test_error_is_total_edits_over_total_characters(task: Speech) -> None:
+def test_error_is_total_edits_over_total_characters(task: Ctc) -> None:
     # True: "a", "b a" and "ab"; found: "a", "b" and "aab", whose lengths are 1, 1 and 3.
     totals = task.totals(
         Perfect([[3, 3, 0, 0], [4, 4, 0, 0], [3, 0, 3, 4]]), "validation", slice(0, 3)
@@ -180,7 +150,7 @@ def test_edits_match_naive_of_characters_and_of_words() -> None:
     assert (float(total), count) == (1.0, 4)
 
 
-def test_observe_passes_utterances_through(task: Speech) -> None:
+def test_observe_passes_utterances_through(task: Ctc) -> None:
     seen = []
     model = task.build_model()
     model.lstm.register_forward_hook(lambda module, inputs, outputs: seen.append(inputs))
@@ -190,13 +160,13 @@ def test_observe_passes_utterances_through(task: Speech) -> None:
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
-def test_training_on_cuda_agrees_with_the_cpu(task: Speech, precision: str) -> None:
+def test_training_on_cuda_agrees_with_the_cpu(task: Ctc, precision: str) -> None:
     torch.manual_seed(0)
     model = task.build_model()
     expected = float(task.training_loss(model, slice(0, 5)).detach())
     metrics = task.evaluate(model, "validation")
     data = {split: {k: v.cuda() for k, v in part.items()} for split, part in task.data.items()}
-    on_cuda, model = Speech(task.run, data, ""), model.cuda()
+    on_cuda, model = Ctc(task.settings, data, ""), model.cuda()
     half = {} if precision == "float32" else {"dtype": getattr(torch, precision)}
     with torch.autocast("cuda", enabled=bool(half), **half):
         loss = on_cuda.training_loss(model, slice(0, 5))

@@ -4,27 +4,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specflow.datasets import load, windows
-from specflow.datasets.storage import write_dataset
+from specflow.datasets import text
+from specflow.datasets.modular_addition import ModularAdditionParams
+from specflow.datasets.storage import load, write_dataset
+from specflow.datasets.text import WindowWriter, packed
 from specflow.datasets.tokenizers import BytePairTokenizer, ByteTokenizer
-from specflow.datasets.windows import WindowWriter, packed
 from specflow.errors import SpecflowError
-from specflow.params.datasets import ByteParams, ReferenceTextParams
 
 TEXTS = ["one two three. ", "é" * 7, "", "x", "the last of all documents, which is longer"] * 3
 BITS = np.random.Generator(np.random.PCG64(0)).uniform(1, 9, 256)
 
 
-def config(length: int = 5) -> ReferenceTextParams:
-    return ReferenceTextParams(
-        kind="reference_text",
-        tokenizer=ByteParams(kind="bytes"),
-        length=length,
-        num_train_sequences=1,
-        num_validation_sequences=1,
-        validation_fraction=0.5,
-        seed=0,
-    )
+# Kept beside the arrays; any section will do.
+CONFIG = ModularAdditionParams(kind="modular_addition", modulus=2, train_fraction=0.5, seed=0)
 
 
 def naive_windows(texts: list[str], length: int) -> list[list[int]]:
@@ -36,7 +28,7 @@ def naive_windows(texts: list[str], length: int) -> list[list[int]]:
 @pytest.mark.parametrize("length", [1, 2, 5, 64])
 @pytest.mark.parametrize("piece", [1, 30, 10**6])
 def test_packing_matches_naive(length: int, piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "_PIECE_CHARACTERS", piece)
+    monkeypatch.setattr(text, "_PIECE_CHARACTERS", piece)
     found = np.concatenate(list(packed(TEXTS, ByteTokenizer(), length)))
     assert found.tolist() == naive_windows(TEXTS, length)
 
@@ -57,7 +49,7 @@ def test_text_shorter_than_a_window_gives_none() -> None:
 
 def test_bytes_and_unigram_bits_of_windows_match_naive(tmp_path: Path) -> None:
     tokenizer = BytePairTokenizer(262, TEXTS)
-    with write_dataset(tmp_path / "x.h5", config()) as writer:
+    with write_dataset(tmp_path / "x.h5", CONFIG) as writer:
         kept = WindowWriter(writer, tokenizer, BITS)
         baseline = kept.write("train", packed(TEXTS, tokenizer, 4), 9)
         kept.write("validation", packed(TEXTS[:5], tokenizer, 4), 2)
@@ -80,7 +72,7 @@ def test_windows_are_read_as_far_as_needed(tmp_path: Path) -> None:
             read.append(index)
             yield np.full((3, 6), index, np.int32)
 
-    with write_dataset(tmp_path / "x.h5", config()) as writer:
+    with write_dataset(tmp_path / "x.h5", CONFIG) as writer:
         kept = WindowWriter(writer, ByteTokenizer(), BITS)
         for split in ("train", "validation"):
             kept.write(split, pieces(), 4)
@@ -92,7 +84,7 @@ def test_too_few_windows_are_counted(tmp_path: Path) -> None:
     tokenizer = ByteTokenizer()
     count = len(naive_windows(TEXTS, 5))
     message = rf"num_train_sequences: got {count + 1}; expected at most the {count} "
-    with write_dataset(tmp_path / "x.h5", config()) as writer:
+    with write_dataset(tmp_path / "x.h5", CONFIG) as writer:
         kept = WindowWriter(writer, tokenizer, BITS)
         with pytest.raises(SpecflowError, match=message):
             kept.write("train", packed(TEXTS, tokenizer, 5), count + 1)
