@@ -2,22 +2,22 @@ import pytest
 from pydantic import ValidationError
 
 from specflow.params.errors import problems_of
-from specflow.params.resolve import read_config, write_config
-from specflow.params.suites import SuiteParams
+from specflow.studies.checkpoints.section import CheckpointsParams, ReadingParams
 
 SPECTRA = {"diagonal_length": 100, "score_length": 10, "mass": 0.9}
-LEAST = {"files": ["*.pt"], "spectra": SPECTRA}
+LEAST = {"path": "models", "files": ["*.pt"], "spectra": SPECTRA}
 SPLIT = {"match": "*qkv", "split": ["q", "k", "v"]}
 
 
-def test_most_of_a_suite_has_a_usual_value():
-    params = SuiteParams.model_validate(LEAST)
+def test_most_of_a_section_has_a_usual_value():
+    params = CheckpointsParams.model_validate(LEAST)
     assert (params.layout, params.include, params.exclude) == ("auto", ("*",), ())
     assert (params.key, params.num_heads, params.step_from) == (None, None, None)
+    assert ReadingParams.model_validate({"files": ["*.pt"]}).layout == "auto"
 
 
 def test_path_alone_is_a_file_whose_step_is_told_by_its_name():
-    params = SuiteParams.model_validate(LEAST | {"files": ["a", {"path": "b", "step": 3}]})
+    params = CheckpointsParams.model_validate(LEAST | {"files": ["a", {"path": "b", "step": 3}]})
     assert [(file.path, file.step) for file in params.files] == [("a", None), ("b", 3)]
 
 
@@ -28,19 +28,20 @@ def test_errors_within_lists_name_the_entry_and_the_keys_that_are_expected():
         "pairs": [{"from": "a", "too": "b"}],
     }
     with pytest.raises(ValidationError) as error:
-        SuiteParams.model_validate(data)
+        CheckpointsParams.model_validate(data)
     keys = "from, to, from_side, to_side"
-    assert problems_of(error.value, SuiteParams, data, "suites.a") == [
-        "suites.a.files.1.path: got 3; expected a valid string",
-        "suites.a.fused.1.axes: unknown key (value 1); expected one of match, split, axis, shares, "
-        "interleaved_by (did you mean axis?)",
-        "suites.a.pairs.0.to: missing; expected a value",
-        f"suites.a.pairs.0.too: unknown key (value 'b'); expected one of {keys} (did you mean to?)",
+    assert problems_of(error.value, CheckpointsParams, data, "checkpoints.a") == [
+        "checkpoints.a.files.1.path: got 3; expected a valid string",
+        "checkpoints.a.fused.1.axes: unknown key (value 1); expected one of match, split, axis, "
+        "shares, interleaved_by (did you mean axis?)",
+        "checkpoints.a.pairs.0.to: missing; expected a value",
+        "checkpoints.a.pairs.0.too: unknown key (value 'b'); "
+        f"expected one of {keys} (did you mean to?)",
     ]
 
 
-def test_section_survives_json(tmp_path):
-    section = SuiteParams.model_validate(
+def test_section_survives_json():
+    section = CheckpointsParams.model_validate(
         LEAST
         | {
             "files": [{"path": "a.pt", "step": 3}, "b*.pt"],
@@ -49,8 +50,7 @@ def test_section_survives_json(tmp_path):
             "pairs": [{"from": "*.v", "to": "*.o", "from_side": "right"}],
         }
     )
-    write_config(tmp_path / "suite.json", section)
-    assert read_config(tmp_path / "suite.json", SuiteParams) == section
+    assert CheckpointsParams.model_validate_json(section.model_dump_json()) == section
 
 
 @pytest.mark.parametrize(
@@ -75,4 +75,4 @@ def test_section_survives_json(tmp_path):
 )
 def test_faulty_value_is_refused(change, match):
     with pytest.raises(ValidationError, match=match):
-        SuiteParams.model_validate(LEAST | change)
+        CheckpointsParams.model_validate(LEAST | change)
