@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from specflow import paths
-from specflow.datasets import load, mnist, prepare
+from specflow.datasets import mnist
 from specflow.datasets.download import RawFile
+from specflow.datasets.mnist import MnistParams
+from specflow.datasets.storage import load
 from specflow.errors import SpecflowError
-from specflow.params.datasets import MnistParams
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 28, 28), dtype=np.uint8)
 LABELS = np.array([5, 0, 4, 1, 9, 2, 1], dtype=np.uint8)
@@ -124,7 +125,7 @@ PARAMS = MnistParams(kind="mnist", image_size=32, validation_fraction=0.001, see
 @pytest.mark.parametrize("packed", [True, False])
 def test_files_put_there_by_hand_are_prepared(small_set, packed: bool) -> None:
     images, labels = small_set(packed)
-    prepare(PARAMS, Path("mnist.h5"))
+    PARAMS.prepare(Path("mnist.h5"))
     dataset = load(Path("mnist.h5"))
     assert PARAMS.num_validation == 60
     assert dataset.train["inputs"].shape == (240, 1, 32, 32)
@@ -146,10 +147,5 @@ def test_wrong_file_put_there_by_hand_is_refused(small_set) -> None:
     path = paths.raw_data() / "train-labels-idx1-ubyte.gz"
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(SpecflowError, match=r"train-labels-idx1-ubyte\.gz: SHA-256 is .*ossci"):
-        prepare(PARAMS, Path("mnist.h5"))
+        PARAMS.prepare(Path("mnist.h5"))
     assert not Path("mnist.h5").exists()
-
-
-def test_sizes_are_known_from_the_params() -> None:
-    params = MnistParams(kind="mnist", image_size=28, validation_fraction=0.1, seed=0)
-    assert (params.num_train, params.num_validation) == (54_000, 6_000)

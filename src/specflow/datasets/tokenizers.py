@@ -7,14 +7,36 @@ per byte. One further token, the separator, stands between documents and for no 
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Annotated, Literal, Protocol
 
 import numpy as np
+from pydantic import Field
 
 from specflow.errors import SpecflowError
-from specflow.params.datasets import BytePairParams, ByteParams, TokenizerParams
+from specflow.section import Section
 
 _SEPARATOR = "<|separator|>"
+
+
+class ByteParams(Section):
+    """Tokens are bytes."""
+
+    kind: Literal["bytes"]
+
+    @property
+    def num_tokens(self) -> int:
+        """Size of the vocabulary: all bytes, and the separator of documents."""
+        return 257
+
+
+class BytePairParams(Section):
+    """Byte-pair tokens, trained on the training part; `num_tokens` is the vocabulary's size."""
+
+    kind: Literal["byte_pairs"]
+    num_tokens: Annotated[int, Field(ge=257)]
+
+
+TokenizerParams = Annotated[ByteParams | BytePairParams, Field(discriminator="kind")]
 
 
 class Tokenizer(Protocol):
@@ -32,7 +54,6 @@ class Tokenizer(Protocol):
 
     def encode(self, documents: Sequence[str]) -> list[np.ndarray]:
         """Return the tokens of each document, int32, without separators."""
-        ...
 
 
 class ByteTokenizer:

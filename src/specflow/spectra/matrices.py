@@ -18,6 +18,11 @@ def as_matrix(weight: Tensor, transposed: bool = False) -> Tensor:
 
     Raises:
         ValueError: If the weight has fewer than two dimensions.
+
+    Example:
+        >>> import torch
+        >>> as_matrix(torch.zeros(8, 4, 3, 3)).shape
+        torch.Size([8, 36])
     """
     if weight.ndim < 2:
         raise ValueError(

@@ -2,13 +2,11 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from torch import Tensor
 
+from specflow.spectra import Side as Side
 from specflow.spectra import as_matrix
-
-Side = Literal["left", "right"]
 
 
 @dataclass(frozen=True)
