@@ -20,6 +20,14 @@ from filelock import FileLock, Timeout
 from specflow.errors import SpecflowError
 
 
+def state_of(path: Path) -> str:
+    """Return size and time of a file, which change when it is made anew; nothing if it is absent."""
+    if not path.exists():
+        return ""
+    state = path.stat()
+    return f"{path} {state.st_size} {state.st_mtime_ns}"
+
+
 @dataclass(frozen=True)
 class Scratch:
     """A folder of finished parts; what is in it is taken up when the same work starts again."""

@@ -36,14 +36,15 @@ from specflow.measure.evaluation import (
     variant_group,
 )
 from specflow.measure.settings import PruningParams, SpectraParams
-from specflow.problems import load_task
 from specflow.problems.settings import ProblemSettings
+from specflow.problems.task import load_task
 from specflow.scratch import Scratch
 from specflow.spectra import (
     Decomposition,
     agreement_null_level,
     decompose,
     diagonal_score,
+    is_defined,
     singular_values,
     singular_vector_agreement,
 )
@@ -57,7 +58,8 @@ class ConnectionJob:
     """Paths that are measured together.
 
     Attributes:
-        run: Settings of the trunks' problem, network and data.
+        problem: Settings of the trunks' problem and network.
+        dataset: Their prepared data.
         num_points: Points of each path, both endpoints included.
         pruning: Which prunings of each point are evaluated.
         spectra: What is stored of the agreement of endpoints.
@@ -66,7 +68,8 @@ class ConnectionJob:
         scratch: Where finished points are kept; removed when all are.
     """
 
-    run: ProblemSettings
+    problem: ProblemSettings
+    dataset: Path
     num_points: int
     pruning: PruningParams
     spectra: SpectraParams
@@ -113,7 +116,7 @@ class _Endpoint:
 class _Measurement:
     def __init__(self, job: ConnectionJob, device: torch.device) -> None:
         self._job = job
-        self._task = load_task(job.run, device)
+        self._task = load_task(job.problem, job.dataset, device)
         self._model = self._task.build_model()
         matrices = self._model.wiring.matrices
         self._views = {matrix.name: matrix.view for matrix in matrices}
@@ -185,7 +188,7 @@ def _write_agreement(
     for name in sorted(start.decompositions):
         a, b = start.decompositions[name], end.decompositions[name]
         agreement = singular_vector_agreement(a, b)
-        if not (a.S[0] > 0 and b.S[0] > 0):
+        if not (is_defined(a.S) and is_defined(b.S)):
             agreement = torch.full_like(agreement, torch.nan)
         data = write(group, f"agreement/{name}", agreement.diagonal().cpu().numpy())
         data.attrs["score"] = float(diagonal_score(agreement, settings.score_length))

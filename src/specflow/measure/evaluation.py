@@ -11,12 +11,12 @@ from torch import Tensor
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.interventions.svd_pruning import SpectrumPruner
 from specflow.measure.settings import PruningParams
-from specflow.models import Network
-from specflow.problems import Task
+from specflow.models.network import Network
 from specflow.problems.batch_norm import reestimate_on_training_data
+from specflow.problems.task import Task
 from specflow.scratch import Scratch
-from specflow.spectra import normalized_effective_rank
-from specflow.spectra.decomposition import Side
+from specflow.spectra import is_defined, normalized_effective_rank
+from specflow.spectra.decomposition import SmallerSide
 from specflow.wiring import Wiring
 
 # A way of keeping a part of every spectrum: ("full", 1.0), ("top", 0.5), ("bottom", 0.5).
@@ -76,7 +76,7 @@ class Pruned:
         }
 
     @property
-    def sides(self) -> dict[str, Side]:
+    def sides(self) -> dict[str, SmallerSide]:
         """The decomposition of every matrix but the output layer's, by name."""
         return {name: pruner.side for name, pruner in self._pruners.items()}
 
@@ -115,8 +115,8 @@ def load_changed(
 
 
 def rank_of(S: Tensor) -> float:
-    """Return the normalized effective rank of a spectrum; NaN if it is all zero."""
-    return float(normalized_effective_rank(S)) if S[0] > 0 else np.nan
+    """Return the normalized effective rank of a spectrum; NaN if it is not defined."""
+    return float(normalized_effective_rank(S)) if is_defined(S) else np.nan
 
 
 def remembered(

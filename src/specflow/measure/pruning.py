@@ -25,9 +25,9 @@ from specflow.measure.evaluation import (
     variant_group,
 )
 from specflow.measure.settings import PruningParams
-from specflow.models import Network
-from specflow.problems import Task, load_task
+from specflow.models.network import Network
 from specflow.problems.settings import ProblemSettings
+from specflow.problems.task import Task, load_task
 from specflow.scratch import Scratch
 
 
@@ -36,14 +36,16 @@ class PruningJob:
     """Pruning of one run.
 
     Attributes:
-        run: Settings of its problem, network and data.
+        problem: Settings of its problem and network.
+        dataset: Its prepared data.
         settings: What is pruned.
         source: Its trajectory.
         target: Place of the result.
         scratch: Where finished checkpoints are kept; removed when all are.
     """
 
-    run: ProblemSettings
+    problem: ProblemSettings
+    dataset: Path
     settings: PruningParams
     source: Path
     target: Path
@@ -62,7 +64,7 @@ def measure_pruning(job: PruningJob, report: Report) -> None:
     """
     device = choose_device()
     make_deterministic(device)
-    task = load_task(job.run, device)
+    task = load_task(job.problem, job.dataset, device)
     evaluate = partial(_evaluate, task, task.build_model(), job.settings)
     with (
         job.scratch.locked(),

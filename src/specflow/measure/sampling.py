@@ -22,8 +22,8 @@ from specflow.measure.evaluation import (
     variant_group,
 )
 from specflow.measure.settings import PruningParams
-from specflow.problems import GenerativeTask, load_task
 from specflow.problems.settings import ProblemSettings
+from specflow.problems.task import GenerativeTask, load_task
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class SamplingJob:
     """One set of samples.
 
     Attributes:
-        run: Settings of the problem, network and data of what is sampled.
+        problem: Settings of the problem and network of what is sampled.
+        dataset: Its prepared data.
         pruning: Which prunings of it are sampled beside the full model.
         num_images: Number of images of each.
         noise_seed: Seed of the noise that the images are made from.
@@ -39,7 +40,8 @@ class SamplingJob:
         target: Place of the result.
     """
 
-    run: ProblemSettings
+    problem: ProblemSettings
+    dataset: Path
     pruning: PruningParams
     num_images: int
     noise_seed: int
@@ -67,7 +69,7 @@ def measure_samples(job: SamplingJob, report: Report) -> None:
     """
     device = choose_device()
     make_deterministic(device)
-    task = load_task(job.run, device)
+    task = load_task(job.problem, job.dataset, device)
     assert isinstance(task, GenerativeTask)  # params.yaml names an experiment of such a problem
     model = task.build_model()
     weights = final_weights(job.source, task)

@@ -23,7 +23,8 @@ from specflow.models.attention import (
 )
 from specflow.models.network import ModelSection, Network
 from specflow.section import Count
-from specflow.wiring import Matrix, Meeting, Pair, View, Wiring, follow
+from specflow.wiring import Wiring
+from specflow.wiring.transformer import transformer_wiring
 
 ALL, LAST = slice(None), slice(-1, None)
 
@@ -211,48 +212,21 @@ def sinusoidal_positions(length: int, d_model: int) -> Tensor:
 
 
 def _wiring(model: Transformer, params: TransformerParams) -> Wiring:
-    embedding = model.matrix("embedding.weight", "embedding", "embedding")
-    output = model.matrix("output.weight", "output", "output")
-    matrices, pairs, previous = [embedding], [], embedding
-    for index in range(params.num_blocks):
-        block = _block_matrices(model, index)
-        # An embedding's rows are tokens, so that its right singular vectors are its outputs.
-        pairs.append(follow(previous, block[0], "left" if index else "right"))
-        pairs += _inside(index, params.num_heads, block)
-        matrices += block
-        previous = block[-1]
-    pairs.append(follow(previous, output))
-    return Wiring((*matrices, output), tuple(pairs))
-
-
-def _block_matrices(model: Transformer, index: int) -> list[Matrix]:
     roles = {
         "self_attn.in_proj_weight": "attention in",
         "self_attn.out_proj.weight": "attention out",
         "linear1.weight": "MLP in",
         "linear2.weight": "MLP out",
     }
-    return [
-        model.matrix(f"blocks.{index}.{name}", f"block {index + 1} {role}", role)
-        for name, role in roles.items()
-    ]
-
-
-def _inside(index: int, num_heads: int, block: list[Matrix]) -> list[Pair]:
-    attention, out, mlp_in, mlp_out = block
-
-    def head(number: int) -> View:
-        return attention.view.cut_rows(number, number + 1, 3 * num_heads)
-
-    heads = tuple(  # queries and keys are multiplied output by output
-        Meeting(head(number), head(num_heads + number), following_side="left")
-        for number in range(num_heads)
+    return transformer_wiring(
+        model.matrix("embedding.weight", "embedding", "embedding"),
+        [
+            [
+                model.matrix(f"blocks.{index}.{name}", f"block {index + 1} {role}", role)
+                for name, role in roles.items()
+            ]
+            for index in range(params.num_blocks)
+        ],
+        model.matrix("output.weight", "output", "output"),
+        params.num_heads,
     )
-    values = Meeting(attention.view.cut_rows(2, 3, 3), out.view)
-    prefix = f"block {index + 1}"
-    return [
-        Pair(f"{prefix} query -> {prefix} key", heads),
-        Pair(f"{prefix} value -> {out.label}", (values,)),
-        follow(out, mlp_in),
-        follow(mlp_in, mlp_out),
-    ]

@@ -3,7 +3,7 @@
 from specflow.datasets.shapes import DataShape
 from specflow.models.network import Model
 from specflow.problems.problem import Problem
-from specflow.section import Count, Section
+from specflow.section import Count, Name, Section
 
 
 class EvaluationParams(Section):
@@ -28,6 +28,12 @@ class ProblemParams(Section):
 
 
 class ProblemSettings(ProblemParams):
-    """The same on data of a shape: all that a task depends on beside its data."""
+    """The same on a dataset: all that a task depends on beside its data.
 
+    Attributes:
+        dataset_name: Name of the dataset.
+        shape: Shape of its samples.
+    """
+
+    dataset_name: Name
     shape: DataShape

@@ -1,6 +1,6 @@
 """Reading the HDF5 files of measures, and putting what they hold into tables."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import h5py
 import numpy as np
@@ -56,15 +56,16 @@ def entries_of(file: h5py.File, kind: str) -> dict[str, h5py.Group]:
     Returns:
         Groups by name; none if the file has no such kind.
     """
-    found: dict[str, h5py.Group] = {}
-
-    def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        if "depth" in item.attrs:
-            found[name] = item
-
-    if kind in file:
-        file[kind].visititems(visit)
+    found = dict(_described(file[kind], "")) if kind in file else {}
     return dict(sorted(found.items(), key=lambda entry: entry[1].attrs["depth"]))
+
+
+def _described(group: h5py.Group, prefix: str) -> Iterator[tuple[str, h5py.Group]]:
+    for name in group:
+        if group.get(name, getclass=True) is h5py.Group:
+            if "depth" in group[name].attrs:
+                yield prefix + name, group[name]
+            yield from _described(group[name], f"{prefix}{name}/")
 
 
 def read(group: h5py.Group, name: str) -> np.ndarray:

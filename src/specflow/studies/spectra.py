@@ -15,8 +15,7 @@ import torch
 
 from specflow.hdf5 import open_file
 from specflow.layouts import SPECTRA
-from specflow.spectra import is_direction
-from specflow.spectra.quantities import QUANTITIES
+from specflow.spectra import QUANTITIES, is_direction
 from specflow.studies.measures import entries_of, read, stacked
 
 TOP = 10  # directions whose agreement is compared with that of as many next ones

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from specflow.frames import Tables, at_end, where
-from specflow.spectra.quantities import QUANTITIES
+from specflow.spectra import QUANTITIES
 
 _FITTED = 0.01  # share of wrong answers under which a part counts as fitted
 _RANK = "normalized_effective_rank"

@@ -58,7 +58,6 @@ class RunSettings(TrainingParams, ProblemSettings):
     """
 
     experiment: Name
-    dataset_name: Name
     num_train: Count
     seeds: Seeds
 

@@ -1,1 +1,1 @@
-"""Runs of a task on a dataset: the experiments that all others start from."""
+"""Runs: a task on a dataset, trained with every seed, and what is measured of every checkpoint."""
