@@ -25,7 +25,8 @@ def main(connection: str) -> None:
         states = (state_of(file) for both in endpoints.values() for file in both)
         parts = (settings.model_dump_json(), code, *states)
         jobs[name] = ConnectionJob(
-            run=settings.run,
+            problem=settings.run,
+            dataset=paths.dataset(settings.run.dataset_name),
             num_points=settings.num_points,
             pruning=settings.pruning,
             spectra=settings.spectra,

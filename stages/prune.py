@@ -18,7 +18,8 @@ def main(experiment: str) -> None:
         name, source = f"{experiment}/{paths.seed_name(seed)}", paths.trajectory(experiment, seed)
         parts = (settings.model_dump_json(), code, state_of(source))
         jobs[name] = PruningJob(
-            run=settings.run,
+            problem=settings.run,
+            dataset=paths.dataset(settings.run.dataset_name),
             settings=settings.pruning,
             source=source,
             target=paths.pruning(experiment, seed),

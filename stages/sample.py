@@ -12,7 +12,8 @@ def main(samples: str) -> None:
     """Make the samples `samples`."""
     settings, _ = read_settings("sample", samples, SampleSettings)
     job = SamplingJob(
-        run=settings.run,
+        problem=settings.run,
+        dataset=paths.dataset(settings.run.dataset_name),
         pruning=settings.pruning,
         num_images=settings.num_images,
         noise_seed=settings.noise_seed,

@@ -12,7 +12,8 @@ from ruamel.yaml.error import YAMLError
 from specflow.claims.section import ClaimsParams
 from specflow.config.errors import ParamsError, problems_of
 from specflow.datasets.dataset import Dataset
-from specflow.figures.section import FiguresParams
+from specflow.errors import SpecflowError
+from specflow.figures.section import FiguresParams, chosen_matrices, chosen_pairs
 from specflow.measure.settings import PruningParams, SpectraParams
 from specflow.section import Name, Section, Seeds
 from specflow.studies.comparisons import Groups, groups_of
@@ -199,7 +200,7 @@ class _Reading:
             problems += claims["claims"].problems(names["experiments"])
         if "figures" in figures:
             checkpoints = names.get("checkpoints", set())
-            problems += figures["figures"].problems(names["experiments"], checkpoints)
+            problems += figures["figures"].unknown_names(names["experiments"], checkpoints)
             problems += self._shown_problems(figures["figures"], known)
         return problems
 
@@ -218,8 +219,9 @@ class _Reading:
             if experiment.dataset in known.datasets and not experiment.problems(known):
                 wiring = experiment.wiring(known.datasets[experiment.dataset])
                 try:
-                    figures.shown_of(name, wiring)
-                except ValueError as error:
+                    chosen_matrices(figures, name, [matrix.name for matrix in wiring.matrices])
+                    chosen_pairs(figures, name, [pair.label for pair in wiring.pairs])
+                except SpecflowError as error:
                     problems.append(str(error))
         return problems
 

@@ -16,7 +16,7 @@ from specflow.config.code import code_of, modules_in
 from specflow.config.params import CommonParams
 from specflow.config.settings import ALL
 from specflow.datasets.dataset import PrepareSettings
-from specflow.figures.section import FiguresSettings
+from specflow.figures.section import FiguresSettings, chosen_matrices, chosen_pairs
 from specflow.section import KindSection, Section
 from specflow.studies.collect import Collected, CollectedCheckpoints, CollectSettings
 from specflow.studies.connections.tables import CollectedConnection
@@ -65,8 +65,13 @@ def _collect_settings(params: CommonParams) -> CollectSettings:
     collected = {}
     for name, experiment in params.experiments.items():
         wiring = experiment.wiring(params.datasets[experiment.dataset])
-        matrices, pairs = ((), ()) if name in bare else params.figures.shown_of(name, wiring)
-        collected[name] = Collected(seeds=params.seeds, matrices=matrices, pairs=pairs)
+        matrices = [matrix.name for matrix in wiring.matrices]
+        pairs = [pair.label for pair in wiring.pairs]
+        collected[name] = Collected(
+            seeds=params.seeds,
+            matrices=() if name in bare else chosen_matrices(params.figures, name, matrices),
+            pairs=() if name in bare else chosen_pairs(params.figures, name, pairs),
+        )
     connections = {
         name: {key: getattr(entry, key) for key in CollectedConnection.model_fields}
         for name, entry in params.entries("connections").items()

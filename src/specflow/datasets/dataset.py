@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from specflow.datasets.shapes import DataShape
 from specflow.datasets.storage import DatasetWriter, write_dataset
-from specflow.section import ByKind, KindSection
+from specflow.section import ByKind, KindSection, Section
 
 
 class DatasetSection(KindSection):
@@ -57,3 +57,9 @@ class DatasetSection(KindSection):
 
 
 Dataset = Annotated[DatasetSection, ByKind()]
+
+
+class PrepareSettings(Section):
+    """The dataset to be prepared."""
+
+    dataset: Dataset

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from specflow.spectra.decomposition import Decomposition, SmallerSide, smaller_side
-from specflow.spectra.matrices import as_matrix, from_matrix
+from specflow.matrices import as_matrix, from_matrix
 
 Keep = Literal["top", "bottom"]
 

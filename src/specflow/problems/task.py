@@ -2,11 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from specflow import paths
 from specflow.datasets.storage import SPLITS, Split, load
 from specflow.models.network import Network
 from specflow.problems.settings import ProblemSettings
@@ -120,20 +120,21 @@ def batches(length: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, length)) for start in range(0, length, size)]
 
 
-def load_task(settings: ProblemSettings, device: torch.device) -> Task:
-    """Return the task on its prepared dataset.
+def load_task(settings: ProblemSettings, dataset: Path, device: torch.device) -> Task:
+    """Return the task on prepared data.
 
     Args:
         settings: The resolved settings.
+        dataset: File of the prepared dataset.
         device: The device that computes; the data are moved there.
 
     Returns:
         The task.
 
     Raises:
-        BrokenFileError: If the dataset's file is missing, damaged or of another version.
+        BrokenFileError: If the file is missing, damaged or of another version.
     """
-    loaded = load(paths.dataset(settings.dataset_name))
+    loaded = load(dataset)
     data: dict[Split, dict[str, Tensor]] = {
         split: {name: array.to(device) for name, array in getattr(loaded, split).items()}
         for split in SPLITS

@@ -13,7 +13,7 @@ from specflow.spectra.agreement import (
 from specflow.spectra.alignment import Side, alignment, alignment_null_level
 from specflow.spectra.decomposition import Decomposition, decompose, singular_values
 from specflow.spectra.directions import is_defined, is_direction
-from specflow.spectra.matrices import as_matrix
+from specflow.matrices import as_matrix
 from specflow.spectra.quantities import (
     effective_rank,
     frobenius_norm,

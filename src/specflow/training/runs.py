@@ -156,7 +156,7 @@ def _split_fingerprint(start: Branching) -> str:
 def _train_to_the_end(run: TrainingRun, report: Report) -> None:
     device = choose_device()
     make_deterministic(device)
-    task = load_task(run.settings, device)
+    task = load_task(run.settings, paths.dataset(run.settings.dataset_name), device)
     scratch = _scratch(run, device)
     origin = Origin(
         config=_config(run),

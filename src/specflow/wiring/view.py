@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from specflow.spectra import Side as Side
-from specflow.spectra import as_matrix
+from specflow.matrices import as_matrix
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,15 @@
-"""The checkpoints section of params.yaml: checkpoints made elsewhere, and how they are read."""
+"""Sections of checkpoints made elsewhere."""
 
-from specflow.checkpoints.sources import FilesParams
-from specflow.measure.settings import SpectraParams
-from specflow.section import Text
-from specflow.wiring.recognize import LayoutParams
+from collections.abc import Mapping
 
-
-class ReadingParams(LayoutParams, FilesParams):
-    """Where checkpoints are and what their tensors are: all that reading them takes."""
+from specflow.section import Section
+from specflow.studies.checkpoints.settings import CheckpointsSettings
+from specflow.studies.study import Known, Study
 
 
-class CheckpointsParams(ReadingParams):
-    """Checkpoints of one network that were made elsewhere.
+class CheckpointsParams(Study, CheckpointsSettings):
+    """Checkpoints of one network that were made elsewhere."""
 
-    Attributes:
-        spectra: What is stored of every matrix at every step.
-        path: The folder in which `files` are, in the project or anywhere else; stages depend on
-            it as a whole, since patterns are not known to them.
-    """
-
-    spectra: SpectraParams
-    path: Text
+    def settings(self, name: str, known: Known) -> Mapping[str, Section]:
+        """Return the settings of analyze."""
+        return {"analyze": CheckpointsSettings(**dict(self))}

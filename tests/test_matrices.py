@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from specflow.spectra import as_matrix
-from specflow.spectra.matrices import from_matrix
+from specflow.matrices import from_matrix
 
 
 def test_matrix_stays_as_it_is():
