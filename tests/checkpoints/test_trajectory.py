@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specflow.errors import SpecflowError
 from specflow.checkpoints.trajectory import Checkpoint, Origin, open_trajectory, write_trajectory
+from specflow.errors import SpecflowError
 
 ORIGIN = Origin(
     config='{"a": 1}',

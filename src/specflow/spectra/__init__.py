@@ -1,19 +1,19 @@
 """Spectra of weight matrices: decompositions, quantities, agreement, alignment.
 
 Pure functions: tensors in, float64 tensors out, on CPU or CUDA; inputs are never changed. Of the
-rest of specflow they need `threads` alone. Definitions follow Yunis et al. 2024,
+rest of specflow they need `matrices` and `threads` alone. Definitions follow Yunis et al. 2024,
 https://arxiv.org/abs/2408.11804.
 """
 
+from specflow.matrices import as_matrix
 from specflow.spectra.agreement import (
     agreement_null_level,
     diagonal_score,
     singular_vector_agreement,
 )
-from specflow.spectra.alignment import Side, alignment, alignment_null_level
+from specflow.spectra.alignment import alignment, alignment_null_level
 from specflow.spectra.decomposition import Decomposition, decompose, singular_values
 from specflow.spectra.directions import is_defined, is_direction
-from specflow.matrices import as_matrix
 from specflow.spectra.quantities import (
     effective_rank,
     frobenius_norm,
@@ -47,7 +47,6 @@ __all__ = [
     "log_spectral_norm",
     "is_defined",
     "is_direction",
-    "Side",
     "singular_vector_agreement",
     "agreement_null_level",
     "alignment",

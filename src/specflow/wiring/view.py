@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from specflow.spectra import Side as Side
+from specflow.matrices import Side as Side
 from specflow.matrices import as_matrix
 
 
