@@ -261,8 +261,9 @@ def test_each_matrix_is_decomposed_once_a_step_and_one_batch_is_in_memory(
 
     def counting(view, tensor):
         seen.append(len(alive))
-        alive.add(tensor)
-        return take(view, tensor)
+        matrix = take(view, tensor)
+        alive.add(matrix)
+        return matrix
 
     monkeypatch.setattr(View, "of", counting)
     measure(tmp_path, Walk(steps), wiring)
