@@ -1,6 +1,10 @@
 """Weights as matrices whose rows are outputs, and back."""
 
+from typing import Literal
+
 from torch import Size, Tensor
+
+Side = Literal["left", "right"]  # of whose singular vectors: outputs, or inputs
 
 
 def as_matrix(weight: Tensor, transposed: bool = False) -> Tensor:

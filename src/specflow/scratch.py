@@ -21,7 +21,7 @@ from specflow.errors import SpecflowError
 
 
 def state_of(path: Path) -> str:
-    """Return size and time of a file, which change when it is made anew; nothing if it is absent."""
+    """Return size and time of a file, which change when it is made anew; "" if there is none."""
     if not path.exists():
         return ""
     state = path.stat()

@@ -5,7 +5,7 @@ import pytest
 
 from specflow import spectra
 
-MODULES = ("agreement", "alignment", "decomposition", "directions", "matrices", "quantities")
+MODULES = ("agreement", "alignment", "decomposition", "directions", "quantities")
 
 
 @pytest.mark.parametrize("name", MODULES)

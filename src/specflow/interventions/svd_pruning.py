@@ -6,8 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from specflow.spectra.decomposition import Decomposition, SmallerSide, smaller_side
 from specflow.matrices import as_matrix, from_matrix
+from specflow.spectra.decomposition import Decomposition, SmallerSide, smaller_side
 
 Keep = Literal["top", "bottom"]
 

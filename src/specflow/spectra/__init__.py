@@ -5,15 +5,15 @@ rest of specflow they need `threads` alone. Definitions follow Yunis et al. 2024
 https://arxiv.org/abs/2408.11804.
 """
 
+from specflow.matrices import Side, as_matrix
 from specflow.spectra.agreement import (
     agreement_null_level,
     diagonal_score,
     singular_vector_agreement,
 )
-from specflow.spectra.alignment import Side, alignment, alignment_null_level
+from specflow.spectra.alignment import alignment, alignment_null_level
 from specflow.spectra.decomposition import Decomposition, decompose, singular_values
 from specflow.spectra.directions import is_defined, is_direction
-from specflow.matrices import as_matrix
 from specflow.spectra.quantities import (
     effective_rank,
     frobenius_norm,

@@ -7,9 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from specflow.matrices import Side
 from specflow.spectra.decomposition import Decomposition, decompose
-
-Side = Literal["left", "right"]
 
 
 def alignment(

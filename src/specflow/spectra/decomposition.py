@@ -13,8 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from specflow.spectra.leading import is_faster, leading_eigenvectors
 from specflow.matrices import as_matrix
+from specflow.spectra.leading import is_faster, leading_eigenvectors
 
 # At this s/s_1 singular vectors of the Gram matrix lose orthogonality on the other side by 1e-8.
 VECTOR_FLOOR = 1e-4

@@ -14,6 +14,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import torch
+from specflow.suite_results import SUITE
+from specflow.suites.matrices import SuiteMatrix
+from specflow.suites.partial import Partial
+from specflow.suites.suite import Suite
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
@@ -23,9 +27,7 @@ from specflow.hdf5 import create, open_file, write, write_row
 from specflow.layouts import Layout
 from specflow.spectra import Decomposition, agreement_null_level, alignment_null_level
 from specflow.spectra.side_by_side import map_matrices
-from specflow.suite_results import SUITE
 from specflow.suites.any_two import LEADING, agreement_scores, write_leading
-from specflow.suites.matrices import SuiteMatrix
 from specflow.suites.measures import (
     agreement_diagonal,
     decompose,
@@ -36,8 +38,6 @@ from specflow.suites.measures import (
     undefined,
 )
 from specflow.suites.memory import release_memory
-from specflow.suites.partial import Partial
-from specflow.suites.suite import Suite
 
 _FACTORS = Layout("suite factors", 1)
 

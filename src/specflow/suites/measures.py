@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from specflow.suites.leading import leading_side
+from specflow.suites.wiring import SuiteMeeting, SuitePair
 from torch import Tensor
 
 from specflow.spectra import (
@@ -18,8 +20,6 @@ from specflow.spectra import (
     stable_rank,
 )
 from specflow.spectra import decompose as decompose_matrix
-from specflow.suites.leading import leading_side
-from specflow.suites.wiring import SuiteMeeting, SuitePair
 
 Factors = Mapping[str, Decomposition]
 

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from specflow.executor import Report
 from specflow.params.suites import SuiteParams
 from specflow.suite_results import Audit, write_audit
-from specflow.suites.analysis import analyze_suite
 from specflow.suites.audit import audit_suite
 from specflow.suites.partial import partial_of
 from specflow.suites.suite import Suite, open_suite
+
+from specflow.executor import Report
+from specflow.suites.analysis import analyze_suite
 
 
 @dataclass(frozen=True)

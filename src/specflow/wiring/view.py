@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from specflow.spectra import Side as Side
-from specflow.matrices import as_matrix
+from specflow.matrices import Side, as_matrix
 
 
 @dataclass(frozen=True)
