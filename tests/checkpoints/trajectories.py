@@ -1,6 +1,7 @@
 """Trajectories of made-up steps."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ from specflow.checkpoints.trajectory import Checkpoint, Origin, write_trajectory
 ORIGIN = Origin("{}", 0, 0, 0, 0.0, "2", "cpu", "f")
 
 
-def write(path: Path, steps: Sequence[int], weights: Mapping[str, np.ndarray]) -> Path:
+def write(
+    path: Path, steps: Sequence[int], weights: Mapping[str, np.ndarray], config: str = "{}"
+) -> Path:
     """Write a trajectory whose weights are these times the step."""
     rows = [
         Checkpoint(
@@ -22,5 +25,6 @@ def write(path: Path, steps: Sequence[int], weights: Mapping[str, np.ndarray]) -
         )
         for step in steps
     ]
-    write_trajectory(path, ORIGIN, list(steps), 5, rows)
+    origin = replace(ORIGIN, config=config)
+    write_trajectory(path, origin, list(steps), 5, rows)
     return path
