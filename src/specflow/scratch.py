@@ -48,6 +48,11 @@ class Scratch:
             digest.update(b"\0" + part.encode())
         return cls(root / f"{name.replace('/', '-')}-{digest.hexdigest()[:16]}")
 
+    @property
+    def lock(self) -> Path:
+        """Where the lock of the folder lies: beside it."""
+        return self.folder.with_name(self.folder.name + ".lock")
+
     def path(self, name: str) -> Path:
         """Return where a part lies."""
         return self.folder / name
@@ -98,7 +103,7 @@ class Scratch:
         Raises:
             SpecflowError: If the folder cannot be made.
         """
-        lock = FileLock(self.folder.with_name(self.folder.name + ".lock"))
+        lock = FileLock(self.lock)
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             try:
