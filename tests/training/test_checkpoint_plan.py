@@ -1,6 +1,6 @@
 import pytest
 
-from specflow.params.checkpoints import CheckpointParams, EveryEpochs, LogSpaced
+from specflow.training.checkpoint_plan import CheckpointParams, EveryEpochs, LogSpaced
 
 
 def plan(spacing, first_epoch_points=0):

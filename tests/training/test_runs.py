@@ -4,73 +4,57 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from tests.training.made_up import (
+    CPU,
+    branch_of,
+    prepare_other_data,
+    run_of,
+    same,
+    train,
+    trained,
+    weights_of,
+)
 from torch.nn import functional
 
-from specflow import datasets, paths
+from specflow import paths
+from specflow.checkpoints.trajectory import open_trajectory
 from specflow.errors import SpecflowError
-from specflow.tasks import Task
-from specflow.training import members as module
-from specflow.training.members import Branching, Member, train_members
+from specflow.problems.task import Task
+from specflow.scratch import Scratch
+from specflow.training import runs as module
 from specflow.training.order import branch_order_seed
-from specflow.training.scratch import Scratch
-from specflow.trajectory import open_trajectory
 
-CPU = torch.device("cpu")
 SOURCE = Path(module.__file__).parents[2]
 
 
-def member(run, name="run", seed=0, **changes):
-    base = Member(
-        name=name, run=run, seed=seed, order_seed=seed, path=Path(f"{name}.h5"), kept=run.kept_steps
-    )
-    return replace(base, **changes)
+def diverging(settings, **changes):
+    optimizer = settings.optimizer.model_copy(update={"learning_rate": 1e38})
+    return settings.model_copy(update={"optimizer": optimizer, **changes})
 
 
-def branch(run, trunk, step, name="branch", **changes):
-    start = Branching(trunk.path, step)
-    return member(run, name, start=start, kept=run.kept_steps[-1:], **changes)
-
-
-def train(*jobs):
-    train_members(list(jobs), "train")
-    return [job.path.read_bytes() for job in jobs]
-
-
-def final_weights(path):
-    with open_trajectory(path) as trajectory:
-        return trajectory.weights(-1)
-
-
-def same(first, second):
-    return all(np.array_equal(first[name], second[name]) for name in first)
-
-
-def test_two_runs_give_the_same_bytes(addition_run):
-    first, second = train(member(addition_run)), train(member(addition_run))
+def test_two_runs_give_the_same_bytes_and_another_seed_does_not(addition_run):
+    first, second = (train(run_of(addition_run)) for _ in range(2))
     assert first == second
+    other = run_of(addition_run, "other", seed=1)
+    train(other)
+    assert not same(weights_of(run_of(addition_run)), weights_of(other))
 
 
-def test_another_seed_gives_other_weights(addition_run):
-    train(member(addition_run, "a", 0), member(addition_run, "b", 1))
-    assert not same(final_weights(Path("a.h5")), final_weights(Path("b.h5")))
-
-
+@pytest.mark.slow
 def test_two_workers_give_the_bytes_of_one(addition_run, monkeypatch):
-    jobs = [member(addition_run, "a", 0), member(addition_run, "b", 1)]
-    alone = train(*jobs)
+    runs = [run_of(addition_run, "a", 0), run_of(addition_run, "b", 1)]
+    alone = train(*runs)
     monkeypatch.setenv("SPECFLOW_WORKERS", "2")
-    assert train(*jobs) == alone
+    assert train(*runs) == alone
 
 
 def test_trajectory_holds_plan_history_and_split_states(addition_run):
-    train(member(addition_run))
-    with open_trajectory(Path("run.h5")) as trajectory:
+    trained(addition_run)
+    with open_trajectory(Path("trunk.h5")) as trajectory:
         assert tuple(trajectory.steps) == addition_run.kept_steps == (0, 2, 4, 8, 12, 16)
         assert trajectory.epochs == [0.0, 0.5, 1.0, 2.0, 3.0, 4.0]
         assert trajectory.optimizer(0) == {}
@@ -80,35 +64,46 @@ def test_trajectory_holds_plan_history_and_split_states(addition_run):
         metrics = trajectory.metrics()
     assert set(metrics) == {"train/loss", "train/error", "validation/loss", "validation/error"}
     assert metrics["train/loss"][-1] < metrics["train/loss"][0]
+    assert [path.suffix for path in paths.scratch_root().iterdir()] == [".lock"]  # removed
 
 
-def test_scratch_is_gone_after_success(addition_run):
-    train(member(addition_run))
-    assert [path.suffix for path in paths.scratch_root().iterdir()] == [".lock"]
-
-
-@pytest.mark.parametrize("survived", [1, 3, 5])
+@pytest.mark.parametrize("survived", [2, 5, 6, 11])
 def test_killed_run_resumes_to_the_same_bytes(addition_run, monkeypatch, killed_after, survived):
-    undisturbed = train(member(addition_run))
-    killed_after(survived, lambda: train(member(addition_run)))
+    undisturbed = train(run_of(addition_run))
     Path("run.h5").unlink()
-    save, steps_done = Scratch.save, []
-    monkeypatch.setattr(Scratch, "save", lambda s, c, r: steps_done.append(c.step) or save(s, c, r))
-    assert train(member(addition_run)) == undisturbed
-    assert steps_done == list(addition_run.kept_steps[survived:])  # nothing was trained twice
+    killed_after(survived, lambda: train(run_of(addition_run)))
+    save, saved = Scratch.save, []
+    monkeypatch.setattr(Scratch, "save", lambda s, n, c: saved.append(n) or save(s, n, c))
+    assert train(run_of(addition_run)) == undisturbed
+    # Nothing was trained twice but what a kill between the two files of a checkpoint lost.
+    names = [f"step{step:012d}.pt" for step in addition_run.kept_steps[survived // 2 :]]
+    assert [name for name in saved if name.startswith("step")] == names
 
 
-def test_sigkill_at_any_moment_resumes_to_the_same_bytes(addition_run, tmp_path):
-    run = addition_run.model_copy(update={"num_epochs": 120})
-    undisturbed = train(member(run))
+@pytest.mark.parametrize("survived", [2, 5])
+def test_killed_run_that_draws_random_numbers_resumes_to_the_same_bytes(
+    diffusion_run, killed_after, survived
+):
+    undisturbed = train(run_of(diffusion_run))
     Path("run.h5").unlink()
-    Path("run.json").write_text(run.model_dump_json())
+    killed_after(survived, lambda: train(run_of(diffusion_run)))
+    torch.manual_seed(999)
+    assert train(run_of(diffusion_run)) == undisturbed
+
+
+@pytest.mark.slow
+def test_sigkill_at_any_moment_resumes_to_the_same_bytes(addition_run):
+    run = run_of(addition_run.model_copy(update={"num_epochs": 120}))
+    undisturbed = train(run)
+    run.path.unlink()
+    Path("settings.json").write_text(run.settings.model_dump_json())
     code = (
         "from pathlib import Path\n"
-        "from specflow.params.tasks import RunParams\n"
-        "from specflow.training.members import Member, train_members\n"
-        "run = RunParams.model_validate_json(Path('run.json').read_text())\n"
-        "train_members([Member('run', run, 0, 0, Path('run.h5'), run.kept_steps)], 'train')\n"
+        "from specflow.training.runs import TrainingRun, train_runs\n"
+        "from specflow.training.settings import RunSettings\n"
+        "settings = RunSettings.model_validate_json(Path('settings.json').read_text())\n"
+        "place, kept = Path('run.h5'), settings.kept_steps\n"
+        "train_runs([TrainingRun('run', settings, 0, 0, place, kept, 'code')], 'train')\n"
     )
     environment = os.environ | {"PYTHONPATH": str(SOURCE)}
     child = subprocess.Popen([sys.executable, "-c", code], env=environment)
@@ -117,14 +112,12 @@ def test_sigkill_at_any_moment_resumes_to_the_same_bytes(addition_run, tmp_path)
         time.sleep(0.002)
     child.send_signal(signal.SIGKILL)
     child.wait()
-    assert not Path("run.h5").exists()
-    assert train(member(run)) == undisturbed
+    assert not run.path.exists()
+    assert train(run) == undisturbed
 
 
-def test_finished_members_survive_the_failure_of_another(addition_run, monkeypatch):
-    optimizer = addition_run.optimizer.model_copy(update={"learning_rate": 1e38})
-    diverging = addition_run.model_copy(update={"optimizer": optimizer})
-    good, bad = member(addition_run, "good"), member(diverging, "bad")
+def test_finished_runs_survive_the_failure_of_another(addition_run, monkeypatch):
+    good, bad = run_of(addition_run, "good"), run_of(diverging(addition_run), "bad")
     with pytest.raises(SpecflowError, match=r"bad: the loss is not finite at step \d+"):
         train(bad, good)
     good.path.unlink()  # as DVC does with the outs of a stage that failed
@@ -132,91 +125,80 @@ def test_finished_members_survive_the_failure_of_another(addition_run, monkeypat
     train(good)
 
 
-def test_branch_with_the_trunks_order_ends_at_the_trunks_weights(addition_run):
-    trunk = member(addition_run)
-    train(trunk)
-    for step in addition_run.checkpoints.split_steps:
-        train(branch(addition_run, trunk, step))
-        assert same(final_weights(Path("branch.h5")), final_weights(trunk.path)), step
+def test_divergence_in_the_very_last_step_is_an_error(addition_run):
+    plan = addition_run.checkpoints.model_copy(update={"split_steps": ()})
+    changes = {"num_epochs": 1, "batch_size": "full", "checkpoints": plan}
+    run = run_of(diverging(addition_run, **changes))
+    assert run.kept == (0, 1)
+    with pytest.raises(SpecflowError, match=r"run: not finite after step 1: .*weight"):
+        train(run)
+    assert not run.path.exists()
 
 
-def test_branch_of_a_network_with_batch_norm_ends_at_the_trunks_weights(digits_run):
-    trunk = member(digits_run)
-    train(
-        trunk,
-    )
-    train(branch(digits_run, trunk, 2))
-    with open_trajectory(trunk.path) as a, open_trajectory(Path("branch.h5")) as b:
-        assert same(a.weights(-1), b.weights(-1))
-        assert same(a.buffers(-1), b.buffers(-1))
-
-
-def test_branch_with_another_order_ends_elsewhere(addition_run):
-    trunk = member(addition_run)
-    train(trunk)
-    train(branch(addition_run, trunk, 8, order_seed=branch_order_seed(0)))
-    assert not same(final_weights(Path("branch.h5")), final_weights(trunk.path))
+@pytest.mark.parametrize("settings", ["addition_run", "digits_run", "diffusion_run"])
+def test_branch_with_the_trunks_order_ends_at_the_trunks_weights(settings, request):
+    """AdamW, SGD with BatchNorm, and a loss that draws random numbers."""
+    settings = request.getfixturevalue(settings)
+    trunk = trained(settings)
+    for step in settings.checkpoints.split_steps:
+        branch = branch_of(trunk, step)
+        train(branch)
+        with open_trajectory(trunk.path) as a, open_trajectory(branch.path) as b:
+            assert same(a.weights(-1), b.weights(-1)), step
+            assert same(a.buffers(-1), b.buffers(-1)), step
+    train(branch_of(trunk, step, order_seed=branch_order_seed(0)))
+    assert not same(weights_of(trunk), weights_of(branch))
 
 
 def test_branch_from_a_step_that_was_not_kept_is_refused(addition_run):
-    trunk = member(addition_run)
-    train(trunk)
     with pytest.raises(SpecflowError, match=re.escape("step 3 was not kept")):
-        train(branch(addition_run, trunk, 3))
-
-
-def test_scratch_of_a_branch_holds_one_checkpoint(addition_run, monkeypatch):
-    trunk = member(addition_run, "trunk")
-    train(trunk)
-    held = []
-    save = Scratch.save
-
-    def count(scratch, checkpoint, resume):
-        save(scratch, checkpoint, resume)
-        held.append(sorted(path.name for path in scratch.folder.glob("step*.pt")))
-
-    monkeypatch.setattr(Scratch, "save", count)
-    train(branch(addition_run, trunk, 2))
-    assert [len(names) for names in held] == [1, 2, 2, 2, 2]  # one goes when the next is complete
-    assert held[-1][-1] == "step000000000016.pt"
-
-
-def test_changed_data_are_not_resumed_from_old_scratch(addition_run):
-    first = module._scratch(member(addition_run), CPU).folder
-    dataset = addition_run.dataset.model_copy(update={"seed": 5})
-    datasets.prepare(dataset, paths.dataset("addition"))
-    assert module._scratch(member(addition_run), CPU).folder != first
-
-
-def test_scratch_of_another_device_is_not_resumed(addition_run):
-    job = member(addition_run)
-    assert module._scratch(job, CPU).folder != module._scratch(job, torch.device("cuda")).folder
-
-
-def test_another_seed_of_the_experiment_leaves_scratch_and_bytes_alone(addition_run):
-    more = addition_run.model_copy(update={"seeds": (0, 1, 2)})
-    assert module._scratch(member(more), CPU) == module._scratch(member(addition_run), CPU)
-    assert train(member(more)) == train(member(addition_run))
-
-
-def test_divergence_in_the_very_last_step_is_an_error(addition_run):
-    optimizer = addition_run.optimizer.model_copy(update={"learning_rate": 1e38})
-    changes = {"optimizer": optimizer, "num_epochs": 1, "batch_size": "full"}
-    plan = addition_run.checkpoints.model_copy(update={"split_steps": ()})
-    run = addition_run.model_copy(update={**changes, "checkpoints": plan})
-    assert run.kept_steps == (0, 1)
-    with pytest.raises(SpecflowError, match=r"run: not finite after step 1: .*weight"):
-        train(member(run))
-    assert not Path("run.h5").exists()
+        train(branch_of(trained(addition_run), 3))
 
 
 def test_branch_on_other_data_than_its_trunk_is_refused(addition_run):
-    trunk = member(addition_run)
-    train(trunk)
-    dataset = addition_run.dataset.model_copy(update={"seed": 5})
-    datasets.prepare(dataset, paths.dataset("addition"))
-    with pytest.raises(SpecflowError, match=r"run.h5: was trained on data of fingerprint"):
-        train(branch(addition_run, trunk, 8))
+    trunk = trained(addition_run)
+    prepare_other_data()
+    with pytest.raises(SpecflowError, match=r"trunk.h5: was trained on data of fingerprint"):
+        train(branch_of(trunk, 8))
+
+
+def test_scratch_of_a_branch_holds_one_checkpoint(addition_run, monkeypatch):
+    trunk = trained(addition_run)
+    held, save = [], Scratch.save
+
+    def count(scratch, name, content):
+        save(scratch, name, content)
+        held.append(sorted(path.name for path in scratch.folder.glob("step*.pt")))
+
+    monkeypatch.setattr(Scratch, "save", count)
+    train(branch_of(trunk, 2))
+    # one goes when the next is complete
+    assert [len(names) for names in held[1::2]] == [1, 2, 2, 2, 2]
+    assert held[-1][-1] == "step000000000016.pt"
+
+
+def test_scratch_depends_on_all_that_decides_the_result(addition_run):
+    trunk = trained(addition_run)
+    run = run_of(addition_run)
+    longer = addition_run.model_copy(update={"num_epochs": 5})
+    others = [
+        run,
+        run_of(addition_run, seed=1),
+        run_of(addition_run, order_seed=1),
+        run_of(addition_run, kept=(0, 16)),
+        run_of(addition_run, code="other"),
+        run_of(longer, kept=run.kept),
+        branch_of(trunk, 2, kept=run.kept),
+        branch_of(trunk, 8, kept=run.kept),
+    ]
+    folders = [module._scratch(other, CPU).folder.name.split("-")[-1] for other in others]
+    folders.append(module._scratch(run, torch.device("cuda")).folder.name.split("-")[-1])
+    more = run_of(addition_run.model_copy(update={"seeds": (0, 1, 2)}))
+    assert module._scratch(more, CPU) == module._scratch(run, CPU)  # other seeds change nothing
+    assert train(more) == train(run)
+    prepare_other_data()
+    folders.append(module._scratch(run, CPU).folder.name.split("-")[-1])
+    assert len(set(folders)) == len(others) + 2
 
 
 def test_chance_in_the_network_resumes_too(addition_run, monkeypatch):
@@ -230,21 +212,29 @@ def test_chance_in_the_network_resumes_too(addition_run, monkeypatch):
         )
         return model
 
-    monkeypatch.setattr(Task, "build_model", with_dropout)
-    undisturbed = train(member(addition_run))
-    trunk = member(addition_run)
-    train(branch(addition_run, trunk, 8))
-    assert same(final_weights(Path("branch.h5")), final_weights(trunk.path))
-    monkeypatch.setattr(Task, "build_model", build)
-    assert train(member(addition_run)) != undisturbed
+    with monkeypatch.context() as patched:
+        patched.setattr(Task, "build_model", with_dropout)
+        trunk = trained(addition_run)
+        branch = branch_of(trunk, 8)
+        train(branch)
+        assert same(weights_of(branch), weights_of(trunk))
+    assert not same(weights_of(trained(addition_run, "plain")), weights_of(trunk))
+
+
+def test_fixed_frequencies_are_kept_in_the_trajectory(diffusion_run):
+    with open_trajectory(trained(diffusion_run).path) as trajectory:
+        first, last = (trajectory.buffers(i)["time.frequencies"] for i in (0, -1))
+        assert first.shape == (3,)
+        assert (first == last).all()
 
 
 @pytest.mark.cuda
-def test_mixed_precision_trains_on_cuda(addition_run, monkeypatch):
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize(("settings", "share"), [("addition_run", 0.5), ("diffusion_run", 0.9)])
+def test_mixed_precision_trains_on_cuda(settings, share, precision, request, monkeypatch):
     monkeypatch.setenv("SPECFLOW_DEVICE", "cuda")
-    for precision in ("bfloat16", "float16"):
-        run = addition_run.model_copy(update={"precision": precision, "num_epochs": 50})
-        train(member(run, precision))
-        with open_trajectory(Path(f"{precision}.h5")) as trajectory:
-            loss = trajectory.metrics()["train/loss"]
-        assert loss[-1] < 0.5 * loss[0]
+    changes = {"precision": precision, "num_epochs": 50}
+    settings = request.getfixturevalue(settings).model_copy(update=changes)
+    with open_trajectory(trained(settings).path) as trajectory:
+        loss = trajectory.metrics()["train/loss"]
+    assert loss[-1] < share * loss[0]
