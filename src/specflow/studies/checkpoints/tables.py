@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from specflow.audit import read_audit
+from specflow.audit.findings import read_audit
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
 from specflow.layouts import SPECTRA
