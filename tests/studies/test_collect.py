@@ -40,7 +40,7 @@ def collected(workplace):
     write_spectra(paths.checkpoints_spectra("theirs"))
     write_audit(paths.checkpoints_audit("theirs"), AUDIT)
     experiment = {"seeds": [0, 1], "matrices": ["a/kernel"], "pairs": []}
-    return settings(experiments={"run": experiment}, checkpoints={"theirs": {"matrix": None}})
+    return settings(experiments={"run": experiment}, checkpoints={"theirs": {}})
 
 
 def test_experiments_and_checkpoints_stand_in_the_same_tables(collected):

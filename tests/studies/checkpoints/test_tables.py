@@ -34,13 +34,16 @@ def test_tables_are_those_of_runs_with_seed_0_and_those_of_the_audit(places):
     np.testing.assert_array_equal(changes["relative_change"], [np.nan, np.nan, 0.5, 1, 2, 3])
 
 
-def test_the_middle_matrix_or_the_one_named_is_shown_and_the_middle_pair(places):
+def test_the_middle_matrix_and_pair_are_in_full_or_those_named(places):
     spectra, _ = places
-    assert measured_checkpoints("theirs", spectra).matrices == ("c",)
-    assert measured_checkpoints("theirs", spectra).pairs == (PAIRS[1],)
-    assert measured_checkpoints("theirs", spectra, "a").matrices == ("a",)
-    with pytest.raises(SpecflowError, match=r"theirs.matrix: got 'more'; expected one of a, b, c"):
-        measured_checkpoints("theirs", spectra, "more")
+    middle = measured_checkpoints("theirs", spectra)
+    assert (middle.matrices, middle.pairs) == (("c",), (PAIRS[1],))
+    named = measured_checkpoints("theirs", spectra, "a", PAIRS[0])
+    assert (named.matrices, named.pairs) == (("a",), (PAIRS[0],))
+    for key, expected in (("matrix", "a, b, c, d"), ("pair", "z -> a/b, a -> out")):
+        message = f"figures.checkpoints.theirs.{key}: got 'more'; expected one of {expected}"
+        with pytest.raises(SpecflowError, match=message):
+            measured_checkpoints("theirs", spectra, **{key: "more"})
 
 
 def test_missing_results_are_named(tmp_path, places):
