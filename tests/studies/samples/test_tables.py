@@ -2,15 +2,13 @@ import numpy as np
 import pytest
 
 from specflow import paths
+from specflow.datasets.cifar10 import Cifar10Params
 from specflow.datasets.images import write_images
 from specflow.datasets.storage import load, write_dataset
 from specflow.hdf5 import create, write
 from specflow.layouts import SAMPLES
-from specflow.params.datasets import Cifar10Params
-from specflow.params.resolve import CollectParams
-from specflow.params.samples import SampleParams
-from specflow.tables.reading import Tables
-from specflow.tables.samples import hexadecimal, write_sample_table
+from specflow.studies.samples.settings import Sampling
+from specflow.studies.samples.tables import hexadecimal, sample_tables
 
 LOW, HIGH = np.array([-1.0, 0.0]), np.array([1.0, 10.0])
 
@@ -51,22 +49,12 @@ def test_table_has_a_row_for_each_image_of_each_variant(workplace):
         write(file, "high", [1.0])
         for name in ("full/1.0", "top/0.5", "bottom/0.5"):
             write(file, name, np.linspace(0, 1, 12).reshape(2, 1, 2, 3))
-    entry = SampleParams(experiment="unet", run_seed=0, num_images=2, noise_seed=0)
-    params = CollectParams(
-        suites={}, experiments={}, connections={}, tickets={}, samples={"faces": entry}
-    )
-    write_sample_table(workplace, params)
-    table = Tables(workplace)["samples"]
-    keeps = [keep for keep in ("full", "top", "bottom") for _ in range(2)]
-    assert table.column("keep").tolist() == keeps
-    assert table.numbers("image").tolist() == [0, 1] * 3
-    assert table.distinct("pixels") == ["00172e465d74", "8ba2b9d1e8ff"]
-    assert table.where(height=2, width=3, channels=1).distinct("samples") == ["faces"]
-    assert len(table.where(height=2, width=3, channels=1, experiment="unet")) == 6
-
-
-def test_table_without_samples_has_a_header(workplace):
-    write_sample_table(
-        workplace, CollectParams(suites={}, experiments={}, connections={}, tickets={}, samples={})
-    )
-    assert len(Tables(workplace)["samples"]) == 0
+    sampling = Sampling(experiment="unet", run_seed=0, num_images=2, noise_seed=0)
+    table = sample_tables({"faces": sampling})["samples"]
+    pixels = ("00172e465d74", "8ba2b9d1e8ff")
+    assert table.to_numpy().tolist() == [
+        ["faces", "unet", keep, fraction, image, 2, 3, 1, pixels[image]]
+        for keep, fraction in (("full", 1.0), ("top", 0.5), ("bottom", 0.5))
+        for image in (0, 1)
+    ]
+    assert list(sample_tables({})["samples"]) == list(table)

@@ -1,21 +1,10 @@
 from specflow import paths
-from specflow.lines import Branch, branches_of, line_groups_of
-from specflow.params.resolve import BranchParams, BranchPerturbationParams
+from specflow.studies.connections.branches import Branch, branches_of, path_groups_of
+from specflow.studies.connections.settings import Branches, PerturbationParams
 
-PLAIN = BranchParams(
-    connection="line",
-    experiment="run",
-    trunk_seeds=(0, 1, 2),
-    split_steps=(0, 4),
-    num_branches=3,
-    perturbation=None,
-)
+PLAIN = Branches(trunk_seeds=(0, 1, 2), split_steps=(0, 4), num_branches=3, perturbation=None)
 PERTURBED = PLAIN.model_copy(
-    update={
-        "perturbation": BranchPerturbationParams(
-            split_step=4, scales=(0.5, 1.0), batch_norm_samples=10
-        )
-    }
+    update={"perturbation": PerturbationParams(split_step=4, scales=(0.5, 1.0))}
 )
 
 
@@ -32,39 +21,39 @@ def test_perturbed_branches_come_on_top_at_one_split_step():
     assert [branch.scale for branch in branches[18:]].count(0.5) == 3 * 3
 
 
-def test_lines_within_a_trunk_join_every_two_branches():
-    groups = line_groups_of(PLAIN, across_trunks=False)
+def test_paths_within_a_trunk_join_every_two_branches():
+    groups = path_groups_of(PLAIN, across_trunks=False)
     assert {group.relation for group in groups} == {"within"}
     assert [(group.trunks, group.split_step) for group in groups[:3]] == [
         ("0", 0),
         ("0", 4),
         ("1", 0),
     ]
-    assert groups[1].lines == {
+    assert groups[1].endpoints == {
         "0-1": (Branch(0, 4, 0), Branch(0, 4, 1)),
         "0-2": (Branch(0, 4, 0), Branch(0, 4, 2)),
         "1-2": (Branch(0, 4, 1), Branch(0, 4, 2)),
     }
 
 
-def test_lines_across_trunks_join_branches_of_one_number():
-    groups = [g for g in line_groups_of(PLAIN, across_trunks=True) if g.relation == "across"]
+def test_paths_across_trunks_join_branches_of_one_number():
+    groups = [g for g in path_groups_of(PLAIN, across_trunks=True) if g.relation == "across"]
     assert [g.trunks for g in groups] == ["0-1", "0-1", "0-2", "0-2", "1-2", "1-2"]
-    assert groups[3].lines == {
+    assert groups[3].endpoints == {
         str(number): (Branch(0, 4, number), Branch(2, 4, number)) for number in range(3)
     }
 
 
-def test_perturbed_lines_join_branches_of_one_trunk_and_scale():
-    groups = [g for g in line_groups_of(PERTURBED, False) if g.relation == "perturbed"]
+def test_perturbed_paths_join_branches_of_one_trunk_and_scale():
+    groups = [g for g in path_groups_of(PERTURBED, False) if g.relation == "perturbed"]
     assert [(g.trunks, g.split_step, g.scale) for g in groups[:2]] == [("0", 4, 0.5), ("0", 4, 1.0)]
-    assert groups[1].lines["0-2"] == (Branch(0, 4, 0, 1.0), Branch(0, 4, 2, 1.0))
+    assert groups[1].endpoints["0-2"] == (Branch(0, 4, 0, 1.0), Branch(0, 4, 2, 1.0))
     assert len(groups) == 3 * 2
 
 
-def test_every_end_is_a_branch_and_every_group_and_branch_has_its_place():
-    groups, branches = line_groups_of(PERTURBED, True), branches_of(PERTURBED)
-    ends = {end for group in groups for line in group.lines.values() for end in line}
+def test_every_endpoint_is_a_branch_and_every_group_and_branch_has_its_place():
+    groups, branches = path_groups_of(PERTURBED, True), branches_of(PERTURBED)
+    ends = {end for group in groups for pair in group.endpoints.values() for end in pair}
     assert ends == set(branches)
     assert len({paths.branch("c", *branch) for branch in branches}) == len(branches)
     places = {paths.connection("c", g.trunks, g.split_step, g.scale) for g in groups}
