@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import Size, Tensor
 
-Side = Literal["left", "right"]  # of whose singular vectors: outputs, or inputs
+Side = Literal["left", "right"]  # of a matrix, that of its outputs and that of its inputs
 
 
 def as_matrix(weight: Tensor, transposed: bool = False) -> Tensor:

@@ -5,12 +5,16 @@ import pytest
 
 from specflow import spectra
 
-MODULES = ("agreement", "alignment", "decomposition", "directions", "quantities")
+MODULES = (
+    "specflow.matrices",
+    *(f"specflow.spectra.{n}" for n in ("agreement", "alignment", "decomposition", "directions")),
+    "specflow.spectra.quantities",
+)
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_of_docstrings_hold(name):
-    module = importlib.import_module(f"specflow.spectra.{name}")
+    module = importlib.import_module(name)
     failed, tried = doctest.testmod(module)
     assert tried
     assert not failed

@@ -1,11 +1,11 @@
 """Spectra of weight matrices: decompositions, quantities, agreement, alignment.
 
 Pure functions: tensors in, float64 tensors out, on CPU or CUDA; inputs are never changed. Of the
-rest of specflow they need `threads` alone. Definitions follow Yunis et al. 2024,
+rest of specflow they need `matrices` and `threads` alone. Definitions follow Yunis et al. 2024,
 https://arxiv.org/abs/2408.11804.
 """
 
-from specflow.matrices import Side, as_matrix
+from specflow.matrices import as_matrix
 from specflow.spectra.agreement import (
     agreement_null_level,
     diagonal_score,
@@ -47,7 +47,6 @@ __all__ = [
     "log_spectral_norm",
     "is_defined",
     "is_direction",
-    "Side",
     "singular_vector_agreement",
     "agreement_null_level",
     "alignment",

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from specflow.matrices import Side, as_matrix
+from specflow.matrices import Side as Side
+from specflow.matrices import as_matrix
 
 
 @dataclass(frozen=True)
