@@ -365,8 +365,8 @@ VALID = [
     GENERATION,
     LANGUAGE,
     LANGUAGE | {"datasets.text": WIKITEXT},
-    *({"datasets.digits": IMAGES | {"kind": kind}} for kind in ("cifar10", "mnist", "digits")),
-    {"datasets.digits": IMAGES | {"kind": "cifar10", "permuted_labels": True}},
+    *({"datasets.images": IMAGES | {"kind": kind}} for kind in ("cifar10", "mnist", "digits")),
+    {"datasets.images": IMAGES | {"kind": "cifar10", "permuted_labels": True}},
 ]
 
 

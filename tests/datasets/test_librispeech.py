@@ -9,8 +9,8 @@ import pytest
 from specflow.datasets import librispeech
 from specflow.datasets.features import mel_features
 from specflow.datasets.librispeech import LibriSpeechParams, read_archive
-from specflow.datasets.shapes import CHARACTERS
 from specflow.datasets.storage import load
+from specflow.datasets.utterances import CHARACTERS
 from specflow.errors import SpecflowError
 
 needs_extra = pytest.mark.skipif(

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from specflow.datasets import spoken_digits, synthesizer
-from specflow.datasets.shapes import CHARACTERS
 from specflow.datasets.spoken_digits import VOICES, Line, SpokenDigitsParams
 from specflow.datasets.storage import load
+from specflow.datasets.utterances import CHARACTERS
 from specflow.errors import SpecflowError
 
 INSTALLED = importlib.util.find_spec("espeakng_loader") is not None

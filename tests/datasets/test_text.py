@@ -8,7 +8,7 @@ from specflow.datasets import text
 from specflow.datasets.modular_addition import ModularAdditionParams
 from specflow.datasets.storage import load, write_dataset
 from specflow.datasets.text import WindowWriter, packed
-from specflow.datasets.tokenizers import BytePairTokenizer, ByteTokenizer
+from specflow.datasets.tokenizers import BytePairParams, ByteParams
 from specflow.errors import SpecflowError
 
 TEXTS = ["one two three. ", "é" * 7, "", "x", "the last of all documents, which is longer"] * 3
@@ -17,6 +17,9 @@ BITS = np.random.Generator(np.random.PCG64(0)).uniform(1, 9, 256)
 
 # Kept beside the arrays; any section will do.
 CONFIG = ModularAdditionParams(kind="modular_addition", modulus=2, train_fraction=0.5, seed=0)
+
+
+BYTES = ByteParams(kind="bytes").train([])
 
 
 def naive_windows(texts: list[str], length: int) -> list[list[int]]:
@@ -29,26 +32,24 @@ def naive_windows(texts: list[str], length: int) -> list[list[int]]:
 @pytest.mark.parametrize("piece", [1, 30, 10**6])
 def test_packing_matches_naive(length: int, piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text, "_PIECE_CHARACTERS", piece)
-    found = np.concatenate(list(packed(TEXTS, ByteTokenizer(), length)))
+    found = np.concatenate(list(packed(TEXTS, BYTES, length)))
     assert found.tolist() == naive_windows(TEXTS, length)
 
 
 def test_every_token_is_predicted_once_up_to_the_rest() -> None:
-    found = np.concatenate(list(packed(TEXTS, ByteTokenizer(), 5)))
+    found = np.concatenate(list(packed(TEXTS, BYTES, 5)))
     stream = [token for text in TEXTS for token in [256, *text.encode()]]
     assert found[:, 1:].ravel().tolist() == stream[1 : 1 + found[:, 1:].size]
     assert 0 <= len(stream) - 1 - found[:, 1:].size < 5
 
 
 def test_text_shorter_than_a_window_gives_none() -> None:
-    assert list(packed(["abc"], ByteTokenizer(), 5)) == []
-    assert [piece.tolist() for piece in packed(["abc"], ByteTokenizer(), 3)] == [
-        [[256, 97, 98, 99]]
-    ]
+    assert list(packed(["abc"], BYTES, 5)) == []
+    assert [piece.tolist() for piece in packed(["abc"], BYTES, 3)] == [[[256, 97, 98, 99]]]
 
 
 def test_bytes_and_unigram_bits_of_windows_match_naive(tmp_path: Path) -> None:
-    tokenizer = BytePairTokenizer(262, TEXTS)
+    tokenizer = BytePairParams(kind="byte_pairs", num_tokens=262).train(TEXTS)
     with write_dataset(tmp_path / "x.h5", CONFIG) as writer:
         kept = WindowWriter(writer, tokenizer, BITS)
         baseline = kept.write("train", packed(TEXTS, tokenizer, 4), 9)
@@ -73,7 +74,7 @@ def test_windows_are_read_as_far_as_needed(tmp_path: Path) -> None:
             yield np.full((3, 6), index, np.int32)
 
     with write_dataset(tmp_path / "x.h5", CONFIG) as writer:
-        kept = WindowWriter(writer, ByteTokenizer(), BITS)
+        kept = WindowWriter(writer, BYTES, BITS)
         for split in ("train", "validation"):
             kept.write(split, pieces(), 4)
     assert read == [0, 1, 0, 1]
@@ -81,7 +82,7 @@ def test_windows_are_read_as_far_as_needed(tmp_path: Path) -> None:
 
 
 def test_too_few_windows_are_counted(tmp_path: Path) -> None:
-    tokenizer = ByteTokenizer()
+    tokenizer = BYTES
     count = len(naive_windows(TEXTS, 5))
     message = rf"num_train_sequences: got {count + 1}; expected at most the {count} "
     with write_dataset(tmp_path / "x.h5", CONFIG) as writer:

@@ -6,9 +6,8 @@ import torch
 
 from specflow.datasets.features import mel_features
 from specflow.datasets.librispeech import LibriSpeechParams
-from specflow.datasets.shapes import CHARACTERS
 from specflow.datasets.storage import Data, load, write_dataset
-from specflow.datasets.utterances import Utterance, write_utterances
+from specflow.datasets.utterances import CHARACTERS, Utterance, write_utterances
 from specflow.errors import SpecflowError
 
 CONFIG = LibriSpeechParams(kind="librispeech", logarithm=True, seed=0)

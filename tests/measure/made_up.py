@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from specflow.checkpoints.trajectory import Checkpoint, Origin, open_trajectory, write_trajectory
-from specflow.problems.task import Task, load_task
-from specflow.training.settings import RunSettings
 
 from specflow import paths
+from specflow.checkpoints.trajectory import Checkpoint, Origin, open_trajectory, write_trajectory
 from specflow.models.network import Network
+from specflow.problems.task import Task, load_task
 from specflow.scratch import Scratch
+from specflow.training.settings import RunSettings
 from specflow.training.weights import export_buffers, export_weights
 
 SCRATCH = Scratch(Path("scratch/work"))

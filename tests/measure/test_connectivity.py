@@ -4,10 +4,10 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from specflow.checkpoints.trajectory import open_trajectory
 from tests.measure.made_up import SCRATCH, Killed, dies_after, matrices_at, rank, svd, write_run
 
 from specflow import paths
+from specflow.checkpoints.trajectory import open_trajectory
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
 from specflow.layouts import CONNECTION

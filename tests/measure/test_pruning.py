@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from specflow.checkpoints.trajectory import open_trajectory
 from tests.measure.made_up import SCRATCH, Killed, dies_after, svd, task_of, write_run
 from torch.nn import functional
 
 from specflow import paths
+from specflow.checkpoints.trajectory import open_trajectory
 from specflow.hdf5 import open_file
 from specflow.layouts import PRUNING
 from specflow.measure import pruning as module

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from specflow.checkpoints.trajectory import Trajectory, open_trajectory
 from tests.measure.made_up import matrices_at, rank, svd, task_of, write_run
 
 from specflow import paths
+from specflow.checkpoints.trajectory import Trajectory, open_trajectory
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
 from specflow.interventions.masks import ticket_masks

@@ -4,7 +4,8 @@ import math
 import pytest
 import torch
 
-from specflow.datasets.shapes import CHARACTERS, SpeechShape
+from specflow.datasets.shapes import SpeechShape
+from specflow.datasets.utterances import CHARACTERS
 from specflow.problems.ctc import Ctc, best_path, edits
 from specflow.problems.settings import ProblemSettings
 

@@ -6,12 +6,25 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from specflow import paths
+from specflow.audit.findings import Audit, Changes, Flag
+from specflow.checkpoints.trajectory import Checkpoint, Origin, write_trajectory
 from specflow.hdf5 import create, write
-from specflow.layouts import SPECTRA
+from specflow.layouts import PRUNING, SPECTRA
 from specflow.spectra import QUANTITIES
 
 SHAPES = {"z.weight": (24, 30), "a/kernel": (12, 9)}  # in order of depth; the second in a group
 PAIRS = ("z -> a/b", "a -> out")
+AUDIT = Audit(
+    steps=(0, 3, 6, 10),
+    flags=(Flag(step=3, matrix="a", flag="non_finite", evidence='1 of 48, "all"'),),
+    skipped={},
+    notes=(),
+    changes={
+        "a": Changes(relative_change=(None, None, None, 0.5), cosine=(None, None, None, 0.25)),
+        "b": Changes(relative_change=(None, 1.0, 2.0, 3.0), cosine=(None, 0.1, 0.2, 0.3)),
+    },
+)
 
 
 def write_spectra(
@@ -54,3 +67,18 @@ def change(path: Path, name: str, values: np.ndarray) -> None:
     """Put other numbers into a file."""
     with h5py.File(path, "a") as file:
         file[name][...] = values
+
+
+def write_runs() -> dict[str, tuple[int, ...]]:
+    """Two seeds of one experiment, kept at two steps; a metric that they lack has a baseline."""
+    origin = Origin("", 0, 0, 0, 0.0, "", "cpu", "")
+    for seed in (0, 1):
+        metrics = {"validation/loss": 2.0 + seed, "train/loss": 1.0, "train/loss_baseline": 9.0}
+        kept = [Checkpoint(step, {}, {}, metrics, None) for step in (0, 4)]
+        write_trajectory(paths.trajectory("run", seed), origin, [0, 4], 2, kept)
+        with create(paths.pruning("run", seed), PRUNING, {}) as file:
+            write(file, "step", np.array([0, 4]))
+            for keep in ("full/1.0", "top/0.25", "top/0.5", "bottom/0.25", "bottom/0.5"):
+                for metric in ("train/loss", "train/loss_baseline"):
+                    write(file, f"{keep}/{metric}", np.array([3.0, 4.0 + seed]))
+    return {"run": (0, 1)}

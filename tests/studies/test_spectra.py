@@ -80,7 +80,7 @@ def test_a_quantity_that_files_lack_is_empty(tmp_path):
 
 def test_large_tables_are_thinned(tmp_path):
     shapes = {"z.weight": (8, 8), "a/kernel": (300, 400)}
-    tables, files = tables_of(tmp_path, steps=MANY, shapes=shapes)
+    tables, _ = tables_of(tmp_path, steps=MANY, shapes=shapes)
     values, pairwise = tables["singular_values"], tables["pairwise_agreement"]
     assert set(values["step"]) < set(MANY)
     assert {MANY[0], MANY[-1]} < set(values["step"])

@@ -68,10 +68,10 @@ def essence(text: str) -> str:
     tree = ast.parse(text)
     docstrings = {id(node): node for node in _docstrings(tree)}
     cuts = [_place(node, lines) for node in docstrings.values()]
-    kept: set[int] = set()
+    kept: set[int] = set()  # lines that end within a string
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in docstrings:
-            kept |= set(range(node.lineno - 1, node.end_lineno or node.lineno))
+            kept |= set(range(node.lineno - 1, (node.end_lineno or node.lineno) - 1))
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             cuts.append((token.start[0] - 1, token.start[1], token.end[0] - 1, token.end[1]))
@@ -79,7 +79,9 @@ def essence(text: str) -> str:
         rest = f"{(lines[first] or '')[:start]}{(lines[last] or '')[end:]}"
         lines[first : last + 1] = [rest, *[None] * (last - first)]
     numbered = ((i, line) for i, line in enumerate(lines) if line is not None)
-    return "\n".join(s for i, line in numbered if (s := line if i in kept else line.rstrip()))
+    return "\n".join(
+        line if i in kept else line.rstrip() for i, line in numbered if i in kept or line.strip()
+    )
 
 
 def _docstrings(tree: ast.AST) -> Iterator[ast.expr]:

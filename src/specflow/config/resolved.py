@@ -1,7 +1,7 @@
 """results/config.json: the complete settings of every stage, and the code that it runs.
 
-{stage: {name: {settings..., "code": {file: hash}}}}. A stage depends on its own key of the file alone,
-through DVC's `params:`; stages that are there once have the name "all".
+{stage: {name: {settings..., "code": {file: hash}}}}. A stage depends on its own key of the file
+alone, through DVC's `params:`; stages that are there once have the name "all".
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Reading results/config.json: the settings of one stage, as `specflow.config.resolved` wrote them."""
+"""Reading the settings of one stage from results/config.json (`specflow.config.resolved`)."""
 
 import json
 from pathlib import Path

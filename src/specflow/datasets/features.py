@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from specflow.datasets.shapes import NUM_MELS
-
 SAMPLE_RATE = 16_000  # Hz
+NUM_MELS = 40
 FFT_SIZE = 400
 HOP = 160
 FRAMES_AVERAGED = 3

@@ -13,6 +13,7 @@ import numpy as np
 
 from specflow.datasets.archives import read_members
 from specflow.datasets.download import RawFile, fetch
+from specflow.datasets.features import SAMPLE_RATE
 from specflow.datasets.storage import DatasetWriter, Split
 from specflow.datasets.utterances import (
     SpeechParams,
@@ -37,7 +38,6 @@ ARCHIVES: dict[Split, RawFile] = {
         (_FOLDER + "dev-clean.tar.gz",),
     ),
 }
-SAMPLE_RATE = 16_000  # Hz
 _LARGEST = 2**24  # bytes of a member; the longest utterance has 1 MB
 _MEMBER = r"LibriSpeech/[\w-]+/\d+/\d+/([\d-]+)\."  # and what it is
 

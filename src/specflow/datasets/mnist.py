@@ -57,51 +57,23 @@ class MnistParams(ImageParams):
     num_images: ClassVar[int] = NUM_IMAGES
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the digits, downloaded if they are not there."""
-        images_path = _fetched(IMAGES, UNPACKED_IMAGES)
-        labels_path = _fetched(LABELS, UNPACKED_LABELS)
-        return read_images(images_path), read_labels(labels_path)
+        """Return the digits, downloaded if they are not there.
+
+        Raises:
+            SpecflowError: If a file cannot be had, or is not the expected one.
+        """
+        images = read_idx(_fetched(IMAGES, UNPACKED_IMAGES), (NUM_IMAGES, SIZE, SIZE))
+        path = _fetched(LABELS, UNPACKED_LABELS)
+        labels = read_idx(path, (NUM_IMAGES,)).astype(np.int64)
+        if labels.max() > 9:
+            raise SpecflowError(f"{path}: has class {labels.max()}; expected 0 to 9")
+        return images[:, None], labels
 
 
 def _fetched(packed: RawFile, unpacked: RawFile) -> Path:
     """Return where the file lies; who puts it there by hand may have unpacked it."""
     lies_unpacked = (paths.raw_data() / unpacked.name).is_file()
     return fetch(unpacked if lies_unpacked else packed)
-
-
-def read_images(path: Path, count: int = NUM_IMAGES) -> np.ndarray:
-    """Read images from an IDX file.
-
-    Args:
-        path: The file, gzipped or not.
-        count: Number of images that it must have.
-
-    Returns:
-        Shape (count, 1, 28, 28) uint8, 0 for black.
-
-    Raises:
-        SpecflowError: If the file is damaged or has other contents.
-    """
-    return read_idx(path, (count, SIZE, SIZE))[:, None]
-
-
-def read_labels(path: Path, count: int = NUM_IMAGES) -> np.ndarray:
-    """Read the classes of images from an IDX file.
-
-    Args:
-        path: The file, gzipped or not.
-        count: Number of classes that it must have.
-
-    Returns:
-        Shape (count,) int64, classes 0..9.
-
-    Raises:
-        SpecflowError: If the file is damaged or has other contents.
-    """
-    labels = read_idx(path, (count,)).astype(np.int64)
-    if labels.max() > 9:
-        raise SpecflowError(f"{path}: has class {labels.max()}; expected 0 to 9")
-    return labels
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:

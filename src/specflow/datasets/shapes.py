@@ -6,10 +6,6 @@ from pydantic import Field
 
 from specflow.section import Count, Section
 
-# What transcripts are written in: with the blank of CTC, 29 symbols as in the paper.
-CHARACTERS = " 'abcdefghijklmnopqrstuvwxyz"
-NUM_MELS = 40
-
 
 class TokenShape(Section):
     """Sequences of `length` tokens out of `num_tokens`; one token is predicted at each position."""

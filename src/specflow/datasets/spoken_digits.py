@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from specflow.datasets import synthesizer
+from specflow.datasets.features import SAMPLE_RATE
 from specflow.datasets.storage import SPLITS, DatasetWriter, Split
 from specflow.datasets.utterances import (
     SpeechParams,
@@ -199,8 +200,6 @@ def _heard(
 def resample(sound: np.ndarray) -> np.ndarray:
     """Return samples at 16 kHz, float64, of samples (n,) at the synthesizer's rate."""
     from scipy.signal import resample_poly  # here, since it loads slowly
-
-    from specflow.datasets.features import SAMPLE_RATE
 
     common = math.gcd(SAMPLE_RATE, synthesizer.SAMPLE_RATE)
     up, down = SAMPLE_RATE // common, synthesizer.SAMPLE_RATE // common

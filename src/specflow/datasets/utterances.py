@@ -8,11 +8,15 @@ from typing import NamedTuple
 import numpy as np
 
 from specflow.datasets.dataset import DatasetSection
-from specflow.datasets.shapes import CHARACTERS, NUM_MELS, SpeechShape
+from specflow.datasets.features import NUM_MELS, mel_features
+from specflow.datasets.shapes import SpeechShape
 from specflow.datasets.storage import DatasetWriter, Split
 from specflow.errors import SpecflowError
 from specflow.section import Seed
+from specflow.threads import one_thread
 
+# What transcripts are written in: with the blank of CTC, 29 symbols as in the paper.
+CHARACTERS = " 'abcdefghijklmnopqrstuvwxyz"
 _PIECE = 256  # utterances that are padded and written at a time
 _INSTALL = "`pip install -c constraints.txt -e '.[speech]'` installs it"
 
@@ -73,10 +77,6 @@ def write_utterances(
         SpecflowError: If a transcript has another character, or if an utterance is too short for
             its transcript; it names the utterance.
     """
-    # Imported here, since other data need no torch.
-    from specflow.datasets.features import mel_features
-    from specflow.threads import one_thread
-
     inputs, targets = _Rows(), _Rows()
     with one_thread():
         for utterance in utterances:

@@ -42,9 +42,11 @@ class CollectedCheckpoints(Section):
     Attributes:
         matrix: Name of the matrix whose singular values and diagonals go into tables; None means
             the middle one by depth.
+        pair: Label of the pair whose diagonals do; None likewise.
     """
 
-    matrix: str | None
+    matrix: str | None = None
+    pair: str | None = None
 
 
 class CollectSettings(Section):
@@ -77,7 +79,7 @@ def collect(settings: CollectSettings) -> None:
         for name, own in settings.experiments.items()
     ]
     measured += [
-        measured_checkpoints(name, paths.checkpoints_spectra(name), own.matrix)
+        measured_checkpoints(name, paths.checkpoints_spectra(name), own.matrix, own.pair)
         for name, own in settings.checkpoints.items()
     ]
     tables = {

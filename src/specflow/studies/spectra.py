@@ -1,7 +1,7 @@
 """Tables of spectra, the same ones of runs and of checkpoints made elsewhere."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -118,7 +118,7 @@ def _scores(file: h5py.File, kind: str, column: str, values: Sequence[str]) -> p
 
 
 def _spectra(file: h5py.File) -> pd.DataFrame:
-    first = next(iter(entries_of(file, "matrices").values()), {})
+    first: Collection[str] = next(iter(entries_of(file, "matrices").values()), ())
     return _scores(file, "matrices", "matrix", [*(q for q in QUANTITIES if q in first), *_SCORES])
 
 

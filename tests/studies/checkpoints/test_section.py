@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
-
 from specflow.params.errors import problems_of
+
 from specflow.studies.checkpoints.section import CheckpointsParams, ReadingParams
 
 SPECTRA = {"diagonal_length": 100, "score_length": 10, "mass": 0.9}

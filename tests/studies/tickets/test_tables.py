@@ -16,7 +16,7 @@ TICKETS = {
 
 @pytest.fixture
 def tables(workplace):
-    """Tables of two tickets of two seeds; "z" comes before "a" by depth, and the last has no mask."""
+    """Tables of two tickets of two seeds; "z" is before "a" by depth, the last has no mask."""
     for name in TICKETS:
         for seed in SEEDS["run"]:
             with create(paths.ticket_measures(name, seed), TICKET, {}) as file:

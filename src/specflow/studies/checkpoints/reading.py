@@ -11,7 +11,7 @@ from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.checkpoints.stream import contents_of
 from specflow.datasets.shapes import DataShape
 from specflow.models.network import Model
-from specflow.studies.checkpoints.section import ReadingParams
+from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.wiring import Wiring
 from specflow.wiring.recognize import wiring_of
 

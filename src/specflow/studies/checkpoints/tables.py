@@ -17,48 +17,55 @@ _CHANGES = ("experiment", "step", "matrix", "relative_change", "cosine")
 _FLAGS = ("experiment", "step", "matrix", "flag", "evidence")
 
 
-def checkpoint_tables(
-    name: str, spectra: Path, audit: Path, matrix: str | None = None
-) -> dict[str, pd.DataFrame]:
-    """Return every table of one network's checkpoints by name.
+def checkpoint_tables(name: str, spectra: Path, audit: Path) -> dict[str, pd.DataFrame]:
+    """Return every table of one network's checkpoints by name; the middle ones are in full.
 
     Args:
         name: What tables call them.
         spectra: The file of their spectra.
         audit: The file of their audit.
-        matrix: As for `measured_checkpoints`.
 
     Raises:
-        SpecflowError: If a result is missing or broken, or there is no such matrix.
+        SpecflowError: If a result is missing or broken.
     """
-    measured = measured_checkpoints(name, spectra, matrix)
-    return {**spectra_tables([measured]), **audit_tables({name: audit})}
+    return {
+        **spectra_tables([measured_checkpoints(name, spectra)]),
+        **audit_tables({name: audit}),
+    }
 
 
-def measured_checkpoints(name: str, spectra: Path, matrix: str | None = None) -> Measured:
-    """Return the spectra of checkpoints; in full, one matrix and the middle pair are shown.
+def measured_checkpoints(
+    name: str, spectra: Path, matrix: str | None = None, pair: str | None = None
+) -> Measured:
+    """Return the spectra of checkpoints, of which one matrix and one pair are in full.
 
     Args:
         name: What tables call them; they are of seed 0.
         spectra: The file.
-        matrix: The matrix shown in full; None means the middle one by depth.
+        matrix: Name of the matrix in full; None means the middle one by depth.
+        pair: Label of the pair in full; None likewise.
 
     Raises:
-        SpecflowError: If the file is missing or broken, or there is no such matrix.
+        SpecflowError: If the file is missing or broken, or there is no such matrix or pair.
     """
     with open_file(spectra, SPECTRA) as file:
         matrices, pairs = (list(entries_of(file, kind)) for kind in ("matrices", "pairs"))
-    if matrix is not None and matrix not in matrices:
-        expected = ", ".join(matrices) or "none"
-        raise SpecflowError(
-            f"figures.checkpoints.{name}.matrix: got {matrix!r}; expected one of {expected}"
-        )
-    shown = _middle(matrices) if matrix is None else (matrix,)
-    return Measured(name, {0: spectra}, shown, _middle(pairs))
+    path = f"figures.checkpoints.{name}"
+    return Measured(
+        name,
+        {0: spectra},
+        _chosen(f"{path}.matrix", matrix, matrices),
+        _chosen(f"{path}.pair", pair, pairs),
+    )
 
 
-def _middle(names: list[str]) -> tuple[str, ...]:
-    return tuple(names[len(names) // 2 :][:1])
+def _chosen(path: str, named: str | None, names: list[str]) -> tuple[str, ...]:
+    if named is None:
+        return tuple(names[len(names) // 2 :][:1])
+    if named not in names:
+        expected = ", ".join(names) or "none"
+        raise SpecflowError(f"{path}: got {named!r}; expected one of {expected}")
+    return (named,)
 
 
 def audit_tables(audits: Mapping[str, Path]) -> dict[str, pd.DataFrame]:

@@ -63,9 +63,7 @@ class ExperimentParams(Study, TrainingParams):
         problem, spectra = self.problem_settings(known), self.spectra
         return {
             "train": run,
-            "spectra": SpectraSettings(
-                **common, model=run.model, shape=run.shape, spectra=spectra
-            ),
+            "spectra": SpectraSettings(**common, model=run.model, shape=run.shape, spectra=spectra),
             "prune": PruneSettings(**common, run=problem, pruning=self.pruning),
         }
 
