@@ -20,6 +20,9 @@ TEXT = frozenset(
     }
 )
 DIGITS = 5  # significant ones of every number
+# Ends the metric that says what a trivial predictor reaches on another one. It does not depend on
+# the network: it is in the history alone, not of every pruning and point of a path.
+BASELINE = "_baseline"
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
