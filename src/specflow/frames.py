@@ -59,7 +59,6 @@ def read_table(path: Path) -> pd.DataFrame:
             keep_default_na=False,
             na_values={name: [""] for name in numbers},
             dtype={name: str for name in header if name in TEXT},
-            float_precision="round_trip",
         )
     except (ValueError, pd.errors.ParserError) as error:  # an EmptyDataError is a ValueError
         raise SpecflowError(

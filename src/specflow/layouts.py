@@ -12,7 +12,7 @@ class Layout(NamedTuple):
 
 DATASET = Layout("dataset", 1)
 TRAJECTORY = Layout("trajectory", 2)
-SPECTRA = Layout("spectra", 1)
+SPECTRA = Layout("spectra", 2)
 PRUNING = Layout("pruning", 1)
 CONNECTION = Layout("connection", 1)
 TICKET = Layout("ticket", 1)

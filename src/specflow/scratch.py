@@ -20,6 +20,14 @@ from filelock import FileLock, Timeout
 from specflow.errors import SpecflowError
 
 
+def state_of(path: Path) -> str:
+    """Return size and time of a file, which change when it is made anew; "" if there is none."""
+    if not path.exists():
+        return ""
+    state = path.stat()
+    return f"{path} {state.st_size} {state.st_mtime_ns}"
+
+
 @dataclass(frozen=True)
 class Scratch:
     """A folder of finished parts; what is in it is taken up when the same work starts again."""
@@ -39,6 +47,11 @@ class Scratch:
         for part in parts:
             digest.update(b"\0" + part.encode())
         return cls(root / f"{name.replace('/', '-')}-{digest.hexdigest()[:16]}")
+
+    @property
+    def lock(self) -> Path:
+        """Where the lock of the folder lies: beside it."""
+        return self.folder.with_name(self.folder.name + ".lock")
 
     def path(self, name: str) -> Path:
         """Return where a part lies."""
@@ -90,7 +103,7 @@ class Scratch:
         Raises:
             SpecflowError: If the folder cannot be made.
         """
-        lock = FileLock(self.folder.with_name(self.folder.name + ".lock"))
+        lock = FileLock(self.lock)
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             try:

@@ -2,23 +2,23 @@ from collections.abc import Callable
 
 import pytest
 
-from specflow.training.scratch import Scratch
+from specflow.scratch import Scratch
 
 
 class Killed(BaseException):
-    """Stands for a kill between two checkpoints."""
+    """Stands for a kill between two parts of a checkpoint, or between two checkpoints."""
 
 
 @pytest.fixture
 def killed_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], object]], None]:
-    """Run a training that dies once it has saved a number of checkpoints."""
+    """Run a training that dies once it has saved a number of files, two a checkpoint."""
 
     def run(survived: int, training: Callable[[], object]) -> None:
         save, saved = Scratch.save, []
 
-        def save_then_die(self, checkpoint, resume):
-            save(self, checkpoint, resume)
-            saved.append(checkpoint.step)
+        def save_then_die(self, name, content):
+            save(self, name, content)
+            saved.append(name)
             if len(saved) == survived:
                 raise Killed
 

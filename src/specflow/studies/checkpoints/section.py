@@ -1,0 +1,15 @@
+"""Sections of checkpoints made elsewhere."""
+
+from collections.abc import Mapping
+
+from specflow.section import Section
+from specflow.studies.checkpoints.settings import CheckpointsSettings
+from specflow.studies.study import Known, Study
+
+
+class CheckpointsParams(Study, CheckpointsSettings):
+    """Checkpoints of one network that were made elsewhere."""
+
+    def settings(self, name: str, known: Known) -> Mapping[str, Section]:
+        """Return the settings of analyze."""
+        return {"analyze": CheckpointsSettings(**dict(self))}

@@ -1,0 +1,97 @@
+"""Tables of connections: curves along paths, barriers, agreement of endpoints."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from specflow import paths
+from specflow.hdf5 import open_file
+from specflow.layouts import CONNECTION
+from specflow.section import Name
+from specflow.studies.connections.branches import PathGroup, path_groups_of
+from specflow.studies.connections.settings import Branches
+from specflow.studies.measures import KEEPS, curves_in, read
+
+_PATH = ("connection", "relation", "trunks", "split_step", "scale", "branches")
+_CURVE = ("split", "keep", "keep_fraction", "metric")
+
+Row = tuple[Any, ...]
+_RowsOf = Callable[[PathGroup, list[float], h5py.Group], Iterator[Row]]
+
+
+class CollectedConnection(Branches):
+    """What is collected of a connection: all paths between its branches."""
+
+    experiment: Name
+    across_trunks: bool
+
+
+def connection_tables(connections: Mapping[str, CollectedConnection]) -> dict[str, pd.DataFrame]:
+    """Return every table of connections by name.
+
+    What git tracks is thinned: interpolation has validation data alone, and pruned networks on
+    paths within a trunk alone, where barriers has all.
+
+    Args:
+        connections: By name, in the order of the rows.
+
+    Raises:
+        BrokenFileError: If a file of measures is missing or broken.
+    """
+    tables = {}
+    for table, (columns, rows_of) in _TABLES.items():
+        rows = [row for name, own in connections.items() for row in _each_path(name, own, rows_of)]
+        tables[table] = pd.DataFrame(rows, columns=[*_PATH, *columns])
+    experiments = [(name, own.experiment) for name, own in connections.items()]
+    return {
+        "connections": pd.DataFrame(experiments, columns=["connection", "experiment"]),
+        **tables,
+    }
+
+
+def _each_path(name: str, connection: CollectedConnection, rows_of: _RowsOf) -> Iterator[Row]:
+    """Yield the rows of every path of a connection, with the cells that say which path it is."""
+    for group in path_groups_of(connection, connection.across_trunks):
+        about = (name, group.relation, group.trunks, group.split_step, group.scale)
+        place = paths.connection(name, group.trunks, group.split_step, group.scale)
+        with open_file(place, CONNECTION) as file:
+            alphas = read(file, "alpha").tolist()
+            for branches in group.endpoints:
+                for row in rows_of(group, alphas, file[branches]):
+                    yield (*about, branches, *row)
+
+
+def _interpolation(group: PathGroup, alphas: list[float], path: h5py.Group) -> Iterator[Row]:
+    keeps = KEEPS if group.relation == "within" else KEEPS[:1]
+    for keep, fraction, split, metric in curves_in(path["curves"], keeps):
+        if split == "validation":
+            values = read(path["curves"], f"{keep}/{fraction}/{split}/{metric}").tolist()
+            for alpha, value in zip(alphas, values, strict=True):
+                yield (alpha, split, keep, float(fraction), metric, value)
+
+
+def _barriers(group: PathGroup, alphas: list[float], path: h5py.Group) -> Iterator[Row]:
+    for keep, fraction, split, metric in curves_in(path["curves"], KEEPS):
+        barrier = path["curves"][keep][fraction][split][metric].attrs["barrier"]
+        yield (split, keep, float(fraction), metric, float(barrier))
+
+
+def _agreement(group: PathGroup, alphas: list[float], path: h5py.Group) -> Iterator[Row]:
+    for matrix, data in path["agreement"].items():
+        yield (matrix, float(data.attrs["score"]))
+
+
+def _mean_ranks(group: PathGroup, alphas: list[float], path: h5py.Group) -> Iterator[Row]:
+    ranks = np.mean([read(path["ranks"], matrix) for matrix in path["ranks"]], axis=0)
+    yield from zip(alphas, ranks.tolist(), strict=True)
+
+
+_TABLES: dict[str, tuple[tuple[str, ...], _RowsOf]] = {
+    "interpolation": (("alpha", *_CURVE, "value"), _interpolation),
+    "barriers": ((*_CURVE, "barrier"), _barriers),
+    "endpoint_agreement": (("matrix", "agreement_score"), _agreement),
+    "interpolation_ranks": (("alpha", "normalized_effective_rank"), _mean_ranks),
+}
