@@ -59,12 +59,21 @@ class ExperimentParams(Study, TrainingParams):
     def settings(self, name: str, known: Known) -> Mapping[str, Section]:
         """Return the settings of train, spectra and prune."""
         run = self.run(name, known)
-        common = {"seeds": run.seeds, "num_checkpoints": len(run.kept_steps)}
-        problem, spectra = self.problem_settings(known), self.spectra
         return {
             "train": run,
-            "spectra": SpectraSettings(**common, model=run.model, shape=run.shape, spectra=spectra),
-            "prune": PruneSettings(**common, run=problem, pruning=self.pruning),
+            "spectra": SpectraSettings(
+                seeds=run.seeds,
+                num_checkpoints=len(run.kept_steps),
+                model=run.model,
+                shape=run.shape,
+                spectra=self.spectra,
+            ),
+            "prune": PruneSettings(
+                seeds=run.seeds,
+                num_checkpoints=len(run.kept_steps),
+                run=self.problem_settings(known),
+                pruning=self.pruning,
+            ),
         }
 
     def problems(self, known: Known) -> list[str]:
