@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from specflow import datasets, paths
-from specflow.hdf5 import open_file
-from specflow.layouts import SPECTRA
-from specflow.measure.spectra import SpectraJob, measure_spectra
-from specflow.models import wiring_of
 from specflow.params.tasks import RunParams, SpectraParams
 from specflow.training.members import Member, train_members
 from specflow.trajectory import open_trajectory
+
+from specflow import datasets, paths
+from specflow.hdf5 import open_file
+from specflow.measure.layouts import SPECTRA
+from specflow.measure.spectra import SpectraJob, measure_spectra
+from specflow.models import wiring_of
 
 WIDTH, HEADS = 16, 4
 

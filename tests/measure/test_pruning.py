@@ -8,9 +8,9 @@ from specflow import paths
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
-from specflow.layouts import PRUNING
 from specflow.measure import pruning as module
 from specflow.measure.evaluation import Pruned
+from specflow.measure.layouts import PRUNING
 from specflow.measure.pruning import PruningJob, measure_pruning
 from specflow.measure.settings import PruningParams
 

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from specflow.params.tasks import SpectraParams
+from specflow.training.members import Member, train_members
+from specflow.trajectory import Trajectory, open_trajectory
 
 from specflow import paths
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
-from specflow.layouts import SPECTRA
+from specflow.measure.layouts import SPECTRA
 from specflow.measure.spectra import SpectraJob, measure_spectra
 from specflow.models import wiring_of
-from specflow.params.tasks import SpectraParams
-from specflow.training.members import Member, train_members
-from specflow.trajectory import Trajectory, open_trajectory
 
 PARAMS = SpectraParams(diagonal_length=5, score_length=3, mass=0.9)
 

@@ -4,17 +4,17 @@ import hashlib
 
 import numpy as np
 import pytest
-
-from specflow import paths
-from specflow.datasets.storage import write_dataset
-from specflow.hdf5 import open_file
-from specflow.layouts import SPECTRA
-from specflow.measure.spectra import SpectraJob, measure_spectra
-from specflow.models import wiring_of
 from specflow.params.speech import SpokenDigitsParams
 from specflow.params.tasks import RunParams, SpectraParams
 from specflow.training.members import Member, train_members
 from specflow.trajectory import open_trajectory
+
+from specflow import paths
+from specflow.datasets.storage import write_dataset
+from specflow.hdf5 import open_file
+from specflow.measure.layouts import SPECTRA
+from specflow.measure.spectra import SpectraJob, measure_spectra
+from specflow.models import wiring_of
 
 HIDDEN = 6
 DATASET = SpokenDigitsParams(

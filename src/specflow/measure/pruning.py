@@ -14,7 +14,6 @@ from specflow.checkpoints.trajectory import Trajectory, open_trajectory
 from specflow.device import choose_device, make_deterministic
 from specflow.executor import Report
 from specflow.hdf5 import create, write, write_row
-from specflow.layouts import PRUNING
 from specflow.measure.evaluation import (
     FULL,
     Pruned,
@@ -24,6 +23,7 @@ from specflow.measure.evaluation import (
     to_tensors,
     variant_group,
 )
+from specflow.measure.layouts import PRUNING
 from specflow.measure.settings import PruningParams
 from specflow.models.network import Network
 from specflow.problems.settings import ProblemSettings

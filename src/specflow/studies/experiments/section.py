@@ -99,7 +99,7 @@ class ExperimentParams(Study, TrainingParams):
             return [
                 f"problem.kind: got {problem!r}; expected {expected}, which {model.kind} solves"
             ]
-        if dataset.is_text != (problem == "language_modelling"):
+        if dataset.is_text != self.problem.reads_text:
             return [
                 f"problem.kind: got {problem!r} on {dataset.kind} (dataset {self.dataset}); "
                 "expected language_modelling on text, and on nothing else"
