@@ -34,7 +34,7 @@ from specflow.spectra import (
 )
 from specflow.wiring import Matrix, Pair, Wiring
 
-_HELD = 2**28  # bytes of all steps that are in memory together
+_HELD = 2**25  # bytes of all steps that are in memory together
 
 Row = dict[str, Tensor]
 
