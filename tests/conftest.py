@@ -8,6 +8,7 @@ import torch
 from specflow import paths
 from specflow.datasets.dataset import DatasetSection
 from specflow.datasets.digits import DigitsParams
+from specflow.datasets.images import write_images
 from specflow.datasets.modular_addition import ModularAdditionParams
 from specflow.datasets.storage import write_dataset
 from specflow.training.settings import RunSettings
@@ -70,9 +71,12 @@ def addition_run(workplace: Path) -> RunSettings:
 
 @pytest.fixture
 def digits_run(workplace: Path) -> RunSettings:
-    """A tiny run of a network with BatchNorm on few digits, its data prepared."""
+    """A tiny run of a network with BatchNorm on 200 digits, 200 more to validate on."""
     dataset = DigitsParams(kind="digits", image_size=32, validation_fraction=0.96, seed=0)
-    dataset.prepare(paths.dataset("digits"))
+    images, targets = dataset.read()
+    train, validation = dataset.split(targets)
+    with write_dataset(paths.dataset("digits"), dataset) as writer:
+        write_images(dataset, writer, images, targets, (train, validation[:200]))
     return settings(
         "digits",
         dataset,

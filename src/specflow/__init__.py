@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from specflow.tables.reading import Table
+    import pandas as pd
+    from torch import Tensor, nn
+
+__all__ = ["__version__", "analyze"]
+
+try:
+    __version__ = version("specflow")
+except PackageNotFoundError:  # run from its source tree, not installed
+    __version__ = "0+unknown"
 
 
 def analyze(
-    checkpoints: str | Path | Sequence[str | Path],
+    checkpoints: str | Path | Sequence[str | Path] | Mapping[str, Tensor] | nn.Module,
     *,
     step_from: str | None = None,
     key: str | None = None,
@@ -22,11 +31,12 @@ def analyze(
     exclude: Sequence[str] = (),
     transposed: Sequence[str] = (),
     output: str | Path | None = None,
-) -> Table:
+) -> pd.DataFrame:
     """Return ranks, norms and agreement of every matrix of checkpoints made elsewhere.
 
     Args:
-        checkpoints: Files, folders or patterns: safetensors, PyTorch, or trajectories.
+        checkpoints: Files, folders or patterns: safetensors, PyTorch, or trajectories; or weights
+            in memory, a state dict or a module, as the one step 0.
         step_from: Regular expression with one group, the step, searched in each path; None means
             the one number in which paths differ.
         key: Where the weights are in a PyTorch checkpoint; None finds them.
@@ -39,15 +49,22 @@ def analyze(
         output: Folder for tables, figures and a page; None keeps none.
 
     Returns:
-        A row a step and matrix: `table.column("matrix")`, `table.numbers("stable_rank")`, ...
+        A row a step and matrix: columns `step`, `matrix`, `stable_rank`, `agreement_score`, ...
 
     Raises:
         SpecflowError: If a checkpoint cannot be read as asked, or a result cannot be written.
     """
     from pathlib import Path
 
-    from specflow.standalone import Reading, spectra_table  # here, since it imports torch
+    from specflow.analysis import spectra_of  # here, since it imports torch
 
-    patterns = tuple(include), tuple(exclude), tuple(transposed)
-    reading = Reading(step_from, key, layout, num_heads, *patterns)
-    return spectra_table(checkpoints, reading, None if output is None else Path(output))
+    options = {
+        "step_from": step_from,
+        "key": key,
+        "layout": layout,
+        "num_heads": num_heads,
+        "include": tuple(include),
+        "exclude": tuple(exclude),
+        "transposed": tuple(transposed),
+    }
+    return spectra_of(checkpoints, options, None if output is None else Path(output))

@@ -9,9 +9,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -32,22 +34,40 @@ def num_workers() -> int:
     """
     given = os.environ.get("SPECFLOW_WORKERS")
     if given is None:
-        return len(os.sched_getaffinity(0))
+        return _num_cores()
     if not given.isdecimal() or int(given) < 1:
         raise SpecflowError(f"SPECFLOW_WORKERS: got {given!r}; expected a whole number from 1")
     return int(given)
 
 
+def _num_cores() -> int:
+    """Return how many cores this process may use, or where no one tells, how many there are."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def exit_with_parent() -> None:
-    """End this process soon after its parent ends, even if that was killed."""
-    parent = os.getppid()
+    """End this process soon after its parent ends, even if that was killed.
+
+    `SPECFLOW_REPRO` may name one more process, the parent of DVC, to end with.
+    """
+    parent, other = os.getppid(), os.environ.get("SPECFLOW_REPRO")
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == parent and (other is None or _is_there(int(other))):
             time.sleep(0.5)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _is_there(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def run_members(
@@ -101,10 +121,11 @@ def _run_in_processes(
     pool = ProcessPoolExecutor(workers, context, initializer=_begin_worker, initargs=(done,))
     failures = {}
     try:
-        futures = {
-            name: pool.submit(_work, function, job, place)
-            for place, (name, job) in enumerate(jobs.items())
-        }
+        with _interrupts_held():
+            futures = {
+                name: pool.submit(_work, function, job, place)
+                for place, (name, job) in enumerate(jobs.items())
+            }
         for name, future in futures.items():
             if error := _failure(future, lambda: bar.update(sum(done) - bar.n)):
                 failures[name] = error
@@ -131,10 +152,20 @@ def _failure(future: Future[None], show_progress: Callable[[], object]) -> Specf
     return None
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Start workers that Ctrl-C never reaches, not even while they import; the parent ends them."""
+    resource_tracker.ensure_running()  # its start would let interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin_worker(done: Any) -> None:
     global _done
     _done = done
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us
     exit_with_parent()
 
 

@@ -9,6 +9,8 @@ from inspect import signature
 from specflow.errors import SpecflowError
 from specflow.executor import exit_with_parent
 
+INTERRUPTED = 130  # what a shell says of a command that Ctrl-C ended
+
 
 def run_stage(main: Callable[..., None]) -> None:
     """Call `main` with the arguments of the command line.
@@ -31,9 +33,15 @@ def run_stage(main: Callable[..., None]) -> None:
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Print an error that a user can mend without a traceback, and end with status 1."""
+    """Print one line instead of a traceback, and end the process with a status.
+
+    1 after an error that a user can mend, 130 after Ctrl-C.
+    """
     try:
         yield
     except SpecflowError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted; the same command resumes", file=sys.stderr)
+        sys.exit(INTERRUPTED)

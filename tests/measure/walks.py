@@ -12,7 +12,7 @@ from specflow.checkpoints.base import Step
 from specflow.checkpoints.live import LiveCheckpoints
 from specflow.datasets.shapes import ImageShape, SpeechShape, TokenShape
 from specflow.hdf5 import open_file
-from specflow.layouts import SPECTRA
+from specflow.measure.layouts import SPECTRA
 from specflow.measure.settings import SpectraParams
 from specflow.measure.spectra import measure_spectra
 from specflow.models.lstm import LstmParams

@@ -2,7 +2,7 @@ import h5py
 import pytest
 
 from specflow.hdf5 import write
-from specflow.studies.measures import baseline_of, curves_in, entries_of, is_baseline
+from specflow.studies.measures import curves_in, entries_of
 
 
 @pytest.fixture
@@ -31,8 +31,3 @@ def test_entries_come_by_depth_whatever_slashes_their_names_have(group):
     assert list(entries) == ["z", "b/c", "b", "b/c/d", "a"]
     assert entries["b/c"].name == "/matrices/b/c"
     assert entries_of(group, "pairs") == {}
-
-
-def test_baselines_are_known_by_their_names():
-    assert is_baseline(baseline_of("loss"))
-    assert not is_baseline("loss")

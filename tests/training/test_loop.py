@@ -1,16 +1,10 @@
 import pytest
 import torch
-from tests.training.made_up import SGD, task_of
+from tests.training.made_up import task_of
 from torch.nn import functional
 
 from specflow.training.loop import NonFiniteLossError, Trainer
 from specflow.training.order import epoch_order
-
-
-@pytest.fixture
-def sgd_run(addition_run):
-    """Adam would blow rounding up where a gradient is zero (the bias of keys); SGD does not."""
-    return addition_run.model_copy(update={"optimizer": SGD})
 
 
 def trainer_of(run, order_seed=3):

@@ -62,17 +62,11 @@ def masks_of(settings, kind="magnitude", density=0.3):
     return {name: mask.kept.numpy() for name, mask in masks.items()}
 
 
-def with_sgd(run):
-    return run.model_copy(update={"optimizer": SGD})
-
-
 @pytest.mark.parametrize("kind", ["magnitude", "random", "reinitialized"])
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_masked_weights_are_zero_at_every_checkpoint_and_others_are_not(
-    addition_run, optimizer, kind
-):
+@pytest.mark.parametrize("settings", ["addition_run", "sgd_run"])
+def test_masked_weights_are_zero_at_every_checkpoint_and_others_are_not(settings, kind, request):
     """AdamW and SGD, both with momentum of the source and weight decay."""
-    run = addition_run if optimizer == "adamw" else with_sgd(addition_run)
+    run = request.getfixturevalue(settings)
     source(run)
     job = ticket(run, kind, step=2)
     train(job)
@@ -85,24 +79,24 @@ def test_masked_weights_are_zero_at_every_checkpoint_and_others_are_not(
                 assert not weights[name][~kept].any()
                 assert weights[name][kept].all()
             assert weights[LAST].all()
+        with pytest.raises(SpecflowError, match="no optimizer state at step 8"):
+            trajectory.optimizer(8)
     assert not same(weights_of(job, 0), weights_of(job))
 
 
-def test_momentum_of_the_source_would_leak_if_nothing_undid_it(addition_run, monkeypatch):
+def test_momentum_of_the_source_would_leak_if_nothing_undid_it(sgd_run, monkeypatch):
     """Negative control of the test above."""
-    run = with_sgd(addition_run)
-    source(run)
+    source(sgd_run)
     monkeypatch.setattr(torch.optim.SGD, "register_step_post_hook", lambda *_: None)
-    train(ticket(run, step=2))
-    weights = weights_of(ticket(run))
-    assert any(weights[name][~kept].any() for name, kept in masks_of(run).items())
+    train(ticket(sgd_run, step=2))
+    weights = weights_of(ticket(sgd_run))
+    assert any(weights[name][~kept].any() for name, kept in masks_of(sgd_run).items())
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_training_matches_naive(addition_run, optimizer):
+@pytest.mark.parametrize("settings", ["addition_run", "sgd_run"])
+def test_training_matches_naive(settings, request):
     """Against a loop that masks weights and gradients by multiplication, and clips after that."""
-    run = addition_run if optimizer == "adamw" else with_sgd(addition_run)
-    run = run.model_copy(update={"gradient_clip": 0.05})
+    run = request.getfixturevalue(settings).model_copy(update={"gradient_clip": 0.05})
     source(run)
     job = ticket(run)
     train(job)
@@ -136,30 +130,26 @@ def zero(parameters, kept):
         parameters[name].mul_(mask)
 
 
-@pytest.mark.parametrize("step", [0, 2, 8])
-def test_mask_of_ones_ends_at_the_sources_weights(addition_run, step):
-    source(addition_run)
-    train(ticket(addition_run, density=1.0, step=step))
-    with open_trajectory(SOURCE) as a, open_trajectory(Path("magnitude.h5")) as b:
-        for index, kept in enumerate(b.steps):
-            assert same(a.weights(a.index_of(kept)), b.weights(index)), kept
-
-
-def test_mask_of_ones_on_a_network_with_batch_norm_ends_at_the_sources_weights(digits_run):
-    source(digits_run)
-    train(ticket(digits_run, density=1.0, step=2))
-    assert same(source_weights(digits_run), weights_of(ticket(digits_run)))
+@pytest.mark.parametrize(
+    ("settings", "step"),
+    [("addition_run", 0), ("addition_run", 2), ("addition_run", 8), ("digits_run", 2)],
+)
+def test_mask_of_ones_ends_at_the_sources_weights(settings, step, request):
+    run = request.getfixturevalue(settings)
+    source(run)
+    job = ticket(run, density=1.0, step=step)
+    train(job)
+    assert same(source_weights(run), weights_of(job))
 
 
 def test_ticket_starts_from_the_weights_of_the_rewind_step(addition_run):
     source(addition_run)
-    train(ticket(addition_run, step=8))
-    with open_trajectory(SOURCE) as trajectory:
-        expected = trajectory.weights(trajectory.index_of(8))
-    first = weights_of(ticket(addition_run), 0)
-    for name, kept in masks_of(addition_run).items():
-        assert np.array_equal(first.pop(name), expected[name] * kept)
-    assert same(first, expected)
+    job = ticket(addition_run, step=8)
+    train(job)
+    expected = source_weights(addition_run, addition_run.kept_steps.index(8))
+    first, masks = weights_of(job, 0), masks_of(addition_run)
+    for name, weight in first.items():
+        assert np.array_equal(weight, expected[name] * masks.get(name, True))
 
 
 def test_reinitialized_ticket_has_weights_of_another_seed_and_no_momentum(addition_run):
@@ -183,7 +173,7 @@ def test_statistics_of_batch_norm_are_estimated_anew_at_the_start(digits_run):
     task = task_of(digits_run)
     model = task.build_model()
     assert has_batch_norm(model)
-    with open_trajectory(Path("magnitude.h5")) as trajectory:
+    with open_trajectory(ticket(digits_run).path) as trajectory:
         found = {**trajectory.weights(0), **trajectory.buffers(0)}
         loss = trajectory.metrics()["train/loss"][0]
     import_weights(model, found)
@@ -196,22 +186,23 @@ def test_statistics_of_batch_norm_are_estimated_anew_at_the_start(digits_run):
     assert not same(untrained, found)
 
 
-@pytest.mark.parametrize("kind", ["magnitude", "random", "reinitialized"])
-@pytest.mark.parametrize("survived", [2, 5])
-def test_killed_ticket_resumes_to_the_same_bytes(addition_run, killed_after, kind, survived):
-    source(addition_run)
-    job = ticket(addition_run, kind, step=2)
+@pytest.mark.parametrize(
+    ("settings", "kind", "step", "survived"),
+    [
+        ("addition_run", "magnitude", 2, 2),
+        ("addition_run", "random", 2, 5),
+        ("addition_run", "reinitialized", 2, 6),
+        ("digits_run", "magnitude", 0, 4),
+    ],
+)
+def test_killed_ticket_resumes_to_the_same_bytes(
+    settings, kind, step, survived, request, killed_after
+):
+    run = request.getfixturevalue(settings)
+    source(run)
+    job = ticket(run, kind, step=step)
     undisturbed = train(job)
     killed_after(survived, lambda: train(job))
-    job.path.unlink()
-    assert train(job) == undisturbed
-
-
-def test_killed_ticket_with_batch_norm_resumes_to_the_same_bytes(digits_run, killed_after):
-    source(digits_run)
-    job = ticket(digits_run, step=0)
-    undisturbed = train(job)
-    killed_after(4, lambda: train(job))
     job.path.unlink()
     assert train(job) == undisturbed
 
@@ -233,16 +224,6 @@ def test_scratch_depends_on_whatever_decides_the_mask(addition_run):
     assert again.folder in folders
     source(addition_run.model_copy(update={"optimizer": SGD}))
     assert module._scratch(replace(jobs[0], name="t"), CPU).folder not in folders
-
-
-def test_ticket_keeps_no_optimizer_state(addition_run):
-    source(addition_run)
-    train(ticket(addition_run))
-    with (
-        open_trajectory(Path("magnitude.h5")) as trajectory,
-        pytest.raises(SpecflowError, match="no optimizer state at step 8"),
-    ):
-        trajectory.optimizer(8)
 
 
 def test_density_that_keeps_nothing_names_the_source(addition_run):

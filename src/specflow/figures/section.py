@@ -180,8 +180,12 @@ def _asked(
 
 
 def _chosen(asked: dict[str, str | None], names: Sequence[str]) -> list[str]:
-    """Return what is asked for, each once."""
-    chosen = {}
+    """Return what is asked for, each once.
+
+    Raises:
+        SpecflowError: If it is not one of `names`, or there are none.
+    """
+    chosen: dict[str, None] = {}
     for path, named in asked.items():
         value = names[len(names) // 2] if named is None and names else named
         if value is None or value not in names:

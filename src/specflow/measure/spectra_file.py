@@ -23,7 +23,7 @@ from torch import Tensor
 
 from specflow.checkpoints.base import Step
 from specflow.hdf5 import create, write
-from specflow.layouts import SPECTRA
+from specflow.measure.layouts import SPECTRA
 from specflow.measure.settings import SpectraParams
 from specflow.spectra import (
     QUANTITIES,

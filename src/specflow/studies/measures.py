@@ -6,24 +6,10 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from specflow.frames import BASELINE
 from specflow.hdf5 import BrokenFileError
 
 KEEPS = ("full", "top", "bottom")
-_BASELINE = "_baseline"
-
-
-def baseline_of(metric: str) -> str:
-    """Return the name of the baseline of a metric: what a trivial predictor reaches on it.
-
-    It does not depend on the network. So it stands in the history alone, not again for every
-    pruning and point of a path, and has no barrier.
-    """
-    return metric + _BASELINE
-
-
-def is_baseline(metric: str) -> bool:
-    """Return whether a metric is the baseline of another one."""
-    return metric.endswith(_BASELINE)
 
 
 def curves_in(group: h5py.Group, keeps: Iterable[str]) -> list[tuple[str, str, str, str]]:
@@ -42,7 +28,7 @@ def curves_in(group: h5py.Group, keeps: Iterable[str]) -> list[tuple[str, str, s
         for fraction in group[keep]
         for split in group[keep][fraction]
         for metric in group[keep][fraction][split]
-        if not is_baseline(metric)
+        if not metric.endswith(BASELINE)
     ]
 
 

@@ -7,8 +7,8 @@ from specflow.datasets.dataset import DatasetSection
 from specflow.measure.settings import PruningParams, SpectraParams
 from specflow.problems.settings import ProblemSettings
 from specflow.section import Name, Section
-from specflow.studies.experiments.settings import PruneSettings, SpectraSettings
-from specflow.studies.study import Known, Study, unknown
+from specflow.studies.experiments.settings import Collected, PruneSettings, SpectraSettings
+from specflow.studies.study import Known, Shown, Study, unknown
 from specflow.training.schedules import StepSchedule
 from specflow.training.settings import RunSettings, TrainingParams
 from specflow.wiring import Wiring
@@ -59,13 +59,27 @@ class ExperimentParams(Study, TrainingParams):
     def settings(self, name: str, known: Known) -> Mapping[str, Section]:
         """Return the settings of train, spectra and prune."""
         run = self.run(name, known)
-        common = {"seeds": run.seeds, "num_checkpoints": len(run.kept_steps)}
-        problem, spectra = self.problem_settings(known), self.spectra
         return {
             "train": run,
-            "spectra": SpectraSettings(**common, model=run.model, shape=run.shape, spectra=spectra),
-            "prune": PruneSettings(**common, run=problem, pruning=self.pruning),
+            "spectra": SpectraSettings(
+                seeds=run.seeds,
+                num_checkpoints=len(run.kept_steps),
+                model=run.model,
+                shape=run.shape,
+                spectra=self.spectra,
+            ),
+            "prune": PruneSettings(
+                seeds=run.seeds,
+                num_checkpoints=len(run.kept_steps),
+                run=self.problem_settings(known),
+                pruning=self.pruning,
+            ),
         }
+
+    def collected(self, name: str, known: Known, shown: Shown) -> Section:
+        """Return what the tables of the experiment are made of."""
+        matrices, pairs = shown.of(name, self.wiring(known.datasets[self.dataset]))
+        return Collected(seeds=known.seeds, matrices=matrices, pairs=pairs)
 
     def problems(self, known: Known) -> list[str]:
         """Return what does not fit together in the experiment and its dataset."""
@@ -90,7 +104,7 @@ class ExperimentParams(Study, TrainingParams):
             return [
                 f"problem.kind: got {problem!r}; expected {expected}, which {model.kind} solves"
             ]
-        if dataset.is_text != (problem == "language_modelling"):
+        if dataset.is_text != self.problem.reads_text:
             return [
                 f"problem.kind: got {problem!r} on {dataset.kind} (dataset {self.dataset}); "
                 "expected language_modelling on text, and on nothing else"

@@ -1,0 +1,262 @@
+"""Runs what has changed of the graph, stages side by side: `specflow repro`.
+
+Each stage runs as it does in a serial `dvc repro`, and by DVC, so that results and dvc.lock are the
+same.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from specflow.errors import SpecflowError
+from specflow.executor import num_workers
+from specflow.graph import Graph, command, commands_of, environment
+from specflow.schedule import History, dependents, path_lengths, share_of_cores
+
+FOLDER = Path(".specflow")
+HISTORY = FOLDER / "repro.json"
+SHOWN_LINES = 30  # of the log of a stage that failed
+PATIENCE = 10  # times 2 seconds for DVC to end after its stage was ended; then it is killed
+
+
+def repro(targets: Sequence[str] = (), jobs: int | None = None) -> None:
+    """Run every stage that has changed, and what depends on it.
+
+    Args:
+        targets: Stages or groups of stages; none means all.
+        jobs: How many stages run side by side at most; None means as many as there are cores, or
+            one where stages compute on a GPU, whose memory they would have to share.
+
+    Raises:
+        SpecflowError: If the graph cannot be read, stages failed, or another one is at work here.
+    """
+    with _alone(), _ended_by_sigterm():
+        graph = Graph(targets)
+        run = _Run(graph, History.read(HISTORY), _Jobs(jobs))
+        run.settle()
+        if run.ready:
+            run.run()
+        counts = f"{run.num_run} ran, {run.num_restored} restored from the cache"
+        print(
+            f"{len(graph.names)} stages: {counts if run.num_run + run.num_restored else 'nothing has changed'}"
+        )
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keep other processes from running the same graph."""
+    if not Path("dvc.yaml").exists():
+        raise SpecflowError("there is no dvc.yaml in the working folder")
+    FOLDER.mkdir(exist_ok=True)
+    try:
+        lock = FileLock(FOLDER / "repro.lock", timeout=0).acquire()
+    except Timeout as error:
+        raise SpecflowError("another `specflow repro` is at work in this folder") from error
+    with lock:
+        yield
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Jobs:
+    """How many stages run side by side at most; one until it is known what they compute on."""
+
+    def __init__(self, given: int | None) -> None:
+        self._known = given
+        self._asked: subprocess.Popen[str] | None = None
+
+    def __call__(self) -> int:
+        if self._known is None and "SPECFLOW_DEVICE" in os.environ:
+            self._known = self._on(os.environ["SPECFLOW_DEVICE"])
+        if self._known is None:
+            self._ask()
+        return self._known or 1
+
+    def _ask(self) -> None:
+        """Ask in another process, since torch takes seconds to import."""
+        if self._asked is None:
+            program = "from specflow.device import choose_device; print(choose_device())"
+            ask = [sys.executable, "-c", program]
+            self._asked = subprocess.Popen(ask, stdout=subprocess.PIPE, text=True)
+        elif self._asked.poll() is not None:
+            self._known = self._on(self._asked.communicate()[0])
+
+    def _on(self, device: str) -> int:
+        return 1 if device.startswith("cuda") else num_workers()
+
+
+@dataclass
+class _Child:
+    """A stage that is running."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    weight: float
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+
+class _Run:
+    """The stages of a graph: those still to settle, ready, running, and failed."""
+
+    def __init__(self, graph: Graph, history: History, jobs: _Jobs) -> None:
+        self.graph, self.history, self.jobs = graph, history, jobs
+        self.open = list(graph.names)  # neither done nor started, each after its upstream
+        self.ready: list[str] = []  # of these: changed, with nothing left to wait for
+        self.running: dict[str, _Child] = {}
+        self.failed: dict[str, Path] = {}
+        self.num_run = self.num_restored = 0
+        self._done: set[str] = set()
+        self._weights = {name: history.weight(name) for name in graph.names}
+        self._lengths = path_lengths(graph.names, graph.upstream, self._weights)
+        self._dependents = dependents(graph.names, graph.upstream)
+        self._bar: Any = None
+
+    def settle(self) -> None:
+        """Find out what is ready, and count as done what has not changed."""
+        for name in list(self.open):
+            if name in self.ready or not self._done.issuperset(self.graph.upstream[name]):
+                continue
+            if self.graph.changed(name):
+                self.ready.append(name)
+            else:
+                self.open.remove(name)
+                self._done.add(name)
+
+    def run(self) -> None:
+        """Run what is ready, and what gets ready by it, longest path first.
+
+        Raises:
+            SpecflowError: If stages failed: what was running was still brought to its end.
+        """
+        locked = set(self.graph.locked()) - set(self.history.new)
+        self.history.new = [name for name in self.graph.names if name not in locked]
+        self.history.write(HISTORY)
+        try:
+            with tqdm(total=len(self.graph.names), unit="stage", disable=None) as self._bar:
+                while self.running or (self.ready and not self.failed):
+                    self._start_ready()
+                    time.sleep(0.1)
+                    self._collect()
+        finally:
+            self._stop()
+            self.graph.order_lock(self.history.new)
+            self.history.write(HISTORY)
+        if self.failed:
+            raise SpecflowError(_told(self.failed))
+        self.history.new = []
+        self.history.write(HISTORY)
+
+    def _start_ready(self) -> None:
+        while self.ready and not self.failed and len(self.running) < self.jobs():
+            name = max(self.ready, key=self._lengths.__getitem__)
+            self.running[name] = self._start(name)
+            self.ready.remove(name)
+            self.open.remove(name)
+
+    def _start(self, name: str) -> _Child:
+        waiting = (other for other in self.open if other not in self._dependents[name])
+        beside = sum(self._weights[other] for other in waiting if other != name)
+        beside += sum(max(child.weight - child.seconds, 0) for child in self.running.values())
+        weight, cores = self._weights[name], num_workers()
+        workers = share_of_cores(weight, beside, cores, min(self.jobs(), cores))
+        log = FOLDER / "logs" / f"{name}.log"
+        log.parent.mkdir(exist_ok=True)
+        own = {"SPECFLOW_WORKERS": str(workers), "SPECFLOW_REPRO": str(os.getpid())}
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command(name),
+                env=environment() | own,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C must not hit DVC while it writes dvc.lock
+            )
+        return _Child(process, log, weight)
+
+    def _collect(self) -> None:
+        """Take note of the stages that have ended."""
+        for name, child in list(self.running.items()):
+            before = _seconds_of_children()
+            if child.process.poll() is not None:
+                del self.running[name]
+                self._end(name, child, _seconds_of_children() - before)
+        self._bar.n = len(self._done)
+        self._bar.set_postfix_str(", ".join(self.running))
+
+    def _end(self, name: str, child: _Child, core_seconds: float) -> None:
+        if child.process.returncode:
+            self.failed[name] = child.log
+            self._bar.write(f"{name} failed")
+            return
+        if "Running stage " in child.log.read_text(errors="replace"):
+            self.num_run += 1
+            self.history.seconds[name] = round(core_seconds, 1)
+            self._bar.write(f"ran {name} ({child.seconds:.0f} s)")
+        else:
+            self.num_restored += 1
+            self._bar.write(f"restored {name}")
+        self._done.add(name)
+        self.settle()
+
+    def _stop(self) -> None:
+        """End what still runs: each stage, and then DVC, once it has noted that."""
+        try:
+            for _ in range(PATIENCE):
+                for child in self.running.values():
+                    for process in commands_of(child.process.pid):
+                        os.kill(process, signal.SIGINT)
+                if self._ended_within(2):
+                    return
+        finally:  # also after another Ctrl-C
+            for child in self.running.values():
+                os.killpg(child.process.pid, signal.SIGKILL)
+                child.process.wait()
+
+    def _ended_within(self, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while self.running and time.monotonic() < end:
+            time.sleep(0.05)
+            ended = [
+                name for name, child in self.running.items() if child.process.poll() is not None
+            ]
+            for name in ended:
+                del self.running[name]
+        return not self.running
+
+
+def _seconds_of_children() -> float:
+    """Return the core seconds of all children that have ended, and of theirs."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def _told(failed: dict[str, Path]) -> str:
+    """Return what a user is told of stages that failed, with the ends of their logs."""
+    names = ", ".join(failed)
+    parts = [f"{len(failed)} of the stages failed: {names}; the same command resumes"]
+    for log in failed.values():
+        lines = log.read_text(errors="replace").rstrip().splitlines()[-SHOWN_LINES:]
+        parts.append("\n".join([f"end of {log}:", *(f"  {line}" for line in lines)]))
+    return "\n".join(parts)
