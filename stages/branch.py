@@ -1,41 +1,40 @@
 """Train the branches of one connection: trunks continued with other data orders."""
 
 from specflow import paths
-from specflow.lines import Branch, branches_of
-from specflow.params.resolve import BranchParams, read_config
-from specflow.params.tasks import RunParams
+from specflow.config.settings import read_settings
 from specflow.stage import run_stage
-from specflow.training.members import Branching, Member, train_members
+from specflow.studies.connections.branches import Branch, branches_of
+from specflow.studies.connections.settings import BranchSettings
 from specflow.training.order import branch_order_seed
 from specflow.training.perturbed import Perturbation
+from specflow.training.runs import Branching, TrainingRun, train_runs
 
 
 def main(connection: str) -> None:
     """Train the branches of the connection `connection` to the end of their trunks."""
-    params = read_config(paths.connection_config(connection, "branch"), BranchParams)
-    run = read_config(paths.experiment_config(params.experiment, "training"), RunParams)
-    members = [
-        Member(
+    settings, code = read_settings("branch", connection, BranchSettings)
+    runs = [
+        TrainingRun(
             name=f"{connection}/{paths.branch_name(*branch)}",
-            run=run,
+            settings=settings.run,
             seed=branch.trunk_seed,
             order_seed=branch_order_seed(branch.number),
             path=paths.branch(connection, *branch),
-            kept=run.kept_steps[-1:],
-            start=_start(params, branch),
+            kept=settings.run.kept_steps[-1:],
+            code=code,
+            start=_start(settings, branch),
         )
-        for branch in branches_of(params)
+        for branch in branches_of(settings)
     ]
-    train_members(members, f"branch {connection}")
+    train_runs(runs, f"branch {connection}")
 
 
-def _start(params: BranchParams, branch: Branch) -> Branching:
-    trunk = paths.trajectory(params.experiment, branch.trunk_seed)
+def _start(settings: BranchSettings, branch: Branch) -> Branching:
+    trunk = paths.trajectory(settings.run.experiment, branch.trunk_seed)
     if not branch.scale:
         return Branching(trunk, branch.split_step)
-    assert params.perturbation is not None  # no other branch has a scale
-    samples = params.perturbation.batch_norm_samples
-    return Branching(trunk, branch.split_step, Perturbation(branch.scale, samples))
+    perturbation = Perturbation(branch.scale, settings.batch_norm_samples)
+    return Branching(trunk, branch.split_step, perturbation)
 
 
 if __name__ == "__main__":

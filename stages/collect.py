@@ -1,14 +1,13 @@
 """Boil all results down to small tables and one file of metrics."""
 
-from specflow import paths
-from specflow.params.resolve import CollectParams, read_config
+from specflow.config.settings import ALL, read_settings
 from specflow.stage import run_stage
-from specflow.tables.collect import collect
+from specflow.studies.collect import CollectSettings, collect
 
 
 def main() -> None:
     """Collect what params.yaml declares."""
-    collect(read_config(paths.COLLECT_CONFIG, CollectParams))
+    collect(read_settings("collect", ALL, CollectSettings)[0])
 
 
 if __name__ == "__main__":

@@ -3,37 +3,34 @@
 from functools import partial
 
 from specflow import paths
+from specflow.config.settings import read_settings
 from specflow.executor import num_workers, run_members
 from specflow.measure.tickets import TicketJob, measure_ticket
-from specflow.models import wiring_of
-from specflow.params.resolve import CompareParams, RetrainParams, read_config
-from specflow.params.tasks import RunParams
 from specflow.stage import run_stage
+from specflow.studies.tickets.settings import CompareSettings
 
 
 def main(ticket: str) -> None:
     """Compare the ticket `ticket`, seed by seed, its matrices side by side."""
-    params = read_config(paths.ticket_config(ticket, "retrain"), RetrainParams)
-    compared = read_config(paths.ticket_config(ticket, "compare"), CompareParams)
-    run = read_config(paths.experiment_config(params.experiment, "training"), RunParams)
+    settings, _ = read_settings("compare", ticket, CompareSettings)
     jobs = {
         f"{ticket}/{paths.seed_name(seed)}": TicketJob(
-            source=paths.trajectory(params.experiment, seed),
+            source=paths.trajectory(settings.experiment, seed),
             ticket=paths.ticket(ticket, seed),
             target=paths.ticket_measures(ticket, seed),
-            wiring=wiring_of(run.model, run.dataset.shape),
-            kind=params.kind,
-            density=params.density,
+            wiring=settings.model.wiring(settings.shape),
+            kind=settings.kind,
+            density=settings.density,
             seed=seed,
-            score_length=compared.score_length,
+            score_length=settings.score_length,
         )
-        for seed in run.seeds
+        for seed in settings.seeds
     }
     run_members(
         partial(measure_ticket, workers=num_workers()),
         jobs,
         title=f"compare {ticket}",
-        total=len(jobs) * sum(step >= params.rewind_step for step in run.kept_steps),
+        total=len(jobs) * settings.num_checkpoints,
         workers=1,
     )
 

@@ -1,38 +1,46 @@
-"""Measure the lines between the branch ends of one connection."""
+"""Measure the paths between the endpoints of one connection."""
 
 from specflow import paths
+from specflow.config.settings import read_settings
 from specflow.device import choose_device, workers_on
 from specflow.executor import run_members
-from specflow.lines import line_groups_of
 from specflow.measure.connectivity import ConnectionJob, measure_connection
-from specflow.params.resolve import BranchParams, ConnectParams, read_config
-from specflow.params.tasks import RunParams
+from specflow.scratch import Scratch, state_of
 from specflow.stage import run_stage
+from specflow.studies.connections.branches import path_groups_of
+from specflow.studies.connections.settings import ConnectSettings
 
 
 def main(connection: str) -> None:
-    """Measure the connection `connection`, its groups of lines side by side."""
-    branches = read_config(paths.connection_config(connection, "branch"), BranchParams)
-    params = read_config(paths.connection_config(connection, "connect"), ConnectParams)
-    run = read_config(paths.experiment_config(branches.experiment, "training"), RunParams)
+    """Measure the connection `connection`, its groups of paths side by side."""
+    settings, code = read_settings("connect", connection, ConnectSettings)
+    device = choose_device()
     jobs = {}
-    for group in line_groups_of(branches, params.across_trunks):
+    for group in path_groups_of(settings, settings.across_trunks):
         point = (group.trunks, group.split_step, group.scale)
-        jobs[f"{connection}/{paths.split_name(*point)}"] = ConnectionJob(
-            run=run,
-            params=params,
-            lines={
-                name: (paths.branch(connection, *first), paths.branch(connection, *second))
-                for name, (first, second) in group.lines.items()
-            },
+        name = f"{connection}/{paths.split_name(*point)}"
+        endpoints = {
+            path: (paths.branch(connection, *first), paths.branch(connection, *second))
+            for path, (first, second) in group.endpoints.items()
+        }
+        states = (state_of(file) for both in endpoints.values() for file in both)
+        parts = (settings.model_dump_json(), code, device.type, *states)
+        jobs[name] = ConnectionJob(
+            problem=settings.run,
+            dataset=paths.dataset(settings.run.dataset_name),
+            num_points=settings.num_points,
+            pruning=settings.pruning,
+            spectra=settings.spectra,
+            endpoints=endpoints,
             target=paths.connection(connection, *point),
+            scratch=Scratch.of(paths.scratch_root(), f"connect-{name}", *parts),
         )
     run_members(
         measure_connection,
         jobs,
         title=f"connect {connection}",
-        total=sum(job.num_points for job in jobs.values()),
-        workers=workers_on(choose_device()),
+        total=sum(job.total_points for job in jobs.values()),
+        workers=workers_on(device),
     )
 
 

@@ -1,14 +1,15 @@
 """Prepare one dataset."""
 
-from specflow import datasets, paths
-from specflow.params.resolve import PrepareParams, read_config
+from specflow import paths
+from specflow.config.settings import read_settings
+from specflow.datasets.dataset import PrepareSettings
 from specflow.stage import run_stage
 
 
 def main(name: str) -> None:
-    """Make the dataset `name` from its resolved config."""
-    params = read_config(paths.dataset_config(name), PrepareParams)
-    datasets.prepare(params.dataset, paths.dataset(name))
+    """Make the dataset `name` from its resolved settings."""
+    settings, _ = read_settings("prepare", name, PrepareSettings)
+    settings.dataset.prepare(paths.dataset(name))
 
 
 if __name__ == "__main__":

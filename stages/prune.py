@@ -1,33 +1,37 @@
 """Evaluate every checkpoint of one experiment with a part of every spectrum removed."""
 
 from specflow import paths
+from specflow.config.settings import read_settings
 from specflow.device import choose_device, workers_on
 from specflow.executor import run_members
 from specflow.measure.pruning import PruningJob, measure_pruning
-from specflow.params.resolve import read_config
-from specflow.params.tasks import InterventionParams, RunParams
+from specflow.scratch import Scratch, state_of
 from specflow.stage import run_stage
+from specflow.studies.experiments.settings import PruneSettings
 
 
 def main(experiment: str) -> None:
     """Prune the experiment `experiment`, its seeds side by side."""
-    run = read_config(paths.experiment_config(experiment, "training"), RunParams)
-    params = read_config(paths.experiment_config(experiment, "prune"), InterventionParams)
-    jobs = {
-        f"{experiment}/{paths.seed_name(seed)}": PruningJob(
-            run=run,
-            params=params,
-            source=paths.trajectory(experiment, seed),
+    settings, code = read_settings("prune", experiment, PruneSettings)
+    device = choose_device()
+    jobs = {}
+    for seed in settings.seeds:
+        name, source = f"{experiment}/{paths.seed_name(seed)}", paths.trajectory(experiment, seed)
+        parts = (settings.model_dump_json(), code, device.type, state_of(source))
+        jobs[name] = PruningJob(
+            problem=settings.run,
+            dataset=paths.dataset(settings.run.dataset_name),
+            settings=settings.pruning,
+            source=source,
             target=paths.pruning(experiment, seed),
+            scratch=Scratch.of(paths.scratch_root(), f"prune-{name}", *parts),
         )
-        for seed in run.seeds
-    }
     run_members(
         measure_pruning,
         jobs,
         title=f"prune {experiment}",
-        total=len(jobs) * len(run.kept_steps),
-        workers=workers_on(choose_device()),
+        total=len(jobs) * settings.num_checkpoints,
+        workers=workers_on(device),
     )
 
 

@@ -1,24 +1,23 @@
 """Sample the final weights of one generative experiment, whole and pruned."""
 
 from specflow import paths
+from specflow.config.settings import read_settings
 from specflow.executor import run_members
 from specflow.measure.sampling import SamplingJob, measure_samples
-from specflow.params.resolve import read_config
-from specflow.params.samples import SampleParams
-from specflow.params.tasks import InterventionParams, RunParams
 from specflow.stage import run_stage
+from specflow.studies.samples.settings import SampleSettings
 
 
 def main(samples: str) -> None:
     """Make the samples `samples`."""
-    params = read_config(paths.sample_config(samples), SampleParams)
+    settings, _ = read_settings("sample", samples, SampleSettings)
     job = SamplingJob(
-        params=params,
-        interventions=read_config(
-            paths.experiment_config(params.experiment, "prune"), InterventionParams
-        ),
-        run=read_config(paths.experiment_config(params.experiment, "training"), RunParams),
-        source=paths.trajectory(params.experiment, params.run_seed),
+        problem=settings.run,
+        dataset=paths.dataset(settings.run.dataset_name),
+        pruning=settings.pruning,
+        num_images=settings.num_images,
+        noise_seed=settings.noise_seed,
+        source=paths.trajectory(settings.experiment, settings.run_seed),
         target=paths.samples(samples),
     )
     run_members(

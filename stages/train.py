@@ -1,27 +1,28 @@
 """Train every seed of one experiment and keep its checkpoints."""
 
 from specflow import paths
-from specflow.params.resolve import read_config
-from specflow.params.tasks import RunParams
+from specflow.config.settings import read_settings
 from specflow.stage import run_stage
-from specflow.training.members import Member, train_members
+from specflow.training.runs import TrainingRun, train_runs
+from specflow.training.settings import RunSettings
 
 
 def main(experiment: str) -> None:
     """Train the experiment `experiment`."""
-    run = read_config(paths.experiment_config(experiment, "training"), RunParams)
-    members = [
-        Member(
+    settings, code = read_settings("train", experiment, RunSettings)
+    runs = [
+        TrainingRun(
             name=f"{experiment}/{paths.seed_name(seed)}",
-            run=run,
+            settings=settings,
             seed=seed,
             order_seed=seed,
             path=paths.trajectory(experiment, seed),
-            kept=run.kept_steps,
+            kept=settings.kept_steps,
+            code=code,
         )
-        for seed in run.seeds
+        for seed in settings.seeds
     ]
-    train_members(members, f"train {experiment}")
+    train_runs(runs, f"train {experiment}")
 
 
 if __name__ == "__main__":

@@ -5,21 +5,50 @@ import numpy as np
 import pytest
 import torch
 
-from specflow import datasets, paths
+from specflow import paths
+from specflow.datasets.dataset import DatasetSection
+from specflow.datasets.digits import DigitsParams
+from specflow.datasets.images import write_images
+from specflow.datasets.modular_addition import ModularAdditionParams
 from specflow.datasets.storage import write_dataset
-from specflow.params.datasets import DigitsParams, ModularAdditionParams
-from specflow.params.tasks import RunParams
+from specflow.training.settings import RunSettings
 
 torch.set_num_threads(1)
 os.environ.pop("DVC_ROOT", None)
 
-MEASURES = {
+ADAMW = {"kind": "adamw", "learning_rate": 0.01, "betas": [0.9, 0.98], "weight_decay": 0.1}
+TRAINING = {
+    "problem": {"kind": "classification"},
+    "optimizer": ADAMW,
     "schedule": {"kind": "constant", "warmup_steps": 2},
     "accumulation_steps": 1,
+    "num_epochs": 2,
     "gradient_clip": None,
     "precision": "float32",
     "evaluation": {"batch_size": 64, "max_train_samples": None},
+    "seeds": [0],
 }
+MODELS = {
+    "transformer": {"num_blocks": 1, "d_model": 8, "num_heads": 2, "d_mlp": 16, "norm": "none"},
+    "vgg": {"depth": 11, "width": 1},
+    "unet": {"channels": [4, 8, 8, 12], "embedding_width": 6, "fourier_scale": 30.0},
+}
+
+
+def plan(points: int, *split_steps: int) -> dict:
+    spacing = {"kind": "every", "epochs": 1}
+    return {"first_epoch_points": points, "spacing": spacing, "split_steps": split_steps}
+
+
+def settings(name: str, dataset: DatasetSection, model: str, **changes: object) -> RunSettings:
+    resolved = {
+        "experiment": name,
+        "dataset_name": name,
+        "shape": dataset.shape,
+        "num_train": dataset.num_train,
+        "model": {"kind": model, **MODELS[model]},
+    }
+    return RunSettings.model_validate(TRAINING | resolved | changes)
 
 
 @pytest.fixture
@@ -32,120 +61,50 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def addition_run(workplace: Path) -> RunParams:
+def addition_run(workplace: Path) -> RunSettings:
     """A tiny run on modular addition in shuffled batches, its data prepared."""
     dataset = ModularAdditionParams(kind="modular_addition", modulus=7, train_fraction=0.6, seed=0)
-    datasets.prepare(dataset, paths.dataset("addition"))
-    return RunParams.model_validate(
-        MEASURES
-        | {
-            "problem": {"kind": "classification"},
-            "experiment": "addition",
-            "dataset_name": "addition",
-            "dataset": dataset,
-            "seeds": [0, 1],
-            "model": {
-                "kind": "transformer",
-                "num_blocks": 1,
-                "d_model": 8,
-                "num_heads": 2,
-                "d_mlp": 16,
-                "norm": "none",
-            },
-            "optimizer": {
-                "kind": "adamw",
-                "learning_rate": 0.01,
-                "betas": [0.9, 0.98],
-                "weight_decay": 0.1,
-            },
-            "batch_size": 8,
-            "num_epochs": 4,
-            "checkpoints": {
-                "first_epoch_points": 1,
-                "spacing": {"kind": "every", "epochs": 1},
-                "split_steps": [0, 2, 8],
-            },
-        }
-    )
+    dataset.prepare(paths.dataset("addition"))
+    changes = {"seeds": [0, 1], "batch_size": 8, "num_epochs": 4, "checkpoints": plan(1, 0, 2, 8)}
+    return settings("addition", dataset, "transformer", **changes)
 
 
 @pytest.fixture
-def digits_run(workplace: Path) -> RunParams:
-    """A tiny run of a network with BatchNorm on few digits, its data prepared."""
+def digits_run(workplace: Path) -> RunSettings:
+    """A tiny run of a network with BatchNorm on 200 digits, 200 more to validate on."""
     dataset = DigitsParams(kind="digits", image_size=32, validation_fraction=0.96, seed=0)
-    datasets.prepare(dataset, paths.dataset("digits"))
-    return RunParams.model_validate(
-        MEASURES
-        | {
-            "problem": {"kind": "classification"},
-            "experiment": "digits",
-            "dataset_name": "digits",
-            "dataset": dataset,
-            "seeds": [0],
-            "model": {"kind": "vgg", "depth": 11, "width": 1},
-            "optimizer": {
-                "kind": "sgd",
-                "learning_rate": 0.05,
-                "momentum": 0.9,
-                "weight_decay": 0.0,
-            },
-            "batch_size": 100,
-            "num_epochs": 2,
-            "checkpoints": {
-                "first_epoch_points": 0,
-                "spacing": {"kind": "every", "epochs": 1},
-                "split_steps": [0, 2],
-            },
-            "evaluation": {
-                "batch_size": 1000,
-                "max_train_samples": 100,
-            },
-        }
+    images, targets = dataset.read()
+    train, validation = dataset.split(targets)
+    with write_dataset(paths.dataset("digits"), dataset) as writer:
+        write_images(dataset, writer, images, targets, (train, validation[:200]))
+    return settings(
+        "digits",
+        dataset,
+        "vgg",
+        optimizer={"kind": "sgd", "learning_rate": 0.05, "momentum": 0.9, "weight_decay": 0.0},
+        batch_size=100,
+        checkpoints=plan(0, 0, 2),
+        evaluation={"batch_size": 1000, "max_train_samples": 100},
     )
 
 
 @pytest.fixture
-def diffusion_run(workplace: Path) -> RunParams:
+def diffusion_run(workplace: Path) -> RunSettings:
     """A tiny run of a noise-prediction UNet on 200 random images, 40 more to validate on."""
     dataset = DigitsParams(kind="digits", image_size=28, validation_fraction=0.96, seed=0)
     images = np.random.default_rng(0).normal(size=(240, 1, 28, 28)).astype(np.float32)
     with write_dataset(paths.dataset("images"), dataset) as writer:
         writer.append("train", "inputs", images[:200])
         writer.append("validation", "inputs", images[200:])
-    return RunParams.model_validate(
-        MEASURES
-        | {
-            "problem": {
-                "kind": "diffusion",
-                "num_steps": 20,
-                "beta_start": 1e-3,
-                "beta_end": 0.2,
-                "sigmoid_range": 6.0,
-            },
-            "experiment": "images",
-            "dataset_name": "images",
-            "dataset": dataset,
-            "seeds": [0],
-            "model": {
-                "kind": "unet",
-                "channels": [4, 8, 8, 12],
-                "embedding_width": 6,
-                "fourier_scale": 30.0,
-            },
-            "optimizer": {
-                "kind": "adamw",
-                "learning_rate": 0.01,
-                "betas": [0.9, 0.999],
-                "weight_decay": 0.1,
-            },
-            "batch_size": 40,
-            "num_epochs": 2,
-            "checkpoints": {
-                "first_epoch_points": 1,
-                "spacing": {"kind": "every", "epochs": 1},
-                "split_steps": [0, 2, 5],
-            },
-        }
+    noise = {"num_steps": 20, "beta_start": 1e-3, "beta_end": 0.2, "sigmoid_range": 6.0}
+    return settings(
+        "images",
+        dataset,
+        "unet",
+        problem={"kind": "diffusion", **noise},
+        optimizer=ADAMW | {"betas": [0.9, 0.999]},
+        batch_size=40,
+        checkpoints=plan(1, 0, 2, 5),
     )
 
 

@@ -1,5 +1,7 @@
+import numpy  # noqa: F401 its BLAS is the one that is limited
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 from specflow.threads import one_thread
 
@@ -13,3 +15,9 @@ def test_number_of_threads_is_restored_after_an_error():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_blas_has_one_thread():
+    with one_thread():
+        limits = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    assert set(limits) == {1}

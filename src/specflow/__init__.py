@@ -56,8 +56,15 @@ def analyze(
     """
     from pathlib import Path
 
-    from specflow.standalone import Reading, spectra_table  # here, since it imports torch
+    from specflow.analysis import spectra_of  # here, since it imports torch
 
-    patterns = tuple(include), tuple(exclude), tuple(transposed)
-    reading = Reading(step_from, key, layout, num_heads, *patterns)
-    return spectra_table(checkpoints, reading, None if output is None else Path(output))
+    options = {
+        "step_from": step_from,
+        "key": key,
+        "layout": layout,
+        "num_heads": num_heads,
+        "include": tuple(include),
+        "exclude": tuple(exclude),
+        "transposed": tuple(transposed),
+    }
+    return spectra_of(checkpoints, options, None if output is None else Path(output))

@@ -11,8 +11,7 @@ from specflow import paths
 from specflow.stage import exit_on_error
 
 if TYPE_CHECKING:  # what commands use is imported when one is run: most of it is heavy
-    from specflow.standalone import Reading
-    from specflow.suite_results import Audit
+    from specflow.audit import Audit
 
 FLAGGED = 3
 _STATUS = (
@@ -110,7 +109,7 @@ def _repro(chosen: argparse.Namespace) -> None:
 
 
 def _plan(chosen: argparse.Namespace) -> None:
-    from specflow.params.file import load_params
+    from specflow.config.params import load_params
 
     params = load_params(chosen.params)  # a faulty file is told of before torch is imported
     from specflow.plan import plan_table
@@ -136,31 +135,30 @@ def _schema(chosen: argparse.Namespace) -> None:
 
 
 def _analyze(chosen: argparse.Namespace) -> None:
-    from specflow.standalone import analyze_checkpoints
+    from specflow.analysis import analyze_to
 
-    audit = analyze_checkpoints(chosen.checkpoints, _reading(chosen), chosen.output)
+    audit = analyze_to(chosen.checkpoints, _options(chosen), chosen.output)
     print(f"page: {chosen.output / 'index.html'}")
     _end_by(audit)
 
 
 def _audit(chosen: argparse.Namespace) -> None:
-    from specflow.standalone import audit_checkpoints
+    from specflow.analysis import audit
 
-    _end_by(audit_checkpoints(chosen.checkpoints, _reading(chosen)))
+    _end_by(audit(chosen.checkpoints, _options(chosen)))
 
 
-def _reading(chosen: argparse.Namespace) -> "Reading":
-    from specflow.standalone import Reading
-
-    return Reading(
-        step_from=chosen.step_from,
-        key=chosen.key,
-        layout=chosen.layout,
-        num_heads=chosen.num_heads,
-        include=tuple(chosen.include or ("*",)),
-        exclude=tuple(chosen.exclude or ()),
-        transposed=tuple(chosen.transposed or ()),
-    )
+def _options(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Return how checkpoints are read, as in `ReadingParams`."""
+    return {
+        "step_from": chosen.step_from,
+        "key": chosen.key,
+        "layout": chosen.layout,
+        "num_heads": chosen.num_heads,
+        "include": chosen.include or ["*"],
+        "exclude": chosen.exclude or [],
+        "transposed": chosen.transposed or [],
+    }
 
 
 def _end_by(audit: "Audit") -> None:

@@ -3,3 +3,8 @@
 
 class SpecflowError(ValueError):
     """Something that a user did or has: a parameter, a file, a run that diverged."""
+
+
+def one_line(error: BaseException) -> str:
+    """Return the first line of what an error says, or its kind if it says nothing."""
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__

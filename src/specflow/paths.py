@@ -1,57 +1,24 @@
 """Every artifact's place, relative to the project's root. Nothing else knows a file name."""
 
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
 RESULTS = Path("results")
-CONFIG = RESULTS / "config"
+CONFIG = RESULTS / "config.json"
 TABLES = RESULTS / "tables"
 FIGURES = RESULTS / "figures"
 FIGURES_INDEX = RESULTS / "figures.json"
 SUMMARY = RESULTS / "metrics" / "summary.json"
 CLAIMS = RESULTS / "claims.json"
 REPORT = RESULTS / "report" / "index.html"
-CLAIMS_CONFIG = CONFIG / "claims.json"
-FIGURES_CONFIG = CONFIG / "figures.json"
-COLLECT_CONFIG = CONFIG / "collect.json"
-GROUPS_CONFIG = CONFIG / "groups.json"
 MEASURES = RESULTS / "measures"
 
 
-def dataset_config(dataset: str) -> Path:
-    """Return where the resolved config of a dataset lies."""
-    return CONFIG / "datasets" / f"{dataset}.json"
-
-
-def experiment_config(experiment: str, concern: str) -> Path:
-    """Return where the resolved config of one concern of an experiment lies.
-
-    Args:
-        experiment: Name of the experiment.
-        concern: training, spectra or prune.
-    """
-    return CONFIG / "experiments" / experiment / f"{concern}.json"
-
-
-def connection_config(connection: str, concern: str) -> Path:
-    """Return where the resolved config of one concern (branch, connect) of a connection lies."""
-    return CONFIG / "connections" / connection / f"{concern}.json"
-
-
-def ticket_config(ticket: str, concern: str) -> Path:
-    """Return where the resolved config of one concern (retrain, compare) of a ticket lies."""
-    return CONFIG / "tickets" / ticket / f"{concern}.json"
-
-
-def sample_config(samples: str) -> Path:
-    """Return where the resolved config of a set of samples lies."""
-    return CONFIG / "samples" / f"{samples}.json"
-
-
-def suite_config(suite: str) -> Path:
-    """Return where the resolved config of a suite lies."""
-    return CONFIG / "suites" / f"{suite}.json"
+def stage_script(stage: str) -> Path:
+    """Return where the script of a stage lies."""
+    return Path("stages") / f"{stage}.py"
 
 
 def dataset(name: str) -> Path:
@@ -68,7 +35,7 @@ def raw_data() -> Path:
 
 
 def seed_name(seed: int) -> str:
-    """Return the name of the member of an experiment that has this seed."""
+    """Return the name of the run of an experiment that has this seed."""
     return f"seed{seed}"
 
 
@@ -97,7 +64,7 @@ def trajectory(experiment: str, seed: int) -> Path:
 def branch(
     connection: str, trunk_seed: int, split_step: int, branch: int, scale: float = 0.0
 ) -> Path:
-    """Return where the end of one branch lies."""
+    """Return where the endpoint of one branch lies."""
     name = branch_name(trunk_seed, split_step, branch, scale)
     return RESULTS / "branches" / connection / f"{name}.h5"
 
@@ -118,7 +85,7 @@ def pruning(experiment: str, seed: int) -> Path:
 
 
 def connection(connection: str, trunks: int | str, split_step: int, scale: float = 0.0) -> Path:
-    """Return where the lines between the branch ends of one split point, or of two, lie."""
+    """Return where the paths between the endpoints of one split point, or of two, lie."""
     name = split_name(trunks, split_step, scale)
     return MEASURES / "connections" / connection / f"{name}.h5"
 
@@ -133,20 +100,45 @@ def samples(name: str) -> Path:
     return MEASURES / "samples" / name / "samples.h5"
 
 
-def suite_spectra(suite: str) -> Path:
-    """Return where the measures of a suite lie."""
-    return MEASURES / "suites" / suite / "suite.h5"
+def checkpoints_spectra(name: str) -> Path:
+    """Return where the spectra of checkpoints made elsewhere lie."""
+    return MEASURES / "checkpoints" / name / "spectra.h5"
 
 
-def suite_audit(suite: str) -> Path:
-    """Return where the audit of a suite lies."""
-    return MEASURES / "suites" / suite / "audit.json"
+def checkpoints_audit(name: str) -> Path:
+    """Return where the audit of checkpoints made elsewhere lies."""
+    return MEASURES / "checkpoints" / name / "audit.json"
 
 
 def scratch_root() -> Path:
-    """Return the folder of resumable training state, shared with the copies of queued experiments.
+    """Return the folder of resumable state, shared with the copies of queued experiments.
 
     It lies below `$DVC_ROOT`, which names the main checkout also in those copies, or below the
     working folder without DVC.
     """
     return Path(os.environ.get("DVC_ROOT", ".")) / ".specflow" / "scratch"
+
+
+def undeclared(config: Mapping[str, Mapping[str, object]]) -> Iterator[Path]:
+    """Yield the results of what is declared no more, lest later stages depend on them.
+
+    Args:
+        config: Resolved settings by stage and name.
+    """
+    folders = {
+        RESULTS / "data": "prepare",
+        RESULTS / "runs": "train",
+        RESULTS / "branches": "branch",
+        RESULTS / "tickets": "retrain",
+        MEASURES / "spectra": "spectra",
+        MEASURES / "pruning": "prune",
+        MEASURES / "connections": "connect",
+        MEASURES / "tickets": "compare",
+        MEASURES / "samples": "sample",
+        MEASURES / "checkpoints": "analyze",
+    }
+    for folder, stage in folders.items():
+        declared = config.get(stage, {})
+        for place in sorted(folder.glob("*")):
+            if place.name.removesuffix(".h5") not in declared:
+                yield place

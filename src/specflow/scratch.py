@@ -20,6 +20,14 @@ from filelock import FileLock, Timeout
 from specflow.errors import SpecflowError
 
 
+def state_of(path: Path) -> str:
+    """Return size and time of a file, which change when it is made anew; "" if there is none."""
+    if not path.exists():
+        return ""
+    state = path.stat()
+    return f"{path} {state.st_size} {state.st_mtime_ns}"
+
+
 @dataclass(frozen=True)
 class Scratch:
     """A folder of finished parts; what is in it is taken up when the same work starts again."""
@@ -39,6 +47,11 @@ class Scratch:
         for part in parts:
             digest.update(b"\0" + part.encode())
         return cls(root / f"{name.replace('/', '-')}-{digest.hexdigest()[:16]}")
+
+    @property
+    def lock(self) -> Path:
+        """Where the lock of the folder lies: beside it."""
+        return self.folder.with_name(self.folder.name + ".lock")
 
     def path(self, name: str) -> Path:
         """Return where a part lies."""
@@ -71,9 +84,14 @@ class Scratch:
         finally:
             part.unlink(missing_ok=True)
 
-    def load(self, name: str) -> dict[str, Any]:
-        """Return a part that was kept."""
-        return torch.load(self.path(name), weights_only=True)
+    def load(self, name: str, *, mapped: bool = False) -> dict[str, Any]:
+        """Return a part that was kept.
+
+        Args:
+            name: Its name.
+            mapped: Leave tensors on disk until they are looked at: of a large part, little is.
+        """
+        return torch.load(self.path(name), weights_only=True, mmap=mapped)
 
     def forget(self, name: str) -> None:
         """Remove a part that is needed no more."""
@@ -90,7 +108,7 @@ class Scratch:
         Raises:
             SpecflowError: If the folder cannot be made.
         """
-        lock = FileLock(self.folder.with_name(self.folder.name + ".lock"))
+        lock = FileLock(self.lock)
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             try:

@@ -41,9 +41,7 @@ class KindSection(Section):
     @classmethod
     def kinds(cls) -> tuple[str, ...]:
         """Return the names of all kinds in alphabetical order; none of their files is imported."""
-        folder = Path(next(iter(importlib.import_module(cls.package).__path__)))
-        files = sorted(folder.glob("*.py"))
-        return tuple(f.stem for f in files if f'kind: Literal["{f.stem}"]' in f.read_text("utf-8"))
+        return _kinds_in(cls.package)
 
     @classmethod
     def of_kind(cls, kind: str) -> type[Self]:
@@ -64,6 +62,13 @@ class KindSection(Section):
         """Return the section class that data name by their `kind`, None if they name none."""
         kind = data.get("kind") if isinstance(data, Mapping) else None
         return cls.of_kind(kind) if isinstance(kind, str) and kind in cls.kinds() else None
+
+
+@cache
+def _kinds_in(package: str) -> tuple[str, ...]:
+    folder = Path(next(iter(importlib.import_module(package).__path__)))
+    files = sorted(folder.glob("*.py"))
+    return tuple(f.stem for f in files if f'kind: Literal["{f.stem}"]' in f.read_text("utf-8"))
 
 
 @cache
@@ -144,6 +149,7 @@ NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Text = Annotated[str, Field(min_length=1)]
+Names = Annotated[tuple[str, ...], Field(strict=False)]
 # YAML has lists only; strict mode would refuse one where a tuple is declared.
 Seeds = Annotated[tuple[Seed, ...], Field(strict=False, min_length=1), AfterValidator(ascending)]
 Steps = Annotated[tuple[Index, ...], Field(strict=False), AfterValidator(ascending)]

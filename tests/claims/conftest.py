@@ -2,28 +2,30 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
+from specflow.claims.evidence import GrokkingRoles
 from specflow.claims.judge import judge
-from specflow.params.claims import ClaimsParams, GrokkingRoles
-from specflow.params.file import load_params
-from specflow.params.groups import DecaySeries, Groups, LabelPair
-from specflow.tables.writing import write_table
+from specflow.claims.section import ClaimsParams, JudgeSettings
+from specflow.frames import Tables, write_table
+from specflow.studies.comparisons import DecaySeries, Groups, LabelPair
 
 ROOT = Path(__file__).parents[2]
-_LINE = "connection relation trunks split_step split_epoch scale branches"
+_PATH = "connection relation trunks split_step scale branches"
 HEADERS = {
-    "history": "experiment seed step epoch split metric value",
-    "spectra": "experiment seed step epoch matrix normalized_effective_rank",
+    "history": "experiment seed step split metric value",
+    "spectra": "experiment seed step matrix normalized_effective_rank",
     "growth": "experiment seed matrix top_growth median_growth",
     "settling": "experiment seed matrix step top_score next_score",
-    "alignment": "experiment seed step epoch pair alignment_score",
-    "pruning": "experiment seed step epoch split keep keep_fraction metric value",
-    "matrices": "experiment matrix label depth rows columns null_agreement",
+    "alignment": "experiment seed step pair alignment_score",
+    "pruning": "experiment seed step split keep keep_fraction metric value",
+    "matrices": "experiment matrix null_agreement",
     "pairs": "experiment pair depth null_alignment",
     "connections": "connection experiment",
-    "barriers": f"{_LINE} split keep keep_fraction metric barrier",
-    "end_agreement": f"{_LINE} matrix agreement_score",
+    "barriers": f"{_PATH} split keep keep_fraction metric barrier",
+    "endpoint_agreement": f"{_PATH} matrix agreement_score",
     "tickets": "ticket experiment kind density rewind_step",
     "ticket_masks": "ticket seed matrix density masked_agreement_score",
 }
@@ -31,10 +33,10 @@ END = 10
 
 
 class World:
-    """Tables in the making; an experiment `run` is there from the start."""
+    """Tables in the making, how to judge them, and what is found."""
 
-    def __init__(self, folder: Path, params: ClaimsParams) -> None:
-        self.folder, self.params = folder, params
+    def __init__(self, folder: Path, claims: ClaimsParams) -> None:
+        self.folder, self.claims = folder, claims
         self.groups = Groups(weight_decay={}, labels={})
         self.rows: dict[str, list[tuple]] = {name: [] for name in HEADERS}
 
@@ -42,17 +44,17 @@ class World:
         assert len(cells) == len(HEADERS[table].split()), (table, cells)
         self.rows[table].append(cells)
 
-    def run(self, name: str, ranks: list[float], step: int = END) -> None:
-        """Add an experiment with a mean rank by seed at a step, and 0.9 at step 0."""
+    def run(self, name: str, ranks: list[float]) -> None:
+        """Add an experiment with a mean rank by seed at the end, and 0.9 before."""
         for seed, rank in enumerate(ranks):
-            self.add("history", name, seed, step, 1.0, "validation", "loss", 0.5)
+            self.add("history", name, seed, END, "validation", "error", 0.5)
             for matrix, off in (("a", -0.1), ("b", 0.1)):
-                self.add("spectra", name, seed, 0, 0.0, matrix, 0.9)
-                self.add("spectra", name, seed, step, 1.0, matrix, rank + off)
+                for step, value in ((0, 0.9), (END // 2, 0.9), (END, rank + off)):
+                    self.add("spectra", name, seed, step, matrix, value)
 
-    def line(self, relation, trunks, step, scale, barrier, agreement, name="line") -> None:
-        """Add a line between two branch ends; beside it what must not count."""
-        where = (name, relation, trunks, step, step / 5, scale, "0-1")
+    def path(self, relation, trunks, step, scale, barrier, agreement) -> None:
+        """Add a path between the endpoints of two branches; beside it what must not count."""
+        where = ("path", relation, trunks, step, scale, "0-1")
         self.add("barriers", *where, "validation", "full", 1.0, "loss", barrier)
         for what in (
             ("train", "full", 1.0, "loss"),
@@ -61,7 +63,7 @@ class World:
         ):
             self.add("barriers", *where, *what, 77.0)
         for matrix, off in (("a", -0.01), ("b", 0.01)):
-            self.add("end_agreement", *where, matrix, agreement + off)
+            self.add("endpoint_agreement", *where, matrix, agreement + off)
 
     def series(self, decays: dict[str, float], base: str) -> None:
         series = {base: DecaySeries(base=base, weight_decays=decays)}
@@ -72,22 +74,43 @@ class World:
         self.groups = self.groups.model_copy(update={"labels": {true: pair}})
 
     def roles(self, **roles: str) -> None:
-        self.params = self.params.model_copy(update={"grokking": GrokkingRoles(**roles)})
+        self.claims = self.claims.model_copy(update={"grokking": GrokkingRoles(**roles)})
 
-    def write(self) -> Path:
+    def scorecard(self):
         for name, header in HEADERS.items():
-            write_table(self.folder / f"{name}.csv", header.split(), self.rows[name])
-        return self.folder
-
-    def judged(self, claim: str):
-        return judge(self.write(), self.params, self.groups)[claim]
+            table = pd.DataFrame(self.rows[name], columns=header.split())
+            write_table(self.folder / f"{name}.csv", table)
+        return judge(Tables(self.folder), JudgeSettings(claims=self.claims, groups=self.groups))
 
     def finding(self, claim: str):
-        (finding,) = self.judged(claim).subjects.values()
+        (finding,) = self.scorecard()[claim].subjects.values()
         return finding
+
+    def expect(self, claim, make, holds, fails, undecided, unit="seeds") -> None:
+        """Assert what is found of a claim on tables made of its value on every unit."""
+        cases = {"holds": holds, "does not hold": fails, "undecided": undecided}
+        for verdict, values in cases.items():
+            for rows in self.rows.values():
+                rows.clear()
+            make(values)
+            finding = self.finding(claim)
+            assert finding.value == pytest.approx(sum(values) / len(values), abs=1e-4)
+            found = (finding.num_units, finding.unit, finding.verdict)
+            assert found == (len(values), unit, verdict)
+
+    def expect_no_verdict(self, claim, value, note) -> None:
+        """Assert that a claim is undecided without an interval, and why."""
+        finding = self.finding(claim)
+        assert (finding.value, finding.low, finding.verdict) == (value, None, "undecided")
+        assert finding.note == note
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    params = load_params(ROOT / "params.yaml").claims
-    return World(tmp_path / "tables", params.model_copy(update={"grokking": None}))
+def raw_claims():
+    """The claims section of params.yaml as read."""
+    return YAML(typ="safe").load(ROOT / "params.yaml")["claims"]
+
+
+@pytest.fixture
+def world(tmp_path, raw_claims) -> World:
+    return World(tmp_path / "tables", ClaimsParams.model_validate(raw_claims | {"grokking": None}))

@@ -3,20 +3,18 @@
 from specflow import paths
 from specflow.claims.judge import judge
 from specflow.claims.scorecard import read_scorecard, scorecard_text
+from specflow.claims.section import JudgeSettings
 from specflow.claims.table import markdown
-from specflow.params.claims import ClaimsParams
-from specflow.params.groups import Groups
-from specflow.params.resolve import read_config
+from specflow.config.settings import ALL, read_settings
+from specflow.frames import Tables
 
 START, END = "<!-- scorecard -->\n", "<!-- end of scorecard -->"
 
 
-def test_scorecard_can_be_recomputed_from_the_tables_alone(request):
-    root = request.config.rootpath
-    params = read_config(root / paths.CLAIMS_CONFIG, ClaimsParams)
-    groups = read_config(root / paths.GROUPS_CONFIG, Groups)
-    recomputed = scorecard_text(judge(root / paths.TABLES, params, groups))
-    assert (root / paths.CLAIMS).read_text() == recomputed
+def test_scorecard_can_be_recomputed_from_the_tables_alone(request, monkeypatch):
+    monkeypatch.chdir(request.config.rootpath)
+    settings, _ = read_settings("judge", ALL, JudgeSettings)
+    assert paths.CLAIMS.read_text() == scorecard_text(judge(Tables(paths.TABLES), settings))
 
 
 def test_readme_shows_the_scorecard(request):

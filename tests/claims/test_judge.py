@@ -3,15 +3,13 @@
 import json
 
 import pytest
+from ruamel.yaml import YAML
 
-from specflow.claims.judge import judge
 from specflow.claims.registry import CLAIMS
 from specflow.claims.scorecard import read_scorecard, scorecard_text, write_scorecard
 from specflow.claims.table import markdown
-from specflow.params.claims import Thresholds
-from specflow.params.file import load_params
 
-THRESHOLDS = {
+BOUNDARIES = {
     "rank_falls": "> 0.8",
     "unequal_growth": "> 0.8",
     "top_half_suffices": "< 0.25",
@@ -39,53 +37,43 @@ def scorecard(world):
     world.run("run_decay", [0.4, 0.4])
     world.series({"run": 0.0, "run_decay": 1.0}, base="run")
     for seed, top in enumerate((1.0, 1.02)):
-        for keep, fraction, loss in (("full", 1.0, 1.0), ("top", 0.5, top), ("bottom", 0.5, 2.0)):
-            cells = ("run", seed, 10, 1.0, "validation", keep, fraction, "loss", loss)
-            world.add("pruning", *cells)
-    return judge(world.write(), world.params, world.groups)
+        world.add("history", "run", seed, 10, "validation", "loss", 1.0)
+        for keep, loss in (("top", top), ("bottom", 2.0)):
+            world.add("pruning", "run", seed, 10, "validation", keep, 0.5, "loss", loss)
+    return world.scorecard()
 
 
-def test_every_claim_has_its_threshold_on_the_side_where_it_holds(scorecard):
-    assert list(scorecard) == list(CLAIMS) == list(Thresholds.model_fields)
-    assert {name: row.holds_when for name, row in scorecard.items()} == THRESHOLDS
+def test_claims_are_in_order_with_their_boundaries(scorecard):
+    assert {name: row.holds_when for name, row in scorecard.items()} == BOUNDARIES
+    assert list(scorecard) == list(BOUNDARIES)
 
 
-@pytest.mark.parametrize("preset", ["params.yaml", "presets/tiny.yaml", "presets/paper.yaml"])
-def test_shipped_thresholds_are_the_same(request, preset):
-    root = request.config.rootpath
-    default = load_params(root / "params.yaml").claims
-    claims = load_params(root / preset).claims
-    assert (claims.thresholds, claims.confidence) == (default.thresholds, 0.95)
+@pytest.mark.parametrize("preset", ["presets/tiny.yaml", "presets/paper.yaml"])
+def test_shipped_thresholds_are_the_same(request, raw_claims, preset):
+    claims = YAML(typ="safe").load(request.config.rootpath / preset)["claims"]
+    assert claims["thresholds"] == raw_claims["thresholds"]
+    assert claims["confidence"] == raw_claims["confidence"] == 0.95
 
 
 def test_variants_of_a_series_are_not_judged_by_themselves(scorecard):
     assert list(scorecard["rank_falls"].subjects) == ["run"]
 
 
-@pytest.mark.parametrize(
-    ("claim", "lacking"),
-    [
-        ("grokking_is_low_rank", "claims.grokking.decay and claims.grokking.no_decay"),
-        ("grokking_coincides", "claims.grokking.decay"),
-        ("more_data_low_rank", "claims.grokking.most_data and claims.grokking.no_decay"),
-        ("memorization_is_high_rank", "permuted_labels"),
-        ("tickets_keep_top", "a magnitude and a random ticket"),
-        ("late_split_connected", "a connection"),
-        ("trunks_unconnected", "a connection across trunks"),
-        ("perturbation_breaks", "a connection with perturbations"),
-    ],
-)
-def test_claim_without_experiments_says_what_is_lacking(scorecard, claim, lacking):
-    assert scorecard[claim].subjects == {}
-    assert scorecard[claim].absent.startswith("params.yaml lacks ")
-    assert lacking in scorecard[claim].absent
+def test_claim_without_subjects_says_what_is_lacking(scorecard):
+    lacking = {name: row.absent for name, row in scorecard.items() if not row.subjects}
+    assert {name: f"params.yaml lacks {CLAIMS[name].subjects.needs}" for name in lacking} == lacking
+    measured = {"rank_falls", "unequal_growth", "top_half_suffices", "top_settles_early"}
+    assert set(CLAIMS) - set(lacking) == measured | {"alignment_weak", "decay_lowers_rank"}
+    assert "claims.grokking.decay and claims.grokking.no_dec" in lacking["grokking_is_low_rank"]
+    assert "a connection with perturbations" in lacking["perturbation_breaks"]
 
 
 def test_roles_that_are_not_all_there_make_no_comparison(world):
     world.roles(no_decay="run")
     world.run("run", [0.5, 0.5])
-    assert world.judged("grokking_is_low_rank").subjects == {}
-    assert world.judged("more_data_low_rank").subjects == {}
+    scorecard = world.scorecard()
+    assert scorecard["grokking_is_low_rank"].subjects == {}
+    assert scorecard["more_data_low_rank"].subjects == {}
 
 
 def test_file_has_the_keys_that_say_something_and_null_for_what_is_undefined(scorecard):
@@ -117,12 +105,9 @@ def test_table_has_a_row_a_claim_and_says_what_is_lacking(scorecard):
     lines = markdown(scorecard).splitlines()
     assert len(lines) == 2 + len(CLAIMS)
     assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
-    row = next(line for line in lines if line.startswith("| the top half"))
-    assert "(seeds) | < 0.25 | 1 ✓ | run: 0.01 [-0.117, 0.137] ✓" in row
-    row = next(line for line in lines if line.startswith("| breaking"))
-    assert "| none | params.yaml lacks a connection with perturbations |" in row
-
-
-def test_table_counts_verdicts_and_shows_what_is_not_defined(scorecard):
-    row = next(line for line in markdown(scorecard).splitlines() if "| neighbours" in line)
-    assert "| 1 ? | run: not defined ? |" in row
+    row = {line.split(" | ")[0].removeprefix("| "): line for line in lines}
+    top_half = row["the top half of every spectrum carries the function"]
+    assert "(seeds) | < 0.25 | 1 ✓ | run: 0.01 [-0.117, 0.137] ✓" in top_half
+    absent = row["breaking directions breaks connectivity"]
+    assert "| none | params.yaml lacks a connection with perturbations |" in absent
+    assert "| 1 ? | run: not defined ? |" in row["neighbours align only weakly"]

@@ -2,10 +2,10 @@ import math
 
 import pytest
 
+from specflow.claims.claim import TwoThresholds
 from specflow.claims.measured import Measured, UndefinedError, over_units
 from specflow.claims.scorecard import Estimate
 from specflow.claims.verdict import find, significant, verdict_of
-from specflow.params.claims import SettlingThresholds
 
 
 @pytest.mark.parametrize(
@@ -25,55 +25,45 @@ def test_verdict_is_by_the_side_on_which_the_whole_interval_lies(low, high, abov
     assert verdict_of(estimate, "<", 0.5) == below
 
 
-def test_equal_values_on_the_boundary_are_undecided_whatever_rounding_does():
-    finding = find(Measured("seeds", (0.1 + 0.2 - 0.3, 0.0)), ">", 0, 0.95)
-    assert (finding.value, finding.low, finding.verdict) == (0, 0, "undecided")
-    finding = find(Measured("seeds", (-0.8 + 1e-16,) * 3), "<", -0.8, 0.95)
-    assert (finding.value, finding.verdict) == (-0.8, "undecided")
+ONE_VALUE = "all seeds have one value: an interval without width"
 
 
-def test_equal_units_have_an_interval_without_width_and_the_note_says_so():
-    finding = find(Measured("seeds", (-1.0, -1.0, -1.0)), "<", -0.8, 0.95)
-    assert (finding.low, finding.high, finding.verdict) == (-1, -1, "holds")
-    assert finding.note == "all seeds have one value: an interval without width"
-    assert find(Measured("seeds", (-1.0, -1.0, -0.9)), "<", -0.8, 0.95).note is None
-    both = SettlingThresholds(difference=0, score=0.5)
-    finding = find(Measured("seeds", (0.1, 0.2), score=(0.7, 0.7)), ">", both, 0.95)
-    assert finding.note == "all seeds have one value: an interval without width"
+@pytest.mark.parametrize(
+    ("measured", "value", "num_units", "has_interval", "verdict", "note"),
+    [
+        (Measured("seeds", ()), None, 0, False, "undecided", "there are no seeds to measure"),
+        (
+            Measured("seeds", (0.7,)),
+            *(0.7, 1, False, "undecided", "one unit only (seeds): no interval"),
+        ),
+        (Measured("seeds", (0.7, 0.7, 0.71)), 0.70333, 3, True, "holds", None),
+        (Measured("seeds", (1.0, 1.0, 1.0)), 1, 3, True, "holds", ONE_VALUE),
+        (Measured("seeds", (0.5 + 2e-16, 0.5)), 0.5, 2, True, "undecided", ONE_VALUE),
+        (
+            Measured("seeds", (1.0, 2.0, math.nan), note="why (seed 2)", caveat="dependent"),
+            *(1.5, 2, False, "undecided", "why (seed 2)"),
+        ),
+        (
+            Measured("seeds", (1.0,) * 30 + (math.nan,), is_share=True, note="1 left out"),
+            *(1, 30, True, "holds", "1 left out"),
+        ),
+        (
+            Measured("seeds", (1.0, 1.0), caveat="dependent"),
+            *(1, 2, True, "holds", f"dependent; {ONE_VALUE}"),
+        ),
+    ],
+)
+def test_finding_says_why_it_has_no_interval_or_a_doubtful_one(
+    measured, value, num_units, has_interval, verdict, note
+):
+    finding = find(measured, ">", 0.5, 0.95)
+    assert (finding.value, finding.num_units, finding.verdict) == (value, num_units, verdict)
+    assert (finding.low is not None, finding.note) == (has_interval, note)
 
 
-def test_caveat_stands_beside_other_notes_where_there_is_an_interval():
-    measured = Measured("pairs", (1.0, 1.0), caveat="not independent")
-    finding = find(measured, ">", 0, 0.95)
-    assert finding.note == "not independent; all pairs have one value: an interval without width"
-    measured = Measured("pairs", (1.0, math.nan), note="why (pair 1)", caveat="not independent")
-    assert find(measured, ">", 0, 0.95).note == "why (pair 1)"
-
-
-def test_one_unit_gives_a_value_and_no_interval():
-    finding = find(Measured("seeds", (0.7,)), ">", 0.5, 0.95)
-    assert (finding.value, finding.low, finding.high) == (0.7, None, None)
-    assert (finding.num_units, finding.verdict) == (1, "undecided")
-    assert finding.note == "one unit only (seeds): no interval"
-
-
-def test_no_unit_gives_nothing():
-    finding = find(Measured("seeds", ()), ">", 0.5, 0.95)
-    assert (finding.value, finding.verdict) == (None, "undecided")
-    assert finding.note == "there are no seeds to measure"
-
-
-def test_undefined_unit_gives_the_mean_of_the_others_without_interval():
-    finding = find(Measured("seeds", (1.0, 2.0, math.nan), note="why (seed 2)"), ">", 0, 0.95)
-    assert (finding.value, finding.low, finding.num_units) == (1.5, None, 2)
-    assert (finding.verdict, finding.note) == ("undecided", "why (seed 2)")
-
-
-def test_undefined_matrices_are_left_out_of_a_share():
-    values = (1.0,) * 30 + (math.nan,)
-    finding = find(Measured("matrices", values, is_share=True, note="1 left out"), ">", 0.8, 0.95)
-    assert (finding.value, finding.num_units, finding.verdict) == (1, 30, "holds")
-    assert finding.note == "1 left out"
+def test_width_of_a_second_statistic_counts_too():
+    both = TwoThresholds(difference=0, score=0.5)
+    assert find(Measured("seeds", (0.1, 0.2), score=(0.7, 0.7)), ">", both, 0.95).note == ONE_VALUE
 
 
 def test_wider_confidence_decides_less():

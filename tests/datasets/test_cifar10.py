@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from specflow import paths
-from specflow.datasets import cifar10, load, prepare
+from specflow.datasets import cifar10
+from specflow.datasets.cifar10 import Cifar10Params
 from specflow.datasets.download import RawFile
 from specflow.datasets.pickled_arrays import PickleError, read_pickle
+from specflow.datasets.storage import load
 from specflow.errors import SpecflowError
-from specflow.params.datasets import Cifar10Params
 
 SIZE = 4  # images in a batch
 GENERATOR = np.random.default_rng(0)
@@ -166,17 +167,6 @@ def test_those_pickles_run_code_in_a_plain_unpickler(workplace: Path) -> None:
         os.remove("hacked")
 
 
-def test_pickled_objects_of_today_are_refused(workplace: Path) -> None:
-    class Hostile:
-        def __reduce__(self) -> tuple:
-            return os.system, ("touch hacked",)
-
-    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
-        with pytest.raises(PickleError, match=r"names (posix|nt)\.system"):
-            read_pickle(pickle.dumps([Hostile()], protocol))
-    assert not Path("hacked").exists()
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -236,30 +226,16 @@ def test_batch_that_is_no_plain_file_is_refused(read, kind: bytes, target: str) 
         read(packed(members(data_batch_1=None), link))
 
 
-def test_members_that_would_escape_are_not_written(read, workplace: Path) -> None:
-    outside = workplace.parent / "escaped"
-    hostile = [
-        member("../escaped", tarfile.REGTYPE),
-        member(str(outside), tarfile.REGTYPE),
-        member("cifar-10-batches-py/../../escaped", tarfile.REGTYPE),
-        member("cifar-10-batches-py/link", tarfile.SYMTYPE, "../.."),
-        member("cifar-10-batches-py/link/escaped", tarfile.REGTYPE),
-    ]
-    images, _ = read(packed(members(), *hostile))
-    assert len(images) == 5 * SIZE
-    assert not outside.exists()
-    assert [path.name for path in workplace.iterdir()] == ["cifar.tar.gz"]
-
-
-@pytest.mark.parametrize("at", [0.01, 0.5, 0.999])
-def test_truncated_archive_is_named(read, at: float) -> None:
-    content = packed(members())
-    with pytest.raises(SpecflowError, match=r"cifar\.tar\.gz: cannot be read"):
-        read(content[: int(len(content) * at)])
-
-
-@pytest.mark.parametrize("content", [b"", b"<html>", gzip.compress(b"no tar")])
-def test_file_that_is_no_archive_is_named(read, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<html>",
+        gzip.compress(b"no tar"),
+        *(packed(members())[:-n] for n in (-100, 900, 9000)),
+    ],
+)
+def test_file_that_is_no_whole_archive_is_named(read, content: bytes) -> None:
     with pytest.raises(SpecflowError, match=r"cifar\.tar\.gz: cannot be read"):
         read(content)
 
@@ -283,7 +259,7 @@ def small_set(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_archive_put_there_by_hand_is_prepared(small_set: Path) -> None:
-    prepare(PARAMS, Path("cifar10.h5"))
+    PARAMS.prepare(Path("cifar10.h5"))
     dataset = load(Path("cifar10.h5"))
     assert dataset.train["inputs"].shape == (15, 3, 32, 32)
     assert dataset.validation["inputs"].shape == (PARAMS.num_validation, 3, 32, 32)
@@ -296,5 +272,5 @@ def test_checksum_comes_before_unpacking(small_set: Path, monkeypatch: pytest.Mo
     small_set.write_bytes(packed(members(data_batch_1=HOSTILE["system"])))
     monkeypatch.setattr(cifar10, "read_archive", lambda path: pytest.fail("was unpacked"))
     with pytest.raises(SpecflowError, match=r"cifar-10-python\.tar\.gz: SHA-256 .*toronto"):
-        prepare(PARAMS, Path("cifar10.h5"))
+        PARAMS.prepare(Path("cifar10.h5"))
     assert not Path("cifar10.h5").exists()

@@ -208,13 +208,6 @@ def test_next_mirror_is_asked(serve, tmp_path: Path, bad: dict[str, object]) -> 
     assert (len(first.requests), len(second.requests), len(third.requests)) == (1, 1, 0)
 
 
-def test_next_mirror_resumes_what_the_first_began(serve, tmp_path: Path) -> None:
-    (tmp_path / "set.tar.gz.part").write_bytes(CONTENT[:300_000])
-    gone, other = serve(status=404), serve()
-    assert fetch(raw_file(gone, other), tmp_path).read_bytes() == CONTENT
-    assert other.ranges == ["bytes=300000-"]
-
-
 def test_without_network_the_place_and_all_sources_are_named(tmp_path: Path) -> None:
     urls = ("http://127.0.0.1:9/a", "http://127.0.0.1:9/b")
     with pytest.raises(SpecflowError, match="by hand") as raised:

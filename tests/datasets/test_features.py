@@ -64,25 +64,11 @@ def test_features_match_naive(count: int, logarithm: bool) -> None:
     np.testing.assert_allclose(found, naive_features(samples, logarithm), rtol=1e-5, atol=1e-6)
 
 
-def test_the_logarithm_is_a_choice() -> None:
-    samples = noise(3200)
-    logs, energies = (mel_features(samples, logarithm=choice) for choice in (True, False))
-    assert np.abs(logs - energies).max() > 0.1
-
-
 @pytest.mark.parametrize("logarithm", [True, False])
 def test_features_do_not_depend_on_loudness(logarithm: bool) -> None:
     samples = noise(3200)
     found = mel_features(samples * 1000, logarithm=logarithm)
     np.testing.assert_allclose(found, mel_features(samples, logarithm=logarithm), atol=1e-5)
-
-
-def test_a_tone_is_where_its_frequency_is() -> None:
-    samples = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
-    place = naive_energies(samples)[50].argmax()
-    mel = 2595 * math.log10(1 + 1000 / 700)
-    top = 2595 * math.log10(1 + 8000 / 700)
-    assert abs(place - (mel / top * 41 - 1)) < 1
 
 
 def test_silence_has_finite_features() -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specflow.datasets import librispeech, load, prepare
+from specflow.datasets import librispeech
 from specflow.datasets.features import mel_features
-from specflow.datasets.librispeech import read_archive
+from specflow.datasets.librispeech import LibriSpeechParams, read_archive
+from specflow.datasets.storage import load
+from specflow.datasets.utterances import CHARACTERS
 from specflow.errors import SpecflowError
-from specflow.params.speech import CHARACTERS, LibriSpeechParams
 
 needs_extra = pytest.mark.skipif(
     importlib.util.find_spec("soundfile") is None,
@@ -76,7 +77,7 @@ def test_the_dataset_has_both_archives_in_random_order(
         monkeypatch.setattr(LibriSpeechParams, part, 3)
     orders = []
     for seed in range(3):
-        prepare(PARAMS.model_copy(update={"seed": seed}), tmp_path / "data.h5")
+        PARAMS.model_copy(update={"seed": seed}).prepare(tmp_path / "data.h5")
         part = load(tmp_path / "data.h5").train
         texts = [
             "".join(CHARACTERS[symbol - 1] for symbol in row if symbol)
@@ -139,4 +140,4 @@ def test_without_the_extra_the_message_says_what_installs_it(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SpecflowError, match=r"package soundfile, .*`pip install -c .*\[speech\]'`"):
-        prepare(PARAMS, tmp_path / "speech.h5")
+        PARAMS.prepare(tmp_path / "speech.h5")

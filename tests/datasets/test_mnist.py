@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from specflow import paths
-from specflow.datasets import load, mnist, prepare
+from specflow.datasets import mnist
 from specflow.datasets.download import RawFile
+from specflow.datasets.mnist import MnistParams
+from specflow.datasets.storage import load
 from specflow.errors import SpecflowError
-from specflow.params.datasets import MnistParams
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 28, 28), dtype=np.uint8)
 LABELS = np.array([5, 0, 4, 1, 9, 2, 1], dtype=np.uint8)
@@ -41,12 +42,10 @@ def test_header_is_that_of_the_published_files() -> None:
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_images_and_labels_are_read(write, packed: bool) -> None:
-    images = mnist.read_images(write(idx(IMAGES), packed), count=7)
-    np.testing.assert_array_equal(images, IMAGES[:, None])
-    labels = mnist.read_labels(write(idx(LABELS), packed), count=7)
-    assert labels.dtype == np.int64
-    assert labels.tolist() == LABELS.tolist()
+def test_arrays_are_read(write, packed: bool) -> None:
+    for array in (IMAGES, LABELS):
+        found = mnist.read_idx(write(idx(array), packed), array.shape)
+        np.testing.assert_array_equal(found, array)
 
 
 @pytest.mark.parametrize(
@@ -67,13 +66,13 @@ def test_images_and_labels_are_read(write, packed: bool) -> None:
 @pytest.mark.parametrize("packed", [True, False])
 def test_other_contents_are_refused(write, content: bytes, message: str, packed: bool) -> None:
     with pytest.raises(SpecflowError, match=rf"file-ubyte.*: {message}"):
-        mnist.read_images(write(content, packed), count=7)
+        mnist.read_idx(write(content, packed), (7, 28, 28))
 
 
 def test_no_more_is_unpacked_than_expected(write) -> None:
     bomb = write(idx(IMAGES) + bytes(50_000_000))
     with pytest.raises(SpecflowError, match="has more bytes"):
-        mnist.read_images(bomb, count=7)
+        mnist.read_idx(bomb, (7, 28, 28))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "checksum", "body"])
@@ -86,12 +85,7 @@ def test_damaged_gzip_is_named(write, damage: str) -> None:
         content[-8 if damage == "checksum" else 300] ^= 0xFF
     path.write_bytes(content)
     with pytest.raises(SpecflowError, match=r"file-ubyte\.gz: cannot be read"):
-        mnist.read_images(path, count=7)
-
-
-def test_class_beyond_9_is_refused(write) -> None:
-    with pytest.raises(SpecflowError, match="has class 10; expected 0 to 9"):
-        mnist.read_labels(write(idx(LABELS + 1)), count=7)
+        mnist.read_idx(path, (7, 28, 28))
 
 
 @pytest.fixture
@@ -105,7 +99,8 @@ def small_set(workplace: Path, monkeypatch: pytest.MonkeyPatch):
     read_idx = mnist.read_idx
     monkeypatch.setattr(mnist, "read_idx", lambda path, shape: read_idx(path, (300, *shape[1:])))
 
-    def put(packed: bool) -> tuple[np.ndarray, np.ndarray]:
+    def put(packed: bool, more: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        contents["LABELS"] = idx(labels + np.uint8(more))
         for name, content in contents.items():
             file = getattr(mnist, name if packed else f"UNPACKED_{name}")
             stored = gzip.compress(content, mtime=0) if packed else content
@@ -124,7 +119,7 @@ PARAMS = MnistParams(kind="mnist", image_size=32, validation_fraction=0.001, see
 @pytest.mark.parametrize("packed", [True, False])
 def test_files_put_there_by_hand_are_prepared(small_set, packed: bool) -> None:
     images, labels = small_set(packed)
-    prepare(PARAMS, Path("mnist.h5"))
+    PARAMS.prepare(Path("mnist.h5"))
     dataset = load(Path("mnist.h5"))
     assert PARAMS.num_validation == 60
     assert dataset.train["inputs"].shape == (240, 1, 32, 32)
@@ -141,15 +136,16 @@ def test_files_put_there_by_hand_are_prepared(small_set, packed: bool) -> None:
     assert sorted(found) == expected
 
 
+def test_class_beyond_9_is_refused(small_set) -> None:
+    small_set(packed=False, more=1)
+    with pytest.raises(SpecflowError, match="labels-idx1-ubyte: has class 10; expected 0 to 9"):
+        PARAMS.prepare(Path("mnist.h5"))
+
+
 def test_wrong_file_put_there_by_hand_is_refused(small_set) -> None:
     small_set(True)
     path = paths.raw_data() / "train-labels-idx1-ubyte.gz"
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(SpecflowError, match=r"train-labels-idx1-ubyte\.gz: SHA-256 is .*ossci"):
-        prepare(PARAMS, Path("mnist.h5"))
+        PARAMS.prepare(Path("mnist.h5"))
     assert not Path("mnist.h5").exists()
-
-
-def test_sizes_are_known_from_the_params() -> None:
-    params = MnistParams(kind="mnist", image_size=28, validation_fraction=0.1, seed=0)
-    assert (params.num_train, params.num_validation) == (54_000, 6_000)

@@ -6,10 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specflow.datasets import Dataset, load, prepare, reference_text
-from specflow.datasets.reference_text import documents, read_topics, split_documents
+from specflow.datasets import reference_text
+from specflow.datasets.reference_text import (
+    ReferenceTextParams,
+    documents,
+    read_topics,
+    split_documents,
+)
+from specflow.datasets.storage import Data, load
 from specflow.errors import SpecflowError
-from specflow.params.datasets import ReferenceTextParams
 
 BYTES = {"kind": "bytes"}
 PAIRS = {"kind": "byte_pairs", "num_tokens": 270}
@@ -28,8 +33,8 @@ def params(tokenizer: dict[str, object] = BYTES, **changed: object) -> Reference
     return ReferenceTextParams.model_validate(values | changed)
 
 
-def made(config: ReferenceTextParams, folder: Path) -> Dataset:
-    prepare(config, folder / "text.h5")
+def made(config: ReferenceTextParams, folder: Path) -> Data:
+    config.prepare(folder / "text.h5")
     return load(folder / "text.h5")
 
 
@@ -48,7 +53,7 @@ def topics(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return invention
 
 
-def letters(dataset: Dataset, part: str) -> set[str]:
+def letters(dataset: Data, part: str) -> set[str]:
     tokens = getattr(dataset, part)["tokens"].unique().tolist()
     return {chr(token) for token in tokens} & set("abcdefghij")
 
@@ -75,17 +80,6 @@ def test_windows_are_passages_of_their_documents(tmp_path: Path, topics: dict[st
         passages = {tuple(stream[i : i + 33]) for i in range(0, len(stream), 32)}
         rows = [tuple(row) for row in getattr(dataset, part)["tokens"].tolist()]
         assert set(rows) <= passages
-
-
-def test_sizes_and_shape_are_those_of_the_params(tmp_path: Path, topics: dict[str, str]) -> None:
-    config = params(PAIRS)
-    dataset = made(config, tmp_path)
-    for part, count in (("train", config.num_train), ("validation", config.num_validation)):
-        arrays = getattr(dataset, part)
-        assert arrays["tokens"].shape == (count, config.shape.length + 1)
-        assert arrays["num_bytes"].shape == arrays["unigram_bits"].shape == (count,)
-    assert config.shape.num_tokens == 270
-    assert dataset.train["tokens"].max() < 270
 
 
 def test_split_and_order_depend_on_the_seed_alone(tmp_path: Path, topics: dict[str, str]) -> None:

@@ -1,11 +1,13 @@
-import json
-
 import numpy as np
 import pytest
 
-from specflow.datasets.tokenizers import BytePairTokenizer, ByteTokenizer, build_tokenizer
+from specflow.datasets.tokenizers import (
+    BytePairParams,
+    ByteParams,
+    Tokenizer,
+    build_tokenizer,
+)
 from specflow.errors import SpecflowError
-from specflow.params.datasets import BytePairParams, ByteParams
 
 TEXTS = [
     "the cat sat on the mat; the cat sat there\n" * 5,
@@ -16,64 +18,52 @@ TEXTS = [
 NEW = ["Unseen: żółć ☃ \x00\x7f the\n", "  <|separator|>"]
 
 
-def tokenizers() -> list[ByteTokenizer | BytePairTokenizer]:
-    return [ByteTokenizer(), BytePairTokenizer(270, TEXTS)]
+def byte_pairs(num_tokens: int) -> BytePairParams:
+    return BytePairParams(kind="byte_pairs", num_tokens=num_tokens)
 
 
-@pytest.mark.parametrize("tokenizer", tokenizers(), ids=["bytes", "byte pairs"])
-def test_tokens_stand_for_the_bytes_of_the_text(
-    tokenizer: ByteTokenizer | BytePairTokenizer,
-) -> None:
+BOTH = [ByteParams(kind="bytes").train(TEXTS), byte_pairs(270).train(TEXTS)]
+
+
+@pytest.mark.parametrize("tokenizer", BOTH, ids=["bytes", "byte pairs"])
+def test_tokens_stand_for_the_bytes_of_the_text(tokenizer: Tokenizer) -> None:
     for text, tokens in zip(TEXTS + NEW, tokenizer.encode(TEXTS + NEW), strict=True):
         assert b"".join(tokenizer.contents[token] for token in tokens) == text.encode()
         assert tokens.dtype == np.int32
         assert tokenizer.separator not in tokens  # whatever the text reads like
 
 
-@pytest.mark.parametrize("tokenizer", tokenizers(), ids=["bytes", "byte pairs"])
-def test_vocabulary_has_every_byte_and_an_empty_separator(
-    tokenizer: ByteTokenizer | BytePairTokenizer,
-) -> None:
+@pytest.mark.parametrize("tokenizer", BOTH, ids=["bytes", "byte pairs"])
+def test_vocabulary_has_every_byte_and_an_empty_separator(tokenizer: Tokenizer) -> None:
     assert {bytes([value]) for value in range(256)} < set(tokenizer.contents)
-    assert [token for token, text in enumerate(tokenizer.contents) if not text] == [
-        tokenizer.separator
-    ]
+    empty = [token for token, content in enumerate(tokenizer.contents) if not content]
+    assert empty == [tokenizer.separator]
 
 
 def test_first_merge_is_the_most_frequent_pair() -> None:
-    tokenizer = BytePairTokenizer(258, ["abab abab xyzzy"])
+    tokenizer = byte_pairs(258).train(["abab abab xyzzy"])
     assert tokenizer.contents[257] == b"ab"
     assert [len(tokens) for tokens in tokenizer.encode(["abab"])] == [2]
 
 
 def test_training_is_reproducible() -> None:
-    first, again = BytePairTokenizer(270, TEXTS), BytePairTokenizer(270, iter(TEXTS))
+    first, again = byte_pairs(270).train(TEXTS), byte_pairs(270).train(iter(TEXTS))
     assert first.definition == again.definition
-    assert first.definition != BytePairTokenizer(270, [*TEXTS[::-1], "zq" * 99]).definition
-
-
-def test_definition_makes_the_same_tokens() -> None:
-    from tokenizers import Tokenizer
-
-    tokenizer = BytePairTokenizer(270, TEXTS)
-    again = Tokenizer.from_str(tokenizer.definition)
-    assert again.encode(TEXTS[1]).ids == tokenizer.encode(TEXTS[1:2])[0].tolist()
-    assert json.loads(ByteTokenizer().definition)["kind"] == "bytes"
+    assert first.definition != byte_pairs(270).train([*TEXTS[::-1], "zq" * 99]).definition
 
 
 def test_vocabulary_that_the_text_does_not_fill_is_refused() -> None:
     with pytest.raises(
         SpecflowError, match=r"tokenizer\.num_tokens: got 5000; .*at most the 2\d\d"
     ):
-        BytePairTokenizer(5000, TEXTS)
+        byte_pairs(5000).train(TEXTS)
 
 
-@pytest.mark.parametrize("params", [{"kind": "bytes"}, {"kind": "byte_pairs", "num_tokens": 260}])
-def test_unigram_model_matches_naive(params: dict[str, object]) -> None:
-    kind = ByteParams if params["kind"] == "bytes" else BytePairParams
-    tokenizer, bits = build_tokenizer(kind.model_validate(params), iter(TEXTS))
+@pytest.mark.parametrize("params", [ByteParams(kind="bytes"), byte_pairs(260)])
+def test_unigram_model_matches_naive(params: ByteParams | BytePairParams) -> None:
+    tokenizer, bits = build_tokenizer(params, iter(TEXTS))
     data = "".join(TEXTS).encode()
     naive = [-np.log2((data.count(value) + 1) / (len(data) + 256)) for value in range(256)]
     np.testing.assert_allclose(bits, naive, rtol=1e-12)
     assert (2.0**-bits).sum() == pytest.approx(1)
-    assert len(tokenizer.contents) == kind.model_validate(params).num_tokens
+    assert len(tokenizer.contents) == params.num_tokens

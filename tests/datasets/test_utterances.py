@@ -4,24 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from specflow.datasets import load
 from specflow.datasets.features import mel_features
-from specflow.datasets.storage import Dataset, write_dataset
-from specflow.datasets.utterances import Utterance, write_utterances
+from specflow.datasets.librispeech import LibriSpeechParams
+from specflow.datasets.storage import Data, load, write_dataset
+from specflow.datasets.utterances import CHARACTERS, Utterance, write_utterances
 from specflow.errors import SpecflowError
-from specflow.params.speech import CHARACTERS, SpokenDigitsParams
 
-CONFIG = SpokenDigitsParams(
-    kind="spoken_digits",
-    num_train=3,
-    num_validation=1,
-    num_digits=(1, 1),
-    train_voices=1,
-    validation_voices=1,
-    noise=(10.0, 30.0),
-    logarithm=True,
-    seed=0,
-)
+CONFIG = LibriSpeechParams(kind="librispeech", logarithm=True, seed=0)
 
 
 def utterance(text: str, samples: int, seed: int = 0) -> Utterance:
@@ -29,7 +18,7 @@ def utterance(text: str, samples: int, seed: int = 0) -> Utterance:
     return Utterance(f"utterance of {text!r}", sound, text)
 
 
-def written(utterances: list[Utterance], folder: Path) -> Dataset:
+def written(utterances: list[Utterance], folder: Path) -> Data:
     with write_dataset(folder / "speech.h5", CONFIG) as writer:
         for split in ("train", "validation"):
             write_utterances(writer, split, iter(utterances), logarithm=True)

@@ -1,71 +1,75 @@
 import numpy as np
 import pytest
 import torch
+from tests.measure.made_up import SCRATCH, Killed, dies_after, svd, task_of, write_run
 from torch.nn import functional
 
 from specflow import paths
+from specflow.checkpoints.trajectory import open_trajectory
+from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
-from specflow.layouts import PRUNING
+from specflow.measure import pruning as module
+from specflow.measure.evaluation import Pruned
+from specflow.measure.layouts import PRUNING
 from specflow.measure.pruning import PruningJob, measure_pruning
-from specflow.params.tasks import InterventionParams
-from specflow.tasks import load_task
-from specflow.training.members import Member, train_members
-from specflow.trajectory import open_trajectory
+from specflow.measure.settings import PruningParams
 
 
-def measure(run, fractions=(0.5,)):
-    source, target = paths.trajectory(run.experiment, 0), paths.pruning(run.experiment, 0)
-    train_members([Member("m", run, 0, 0, source, run.kept_steps)], "train")
-    params = InterventionParams(keep_fractions=fractions, batch_norm_samples=100)
-    measure_pruning(PruningJob(run, params, source, target), lambda done: None)
-    return source, target
+def job_of(run, fractions=(0.5,)):
+    source = write_run(run, paths.trajectory(run.experiment, 0), [0, 1, 5])
+    settings = PruningParams(keep_fractions=fractions, batch_norm_samples=100)
+    target = paths.pruning(run.experiment, 0)
+    return PruningJob(run, paths.dataset(run.dataset_name), settings, source, target, SCRATCH)
 
 
-def naive_pruned(weight, keep):
-    matrix = weight.reshape(len(weight), -1).astype(np.float64)
-    U, S, Vh = np.linalg.svd(matrix, full_matrices=False)
-    half = -(-len(S) // 2)
-    S[slice(half, None) if keep == "top" else slice(0, half)] = 0
-    return ((U * S) @ Vh).reshape(weight.shape)
+def naive_pruned(weight, keep, fraction):
+    matrix = np.asarray(weight, dtype=np.float64)
+    U, S, Vh = svd(matrix)
+    kept = -(-len(S) * fraction // 1) if keep == "top" else len(S) - len(S) * fraction // 1
+    S[slice(int(kept), None) if keep == "top" else slice(0, int(kept))] = 0
+    return ((U * S) @ Vh).reshape(matrix.shape)
+
+
+def with_pruned(weights, last, *how):
+    return {n: naive_pruned(w, *how) if w.ndim > 1 and n != last else w for n, w in weights.items()}
 
 
 @pytest.mark.parametrize("keep", ["top", "bottom"])
-def test_transformer_losses_match_a_naive_pruning(addition_run, keep):
-    source, target = measure(addition_run)
-    task = load_task(addition_run, torch.device("cpu"))
-    model = task.build_model()
-    part = task.data["validation"]
-    with open_trajectory(source) as trajectory, open_file(target, PRUNING) as file:
-        for index in (0, -1):
-            weights = {
-                name: naive_pruned(w, keep) if w.ndim > 1 and name != "output.weight" else w
-                for name, w in trajectory.weights(index).items()
-            }
+@pytest.mark.parametrize("fraction", [0.25, 0.5])
+def test_losses_match_a_naive_pruning(addition_run, keep, fraction):
+    job = job_of(addition_run, (0.25, 0.5))
+    measure_pruning(job, lambda done: None)
+    task = task_of(addition_run)
+    model, part = task.build_model(), task.data["validation"]
+    with open_trajectory(job.source) as trajectory, open_file(job.target, PRUNING) as file:
+        assert set(file[keep]) == {"0.25", "0.5"}
+        for index in range(3):
+            weights = with_pruned(trajectory.weights(index), "output.weight", keep, fraction)
             model.load_state_dict({n: torch.tensor(w).float() for n, w in weights.items()})
             logits = model(part["inputs"]).detach()
             loss = functional.cross_entropy(logits, part["targets"]).item()
-            found = file[f"{keep}/0.5/validation"]
-            assert found["loss"][index] == pytest.approx(loss, rel=1e-4)
             error = (logits.argmax(1) != part["targets"]).float().mean().item()
+            found = file[f"{keep}/{fraction}/validation"]
+            assert found["loss"][index] == pytest.approx(loss, rel=1e-4)
             assert found["error"][index] == pytest.approx(error)
 
 
 def test_full_model_is_the_runs_own_history(digits_run):
-    source, target = measure(digits_run)
-    with open_trajectory(source) as trajectory, open_file(target, PRUNING) as file:
+    job = job_of(digits_run)
+    measure_pruning(job, lambda done: None)
+    with open_trajectory(job.source) as trajectory, open_file(job.target, PRUNING) as file:
         for key, values in trajectory.metrics().items():
             assert file[f"full/1.0/{key}"][:].tolist() == values.tolist()
 
 
 def test_batch_norm_statistics_are_reestimated_on_training_data(digits_run):
-    source, target = measure(digits_run)
-    task = load_task(digits_run, torch.device("cpu"))
+    job = job_of(digits_run)
+    measure_pruning(job, lambda done: None)
+    task = task_of(digits_run)
     model = task.build_model()
-    with open_trajectory(source) as trajectory, open_file(target, PRUNING) as file:
-        weights = {
-            name: naive_pruned(w, "top") if w.ndim > 1 and name != "classifier.weight" else w
-            for name, w in trajectory.weights(-1).items()
-        } | trajectory.buffers(-1)
+    with open_trajectory(job.source) as trajectory, open_file(job.target, PRUNING) as file:
+        weights = with_pruned(trajectory.weights(-1), "classifier.weight", "top", 0.5)
+        weights |= trajectory.buffers(-1)
         found = file["top/0.5/validation/loss"][-1]
     model.load_state_dict({n: torch.as_tensor(np.asarray(w)).float() for n, w in weights.items()})
     stale = task.evaluate(model, "validation")["loss"]
@@ -79,8 +83,39 @@ def test_batch_norm_statistics_are_reestimated_on_training_data(digits_run):
     assert found != pytest.approx(stale, rel=1e-3)
 
 
-def test_every_fraction_is_measured(addition_run):
-    _, target = measure(addition_run, (0.25, 0.5))
-    with open_file(target, PRUNING) as file:
-        assert set(file["top"]) == set(file["bottom"]) == {"0.25", "0.5"}
-        assert file["top/0.25/train/loss"][-1] != file["top/0.5/train/loss"][-1]
+def test_kernels_of_a_unet_are_pruned_as_outputs_by_inputs(diffusion_run):
+    """Transposed convolutions have their inputs first."""
+    model = task_of(diffusion_run).build_model()
+    weights = model.state_dict()
+    pruned = Pruned(weights, model.wiring).weights(("top", 0.5))
+    assert torch.equal(pruned["output.weight"], weights["output.weight"])
+    for name in ("up.0.conv.weight", "down.2.conv.weight", "down.1.dense.weight"):
+        before, after = weights[name].numpy(), pruned[name].numpy()
+        if name.startswith("up"):
+            before, after = (np.swapaxes(w, 0, 1) for w in (before, after))
+        assert after == pytest.approx(naive_pruned(before, "top", 0.5), abs=1e-5)
+
+
+def test_other_data_than_the_runs_are_refused(addition_run):
+    job = job_of(addition_run)
+    write_run(addition_run, job.source, [0, 1, 5], fingerprint="another")
+    with pytest.raises(SpecflowError, match="was trained on data of fingerprint another"):
+        measure_pruning(job, lambda done: None)
+    assert not job.target.exists()
+
+
+def test_a_killed_measurement_goes_on_to_the_same_bytes(addition_run, monkeypatch):
+    job, done = job_of(addition_run), []
+    measure_pruning(job, done.append)
+    whole = job.target.read_bytes()
+    job.target.unlink()
+    evaluate = module.evaluate_changed
+    monkeypatch.setattr(module, "evaluate_changed", dies_after(3, evaluate))
+    with pytest.raises(Killed):
+        measure_pruning(job, done.append)
+    assert not job.target.exists()
+    monkeypatch.setattr(module, "evaluate_changed", dies_after(4, evaluate))  # of 2 checkpoints
+    measure_pruning(job, done.append)
+    assert job.target.read_bytes() == whole
+    assert done == [1] * (3 + 1 + 3)
+    assert not SCRATCH.folder.exists()

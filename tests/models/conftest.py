@@ -1,61 +1,52 @@
 import pytest
 import torch
+from pydantic import TypeAdapter
 
-from specflow.models.lstm import Lstm
-from specflow.models.mlp import Mlp
-from specflow.models.network import Network
-from specflow.models.transformer import Transformer
-from specflow.models.vgg import Vgg
-from specflow.params.datasets import ImageShape, TokenShape
-from specflow.params.models import LstmParams, MlpParams, TransformerParams, VggParams
-from specflow.params.speech import SpeechShape
+from specflow.datasets.shapes import DataShape, ImageShape, SpeechShape, TokenShape
+from specflow.models.network import Model, Network
 
 TOKENS = TokenShape(num_tokens=6, length=3)
 IMAGES = ImageShape(channels=3, size=32, num_classes=10)
+SPEECH = SpeechShape(num_features=5, characters="abc")
 
 
 class Models:
     """Seeded networks; transformers in float64 of width 32 over 6 tokens."""
 
     @staticmethod
-    def transformer(
-        num_blocks: int = 1, num_heads: int = 2, norm: str = "none", last: bool = False
-    ) -> Transformer:
+    def build(kind: str, shape: DataShape, last: bool = False, **sizes: object) -> Network:
         torch.manual_seed(0)
-        params = TransformerParams.model_validate(
-            {
-                "kind": "transformer",
-                "num_blocks": num_blocks,
-                "d_model": 32,
-                "num_heads": num_heads,
-                "d_mlp": 48,
-                "norm": norm,
-            }
-        )
-        model = Transformer(params, TOKENS, last_position_only=last).double()
+        section = TypeAdapter(Model).validate_python({"kind": kind, **sizes})
+        return section.build(shape, last_position_only=last)
+
+    @classmethod
+    def transformer(
+        cls, num_blocks: int = 1, num_heads: int = 2, norm: str = "none", last: bool = False
+    ) -> Network:
+        sizes = {"num_blocks": num_blocks, "num_heads": num_heads, "norm": norm}
+        model = cls.build("transformer", TOKENS, last, d_model=32, d_mlp=48, **sizes).double()
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):  # torch starts some at zero, which would hide mistakes
                 torch.nn.init.normal_(parameter, std=0.1)
         return model
 
-    @staticmethod
-    def vgg(depth: int = 16, width: int = 64) -> Vgg:
-        torch.manual_seed(0)
-        params = VggParams.model_validate({"kind": "vgg", "depth": depth, "width": width})
-        return Vgg(params, IMAGES)
+    @classmethod
+    def vgg(cls, depth: int = 16, width: int = 64) -> Network:
+        return cls.build("vgg", IMAGES, depth=depth, width=width)
 
-    @staticmethod
-    def mlp(*hidden: int) -> Mlp:
-        torch.manual_seed(0)
-        return Mlp(MlpParams(kind="mlp", hidden=hidden), IMAGES)
+    @classmethod
+    def mlp(cls, *hidden: int) -> Network:
+        return cls.build("mlp", IMAGES, hidden=hidden)
 
-    @staticmethod
-    def lstm(num_layers: int = 2, bidirectional: bool = True) -> Lstm:
-        torch.manual_seed(0)
-        params = LstmParams(
-            kind="lstm", num_layers=num_layers, hidden=6, bidirectional=bidirectional
-        )
-        return Lstm(params, SpeechShape(num_features=5, characters="abc"))
+    @classmethod
+    def unet(cls, *channels: int) -> Network:
+        shape = ImageShape(channels=1, size=28, num_classes=10)
+        return cls.build("unet", shape, channels=channels, embedding_width=10, fourier_scale=30.0)
+
+    @classmethod
+    def lstm(cls, num_layers: int = 2, bidirectional: bool = True) -> Network:
+        sizes = {"num_layers": num_layers, "hidden": 3, "bidirectional": bidirectional}
+        return cls.build("lstm", SPEECH, **sizes)
 
     @classmethod
     def all(cls) -> list[Network]:
@@ -65,7 +56,9 @@ class Models:
             *(cls.vgg(depth, width=2) for depth in (11, 13, 16, 19)),
             cls.mlp(8),
             cls.mlp(8, 6, 4),
-            cls.lstm(),
+            cls.unet(4, 8),
+            cls.unet(4, 8, 12, 16),
+            cls.lstm(num_layers=1),
             cls.lstm(num_layers=3, bidirectional=False),
         ]
 

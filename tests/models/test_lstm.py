@@ -1,11 +1,8 @@
 import pytest
 import torch
 
-from specflow.measure.views import matrix_of
-from specflow.models.lstm import Lstm
-from specflow.models.wiring import Block
-from specflow.params.models import LstmParams
-from specflow.params.speech import SpeechShape
+from specflow.datasets.shapes import SpeechShape
+from specflow.models.lstm import Lstm, LstmParams
 from specflow.spectra import alignment
 
 SHAPE = SpeechShape(num_features=5, characters="abc")
@@ -93,17 +90,7 @@ def test_paper_size_has_as_many_parameters_as_written_out() -> None:
     assert sum(p.numel() for p in parameters) == expected == 5_356_061
 
 
-@pytest.mark.parametrize(("num_layers", "bidirectional"), [(1, True), (3, True), (3, False)])
-def test_every_matrix_is_wired_once(num_layers: int, bidirectional: bool) -> None:
-    model = build(num_layers, bidirectional=bidirectional)
-    names = [matrix.view.parameter for matrix in model.wiring.matrices]
-    assert sorted(names) == sorted(n for n, p in model.named_parameters() if p.ndim > 1)
-    assert len(set(model.wiring.labels.values())) == len(names)
-    labels = [pair.label for pair in model.wiring.pairs]
-    assert len(labels) == len(set(labels)) == 3 * num_layers * (1 + bidirectional)
-
-
-def test_pairs_of_one_direction_are_those_of_methods() -> None:
+def test_pairs_of_one_direction_are_those_of_the_paper() -> None:
     labels = [pair.label for pair in build(bidirectional=False).wiring.pairs]
     assert labels == [
         "layer 1 input -> layer 1 hidden",
@@ -113,26 +100,6 @@ def test_pairs_of_one_direction_are_those_of_methods() -> None:
         "layer 2 input -> output",
         "layer 2 hidden -> output",
     ]
-
-
-def test_blocks_are_the_g_gate_and_the_half_of_a_direction() -> None:
-    """With only gate g and the own half nonzero, a pair sees all there is; with the rest, none."""
-    model = build()
-    weights = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
-    for name, weight in weights.items():
-        if "weight_ih" in name or "weight_hh" in name:
-            weight[6:9] = 1.0  # rows 6 to 8 of 12: i, f, g, o of 3 units
-    for pair in model.wiring.pairs:
-        (meeting,) = pair.meetings
-        assert matrix_of(meeting.previous, weights).eq(1).all()
-        assert matrix_of(meeting.previous, weights).shape[0] == 3
-    above = dict((p.label, p.meetings[0].following) for p in model.wiring.pairs)
-    assert above["layer 1 input -> layer 2 input"].columns == Block(0, 2)
-    reverse = above["layer 1 reverse hidden -> layer 2 reverse input"]
-    assert (reverse.parameter, reverse.columns) == ("lstm.weight_ih_l1_reverse", Block(1, 2))
-    assert above["layer 2 reverse input -> output"].columns == Block(1, 2)
-    assert above["layer 2 reverse input -> output"].rows is None
-    assert above["layer 1 reverse input -> layer 1 reverse hidden"].columns is None
 
 
 def naive_alignment(previous: torch.Tensor, following: torch.Tensor) -> torch.Tensor:
@@ -169,8 +136,8 @@ def test_alignment_of_every_pair_matches_naive_from_the_equations() -> None:
     for pair in model.wiring.pairs:
         (meeting,) = pair.meetings
         found[pair.label] = alignment(
-            matrix_of(meeting.previous, weights),
-            matrix_of(meeting.following, weights),
+            meeting.previous.of(weights[meeting.previous.tensor]),
+            meeting.following.of(weights[meeting.following.tensor]),
             previous_side=meeting.previous_side,
             following_side=meeting.following_side,
         )

@@ -15,3 +15,9 @@ def test_forward_matches_naive(models):
         hidden = (W1 @ image.reshape(-1) + b1).clamp(min=0)
         hidden = (W2 @ hidden + b2).clamp(min=0)
         torch.testing.assert_close(logits, W3 @ hidden + b3)
+
+
+def test_pairs_are_a_chain(models):
+    wiring = models.mlp(8, 6).wiring
+    assert [matrix.label for matrix in wiring.matrices] == ["linear 1", "linear 2", "output"]
+    assert [pair.label for pair in wiring.pairs] == ["linear 1 -> linear 2", "linear 2 -> output"]

@@ -2,30 +2,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.report.made_up import (
-    FIGURES,
-    made_up_claims,
-    write_config,
-    write_json,
-    write_png,
-    write_summary,
-)
+from tests.report import made_up
 
 from specflow import paths
-from specflow.figures.index import FigureEntry, write_index
 
 
 @pytest.fixture
 def results(workplace: Path) -> Callable[..., None]:
     """A function that writes all results, with these claims and figures."""
 
-    def write(claims: dict | None = None, figures=FIGURES) -> None:
-        write_config()
-        write_summary()
-        write_json(paths.CLAIMS, made_up_claims() if claims is None else claims)
-        entries = [FigureEntry.of(kind, subject) for kind, subject in figures]
-        write_index(paths.FIGURES_INDEX, entries)
-        for entry in entries:
-            write_png(paths.FIGURES / entry.file, f"Title of {entry.kind}: {entry.subject}")
+    def write(claims: dict | None = None, figures=made_up.FIGURES, config=made_up.CONFIG) -> None:
+        made_up.write_json(paths.CONFIG.with_suffix(".json"), config)
+        made_up.write_json(paths.SUMMARY, made_up.SUMMARY)
+        made_up.write_json(paths.CLAIMS, made_up.CLAIMS if claims is None else claims)
+        made_up.write_tables(paths.TABLES)
+        made_up.write_figures(paths.FIGURES, figures)
 
     return write

@@ -1,41 +1,31 @@
 """Made-up results as the stages before the report write them."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from specflow import paths
+from specflow.figures.index import FigureEntry, write_index
 
-CLAIM_IDS = (
-    "rank_falls",
-    "unequal_growth",
-    "top_half_suffices",
-    "top_settles_early",
-    "alignment_weak",
-    "grokking_is_low_rank",
-    "grokking_coincides",
-    "more_data_low_rank",
-    "decay_lowers_rank",
-    "memorization_is_high_rank",
-    "memorization_unaligned",
-    "tickets_keep_top",
-    "late_split_connected",
-    "connected_share_directions",
-    "trunks_unconnected",
-    "trunks_share_nothing",
-    "perturbation_breaks",
-)
+
+def entry(kind: str, of: str, subject: str | None, *claims: str, caption: str = "") -> FigureEntry:
+    file = "_".join(filter(None, (kind, subject))) + ".png"
+    about = {"kind": kind, "of": of, "subject": subject, "claims": claims, "caption": caption}
+    return FigureEntry(file=file, title=f"Title of {kind}: {subject}", **about)
+
+
 FIGURES = (
-    ("effective_rank", "digits"),
-    ("effective_rank", "grokking"),
-    ("losses", "grokking"),
-    ("tickets", "digits"),
-    ("barriers", "digits"),
-    ("end_agreement", "digits"),
-    ("grokking", None),
-    ("errors", None),
-    ("samples", "images"),
+    entry("effective_rank", "experiments", "digits", "rank_falls", "grokking_coincides"),
+    entry("effective_rank", "experiments", "grokking", "rank_falls", "grokking_coincides"),
+    entry("losses", "experiments", "grokking", "grokking_coincides", caption="Statistics & <note>"),
+    entry("tickets", "experiments", "digits", "tickets_keep_top"),
+    entry("barriers", "connections", "digits", "late_split_connected"),
+    entry("samples", "samples", "images"),
+    entry("effective_rank", "checkpoints", "public"),
+    entry("grokking", "project", None, "grokking_coincides", "more_data_low_rank"),
+    entry("errors", "project", None),
 )
 
 
@@ -49,26 +39,86 @@ def claim(claim_id: str, subjects: dict | None = None, **more) -> dict:
     return words | {"subjects": subjects or {}} | more
 
 
-def made_up_claims() -> dict[str, dict]:
-    claims = {name: claim(name, absent=f"no experiment for {name}") for name in CLAIM_IDS}
-    measured = {
+CLAIMS = {
+    name: claim(name, subjects)
+    for name, subjects in {
         "rank_falls": {
             "digits": result(),
             "grokking": result("does not hold", value=-0.25, low=-0.5, high=0.0),
         },
-        "top_settles_early": {
-            "grokking": result(score={"value": 0.5, "low": 0.4, "high": 0.6}),
-        },
+        "top_settles_early": {"grokking": result(score={"value": 0.5, "low": 0.4, "high": 0.6})},
         "alignment_weak": {"grokking": result("undecided", over_null=1.7, note="few pairs")},
-        "grokking_is_low_rank": {"grokking": result()},
         "grokking_coincides": {"grokking": result(value=None, low=None, high=None)},
         "tickets_keep_top": {"digits, density 0.05, step 36": result()},
         "late_split_connected": {
             "digits": result(value=-0.00098, low=-0.0011, high=-0.0008),
             "digits_with_a_name_that_is_rather_long_for_a_phone": result(),
         },
+    }.items()
+} | {"more_data_low_rank": claim("more_data_low_rank", absent="no experiment with more data")}
+
+
+def training(name: str, decay: float) -> dict:
+    return {
+        "problem": {"kind": "classification"},
+        "optimizer": {"kind": "sgd", "betas": [0.9, 0.98], "weight_decay": decay},
+        "gradient_clip": None,
+        "experiment": name,
+        "code": {"src/specflow/stage.py": "0123"},
     }
-    return claims | {name: claim(name, subjects) for name, subjects in measured.items()}
+
+
+CONFIG = {
+    "train": {"digits": training("digits", 0.0001), "grokking": training("grokking", 1.0)},
+    "spectra": {"digits": {"mass": 0.9, "code": {"src/specflow/stage.py": "0123"}}},
+    "branch": {"digits": {"experiment": "digits", "split_steps": [0, 36]}},
+    "retrain": {"digits_magnitude": {"experiment": "digits", "density": 0.05}},
+    "sample": {"images": {"experiment": "digits", "num_images": 4}},
+    "analyze": {
+        name: {"path": "models/public", "files": ["step*"], "layout": "gpt_neox"}
+        for name in ("public", "sound")
+    },
+    "judge": {"all": {"confidence": 0.9, "thresholds": {}}},
+}
+
+_VALUE, _UNDEFINED = {"mean": 0.12345, "std": 0.0123}, {"mean": None, "std": None}
+_EXPERIMENT = {
+    "train/loss": _VALUE,
+    "alignment_score": _UNDEFINED,
+    "pruned": {"top_0.5": {"train/loss": _VALUE}, "bottom_0.5": {"train/loss": _UNDEFINED}},
+}
+SUMMARY = {
+    "experiments": {"digits": _EXPERIMENT, "grokking": _EXPERIMENT},
+    "connections": {"digits": {"split_0": {"barrier": _VALUE}, "split_36": {"score": _VALUE}}},
+}
+
+TABLES = {
+    "audit": """\
+experiment,step,matrix,flag,evidence
+public,120,all,out_of_order,fits in the place of step 80 <&>
+""",
+    "steps": """\
+experiment,step,epoch
+digits,0,0
+public,0,
+public,120,
+sound,5,
+""",
+    "matrices": """\
+experiment,matrix,label,role,depth,rows,columns,null_agreement
+public,b.weight,B <b>,conv,1,4,18,0.1
+public,a.weight,A,embedding,0,10,4,0.1
+sound,a.weight,A,embedding,0,10,4,0.1
+""",
+    "spectra": """\
+experiment,seed,step,matrix,stable_rank,log_norm,agreement_score,step_agreement_score
+public,0,0,a.weight,3.5,1,0.5,
+public,0,0,b.weight,3.5,1,0.5,
+public,0,120,a.weight,2.25,-0.5,1,0.75
+public,0,120,b.weight,,,,
+sound,0,5,a.weight,2.25,-0.5,1,
+""",
+}
 
 
 def write_json(path: Path, content: object) -> None:
@@ -76,46 +126,15 @@ def write_json(path: Path, content: object) -> None:
     path.write_text(json.dumps(content))
 
 
-def write_png(path: Path, title: str) -> None:
-    """Write a white picture of 40 by 20 pixels that knows its title."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    information = PngImagePlugin.PngInfo()
-    information.add_text("Title", title)
-    Image.new("L", (40, 20), "white").save(path, pnginfo=information)
+def write_tables(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in TABLES.items():
+        (folder / f"{name}.csv").write_text(text)
 
 
-def write_config() -> None:
-    declared = {
-        "experiments": {"digits": {"seeds": [0]}, "grokking": {"seeds": [0]}},
-        "connections": {"digits": {"experiment": "digits"}},
-        "tickets": {"digits_magnitude": {"experiment": "digits"}},
-        "samples": {"images": {"experiment": "digits"}},
-        "something_else": 1,
-    }
-    write_json(paths.COLLECT_CONFIG, declared)
-    write_json(paths.CLAIMS_CONFIG, {"confidence": 0.9, "thresholds": {}})
-    for name, decay in {"digits": 0.0001, "grokking": 1.0}.items():
-        training = {
-            "problem": {"kind": "classification"},
-            "optimizer": {"kind": "sgd", "betas": [0.9, 0.98], "weight_decay": decay},
-            "gradient_clip": None,
-            "experiment": name,
-        }
-        write_json(paths.experiment_config(name, "training"), training)
-    connection = {"experiment": "digits", "split_steps": [0, 36]}
-    write_json(paths.connection_config("digits", "branch"), connection)
-    write_json(paths.CONFIG / "samples" / "images.json", {"experiment": "digits", "num_images": 4})
-    ticket = {"experiment": "digits", "kind": "magnitude", "density": 0.05, "rewind_step": 36}
-    write_json(paths.CONFIG / "tickets" / "digits_magnitude" / "retrain.json", ticket)
-
-
-def write_summary() -> None:
-    value, undefined = {"mean": 0.12345, "std": 0.0123}, {"mean": None, "std": None}
-    pruned = {"top_0.5": {"train/loss": value}, "bottom_0.5": {"train/loss": undefined}}
-    experiment = {"train/loss": value, "alignment_score": undefined, "pruned": pruned}
-    connection = {"split_0": {"train/loss_barrier": value}, "split_36": {"agreement_score": value}}
-    summary = {
-        "experiments": {"digits": experiment, "grokking": experiment},
-        "connections": {"digits": connection},
-    }
-    write_json(paths.SUMMARY, summary)
+def write_figures(folder: Path, entries: Iterable[FigureEntry]) -> None:
+    """Write white pictures of 40 by 20 pixels, and their list."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_index(paths.FIGURES_INDEX, entries)
+    for one in entries:
+        Image.new("L", (40, 20), "white").save(folder / one.file)

@@ -1,60 +1,30 @@
 """A page as its elements: what tests ask it."""
 
-from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from pathlib import PurePath
+from xml.etree.ElementTree import Element, TreeBuilder
 
 VOID = {"meta", "link", "img", "br"}
-
-
-@dataclass
-class Element:
-    tag: str
-    attributes: dict[str, str]
-    children: list["Element | str"] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        """All text in it, with single spaces."""
-        parts = (child if isinstance(child, str) else child.text for child in self.children)
-        return " ".join(" ".join(parts).split())
-
-    def all(self, tag: str, **attributes: str) -> list["Element"]:
-        """Return every element in it with this tag and these attributes (class is css)."""
-        wanted = {{"css": "class"}.get(name, name): value for name, value in attributes.items()}
-        found = []
-        for child in self.children:
-            if isinstance(child, Element):
-                if child.tag == tag and wanted.items() <= child.attributes.items():
-                    found.append(child)
-                found += child.all(tag, **attributes)
-        return found
-
-    def by_id(self, name: str) -> "Element":
-        """Return the one section with this id."""
-        (found,) = self.all("section", id=name)
-        return found
 
 
 class _Builder(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.stack = [Element("", {})]
-        self.faults: list[str] = []
+        self.tree, self.open = TreeBuilder(), []
 
     def handle_starttag(self, tag, attrs) -> None:
-        element = Element(tag, {name: value or "" for name, value in attrs})
-        self.stack[-1].children.append(element)
-        if tag not in VOID:
-            self.stack.append(element)
+        self.tree.start(tag, {name: value or "" for name, value in attrs})
+        if tag in VOID:
+            self.tree.end(tag)
+        else:
+            self.open.append(tag)
 
     def handle_endtag(self, tag) -> None:
-        if self.stack[-1].tag != tag:
-            self.faults.append(f"</{tag}> closes <{self.stack[-1].tag}>")
-        else:
-            self.stack.pop()
+        assert self.open.pop() == tag
+        self.tree.end(tag)
 
     def handle_data(self, data) -> None:
-        self.stack[-1].children.append(data)
+        self.tree.data(data)
 
 
 def parse(html: str) -> Element:
@@ -62,6 +32,32 @@ def parse(html: str) -> Element:
     builder = _Builder()
     builder.feed(html)
     builder.close()
-    assert builder.faults == []
-    assert len(builder.stack) == 1, [element.tag for element in builder.stack]
-    return builder.stack[0]
+    assert builder.open == []
+    return builder.tree.close()
+
+
+def section(page: Element, name: str) -> Element:
+    """Return the one section with this id."""
+    (found,) = page.iterfind(f".//section[@id='{name}']")
+    return found
+
+
+def text(element: Element) -> str:
+    """Return all text in an element, with single spaces."""
+    return " ".join(" ".join(element.itertext()).split())
+
+
+def texts(element: Element, tag: str) -> list[str]:
+    """Return the text of every element in it with this tag."""
+    return [text(one) for one in element.iter(tag)]
+
+
+def pictures(element: Element) -> list[str]:
+    """Return the names of the files of all pictures in it."""
+    return [PurePath(image.attrib["src"]).name for image in element.iter("img")]
+
+
+def shown_in_full(element: Element) -> dict[str, str]:
+    """Return the captions of the figures that it shows in full, by file."""
+    full = (figure for figure in element.iter("figure") if "id" in figure.attrib)
+    return {pictures(one)[0]: texts(one, "figcaption")[0] for one in full}

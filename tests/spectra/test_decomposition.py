@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from specflow.spectra import Decomposition, as_matrix, decompose, singular_values
-from specflow.spectra.decomposition import Side, smaller_side
+from specflow.spectra.decomposition import SmallerSide, smaller_side
 
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 SHAPES = [(40, 90), (90, 40), (50, 50), (1, 30), (30, 1), (1, 1)]
@@ -156,7 +156,7 @@ def test_input_is_not_changed_and_may_be_a_view_with_gradient(measure, dtype):
         torch.testing.assert_close(found.abs(), wanted.abs())
 
 
-def _tensors(result: torch.Tensor | Decomposition | Side) -> list[torch.Tensor]:
+def _tensors(result: torch.Tensor | Decomposition | SmallerSide) -> list[torch.Tensor]:
     return [result] if isinstance(result, torch.Tensor) else list(result)
 
 
@@ -195,7 +195,7 @@ def test_side_of_another_shape_or_too_short_is_refused():
         singular_values(weight, smaller_side(_random(3, 6)))
     S, vectors = smaller_side(weight)
     with pytest.raises(ValueError, match=r"shape \(4, 2\); expected .* 3 or more vectors"):
-        decompose(weight, 3, Side(S, vectors[:, :2]))
+        decompose(weight, 3, SmallerSide(S, vectors[:, :2]))
 
 
 def test_eigensolver_that_gives_up_is_replaced_by_the_svd(monkeypatch):

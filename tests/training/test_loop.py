@@ -1,29 +1,16 @@
 import pytest
 import torch
+from tests.training.made_up import task_of
 from torch.nn import functional
 
-from specflow.params.optimization import SgdParams
-from specflow.tasks import load_task
 from specflow.training.loop import NonFiniteLossError, Trainer
-from specflow.training.optimizers import build_optimizer
 from specflow.training.order import epoch_order
-from specflow.training.schedules import rate_factor
-
-CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def sgd_run(addition_run):
-    """Adam would blow rounding up where a gradient is zero (the bias of keys); SGD does not."""
-    sgd = SgdParams(kind="sgd", learning_rate=0.1, momentum=0.9, weight_decay=0.1)
-    return addition_run.model_copy(update={"optimizer": sgd})
 
 
 def trainer_of(run, order_seed=3):
-    task = load_task(run, CPU)
+    task = task_of(run)
     torch.manual_seed(0)
-    model = task.build_model()
-    return Trainer(task, model, build_optimizer(run.optimizer, model), order_seed)
+    return Trainer(run, task, task.build_model(), order_seed)
 
 
 def weights_after(run, steps, order_seed=3):
@@ -38,7 +25,7 @@ def difference(first, second):
 
 def naive_weights(run, steps, order_seed=3):
     """Train with nothing but torch."""
-    task = load_task(run, CPU)
+    task = task_of(run)
     torch.manual_seed(0)
     model = task.build_model()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
@@ -48,7 +35,7 @@ def naive_weights(run, steps, order_seed=3):
         order = epoch_order(order_seed, epoch, len(inputs))
         chosen = order[position * run.batch_size : (position + 1) * run.batch_size]
         for group in optimizer.param_groups:
-            group["lr"] = 0.1 * rate_factor(run.schedule, step, run.epoch_steps, 16)
+            group["lr"] = 0.1 * run.schedule.factor_at(step, run.epoch_steps, 16)
         optimizer.zero_grad()
         functional.cross_entropy(model(inputs[chosen]), targets[chosen]).backward()
         if run.gradient_clip:
@@ -94,3 +81,13 @@ def test_non_finite_loss_is_reported_with_its_step(addition_run):
     run = addition_run.model_copy(update={"optimizer": optimizer})
     with pytest.raises(NonFiniteLossError, match=r"not finite at step [1-9]"):
         weights_after(run, 16)
+
+
+def test_accumulated_parts_draw_different_noise(diffusion_run):
+    trainer = trainer_of(diffusion_run.model_copy(update={"accumulation_steps": 2}))
+    trainer.task.data["train"]["inputs"].zero_()
+    seen = []
+    trainer.model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    list(trainer.run(0, [1], lambda done: None))
+    assert [len(images) for images in seen] == [20, 20]
+    assert not torch.equal(*seen)

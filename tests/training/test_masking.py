@@ -4,80 +4,69 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.training.made_up import (
+    CPU,
+    SGD,
+    prepare_other_data,
+    run_of,
+    same,
+    task_of,
+    train,
+    trained,
+    weights_of,
+)
 
-from specflow import datasets, paths
+from specflow.checkpoints.trajectory import open_trajectory
 from specflow.errors import SpecflowError
 from specflow.interventions.batch_norm import has_batch_norm, reestimate_batch_norm
 from specflow.interventions.masks import magnitude_masks, random_masks
-from specflow.params.optimization import SgdParams
-from specflow.tasks import load_task
-from specflow.training import members as module
+from specflow.training import runs as module
 from specflow.training.loop import Trainer
 from specflow.training.masking import Masking, new_weights_seed
-from specflow.training.members import Branching, Member, train_members
-from specflow.training.optimizers import build_optimizer
-from specflow.trajectory import open_trajectory
+from specflow.training.runs import Branching
+from specflow.training.weights import import_weights
 
-CPU = torch.device("cpu")
 SOURCE = Path("source.h5")
 LAST = "output.weight"
-SGD = SgdParams(kind="sgd", learning_rate=0.1, momentum=0.9, weight_decay=0.1)
 
 
-def train(*jobs):
-    train_members(list(jobs), "train")
-    return [job.path.read_bytes() for job in jobs]
+def source(settings):
+    trained(settings, "source")
 
 
-def source(run):
-    train(Member("source", run, 0, 0, SOURCE, run.kept_steps))
-
-
-def ticket(run, kind="magnitude", density=0.3, step=8, **changes):
+def ticket(settings, kind="magnitude", density=0.3, step=8, **changes):
     is_new = kind == "reinitialized"
-    return Member(
-        name=kind,
-        run=run,
+    return run_of(
+        settings,
+        kind,
         seed=new_weights_seed(0) if is_new else 0,
         order_seed=0,
-        path=Path(f"{kind}.h5"),
-        kept=tuple(kept for kept in run.kept_steps if kept >= step),
+        kept=tuple(kept for kept in settings.kept_steps if kept >= step),
         start=None if is_new else Branching(SOURCE, step),
         intervention=replace(Masking(SOURCE, step, kind, density, 0, 100), **changes),
     )
 
 
-def weights_of(path, index=-1):
-    with open_trajectory(path) as trajectory:
-        return trajectory.weights(index)
+def source_weights(settings, index=-1):
+    return weights_of(run_of(settings, "source"), index)
 
 
-def masks_of(run, kind="magnitude", density=0.3):
+def masks_of(settings, kind="magnitude", density=0.3):
     """The masks, from the definition: of the source's final weights, without the last layer's."""
-    wiring = load_task(run, CPU).build_model().wiring
-    names = [matrix.view.parameter for matrix in wiring.matrices]
-    names.remove(wiring.last)
-    final = weights_of(SOURCE)
-    masks = magnitude_masks({name: torch.from_numpy(final[name]) for name in names}, density)
+    *inner, last = task_of(settings).build_model().wiring.matrices
+    assert last.label == "output"
+    final = source_weights(settings)
+    weights = {matrix.name: torch.from_numpy(final[matrix.name]) for matrix in inner}
+    masks = magnitude_masks(weights, density)
     masks = random_masks(masks, 0) if kind == "random" else masks
     return {name: mask.kept.numpy() for name, mask in masks.items()}
 
 
-def with_sgd(run):
-    return run.model_copy(update={"optimizer": SGD})
-
-
-def same(first, second):
-    return all(np.array_equal(first[name], second[name]) for name in first)
-
-
 @pytest.mark.parametrize("kind", ["magnitude", "random", "reinitialized"])
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_masked_weights_are_zero_at_every_checkpoint_and_others_are_not(
-    addition_run, optimizer, kind
-):
+@pytest.mark.parametrize("settings", ["addition_run", "sgd_run"])
+def test_masked_weights_are_zero_at_every_checkpoint_and_others_are_not(settings, kind, request):
     """AdamW and SGD, both with momentum of the source and weight decay."""
-    run = addition_run if optimizer == "adamw" else with_sgd(addition_run)
+    run = request.getfixturevalue(settings)
     source(run)
     job = ticket(run, kind, step=2)
     train(job)
@@ -90,32 +79,33 @@ def test_masked_weights_are_zero_at_every_checkpoint_and_others_are_not(
                 assert not weights[name][~kept].any()
                 assert weights[name][kept].all()
             assert weights[LAST].all()
-    assert not same(weights_of(job.path, 0), weights_of(job.path))
+        with pytest.raises(SpecflowError, match="no optimizer state at step 8"):
+            trajectory.optimizer(8)
+    assert not same(weights_of(job, 0), weights_of(job))
 
 
-def test_momentum_of_the_source_would_leak_if_nothing_undid_it(addition_run, monkeypatch):
+def test_momentum_of_the_source_would_leak_if_nothing_undid_it(sgd_run, monkeypatch):
     """Negative control of the test above."""
-    run = with_sgd(addition_run)
-    source(run)
+    source(sgd_run)
     monkeypatch.setattr(torch.optim.SGD, "register_step_post_hook", lambda *_: None)
-    train(ticket(run, step=2))
-    weights = weights_of(Path("magnitude.h5"))
-    assert any(weights[name][~kept].any() for name, kept in masks_of(run).items())
+    train(ticket(sgd_run, step=2))
+    weights = weights_of(ticket(sgd_run))
+    assert any(weights[name][~kept].any() for name, kept in masks_of(sgd_run).items())
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_training_matches_naive(addition_run, optimizer):
+@pytest.mark.parametrize("settings", ["addition_run", "sgd_run"])
+def test_training_matches_naive(settings, request):
     """Against a loop that masks weights and gradients by multiplication, and clips after that."""
-    run = addition_run if optimizer == "adamw" else with_sgd(addition_run)
-    run = run.model_copy(update={"gradient_clip": 0.05})
+    run = request.getfixturevalue(settings).model_copy(update={"gradient_clip": 0.05})
     source(run)
-    train(ticket(run))
+    job = ticket(run)
+    train(job)
     kept = {name: torch.from_numpy(mask) for name, mask in masks_of(run).items()}
-    task = load_task(run, CPU)
+    task = task_of(run)
     model = task.build_model()
-    trainer = Trainer(task, model, build_optimizer(run.optimizer, model), 0)
+    trainer = Trainer(run, task, model, 0)
     with open_trajectory(SOURCE) as trajectory:
-        module.import_weights(model, trajectory.weights(trajectory.index_of(8)))
+        import_weights(model, trajectory.weights(trajectory.index_of(8)))
         trainer.import_state(trajectory.optimizer(8))
     parameters = dict(model.named_parameters())
     accumulate = trainer._accumulate_gradients
@@ -130,7 +120,7 @@ def test_training_matches_naive(addition_run, optimizer):
     zero(parameters, kept)
     for _ in trainer.run(8, pauses, lambda _: None):
         zero(parameters, kept)
-    for name, weight in weights_of(Path("magnitude.h5")).items():
+    for name, weight in weights_of(job).items():
         assert weight == pytest.approx(parameters[name].detach().numpy(), abs=1e-7), name
 
 
@@ -140,30 +130,26 @@ def zero(parameters, kept):
         parameters[name].mul_(mask)
 
 
-@pytest.mark.parametrize("step", [0, 2, 8])
-def test_mask_of_ones_ends_at_the_sources_weights(addition_run, step):
-    source(addition_run)
-    train(ticket(addition_run, density=1.0, step=step))
-    with open_trajectory(SOURCE) as a, open_trajectory(Path("magnitude.h5")) as b:
-        for index, kept in enumerate(b.steps):
-            assert same(a.weights(a.index_of(kept)), b.weights(index)), kept
-
-
-def test_mask_of_ones_on_a_network_with_batch_norm_ends_at_the_sources_weights(digits_run):
-    source(digits_run)
-    train(ticket(digits_run, density=1.0, step=2))
-    assert same(weights_of(SOURCE), weights_of(Path("magnitude.h5")))
+@pytest.mark.parametrize(
+    ("settings", "step"),
+    [("addition_run", 0), ("addition_run", 2), ("addition_run", 8), ("digits_run", 2)],
+)
+def test_mask_of_ones_ends_at_the_sources_weights(settings, step, request):
+    run = request.getfixturevalue(settings)
+    source(run)
+    job = ticket(run, density=1.0, step=step)
+    train(job)
+    assert same(source_weights(run), weights_of(job))
 
 
 def test_ticket_starts_from_the_weights_of_the_rewind_step(addition_run):
     source(addition_run)
-    train(ticket(addition_run, step=8))
-    with open_trajectory(SOURCE) as trajectory:
-        expected = trajectory.weights(trajectory.index_of(8))
-    first = weights_of(Path("magnitude.h5"), 0)
-    for name, kept in masks_of(addition_run).items():
-        assert np.array_equal(first.pop(name), expected[name] * kept)
-    assert same(first, expected)
+    job = ticket(addition_run, step=8)
+    train(job)
+    expected = source_weights(addition_run, addition_run.kept_steps.index(8))
+    first, masks = weights_of(job, 0), masks_of(addition_run)
+    for name, weight in first.items():
+        assert np.array_equal(weight, expected[name] * masks.get(name, True))
 
 
 def test_reinitialized_ticket_has_weights_of_another_seed_and_no_momentum(addition_run):
@@ -171,11 +157,11 @@ def test_reinitialized_ticket_has_weights_of_another_seed_and_no_momentum(additi
     job = ticket(addition_run, "reinitialized", step=8)
     train(job)
     torch.manual_seed(2**31)
-    fresh = load_task(addition_run, CPU).build_model().state_dict()
-    first, masks = weights_of(job.path, 0), masks_of(addition_run)
+    fresh = task_of(addition_run).build_model().state_dict()
+    first, masks = weights_of(job, 0), masks_of(addition_run)
     for name, weight in first.items():
         assert np.array_equal(weight, fresh[name].numpy() * masks.get(name, True))
-    assert not np.array_equal(first[LAST], weights_of(SOURCE, 0)[LAST])
+    assert not np.array_equal(first[LAST], source_weights(addition_run, 0)[LAST])
     with open_trajectory(job.path) as trajectory:
         assert trajectory.origin.first_step == 8
         assert trajectory.steps == [8, 12, 16]
@@ -184,13 +170,13 @@ def test_reinitialized_ticket_has_weights_of_another_seed_and_no_momentum(additi
 def test_statistics_of_batch_norm_are_estimated_anew_at_the_start(digits_run):
     source(digits_run)
     train(ticket(digits_run, step=0))
-    task = load_task(digits_run, CPU)
+    task = task_of(digits_run)
     model = task.build_model()
     assert has_batch_norm(model)
-    with open_trajectory(Path("magnitude.h5")) as trajectory:
+    with open_trajectory(ticket(digits_run).path) as trajectory:
         found = {**trajectory.weights(0), **trajectory.buffers(0)}
         loss = trajectory.metrics()["train/loss"][0]
-    module.import_weights(model, found)
+    import_weights(model, found)
     reestimate_batch_norm(model, lambda: task.observe(model, slice(0, 100)))
     for name, buffer in model.named_buffers():
         assert buffer.numpy() == pytest.approx(found[name], rel=1e-6), name
@@ -200,22 +186,23 @@ def test_statistics_of_batch_norm_are_estimated_anew_at_the_start(digits_run):
     assert not same(untrained, found)
 
 
-@pytest.mark.parametrize("kind", ["magnitude", "random", "reinitialized"])
-@pytest.mark.parametrize("survived", [1, 3])
-def test_killed_ticket_resumes_to_the_same_bytes(addition_run, killed_after, kind, survived):
-    source(addition_run)
-    job = ticket(addition_run, kind, step=2)
+@pytest.mark.parametrize(
+    ("settings", "kind", "step", "survived"),
+    [
+        ("addition_run", "magnitude", 2, 2),
+        ("addition_run", "random", 2, 5),
+        ("addition_run", "reinitialized", 2, 6),
+        ("digits_run", "magnitude", 0, 4),
+    ],
+)
+def test_killed_ticket_resumes_to_the_same_bytes(
+    settings, kind, step, survived, request, killed_after
+):
+    run = request.getfixturevalue(settings)
+    source(run)
+    job = ticket(run, kind, step=step)
     undisturbed = train(job)
     killed_after(survived, lambda: train(job))
-    job.path.unlink()
-    assert train(job) == undisturbed
-
-
-def test_killed_ticket_with_batch_norm_resumes_to_the_same_bytes(digits_run, killed_after):
-    source(digits_run)
-    job = ticket(digits_run, step=0)
-    undisturbed = train(job)
-    killed_after(2, lambda: train(job))
     job.path.unlink()
     assert train(job) == undisturbed
 
@@ -239,16 +226,6 @@ def test_scratch_depends_on_whatever_decides_the_mask(addition_run):
     assert module._scratch(replace(jobs[0], name="t"), CPU).folder not in folders
 
 
-def test_ticket_keeps_no_optimizer_state(addition_run):
-    source(addition_run)
-    train(ticket(addition_run))
-    with (
-        open_trajectory(Path("magnitude.h5")) as trajectory,
-        pytest.raises(SpecflowError, match="no optimizer state at step 8"),
-    ):
-        trajectory.optimizer(8)
-
-
 def test_density_that_keeps_nothing_names_the_source(addition_run):
     source(addition_run)
     with pytest.raises(SpecflowError, match=r"source.h5: density 1e-07 keeps none of \d+ weights"):
@@ -257,7 +234,6 @@ def test_density_that_keeps_nothing_names_the_source(addition_run):
 
 def test_reinitialized_ticket_on_other_data_than_its_source_is_refused(addition_run):
     source(addition_run)
-    dataset = addition_run.dataset.model_copy(update={"seed": 5})
-    datasets.prepare(dataset, paths.dataset("addition"))
+    prepare_other_data()
     with pytest.raises(SpecflowError, match=r"source.h5: was trained on data of fingerprint"):
         train(ticket(addition_run, "reinitialized"))

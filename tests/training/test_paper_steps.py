@@ -9,31 +9,33 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import TypeAdapter
+from ruamel.yaml import YAML
 
-from specflow.params.file import load_params
-from specflow.params.resolve import run_params
-from specflow.plan.samples import random_samples
-from specflow.tasks import build_task
+from specflow.datasets.dataset import Dataset
 from specflow.training.loop import Trainer
-from specflow.training.optimizers import build_optimizer
+from specflow.training.settings import RunSettings, TrainingParams
 
-PAPER = load_params(Path(__file__).parents[2] / "presets" / "paper.yaml")
-IN_16_BIT = ["transformer"]
+PAPER = YAML(typ="safe").load(Path(__file__).parents[2] / "presets" / "paper.yaml")
+IN_16_BIT = ["language_modelling"]
 WINDOW = 64  # tokens
 
 
-def paper_run(name, window=None):
-    run = run_params(PAPER, name)
-    if window is None:
-        return run
-    return run.model_copy(update={"dataset": run.dataset.model_copy(update={"length": window})})
+def paper_run(task, dataset, window=None):
+    keys = TrainingParams.model_fields
+    training = {key: value for key, value in PAPER["tasks"][task].items() if key in keys}
+    section = TypeAdapter(Dataset).validate_python(PAPER["datasets"][dataset])
+    shape = section.shape.model_copy(update={"length": window} if window else {})
+    names = {"experiment": task, "dataset_name": dataset, "seeds": [0]}
+    resolved = {"shape": shape, "num_train": section.num_train, **names}
+    return RunSettings.model_validate(training | resolved)
 
 
 def take_step(run, num_samples, device, num_frames=3):
     """Take the first step; return losses of its parts, and the parameters before and after."""
     torch.manual_seed(0)
-    data = random_samples(run, num_samples, torch.device(device), num_frames)
-    task = build_task(run, {"train": data, "validation": data}, "")
+    data = run.problem.random_samples(run.shape, num_samples, torch.device(device), num_frames)
+    task = run.problem.task(run, {"train": data, "validation": data}, "")
     model = task.build_model()
     losses, training_loss = [], task.training_loss
 
@@ -43,8 +45,7 @@ def take_step(run, num_samples, device, num_frames=3):
 
     task.training_loss = recorded
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    trainer = Trainer(task, model, build_optimizer(run.optimizer, model), order_seed=0)
-    assert list(trainer.run(0, [1], lambda done: None)) == [1]
+    assert list(Trainer(run, task, model, 0).run(0, [1], lambda done: None)) == [1]
     after = {name: p.detach() for name, p in model.named_parameters()}
     return [loss.detach() for loss in losses], before, after
 
@@ -59,33 +60,32 @@ def assert_learned(losses, before, after):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "num_samples", "window", "num_frames"),
+    ("task", "dataset", "num_samples", "window", "num_frames"),
     [
-        ("grokking", PAPER.datasets["addition_30"].num_train, None, 0),
-        ("grokking_slingshot", 1024, None, 0),
-        ("vgg", 16, None, 0),
-        ("unet", 16, None, 0),
-        ("lstm", 4, None, 423),
-        ("transformer", 2, WINDOW, 0),
-        ("random_labels", 256, None, 0),
+        ("addition", "addition_30", 3830, None, 0),
+        ("addition", "addition_70", 1024, None, 0),
+        ("image_classification", "cifar10", 16, None, 0),
+        ("image_generation", "mnist", 16, None, 0),
+        ("speech_recognition", "librispeech", 4, None, 423),
+        ("language_modelling", "wikitext", 2, WINDOW, 0),
+        ("memorization", "cifar10", 256, None, 0),
     ],
 )
-def test_step_at_full_width_moves_every_parameter(name, num_samples, window, num_frames):
-    run = paper_run(name, window)
+def test_step_at_full_width_moves_every_parameter(task, dataset, num_samples, window, num_frames):
+    run = paper_run(task, dataset, window)
     losses, before, after = take_step(run, num_samples, "cpu", num_frames)
     assert len(losses) == min(run.accumulation_steps, num_samples)
     assert_learned(losses, before, after)
 
 
 def test_preset_trains_in_16_bit_what_is_tested_so():
-    runs = {name for name, run in PAPER.experiments.items() if run.precision != "float32"}
-    assert {name.split("_decay")[0] for name in runs} == set(IN_16_BIT)
+    tasks = PAPER["tasks"].items()
+    assert [name for name, task in tasks if task["precision"] != "float32"] == IN_16_BIT
 
 
 @pytest.mark.cuda
-@pytest.mark.parametrize("name", IN_16_BIT)
-def test_step_in_16_bit_moves_every_parameter_on_cuda(name):
-    run = paper_run(name)
+def test_step_in_16_bit_moves_every_parameter_on_cuda():
+    run = paper_run(*IN_16_BIT, "wikitext")
     types, multiply = set(), torch.nn.functional.linear
 
     def recorded(*arguments):

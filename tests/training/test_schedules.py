@@ -1,11 +1,10 @@
 import pytest
 
-from specflow.params.optimization import ConstantSchedule, CosineSchedule, StepSchedule
-from specflow.training.schedules import rate_factor
+from specflow.training.schedules import ConstantSchedule, CosineSchedule, StepSchedule
 
 
 def factors(schedule, steps, steps_per_epoch=10, num_steps=100):
-    return [rate_factor(schedule, step, steps_per_epoch, num_steps) for step in steps]
+    return [schedule.factor_at(step, steps_per_epoch, num_steps) for step in steps]
 
 
 def test_constant_schedule_warms_up_linearly_to_one():

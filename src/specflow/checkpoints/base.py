@@ -5,16 +5,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
+from specflow.wiring.tensors import TensorInfo
 
-@dataclass(frozen=True)
-class TensorInfo:
-    """Shape and dtype of a tensor."""
+__all__ = ["Checkpoints", "Infos", "Step", "TensorInfo", "Tensors"]
 
-    shape: tuple[int, ...]
-    dtype: torch.dtype
+Infos = Mapping[str, TensorInfo]
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Tensors(Protocol):
         skipped: Why an entry cannot be read as a dense tensor, by its name.
     """
 
-    infos: Mapping[str, TensorInfo]
+    infos: Infos
     skipped: Mapping[str, str]
 
     def read(self, name: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""Statistics of the claims about linear mode connectivity.
+"""Claims about linear mode connectivity.
 
 A barrier is that of the full model's validation loss. Within a unit it is the mean over pairs of
 branches, and an agreement score the mean over those and over matrices.
@@ -9,84 +9,144 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
+from specflow.claims.claim import Correlation, Subjects, claim
 from specflow.claims.interval import rank_correlation
 from specflow.claims.measured import Measured, UndefinedError, mean_of, over_units
-from specflow.tables.reading import Table, Tables
+from specflow.frames import Tables, where
+from specflow.section import Positive
 
 
-def connections_with(tables: Tables, relation: str) -> list[str]:
-    """Return the connections of which lines of a relation were measured."""
-    return _of_full_model(tables["barriers"]).where(relation=relation).distinct("connection")
+def _connections(relation: str, needs: str) -> Subjects:
+    """Judge on the connections of which interpolation paths of a relation were measured."""
+    return Subjects(
+        "connections",
+        needs,
+        lambda seen: {
+            name: name
+            for name in where(_of_full_model(seen.tables), relation=relation)["connection"].unique()
+        },
+    )
 
 
-def late_barrier_ratio(tables: Tables, connection: str) -> Measured:
+def _of_full_model(tables: Tables) -> pd.DataFrame:
+    return where(tables["barriers"], split="validation", metric="loss", keep="full")
+
+
+_WITHIN = _connections("within", "a connection")
+_ACROSS = _connections("across", "a connection across trunks")
+_PERTURBED = _connections("perturbed", "a connection with perturbations")
+
+
+@claim(
+    text="late branches are connected",
+    statistic="barrier at the last split over barrier at split 0, validation loss",
+    holds="<",
+    threshold=Positive,
+    subjects=_WITHIN,
+    paper="branches that split once top directions are settled end without a barrier",
+)
+def late_split_connected(tables: Tables, connection: str) -> Measured:
     """Return of every trunk the barrier at the last split over that at split 0.
 
     Not defined where there is no later split than 0, or no barrier at split 0.
     """
     barriers = _barriers(tables, connection, "within")
-    last = _last_split(barriers)
+    last = barriers["split_step"].max()
 
     def ratio(trunk: str) -> float:
-        of_trunk = barriers.where(trunks=trunk)
-        first = mean_of(of_trunk.where(split_step=0), "barrier")
+        of_trunk = where(barriers, trunks=trunk)
+        first = mean_of(where(of_trunk, split_step=0), "barrier")
         if last == 0:
             raise UndefinedError("there is no split after step 0")
         if first <= 0:
             raise UndefinedError("there is no barrier at split 0")
-        return mean_of(of_trunk.where(split_step=last), "barrier") / first
+        return mean_of(where(of_trunk, split_step=last), "barrier") / first
 
     return _over_trunks(barriers, ratio)
 
 
-def barrier_with_agreement(tables: Tables, connection: str) -> Measured:
-    """Return of every trunk the rank correlation over splits of barrier and end agreement."""
+@claim(
+    text="connected branches share top directions",
+    statistic="rank correlation over split points of barrier and agreement score of the endpoints",
+    holds="<",
+    threshold=Correlation,
+    subjects=_WITHIN,
+    paper="branches that end without a barrier end with the same top directions",
+)
+def connected_share_directions(tables: Tables, connection: str) -> Measured:
+    """Return of every trunk the rank correlation over splits of barrier and agreement."""
     barriers = _barriers(tables, connection, "within")
     agreement = _agreement(tables, connection, "within")
 
     def correlation(trunk: str) -> float:
-        rows, scores = barriers.where(trunks=trunk), agreement.where(trunks=trunk)
-        steps = np.unique(rows.numbers("split_step")).tolist()
+        rows, scores = where(barriers, trunks=trunk), where(agreement, trunks=trunk)
+        steps = np.unique(rows["split_step"])
         return rank_correlation(
-            [mean_of(rows.where(split_step=step), "barrier") for step in steps],
-            [mean_of(scores.where(split_step=step), "agreement_score") for step in steps],
+            [mean_of(where(rows, split_step=step), "barrier") for step in steps],
+            [mean_of(where(scores, split_step=step), "agreement_score") for step in steps],
         )
 
     return _over_trunks(barriers, correlation)
 
 
-def barrier_across(tables: Tables, connection: str) -> Measured:
+@claim(
+    text="different trunks are not connected",
+    statistic="barrier across trunks at the last split minus that within a trunk, validation loss",
+    holds=">",
+    subjects=_ACROSS,
+    paper="between branches of different trunks there is always a barrier",
+)
+def trunks_unconnected(tables: Tables, connection: str) -> Measured:
     """Return of every pair of trunks its barrier at the last split, minus that within the two."""
     across = _barriers(tables, connection, "across")
-    within = _barriers(tables, connection, "within").where(split_step=_last_split(across))
-    across = across.where(split_step=_last_split(across))
+    last = across["split_step"].max()
+    within = where(_barriers(tables, connection, "within"), split_step=last)
+    across = where(across, split_step=last)
 
     def difference(pair: str) -> float:
-        own = [mean_of(within.where(trunks=trunk), "barrier") for trunk in pair.split("-")]
-        return mean_of(across.where(trunks=pair), "barrier") - float(np.mean(own))
+        own = [mean_of(where(within, trunks=trunk), "barrier") for trunk in pair.split("-")]
+        return mean_of(where(across, trunks=pair), "barrier") - float(np.mean(own))
 
     return _over_pairs(across, difference)
 
 
-def agreement_across(tables: Tables, connection: str) -> Measured:
-    """Return of every pair of trunks the agreement score of their ends over its null level.
+@claim(
+    text="different trunks share no directions",
+    statistic="agreement score of endpoints across trunks over its null level, mean over splits",
+    holds="<",
+    threshold=Positive,
+    subjects=_ACROSS,
+    paper="branches of different trunks never share directions",
+)
+def trunks_share_nothing(tables: Tables, connection: str) -> Measured:
+    """Return of every pair of trunks the agreement score of their endpoints over its null level.
 
     Mean over splits; the null level is the mean over the experiment's matrices.
     """
     across = _agreement(tables, connection, "across")
-    (experiment,) = tables["connections"].where(connection=connection).distinct("experiment")
-    matrices = tables["matrices"].where(experiment=experiment)
+    (experiment,) = where(tables["connections"], connection=connection)["experiment"]
+    matrices = where(tables["matrices"], experiment=experiment)
 
     def ratio(pair: str) -> float:
-        score = mean_of(across.where(trunks=pair), "agreement_score")
+        score = mean_of(where(across, trunks=pair), "agreement_score")
         return score / mean_of(matrices, "null_agreement")
 
     return _over_pairs(across, ratio)
 
 
-def barrier_with_agreement_perturbed(tables: Tables, connection: str) -> Measured:
-    """Return of every trunk the rank correlation over scales of end agreement and barrier.
+@claim(
+    text="breaking directions breaks connectivity",
+    statistic="rank correlation over scales of perturbation of agreement score of the endpoints "
+    "and barrier",
+    holds="<",
+    threshold=Correlation,
+    subjects=_PERTURBED,
+    paper="agreement of the endpoints falls with the scale of a perturbation as the barrier rises",
+)
+def perturbation_breaks(tables: Tables, connection: str) -> Measured:
+    """Return of every trunk the rank correlation over scales of agreement and barrier.
 
     Scale 0 is the unperturbed pair of branches from the same split; of several perturbed splits
     the last one counts.
@@ -94,15 +154,15 @@ def barrier_with_agreement_perturbed(tables: Tables, connection: str) -> Measure
     relations = ("within", "perturbed")
     barriers = {name: _barriers(tables, connection, name) for name in relations}
     agreement = {name: _agreement(tables, connection, name) for name in relations}
-    split = _last_split(barriers["perturbed"])
+    split = barriers["perturbed"]["split_step"].max()
 
     def correlation(trunk: str) -> float:
-        def means(tables_of: dict[str, Table], column: str) -> list[float]:
+        def means(tables_of: dict[str, pd.DataFrame], column: str) -> list[float]:
             within, perturbed = (
-                tables_of[name].where(trunks=trunk, split_step=split) for name in relations
+                where(tables_of[name], trunks=trunk, split_step=split) for name in relations
             )
-            scales = np.unique(perturbed.numbers("scale")).tolist()
-            rows = [within, *(perturbed.where(scale=scale) for scale in scales)]
+            scales = np.unique(perturbed["scale"])
+            rows = [within, *(where(perturbed, scale=scale) for scale in scales)]
             return [mean_of(one, column) for one in rows]
 
         return rank_correlation(means(agreement, "agreement_score"), means(barriers, "barrier"))
@@ -110,30 +170,24 @@ def barrier_with_agreement_perturbed(tables: Tables, connection: str) -> Measure
     return _over_trunks(barriers["perturbed"], correlation)
 
 
-def _barriers(tables: Tables, connection: str, relation: str) -> Table:
-    return _of_full_model(tables["barriers"].where(connection=connection, relation=relation))
+def _barriers(tables: Tables, connection: str, relation: str) -> pd.DataFrame:
+    return where(_of_full_model(tables), connection=connection, relation=relation)
 
 
-def _of_full_model(barriers: Table) -> Table:
-    return barriers.where(split="validation", metric="loss", keep="full")
+def _agreement(tables: Tables, connection: str, relation: str) -> pd.DataFrame:
+    return where(tables["endpoint_agreement"], connection=connection, relation=relation)
 
 
-def _agreement(tables: Tables, connection: str, relation: str) -> Table:
-    return tables["end_agreement"].where(connection=connection, relation=relation)
-
-
-def _last_split(table: Table) -> float:
-    return float(table.numbers("split_step").max())
-
-
-def _over_trunks(table: Table, statistic: Callable[[str], float], unit: str = "trunks") -> Measured:
-    trunks = {f"trunk {name}": name for name in table.distinct("trunks")}
+def _over_trunks(
+    table: pd.DataFrame, statistic: Callable[[str], float], unit: str = "trunks"
+) -> Measured:
+    trunks = {f"trunk {name}": name for name in table["trunks"].unique()}
     return over_units(unit, trunks, statistic)
 
 
-def _over_pairs(table: Table, statistic: Callable[[str], float]) -> Measured:
+def _over_pairs(table: pd.DataFrame, statistic: Callable[[str], float]) -> Measured:
     measured = _over_trunks(table, statistic, "pairs of trunks")
-    times = Counter(trunk for pair in table.distinct("trunks") for trunk in pair.split("-"))
+    times = Counter(trunk for pair in table["trunks"].unique() for trunk in pair.split("-"))
     if max(times.values()) == 1:
         return measured
     return replace(

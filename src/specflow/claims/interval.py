@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 from specflow.claims.measured import UndefinedError
 
@@ -26,6 +25,8 @@ def interval_of_mean(values: Sequence[float], confidence: float) -> Interval:
     """
     if len(values) < 2:
         raise ValueError(f"got {len(values)} values; expected two or more for an interval")
+    from scipy import stats  # takes long to import, and checking params.yaml imports this file
+
     mean, error = float(np.mean(values)), float(stats.sem(values))
     if error == 0:
         return mean, mean
@@ -44,6 +45,8 @@ def interval_of_share(num_true: int, num: int, confidence: float) -> Interval:
     Returns:
         Lower and upper end, in [0, 1].
     """
+    from scipy import stats
+
     found = stats.binomtest(num_true, num).proportion_ci(confidence, method="wilson")
     return float(found.low), float(found.high)
 
@@ -61,6 +64,8 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
     Raises:
         UndefinedError: If there are fewer than three points, or one side is constant.
     """
+    from scipy import stats
+
     if len(first) < _LEAST_POINTS:
         raise UndefinedError(f"{len(first)} points are too few for a rank correlation")
     if len(set(first)) == 1 or len(set(second)) == 1:

@@ -1,22 +1,20 @@
 """From tables to the scorecard."""
 
-from pathlib import Path
-
-from specflow.claims.registry import CLAIMS, Claim, Evidence
+from specflow.claims.claim import Claim, TwoThresholds
+from specflow.claims.evidence import Evidence, GrokkingRoles
+from specflow.claims.registry import CLAIMS
 from specflow.claims.scorecard import JudgedClaim, Scorecard
+from specflow.claims.section import JudgeSettings
 from specflow.claims.verdict import find
-from specflow.params.claims import ClaimsParams, GrokkingRoles, SettlingThresholds
-from specflow.params.groups import Groups
-from specflow.tables.reading import Tables
+from specflow.frames import Tables
 
 
-def judge(tables: Path, params: ClaimsParams, groups: Groups) -> Scorecard:
+def judge(tables: Tables, settings: JudgeSettings) -> Scorecard:
     """Judge every claim by the tables alone.
 
     Args:
-        tables: The folder of the tables.
-        params: Thresholds, confidence, and who is compared in the claims on grokking.
-        groups: Which experiments are to be compared beside these.
+        tables: The tables.
+        settings: How to judge, and what to compare.
 
     Returns:
         What was found, by the id of the claim.
@@ -24,7 +22,8 @@ def judge(tables: Path, params: ClaimsParams, groups: Groups) -> Scorecard:
     Raises:
         SpecflowError: If a table is missing or broken.
     """
-    evidence = Evidence(Tables(tables), groups, params.grokking or GrokkingRoles())
+    params = settings.claims
+    evidence = Evidence(tables, settings.groups, params.grokking or GrokkingRoles())
     return {
         name: _judged(claim, getattr(params.thresholds, name), evidence, params.confidence)
         for name, claim in CLAIMS.items()
@@ -32,13 +31,13 @@ def judge(tables: Path, params: ClaimsParams, groups: Groups) -> Scorecard:
 
 
 def _judged(
-    claim: Claim, threshold: float | SettlingThresholds, evidence: Evidence, confidence: float
+    claim: Claim, threshold: float | TwoThresholds, evidence: Evidence, confidence: float
 ) -> JudgedClaim:
     subjects = {
-        name: find(measured, claim.side, threshold, confidence)
-        for name, measured in claim.measure(evidence).items()
+        name: find(claim.measure(evidence.tables, one), claim.holds, threshold, confidence)
+        for name, one in claim.subjects.of(evidence).items()
     }
-    absent = {} if subjects else {"absent": f"params.yaml lacks {claim.needs}"}
+    absent = {} if subjects else {"absent": f"params.yaml lacks {claim.subjects.needs}"}
     return JudgedClaim(
         claim=claim.text,
         statistic=claim.statistic,
@@ -48,7 +47,7 @@ def _judged(
     )
 
 
-def _boundary(claim: Claim, threshold: float | SettlingThresholds) -> str:
-    if isinstance(threshold, SettlingThresholds):
-        return f"{claim.side} {threshold.difference:g} and score {claim.side} {threshold.score:g}"
-    return f"{claim.side} {threshold:g}"
+def _boundary(claim: Claim, threshold: float | TwoThresholds) -> str:
+    if isinstance(threshold, TwoThresholds):
+        return f"{claim.holds} {threshold.difference:g} and score {claim.holds} {threshold.score:g}"
+    return f"{claim.holds} {threshold:g}"

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-
-from specflow.tables.reading import Table
+import pandas as pd
 
 _Unit = TypeVar("_Unit")
 
@@ -62,7 +61,7 @@ def over_units(
     return Measured(unit, tuple(values), note=note)
 
 
-def over_seeds(table: Table, statistic: Callable[[float], float]) -> Measured:
+def over_seeds(table: pd.DataFrame, statistic: Callable[[int], float]) -> Measured:
     """Measure a statistic on every seed.
 
     Args:
@@ -72,11 +71,11 @@ def over_seeds(table: Table, statistic: Callable[[float], float]) -> Measured:
     Returns:
         The values by ascending seed.
     """
-    seeds = {f"seed {seed:g}": seed for seed in np.unique(table.numbers("seed")).tolist()}
+    seeds = {f"seed {seed}": seed for seed in sorted(table["seed"].unique())}
     return over_units("seeds", seeds, statistic)
 
 
-def mean_of(table: Table, column: str) -> float:
+def mean_of(table: pd.DataFrame, column: str) -> float:
     """Return the mean of a column.
 
     Args:
@@ -89,14 +88,9 @@ def mean_of(table: Table, column: str) -> float:
     Raises:
         UndefinedError: If there are no rows, or one holds no finite number.
     """
-    values = table.numbers(column)
+    values = table[column].to_numpy(np.float64)
     if not len(values):
         raise UndefinedError(f"the tables hold no {column}")
     if not np.isfinite(values).all():
         raise UndefinedError(f"{column} is not defined or not finite somewhere")
     return float(values.mean())
-
-
-def at_end(table: Table) -> Table:
-    """Return the rows of the last step; none if there are none."""
-    return table.where(step=table.numbers("step").max()) if len(table) else table

@@ -1,37 +1,57 @@
-"""Statistics of the claims about single experiments."""
+"""Claims about single experiments."""
 
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
-from specflow.claims.measured import Measured, UndefinedError, at_end, mean_of, over_seeds
-from specflow.tables.reading import Table, Tables
+from specflow.claims.claim import Subjects, TwoThresholds, claim
+from specflow.claims.measured import Measured, UndefinedError, mean_of, over_seeds
+from specflow.frames import Tables, at_end, pruned_losses, where
+from specflow.section import Fraction, Positive
 
 _RANK = "normalized_effective_rank"
 _HALF = 0.5
 
+EXPERIMENTS = Subjects(
+    "experiments", "an experiment", lambda seen: {name: name for name in seen.experiments}
+)
 
+
+@claim(
+    text="effective rank falls nearly everywhere",
+    statistic="share of matrices whose normalized effective rank is lower at the end than at step "
+    "0",
+    holds=">",
+    threshold=Fraction,
+    subjects=EXPERIMENTS,
+    paper="effective rank decreases in nearly all matrices of all four models (figure 3)",
+)
 def rank_falls(tables: Tables, experiment: str) -> Measured:
     """Say of every matrix and seed whether its rank is lower at the end than at step 0."""
-    spectra = tables["spectra"].where(experiment=experiment)
-    start, end = (_of_matrices(rows, _RANK) for rows in (spectra.where(step=0), at_end(spectra)))
-    return _share(np.array([start[key] for key in end]), np.array(list(end.values())))
+    spectra = where(tables["spectra"], experiment=experiment)
+    start, end = (
+        rows.set_index(["seed", "matrix"])[_RANK]
+        for rows in (where(spectra, step=0), at_end(spectra))
+    )
+    return _share(start.reindex(end.index), end)
 
 
+@claim(
+    text="top singular values grow disproportionately",
+    statistic="share of matrices with s_1(T)/s_1(0) > median_i s_i(T)/s_i(0)",
+    holds=">",
+    threshold=Fraction,
+    subjects=EXPERIMENTS,
+    paper="top singular values grow at a disproportionate rate (figures 1 and 3)",
+)
 def unequal_growth(tables: Tables, experiment: str) -> Measured:
     """Say of every matrix and seed whether s_1 grew by a larger factor than the median s_i."""
-    growth = tables["growth"].where(experiment=experiment)
-    return _share(growth.numbers("top_growth"), growth.numbers("median_growth"))
+    growth = where(tables["growth"], experiment=experiment)
+    return _share(growth["top_growth"], growth["median_growth"])
 
 
-def _of_matrices(table: Table, column: str) -> dict[tuple[float, str], float]:
-    """Return the values of a column by seed and matrix."""
-    keys = zip(table.numbers("seed").tolist(), table.column("matrix").tolist(), strict=True)
-    return dict(zip(keys, table.numbers(column).tolist(), strict=True))
-
-
-def _share(larger: NDArray[np.float64], smaller: NDArray[np.float64]) -> Measured:
+def _share(larger: pd.Series, smaller: pd.Series) -> Measured:
     """Return 1 where one exceeds the other, else 0; NaN where one of them is not defined."""
     defined = np.isfinite(larger) & np.isfinite(smaller)
     values = np.where(defined, larger > smaller, np.nan)
@@ -40,66 +60,93 @@ def _share(larger: NDArray[np.float64], smaller: NDArray[np.float64]) -> Measure
     return Measured("matrices x seeds", tuple(values.tolist()), is_share=True, note=note)
 
 
+@claim(
+    text="the top half of every spectrum carries the function",
+    statistic="(L_top - L_full) / (L_bottom - L_full), final validation loss",
+    holds="<",
+    threshold=Positive,
+    subjects=EXPERIMENTS,
+    paper="for all models, keeping the top half is close to the full model, keeping the bottom "
+    "half is not (figure 4)",
+)
 def top_half_suffices(tables: Tables, experiment: str) -> Measured:
     """Return (L_top - L_full) / (L_bottom - L_full) of every seed: final losses, validation.
 
     Not defined where the network without its top half is no worse than the full one.
     """
-    pruning = tables["pruning"].where(experiment=experiment, split="validation", metric="loss")
-    end = at_end(pruning)
+    losses = where(pruned_losses(tables), experiment=experiment, split="validation", metric="loss")
+    end = at_end(losses)
 
-    def ratio(seed: float) -> float:
-        losses = end.where(seed=seed)
-        full = mean_of(losses.where(keep="full"), "value")
+    def ratio(seed: int) -> float:
+        of_seed = where(end, seed=seed)
+        full = mean_of(where(of_seed, keep="full"), "value")
         top, bottom = (
-            mean_of(losses.where(keep=keep, keep_fraction=_HALF), "value") - full
+            mean_of(where(of_seed, keep=keep, keep_fraction=_HALF), "value") - full
             for keep in ("top", "bottom")
         )
         if bottom <= 0:
             raise UndefinedError("keeping the bottom half costs no loss")
         return top / bottom
 
-    return over_seeds(pruning, ratio)
+    return over_seeds(losses, ratio)
 
 
+@claim(
+    text="top directions settle before the end",
+    statistic="agreement score with the final checkpoint at half of training (ranks 1 to 10), "
+    "minus that of ranks 11 to 20",
+    holds=">",
+    threshold=TwoThresholds,
+    subjects=EXPERIMENTS,
+    paper="top singular vectors become stable as training proceeds (figure 1)",
+)
 def top_settles_early(tables: Tables, experiment: str) -> Measured:
     """Return of every seed how far ranks 1 to 10 have settled, beyond ranks 11 to 20.
 
     Agreement with the final checkpoint at half of training, mean over matrices with 20 directions
     or more; the second statistic is that of ranks 1 to 10 alone.
     """
-    settling = tables["settling"].where(experiment=experiment)
+    settling = where(tables["settling"], experiment=experiment)
 
-    def score(column: str, seed: float) -> float:
-        rows = settling.where(seed=seed)
-        if not len(rows):
+    def score(column: str, seed: int) -> float:
+        rows = where(settling, seed=seed)
+        if rows.empty:
             raise UndefinedError("no matrix with 20 directions in the tables")
         return mean_of(rows, column)
 
-    seeds = tables["spectra"].where(experiment=experiment)
+    seeds = where(tables["spectra"], experiment=experiment)
     top = over_seeds(seeds, lambda seed: score("top_score", seed))
     ahead = over_seeds(seeds, lambda seed: score("top_score", seed) - score("next_score", seed))
     return replace(ahead, score=top.values)
 
 
+@claim(
+    text="neighbours align only weakly",
+    statistic="mean alignment score over pairs at the end",
+    holds="<",
+    threshold=Fraction,
+    subjects=EXPERIMENTS,
+    paper="a small alignment of top ranks soon after training begins, more diffuse over time "
+    "(figure 5)",
+)
 def alignment_weak(tables: Tables, experiment: str) -> Measured:
     """Return the alignment score of every seed at the end, mean over pairs of neighbours.
 
     Its null level is the mean over the same pairs.
     """
-    end = at_end(tables["alignment"].where(experiment=experiment))
-    seeds = tables["spectra"].where(experiment=experiment)
-    scores = over_seeds(seeds, lambda seed: mean_of(end.where(seed=seed), "alignment_score"))
+    end = at_end(where(tables["alignment"], experiment=experiment))
+    seeds = where(tables["spectra"], experiment=experiment)
+    scores = over_seeds(seeds, lambda seed: mean_of(where(end, seed=seed), "alignment_score"))
     if not np.isfinite(scores.values).all():
         return scores
-    null = mean_of(tables["pairs"].where(experiment=experiment), "null_alignment")
+    null = mean_of(where(tables["pairs"], experiment=experiment), "null_alignment")
     return replace(scores, over_null=float(np.mean(scores.values)) / null)
 
 
-def final_rank(tables: Tables, experiment: str, seed: float) -> float:
+def final_rank(tables: Tables, experiment: str, seed: int) -> float:
     """Return the normalized effective rank of a run at the end, mean over matrices.
 
     Raises:
         UndefinedError: If a matrix is all zero.
     """
-    return mean_of(at_end(tables["spectra"].where(experiment=experiment, seed=seed)), _RANK)
+    return mean_of(at_end(where(tables["spectra"], experiment=experiment, seed=seed)), _RANK)

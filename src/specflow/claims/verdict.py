@@ -1,25 +1,21 @@
 """From a measured statistic to an estimate and a verdict."""
 
-from typing import Literal
-
 import numpy as np
 
+from specflow.claims.claim import Inequality, TwoThresholds
 from specflow.claims.interval import interval_of_mean, interval_of_share
 from specflow.claims.measured import Measured
 from specflow.claims.scorecard import Estimate, Finding, Verdict
-from specflow.params.claims import SettlingThresholds
-
-Side = Literal["<", ">"]
 
 
 def find(
-    measured: Measured, side: Side, threshold: float | SettlingThresholds, confidence: float
+    measured: Measured, holds: Inequality, threshold: float | TwoThresholds, confidence: float
 ) -> Finding:
     """Judge a claim on one subject.
 
     Args:
         measured: The statistic of every unit.
-        side: On which side of the threshold the claim holds.
+        holds: On which side of the threshold the claim holds.
         threshold: The boundary; of a claim with two conditions, both.
         confidence: Of the intervals, in (0, 1).
 
@@ -29,12 +25,12 @@ def find(
     """
     defined = [value for value in measured.values if np.isfinite(value)]
     estimate = _estimate(measured.values, measured.is_share, confidence)
-    boundary = threshold.difference if isinstance(threshold, SettlingThresholds) else threshold
-    verdicts = [verdict_of(estimate, side, boundary)]
+    boundary = threshold.difference if isinstance(threshold, TwoThresholds) else threshold
+    verdicts = [verdict_of(estimate, holds, boundary)]
     estimates, optional = [estimate], dict[str, object]()
-    if measured.score is not None and isinstance(threshold, SettlingThresholds):
+    if measured.score is not None and isinstance(threshold, TwoThresholds):
         score = _estimate(measured.score, measured.is_share, confidence)
-        verdicts.append(verdict_of(score, side, threshold.score))
+        verdicts.append(verdict_of(score, holds, threshold.score))
         estimates.append(score)
         optional["score"] = score
     notes = [
@@ -53,12 +49,12 @@ def find(
     )
 
 
-def verdict_of(estimate: Estimate, side: Side, threshold: float) -> Verdict:
+def verdict_of(estimate: Estimate, holds: Inequality, threshold: float) -> Verdict:
     """Return on which side of a threshold an interval lies.
 
     Args:
         estimate: With an interval, or without one where it is not defined.
-        side: Where the claim holds.
+        holds: On which side the claim holds.
         threshold: The boundary.
 
     Returns:
@@ -68,9 +64,9 @@ def verdict_of(estimate: Estimate, side: Side, threshold: float) -> Verdict:
     if estimate.low is None or estimate.high is None:
         return "undecided"
     if estimate.low > threshold:
-        return "holds" if side == ">" else "does not hold"
+        return "holds" if holds == ">" else "does not hold"
     if estimate.high < threshold:
-        return "holds" if side == "<" else "does not hold"
+        return "holds" if holds == "<" else "does not hold"
     return "undecided"
 
 

@@ -1,18 +1,17 @@
 """CIFAR-10: the 50,000 photographs to train on (Krizhevsky 2009), pickled batches in a tar."""
 
-import tarfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
+from specflow.datasets.archives import read_members
 from specflow.datasets.download import RawFile, fetch
-from specflow.datasets.images import write_random_split
+from specflow.datasets.images import ImageParams
 from specflow.datasets.pickled_arrays import PickledArray, PickleError, read_pickle
-from specflow.datasets.storage import DatasetWriter
 from specflow.errors import SpecflowError
-from specflow.params.datasets import Cifar10Params
 
 ARCHIVE = RawFile(
     "cifar-10-python.tar.gz",
@@ -28,18 +27,18 @@ _PIXELS = CHANNELS * SIZE**2
 _OTHER_BYTES_OF_AN_IMAGE = 256  # its class and its file name, generously
 
 
-def write(params: Cifar10Params, writer: DatasetWriter) -> None:
-    """Write the photographs as `write_random_split` says.
+class Cifar10Params(ImageParams):
+    """The 50,000 training images of CIFAR-10 (Krizhevsky 2009), a seeded share to validate on."""
 
-    Args:
-        params: The image size, how the images are split, and what becomes of the labels.
-        writer: Takes the arrays.
+    kind: Literal["cifar10"]
+    image_size: Annotated[int, Field(ge=32)]
+    validation_fraction: Annotated[float, Field(ge=0.0001, le=0.9999)]
+    num_images: ClassVar[int] = 5 * BATCH_SIZE
+    channels: ClassVar[int] = CHANNELS  # red, green and blue
 
-    Raises:
-        SpecflowError: If the archive cannot be had, or is not the expected one.
-    """
-    images, targets = read_archive(fetch(ARCHIVE))
-    write_random_split(params, writer, images, targets)
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the photographs, downloaded if they are not there."""
+        return read_archive(fetch(ARCHIVE))
 
 
 def read_archive(path: Path, batch_size: int = BATCH_SIZE) -> tuple[np.ndarray, np.ndarray]:
@@ -57,38 +56,13 @@ def read_archive(path: Path, batch_size: int = BATCH_SIZE) -> tuple[np.ndarray, 
         SpecflowError: If the archive is damaged, or a batch is missing, is no plain file, is too
             large, or is anything but lists and arrays of the expected shape.
     """
-    try:
-        with tarfile.open(path, "r:gz") as archive:
-            pickles = _members(archive, path, batch_size)
-    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
-        raise SpecflowError(f"{path}: cannot be read: {error}") from error
+    limit = batch_size * (_PIXELS + _OTHER_BYTES_OF_AN_IMAGE) + 4096
+    pickles = {name[0]: content for name, content in read_members(path, "|".join(_BATCHES), limit)}
     if missing := sorted(set(_BATCHES) - set(pickles)):
         raise SpecflowError(f"{path}: has no {missing[0]}; expected five batches of images")
     batches = [_batch(pickles[name], f"{path}: {name}", batch_size) for name in _BATCHES]
     images, targets = zip(*batches, strict=True)
     return np.concatenate(images), np.concatenate(targets)
-
-
-def _members(archive: tarfile.TarFile, path: Path, batch_size: int) -> dict[str, bytes]:
-    """Return the contents of the members that are named as the batches.
-
-    Raises:
-        SpecflowError: If one is no plain file, or is too large.
-    """
-    limit = batch_size * (_PIXELS + _OTHER_BYTES_OF_AN_IMAGE) + 4096
-    contents = {}
-    for member in archive:
-        if member.name not in _BATCHES:
-            continue
-        file = archive.extractfile(member) if member.isreg() else None
-        if file is None:
-            raise SpecflowError(f"{path}: {member.name} is no plain file")
-        if member.size > limit:
-            raise SpecflowError(
-                f"{path}: {member.name} has {member.size} bytes; expected at most {limit}"
-            )
-        contents[member.name] = file.read()
-    return contents
 
 
 def _batch(pickled: bytes, name: str, batch_size: int) -> tuple[np.ndarray, np.ndarray]:

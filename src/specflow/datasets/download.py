@@ -1,11 +1,11 @@
 """Raw files of datasets: put below data/raw/ by hand, or downloaded; checked before any use."""
 
+import hashlib
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
-import pooch
+import requests
 from filelock import FileLock
-from requests import RequestException, Response
 from tqdm import tqdm
 
 from specflow import paths
@@ -35,6 +35,9 @@ class RawFile(NamedTuple):
     sha256: str
     urls: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return f"SHA-256 {self.sha256} ({self.size} bytes)"
+
 
 class _WrongBytesError(Exception):
     """A server that has another file, or a part that is not of this file."""
@@ -57,46 +60,47 @@ def fetch(file: RawFile, folder: Path | None = None) -> Path:
             be written, with its place, what is expected there and where to get it.
     """
     path = (folder or paths.raw_data()) / file.name
+    expected = f"expected {file}, to be had from {' or '.join(file.urls)}"
     try:
-        if path.is_file():
-            _check(path, file)
-        else:
-            _download_once(file, path)
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(path.with_name(path.name + ".lock")):
+                if not path.is_file():  # or else another process has downloaded it meanwhile
+                    _download(file, path, expected)
+                    return path
+        _check(path, file)
+    except _WrongBytesError as error:
+        raise SpecflowError(
+            f"{path}: {error}; {expected}. Remove it to have it downloaded, or put the right one "
+            "there"
+        ) from error
     except OSError as error:
-        raise SpecflowError(f"{path}: {error}; expected {_expected(file)}") from error
+        raise SpecflowError(f"{path}: {error}; {expected}") from error
     return path
 
 
 def _check(path: Path, file: RawFile) -> None:
-    found = pooch.file_hash(str(path), alg="sha256")
+    """Check what lies at a place.
+
+    Raises:
+        _WrongBytesError: If it is not the file.
+    """
+    with path.open("rb") as content:
+        found = hashlib.file_digest(content, "sha256").hexdigest()
     if found != file.sha256:
-        raise SpecflowError(
-            f"{path}: SHA-256 is {found} ({_size(path)} bytes); expected {_expected(file)}. "
-            "Remove it to have it downloaded, or put the right one there"
-        )
+        raise _WrongBytesError(f"SHA-256 is {found} ({_size(path)} bytes)")
 
 
-def _expected(file: RawFile) -> str:
-    return f"SHA-256 {file.sha256} ({file.size} bytes), to be had from {' or '.join(file.urls)}"
-
-
-def _download_once(file: RawFile, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(path.name + ".lock")):
-        if path.is_file():  # another process has downloaded it meanwhile
-            _check(path, file)
-        else:
-            _download(file, path)
-
-
-def _download(file: RawFile, path: Path) -> None:
+def _download(file: RawFile, path: Path, expected: str) -> None:
     part = path.with_name(path.name + ".part")
     problems = []
     for url in file.urls:
         try:
             _complete(part, file, url)
-        except (RequestException, _WrongBytesError) as error:
+        except requests.RequestException as error:
             problems.append(f"{url}: {error}")
+        except _WrongBytesError as error:
+            problems.append(f"{url}: {error}; expected {file}")
         else:
             part.replace(path)
             return
@@ -104,88 +108,60 @@ def _download(file: RawFile, path: Path) -> None:
         part.unlink(missing_ok=True)
     raise SpecflowError(
         f"{path}: could not be downloaded ({'; '.join(problems)}). Put the file there by hand: "
-        f"expected {_expected(file)}"
+        f"{expected}"
     )
 
 
 def _complete(part: Path, file: RawFile, url: str) -> None:
     """Receive what is missing of the file; a part that turns out wrong is begun anew once.
 
+    Connections may break as long as each brings some bytes.
+
     Raises:
+        RequestException: If a connection brings nothing.
         _WrongBytesError: If the server has another file; nothing is left of it.
     """
-    resumed = _size(part) > 0
+    start = _size(part)
     try:
-        if _size(part) < file.size:
-            _receive_persistently(part, url)
-        _check_part(part, file)
+        while (before := _size(part)) < file.size:
+            try:
+                _receive(part, url)
+                break
+            except requests.RequestException:
+                if _size(part) <= before:
+                    raise
+        _check(part, file)
     except _WrongBytesError:
         part.unlink(missing_ok=True)
-        if not resumed:
+        if not start:
             raise
         _complete(part, file, url)
 
 
-def _check_part(part: Path, file: RawFile) -> None:
-    found = pooch.file_hash(str(part), alg="sha256")
-    if found != file.sha256:
-        raise _WrongBytesError(
-            f"SHA-256 is {found} ({_size(part)} bytes); expected {file.sha256} ({file.size} bytes)"
-        )
-
-
-def _receive_persistently(part: Path, url: str) -> None:
-    """Receive until the server has sent everything, as long as every connection brings some.
-
-    Raises:
-        RequestException: If one brings nothing.
-    """
-    while True:
-        before = _size(part)
-        try:
-            with part.open("ab") as target:
-                _receive(target, url)
-        except RequestException:
-            if _size(part) <= before:
-                raise
-        else:
-            return
-
-
-def _receive(target: BinaryIO, url: str) -> None:
-    """Append what the server has beyond the end of the file, in one connection.
+def _receive(part: Path, url: str) -> None:
+    """Append what the server has beyond the end of a part, in one connection.
 
     Raises:
         _WrongBytesError: If the server has less than is there already.
     """
-    offset = target.tell()
-
-    def begin(response: Response, **_: object) -> None:
-        # A .gz that is declared as an encoding would be unpacked on the way.
-        response.raw.headers.pop("Content-Encoding", None)
+    offset = _size(part)
+    headers = _HEADERS | ({"Range": f"bytes={offset}-"} if offset else {})
+    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
         if response.status_code == 416:
             raise _WrongBytesError(f"the server has no more than the {offset} bytes that are here")
-        if response.status_code == 206:
-            _check_range(response, offset)
-        elif response.ok:  # the whole file, since this server cannot resume
-            target.truncate(0)
-
-    headers = _HEADERS | ({"Range": f"bytes={offset}-"} if offset else {})
-    with tqdm(desc=url, total=1, unit="B", unit_scale=True, disable=None) as progress:
-        download = pooch.HTTPDownloader(
-            progressbar=progress,  # told the total by the answer
-            chunk_size=_CHUNK,
-            headers=headers,
-            timeout=_TIMEOUT,
-            hooks={"response": begin},
-        )
-        download(url, target, None)
-
-
-def _check_range(response: Response, offset: int) -> None:
-    found = response.headers.get("Content-Range", "")
-    if not found.startswith(f"bytes {offset}-"):
-        raise _WrongBytesError(f"asked for bytes from {offset} on; got {found or 'no range'!r}")
+        response.raise_for_status()
+        resumed = response.status_code == 206
+        found = response.headers.get("Content-Range", "")
+        if resumed and not found.startswith(f"bytes {offset}-"):
+            raise _WrongBytesError(f"asked for bytes from {offset} on; got {found or 'no range'!r}")
+        # A .gz that is declared as an encoding would be unpacked on the way.
+        response.raw.headers.pop("Content-Encoding", None)
+        total = int(response.headers.get("Content-Length", 0)) or None
+        bar = tqdm(desc=url, total=total, unit="B", unit_scale=True, disable=None)
+        with bar, part.open("ab" if resumed else "wb") as target:  # else it cannot resume
+            for chunk in response.iter_content(_CHUNK):
+                target.write(chunk)
+                bar.update(len(chunk))
 
 
 def _size(path: Path) -> int:

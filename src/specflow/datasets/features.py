@@ -1,8 +1,8 @@
 """Mel features of speech: power spectra on the mel scale, normalized over each utterance.
 
-Window, scale and norm are those of the paper's speech model (METHODS, speech recognition): a
-periodic Hann window of 400 samples every 160, the first centred on sample 0 with the signal
-mirrored at its ends, 40 triangular filters from 0 to 8 kHz.
+Window, scale and norm are those of the paper's speech model: a periodic Hann window of 400
+samples every 160, the first centred on sample 0 with the signal mirrored at its ends, 40
+triangular filters from 0 to 8 kHz.
 """
 
 import math
@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from specflow.params.speech import NUM_MELS
-
 SAMPLE_RATE = 16_000  # Hz
+NUM_MELS = 40
 FFT_SIZE = 400
 HOP = 160
 FRAMES_AVERAGED = 3

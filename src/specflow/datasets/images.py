@@ -1,22 +1,83 @@
 """Images and their classes: split, padding, standardization, random labels."""
 
+import operator
+from abc import abstractmethod
 from collections.abc import Iterator
+from typing import Annotated, ClassVar
 
 import numpy as np
+from pydantic import Field
 
+from specflow.datasets.dataset import DatasetSection
+from specflow.datasets.shapes import ImageShape
 from specflow.datasets.storage import DatasetWriter, Split
-from specflow.params.datasets import ImageDatasetParams
+from specflow.section import Seed
 
+Parts = tuple[np.ndarray, np.ndarray]
 _PIECE = 5000  # images that are padded and scaled at a time
 _LABEL_STREAM = 1  # random numbers of their own: the split is that of the true labels
 
 
+class ImageParams(DatasetSection):
+    """Square images of ten classes, a seeded share to validate on.
+
+    Attributes:
+        num_images: Number of images.
+        channels: Number of their channels.
+        image_size: Pixels of a side, to which images are padded with zeros.
+        validation_fraction: Share of images to validate on.
+        seed: Of the split, and of the order of both parts.
+        permuted_labels: Random labels (paper, section on random labels): those of the training
+            part change places among each other, once; validation keeps the true ones. Unset it is
+            left out of the resolved config.
+    """
+
+    num_images: ClassVar[int]
+    channels: ClassVar[int] = 1
+    image_size: int
+    validation_fraction: float
+    seed: Seed
+    permuted_labels: Annotated[bool, Field(exclude_if=operator.not_)] = False
+
+    @property
+    def num_validation(self) -> int:
+        """Number of validation samples."""
+        return round(self.num_images * self.validation_fraction)
+
+    @property
+    def num_train(self) -> int:
+        """Number of training samples."""
+        return self.num_images - self.num_validation
+
+    @property
+    def shape(self) -> ImageShape:
+        """Shape of a sample."""
+        return ImageShape(channels=self.channels, size=self.image_size, num_classes=10)
+
+    @abstractmethod
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return images (N, C, s, s) uint8, s at most `image_size`, and classes (N,) int64.
+
+        Raises:
+            SpecflowError: If the source cannot be had, or is not the expected one.
+        """
+
+    def split(self, targets: np.ndarray) -> Parts:
+        """Return the indices of the training and of the validation images, in random order."""
+        return random_split(len(targets), self.num_validation, self.seed)
+
+    def write(self, writer: DatasetWriter) -> None:
+        """Write the images as `write_images` says."""
+        images, targets = self.read()
+        write_images(self, writer, images, targets, self.split(targets))
+
+
 def write_images(
-    params: ImageDatasetParams,
+    params: ImageParams,
     writer: DatasetWriter,
     images: np.ndarray,
     targets: np.ndarray,
-    parts: tuple[np.ndarray, np.ndarray],
+    parts: Parts,
 ) -> None:
     """Write images, padded with black and standardized, with their classes.
 
@@ -37,28 +98,18 @@ def write_images(
         generator = np.random.Generator(np.random.PCG64([params.seed, _LABEL_STREAM]))
         labels = generator.permutation(labels)
     levels = _standardized_levels(images, train, params.image_size)
-    _append(writer, "train", _pieces(images, train, params.image_size), levels)
-    writer.append("train", "targets", labels)
-    _append(writer, "validation", _pieces(images, validation, params.image_size), levels)
-    writer.append("validation", "targets", targets[validation])
+    written: dict[Split, Parts] = {
+        "train": (train, labels),
+        "validation": (validation, targets[validation]),
+    }
+    for split, (indices, classes) in written.items():
+        for piece in _pieces(images, indices, params.image_size):
+            channels = [levels[channel][piece[:, channel]] for channel in range(len(levels))]
+            writer.append(split, "inputs", np.stack(channels, axis=1))
+        writer.append(split, "targets", classes)
 
 
-def write_random_split(
-    params: ImageDatasetParams, writer: DatasetWriter, images: np.ndarray, targets: np.ndarray
-) -> None:
-    """Write images as `write_images` does, split at random; both parts in random order.
-
-    Args:
-        params: The image size, how the images are split, and what becomes of the labels.
-        writer: Takes the arrays.
-        images: Shape (N, C, s, s) uint8.
-        targets: Shape (N,) int64.
-    """
-    parts = random_split(len(images), params.num_validation, params.seed)
-    write_images(params, writer, images, targets, parts)
-
-
-def random_split(count: int, num_validation: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def random_split(count: int, num_validation: int, seed: int) -> Parts:
     """Return shuffled indices of the training and of the validation samples, of all classes.
 
     Args:
@@ -71,14 +122,6 @@ def random_split(count: int, num_validation: int, seed: int) -> tuple[np.ndarray
     """
     order = np.random.Generator(np.random.PCG64(seed)).permutation(count)
     return order[num_validation:], order[:num_validation]
-
-
-def _append(
-    writer: DatasetWriter, split: Split, pieces: Iterator[np.ndarray], levels: np.ndarray
-) -> None:
-    for piece in pieces:
-        channels = [levels[channel][piece[:, channel]] for channel in range(len(levels))]
-        writer.append(split, "inputs", np.stack(channels, axis=1))
 
 
 def _pieces(images: np.ndarray, indices: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -5,20 +5,23 @@ is extracted, and besides the features only one sound at a time is in memory.
 """
 
 import io
-import re
-import tarfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from specflow.datasets.archives import read_members
 from specflow.datasets.download import RawFile, fetch
-from specflow.datasets.speech_extra import check_installed
+from specflow.datasets.features import SAMPLE_RATE
 from specflow.datasets.storage import DatasetWriter, Split
-from specflow.datasets.utterances import Utterance, write_utterances
+from specflow.datasets.utterances import (
+    SpeechParams,
+    Utterance,
+    check_installed,
+    write_utterances,
+)
 from specflow.errors import SpecflowError
-from specflow.params.speech import LibriSpeechParams
 
 _FOLDER = "https://www.openslr.org/resources/12/"
 ARCHIVES: dict[Split, RawFile] = {
@@ -35,33 +38,48 @@ ARCHIVES: dict[Split, RawFile] = {
         (_FOLDER + "dev-clean.tar.gz",),
     ),
 }
-SAMPLE_RATE = 16_000  # Hz
 _LARGEST = 2**24  # bytes of a member; the longest utterance has 1 MB
-_MEMBER = re.compile(r"LibriSpeech/[\w-]+/\d+/\d+/([\d-]+)\.(flac|trans\.txt)")
+_MEMBER = r"LibriSpeech/[\w-]+/\d+/\d+/([\d-]+)\."  # and what it is
 
 
-def write(params: LibriSpeechParams, writer: DatasetWriter) -> None:
-    """Write features and transcripts as `write_utterances` says, both parts in random order.
+class LibriSpeechParams(SpeechParams):
+    """LibriSpeech (Panayotov et al. 2015): train-clean-100, and dev-clean to validate on.
 
-    Args:
-        params: How features are made, and the seed of the order.
-        writer: Takes the arrays.
-
-    Raises:
-        SpecflowError: If the extra `speech` is not installed, or if an archive cannot be had or is
-            not the expected one.
+    Attributes:
+        seed: Of the order of utterances.
     """
-    check_installed("soundfile")
-    found = {split: fetch(archive) for split, archive in ARCHIVES.items()}
-    counts: dict[Split, int] = {"train": params.num_train, "validation": params.num_validation}
-    for split, path in found.items():
-        write_utterances(
-            writer,
-            split,
-            read_archive(path, counts[split]),
-            logarithm=params.logarithm,
-            order_seed=params.seed,
-        )
+
+    kind: Literal["librispeech"]
+
+    @property
+    def num_train(self) -> int:
+        """Number of utterances of train-clean-100."""
+        return 28_539
+
+    @property
+    def num_validation(self) -> int:
+        """Number of utterances of dev-clean."""
+        return 2703
+
+    @property
+    def mean_frames(self) -> float:
+        """Estimate of the mean number of frames of a training utterance: 423.
+
+        From the published 100.6 hours of train-clean-100 (Panayotov et al. 2015, table 1), at 100
+        frames a second that are averaged in threes.
+        """
+        return 100.6 * 3600 * 100 / 3 / self.num_train
+
+    def write(self, writer: DatasetWriter) -> None:
+        """Write features and transcripts as `write_utterances` says, both in random order."""
+        check_installed("soundfile")
+        found = {split: fetch(archive) for split, archive in ARCHIVES.items()}
+        counts: dict[Split, int] = {"train": self.num_train, "validation": self.num_validation}
+        for split, path in found.items():
+            utterances = read_archive(path, counts[split])
+            write_utterances(
+                writer, split, utterances, logarithm=self.logarithm, order_seed=self.seed
+            )
 
 
 def read_archive(path: Path, count: int) -> Iterator[Utterance]:
@@ -79,46 +97,17 @@ def read_archive(path: Path, count: int) -> Iterator[Utterance]:
             is not FLAC of one channel at 16 kHz, or has no transcript.
     """
     transcripts: dict[str, str] = {}
-    for name, text in _members(path, "trans.txt"):
-        transcripts |= _transcripts(f"{path}: {name}", text)
+    for match, text in read_members(path, _MEMBER + r"trans\.txt", _LARGEST):
+        transcripts |= _transcripts(f"{path}: {match[1]}", text)
     number = 0
-    for name, sound in _members(path, "flac"):
+    for match, sound in read_members(path, _MEMBER + "flac", _LARGEST):
+        name = match[1]
         if name not in transcripts:
             raise SpecflowError(f"{path}: {name}.flac has no transcript")
         number += 1
         yield Utterance(name, _samples(f"{path}: {name}.flac", sound), transcripts[name])
     if number != count:
         raise SpecflowError(f"{path}: {number} sounds; expected {count}")
-
-
-def _members(path: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
-    """Read all members that have a suffix.
-
-    Yields:
-        Name, without folders and suffix, and content.
-
-    Raises:
-        SpecflowError: If the archive is damaged, or a member is no plain file or too large.
-    """
-    try:
-        with tarfile.open(path, "r|gz") as archive:
-            for member in archive:
-                match = _MEMBER.fullmatch(member.name)
-                if match is not None and match[2] == suffix:
-                    yield match[1], _content(archive, member, path)
-    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
-        raise SpecflowError(f"{path}: cannot be read: {error}") from error
-
-
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bytes:
-    file = archive.extractfile(member) if member.isreg() else None
-    if file is None:
-        raise SpecflowError(f"{path}: {member.name} is no plain file")
-    if member.size > _LARGEST:
-        raise SpecflowError(
-            f"{path}: {member.name} has {member.size} bytes; expected at most {_LARGEST}"
-        )
-    return file.read()
 
 
 def _transcripts(name: str, content: bytes) -> dict[str, str]:

@@ -3,15 +3,15 @@
 import gzip
 import zlib
 from pathlib import Path
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from specflow import paths
 from specflow.datasets.download import RawFile, fetch
-from specflow.datasets.images import write_random_split
-from specflow.datasets.storage import DatasetWriter
+from specflow.datasets.images import ImageParams
 from specflow.errors import SpecflowError
-from specflow.params.datasets import MnistParams
 
 NUM_IMAGES = 60_000
 SIZE = 28
@@ -48,61 +48,32 @@ UNPACKED_LABELS = _file(
 )
 
 
-def write(params: MnistParams, writer: DatasetWriter) -> None:
-    """Write the digits as `write_random_split` says.
+class MnistParams(ImageParams):
+    """The 60,000 training images of MNIST (LeCun et al. 1998), a seeded share to validate on."""
 
-    Args:
-        params: The image size, how the images are split, and what becomes of the labels.
-        writer: Takes the arrays.
+    kind: Literal["mnist"]
+    image_size: Annotated[int, Field(ge=28)]
+    validation_fraction: Annotated[float, Field(ge=0.0001, le=0.9999)]
+    num_images: ClassVar[int] = NUM_IMAGES
 
-    Raises:
-        SpecflowError: If a file cannot be had, or is not the expected one.
-    """
-    images_path = _fetched(IMAGES, UNPACKED_IMAGES)
-    labels_path = _fetched(LABELS, UNPACKED_LABELS)
-    images, targets = read_images(images_path), read_labels(labels_path)
-    write_random_split(params, writer, images, targets)
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the digits, downloaded if they are not there.
+
+        Raises:
+            SpecflowError: If a file cannot be had, or is not the expected one.
+        """
+        images = read_idx(_fetched(IMAGES, UNPACKED_IMAGES), (NUM_IMAGES, SIZE, SIZE))
+        path = _fetched(LABELS, UNPACKED_LABELS)
+        labels = read_idx(path, (NUM_IMAGES,)).astype(np.int64)
+        if labels.max() > 9:
+            raise SpecflowError(f"{path}: has class {labels.max()}; expected 0 to 9")
+        return images[:, None], labels
 
 
 def _fetched(packed: RawFile, unpacked: RawFile) -> Path:
     """Return where the file lies; who puts it there by hand may have unpacked it."""
     lies_unpacked = (paths.raw_data() / unpacked.name).is_file()
     return fetch(unpacked if lies_unpacked else packed)
-
-
-def read_images(path: Path, count: int = NUM_IMAGES) -> np.ndarray:
-    """Read images from an IDX file.
-
-    Args:
-        path: The file, gzipped or not.
-        count: Number of images that it must have.
-
-    Returns:
-        Shape (count, 1, 28, 28) uint8, 0 for black.
-
-    Raises:
-        SpecflowError: If the file is damaged or has other contents.
-    """
-    return read_idx(path, (count, SIZE, SIZE))[:, None]
-
-
-def read_labels(path: Path, count: int = NUM_IMAGES) -> np.ndarray:
-    """Read the classes of images from an IDX file.
-
-    Args:
-        path: The file, gzipped or not.
-        count: Number of classes that it must have.
-
-    Returns:
-        Shape (count,) int64, classes 0..9.
-
-    Raises:
-        SpecflowError: If the file is damaged or has other contents.
-    """
-    labels = read_idx(path, (count,)).astype(np.int64)
-    if labels.max() > 9:
-        raise SpecflowError(f"{path}: has class {labels.max()}; expected 0 to 9")
-    return labels
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,27 +1,59 @@
 """Modular addition: every pair (a, b) of residues, to be mapped to (a + b) mod p."""
 
+from typing import Annotated, Literal
+
 import numpy as np
+from pydantic import Field, model_validator
 
+from specflow.datasets.dataset import DatasetSection
+from specflow.datasets.shapes import TokenShape
 from specflow.datasets.storage import DatasetWriter
-from specflow.params.datasets import ModularAdditionParams
+from specflow.section import Fraction, Seed
 
 
-def write(params: ModularAdditionParams, writer: DatasetWriter) -> None:
-    """Write all p^2 pairs, split at random (Power et al. 2022; paper, section on grokking).
+class ModularAdditionParams(DatasetSection):
+    """All pairs (a, b) of residues with (a + b) mod `modulus`; a seeded share is to train on."""
 
-    `inputs` (N, 3) int64 are the tokens `a b =`, where `=` is token p; `targets` (N,) int64 are
-    (a + b) mod p. Both parts are in random order.
+    kind: Literal["modular_addition"]
+    modulus: Annotated[int, Field(ge=2)]
+    train_fraction: Fraction
+    seed: Seed
 
-    Args:
-        params: The modulus p, and how the pairs are split.
-        writer: Takes the arrays.
-    """
-    modulus = params.modulus
-    order = np.random.Generator(np.random.PCG64(params.seed)).permutation(modulus**2)
-    first, second = np.divmod(order, modulus)
-    inputs = np.stack([first, second, np.full_like(order, modulus)], axis=1)
-    targets = (first + second) % modulus
-    writer.append("train", "inputs", inputs[: params.num_train])
-    writer.append("train", "targets", targets[: params.num_train])
-    writer.append("validation", "inputs", inputs[params.num_train :])
-    writer.append("validation", "targets", targets[params.num_train :])
+    @property
+    def num_train(self) -> int:
+        """Number of training samples."""
+        return int(self.modulus**2 * self.train_fraction)
+
+    @property
+    def num_validation(self) -> int:
+        """Number of validation samples."""
+        return self.modulus**2 - self.num_train
+
+    @property
+    def shape(self) -> TokenShape:
+        """Shape of a sample: the tokens `a b =`."""
+        return TokenShape(num_tokens=self.modulus + 1, length=3)
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "ModularAdditionParams":
+        if self.num_train == 0:
+            raise ValueError(
+                f"train_fraction = {self.train_fraction} leaves no training pair out of "
+                f"{self.modulus**2}; expected a larger fraction"
+            )
+        return self
+
+    def write(self, writer: DatasetWriter) -> None:
+        """Write all p^2 pairs, split at random (Power et al. 2022; paper, section on grokking).
+
+        `inputs` (N, 3) int64 are the tokens `a b =`, where `=` is token p; `targets` (N,) int64
+        are (a + b) mod p. Both parts are in random order.
+        """
+        order = np.random.Generator(np.random.PCG64(self.seed)).permutation(self.modulus**2)
+        first, second = np.divmod(order, self.modulus)
+        inputs = np.stack([first, second, np.full_like(order, self.modulus)], axis=1)
+        targets = (first + second) % self.modulus
+        writer.append("train", "inputs", inputs[: self.num_train])
+        writer.append("train", "targets", targets[: self.num_train])
+        writer.append("validation", "inputs", inputs[self.num_train :])
+        writer.append("validation", "targets", targets[self.num_train :])

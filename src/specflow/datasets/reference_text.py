@@ -7,52 +7,39 @@ English. It differs between Python versions.
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 
 from specflow.datasets.storage import DatasetWriter
-from specflow.datasets.tokenizers import build_tokenizer
-from specflow.datasets.windows import WindowWriter, packed
-from specflow.params.datasets import ReferenceTextParams
+from specflow.datasets.text import TextParams, write_text
+from specflow.section import Fraction, Seed
 
 # Topics that repeat a shorter paragraph ("Changed in version 3.8: ...") may still be two documents.
 _SHARED_CHARACTERS = 40
 
 
-def write(params: ReferenceTextParams, writer: DatasetWriter) -> None:
-    """Write windows of the text, split by document, the tokenizer trained on the training part.
+class ReferenceTextParams(TextParams):
+    """Prose of the Python language reference, from the standard library, split by document.
 
-    The arrays are those of `WindowWriter.write`; the windows of both parts are in random order.
-    Metadata: `text_sha256` of the source, `tokenizer` (JSON), `unigram_bits_per_byte` of the
-    validation windows.
-
-    Args:
-        params: Tokens, length, numbers of windows, and how documents are split.
-        writer: Takes the arrays.
-
-    Raises:
-        SpecflowError: If there are fewer windows or tokens than the params want; the message
-            says how many there are.
+    Attributes:
+        validation_fraction: Share of the bytes that validation documents have at most.
+        seed: Seed of the split and of the order of windows.
     """
-    topics = read_topics()
-    generator = np.random.Generator(np.random.PCG64(params.seed))
-    train, validation = split_documents(documents(topics), params.validation_fraction, generator)
-    tokenizer, unigram_bits = build_tokenizer(params.tokenizer, train)
-    windows = WindowWriter(writer, tokenizer, unigram_bits)
 
-    def shuffled(texts: list[str]) -> list[np.ndarray]:
-        pieces = list(packed(texts, tokenizer, params.length))
-        return [generator.permutation(np.concatenate(pieces))] if pieces else []
+    kind: Literal["reference_text"]
+    validation_fraction: Fraction
+    seed: Seed
 
-    windows.write("train", shuffled(train), params.num_train_sequences)
-    baseline = windows.write("validation", shuffled(validation), params.num_validation_sequences)
-    writer.describe(
-        {
-            "text_sha256": text_hash(topics),
-            "tokenizer": tokenizer.definition,
-            "unigram_bits_per_byte": baseline,
-        }
-    )
+    def write(self, writer: DatasetWriter) -> None:
+        """Write windows as `write_text` says, split by document; both parts in random order."""
+        topics = read_topics()
+        generator = np.random.Generator(np.random.PCG64(self.seed))
+        train, validation = split_documents(documents(topics), self.validation_fraction, generator)
+        source = text_hash(topics)
+        write_text(
+            self, writer, lambda: train, lambda: validation, text_sha256=source, shuffle=generator
+        )
 
 
 def read_topics() -> dict[str, str]:

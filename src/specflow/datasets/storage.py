@@ -1,8 +1,9 @@
 """Prepared datasets as HDF5: groups /train and /validation, each with arrays of samples.
 
-Attributes: `config`, the DatasetParams as JSON; `fingerprint`, a SHA-256 over names, types, shapes
-and contents of all arrays, whatever the pieces they were written in. A dataset may have a further
-array /metadata, JSON in UTF-8: attributes hold no more than 64 KiB, and tokenizers are larger.
+Attributes: `config`, the dataset's section as JSON; `fingerprint`, a SHA-256 over names, types,
+shapes and contents of all arrays, whatever the pieces they were written in. A dataset may have a
+further array /metadata, JSON in UTF-8: attributes hold no more than 64 KiB, and tokenizers are
+larger.
 """
 
 import hashlib
@@ -15,38 +16,38 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import h5py
 import numpy as np
-from pydantic import TypeAdapter
+from pydantic import BaseModel
 
 from specflow import hdf5
-from specflow.layouts import DATASET
-from specflow.params.datasets import DatasetParams
+from specflow.hdf5 import Layout
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Split = Literal["train", "validation"]
 Metadata = Mapping[str, str | float]
-_SPLITS: tuple[Split, ...] = ("train", "validation")
+SPLITS: tuple[Split, ...] = ("train", "validation")
+LAYOUT = Layout("dataset", 1)
 _CHUNK_BYTES = 2**18
 _METADATA = "metadata"
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class Data:
     """A prepared dataset in memory.
 
     Attributes:
         train: Arrays by name, with one row a sample; most have `inputs` and `targets`.
         validation: The same for the samples that are not trained on.
         fingerprint: SHA-256 over the contents of all arrays, hexadecimal.
-        config: The parameters that it was made from.
+        config: The section that it was made from, as JSON has it.
         metadata: Facts about the data that their params do not tell, by name.
     """
 
     train: "dict[str, Tensor]"
     validation: "dict[str, Tensor]"
     fingerprint: str
-    config: DatasetParams
+    config: Mapping[str, Any]
     metadata: Metadata = field(default_factory=dict)
 
 
@@ -115,12 +116,12 @@ class DatasetWriter:
 
 
 @contextmanager
-def write_dataset(path: Path, config: DatasetParams) -> Iterator[DatasetWriter]:
+def write_dataset(path: Path, config: BaseModel) -> Iterator[DatasetWriter]:
     """Write a dataset; it is at its place once the block has ended without error.
 
     Args:
         path: Where the dataset goes; missing folders are made.
-        config: The parameters that it is made from, kept beside the data.
+        config: The section that it is made from, kept beside the data.
 
     Yields:
         Takes the arrays.
@@ -129,13 +130,13 @@ def write_dataset(path: Path, config: DatasetParams) -> Iterator[DatasetWriter]:
         SpecflowError: If the file cannot be written (a full disk); nothing is left of it.
     """
     text = json.dumps(config.model_dump(mode="json"), sort_keys=True)
-    with hdf5.create(path, DATASET, {"config": text}) as file:
+    with hdf5.create(path, LAYOUT, {"config": text}) as file:
         writer = DatasetWriter(file)
         yield writer
         file.attrs["fingerprint"] = writer.fingerprint()
 
 
-def load(path: Path) -> Dataset:
+def load(path: Path) -> Data:
     """Read a dataset into memory; its contents are checked against its fingerprint on the way.
 
     Args:
@@ -150,18 +151,18 @@ def load(path: Path) -> Dataset:
     """
     import torch  # here, since preparing data needs none of it
 
-    with hdf5.open_file(path, DATASET) as file:
+    with hdf5.open_file(path, LAYOUT) as file:
         try:
             arrays, found, config = _read(file, path.stat().st_size)
         except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
             hint = f"to rebuild it, remove it and run `dvc repro prepare@{path.stem}`"
             raise hdf5.BrokenFileError(f"{path}: damaged ({error}); {hint}") from error
-    tensors: dict[str, dict[str, Tensor]] = {split: {} for split in _SPLITS}
+    tensors: dict[str, dict[str, Tensor]] = {split: {} for split in SPLITS}
     metadata = json.loads(arrays.pop(_METADATA, np.frombuffer(b"{}", np.uint8)).tobytes())
     for key, array in arrays.items():
         split, name = key.split("/")
         tensors[split][name] = torch.from_numpy(array)
-    return Dataset(tensors["train"], tensors["validation"], found, config, metadata)
+    return Data(tensors["train"], tensors["validation"], found, config, metadata)
 
 
 def fingerprint(path: Path) -> str:
@@ -176,17 +177,18 @@ def fingerprint(path: Path) -> str:
     Raises:
         BrokenFileError: If the file is missing, truncated or of another version.
     """
-    with hdf5.open_file(path, DATASET) as file:
+    with hdf5.open_file(path, LAYOUT) as file:
         return file.attrs["fingerprint"]
 
 
-def _read(file: h5py.File, size: int) -> tuple[dict[str, np.ndarray], str, DatasetParams]:
+def _read(file: h5py.File, size: int) -> tuple[dict[str, np.ndarray], str, dict[str, Any]]:
     """Return the arrays, their fingerprint, and the config.
 
     Raises:
-        ValueError: If the fingerprint is not the one that the file was written with.
+        ValueError: If the fingerprint is not the one that the file was written with, or if the
+            config is that of no dataset.
     """
-    keys = [f"{split}/{name}" for split in _SPLITS for name in file[split]]
+    keys = [f"{split}/{name}" for split in SPLITS for name in file[split]]
     keys += [_METADATA] if _METADATA in file else []
     arrays = {key: _array(file[key], size) for key in keys}
     found = _fingerprint(
@@ -195,7 +197,10 @@ def _read(file: h5py.File, size: int) -> tuple[dict[str, np.ndarray], str, Datas
     expected = file.attrs["fingerprint"]
     if found != expected:
         raise ValueError(f"its contents have fingerprint {found}; expected {expected}")
-    return arrays, found, TypeAdapter(DatasetParams).validate_json(file.attrs["config"])
+    config = json.loads(file.attrs["config"])
+    if "kind" not in config:
+        raise ValueError(f"config {config} names no kind")
+    return arrays, found, config
 
 
 def _array(stored: h5py.Dataset | h5py.Group, file_size: int) -> np.ndarray:

@@ -6,102 +6,113 @@ per byte. One further token, the separator, stands between documents and for no 
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from specflow.errors import SpecflowError
-from specflow.params.datasets import BytePairParams, ByteParams, TokenizerParams
+from specflow.section import Section
 
 _SEPARATOR = "<|separator|>"
 
 
-class Tokenizer(Protocol):
+@dataclass(frozen=True)
+class Tokenizer:
     """What turns documents into tokens.
 
     Attributes:
         contents: The bytes that each token stands for, by token; none for the separator.
         separator: The token that stands between documents.
         definition: JSON from which the same tokenizer can be made again.
+        encode: Returns the tokens of each document, int32, without separators.
     """
 
     contents: list[bytes]
     separator: int
     definition: str
-
-    def encode(self, documents: Sequence[str]) -> list[np.ndarray]:
-        """Return the tokens of each document, int32, without separators."""
-        ...
+    encode: Callable[[Sequence[str]], list[np.ndarray]]
 
 
-class ByteTokenizer:
-    """Tokens are the bytes of UTF-8; the separator is token 256."""
+class ByteParams(Section):
+    """Tokens are bytes."""
 
-    def __init__(self) -> None:
-        """Nothing to learn."""
-        self.contents = [bytes([value]) for value in range(256)] + [b""]
-        self.separator = 256
-        self.definition = json.dumps({"kind": "bytes", "separator": 256})
+    kind: Literal["bytes"]
 
-    def encode(self, documents: Sequence[str]) -> list[np.ndarray]:
-        """Return the bytes of each document, int32."""
-        return [np.frombuffer(text.encode(), np.uint8).astype(np.int32) for text in documents]
+    @property
+    def num_tokens(self) -> int:
+        """Size of the vocabulary: all bytes, and the separator of documents."""
+        return 257
+
+    def train(self, documents: Iterable[str]) -> Tokenizer:
+        """Return the tokenizer: bytes of UTF-8, token 256 the separator; nothing is learned."""
+        for _ in documents:
+            pass
+        definition = json.dumps({"kind": "bytes", "separator": 256})
+        return Tokenizer([*(bytes([value]) for value in range(256)), b""], 256, definition, _bytes)
 
 
-class BytePairTokenizer:
-    """Byte-level byte-pair encoding (Sennrich et al. 2016; Radford et al. 2019).
+def _bytes(documents: Sequence[str]) -> list[np.ndarray]:
+    return [np.frombuffer(text.encode(), np.uint8).astype(np.int32) for text in documents]
 
-    Merges never cross the borders of words, digits and punctuation. The separator is token 0.
+
+class BytePairParams(Section):
+    """Byte-level byte-pair tokens (Sennrich et al. 2016; Radford et al. 2019), trained on text.
+
+    Attributes:
+        num_tokens: Size of the vocabulary: 256 bytes, the separator, and what is merged.
     """
 
-    def __init__(self, num_tokens: int, documents: Iterable[str]) -> None:
-        """Learn the merges.
+    kind: Literal["byte_pairs"]
+    num_tokens: Annotated[int, Field(ge=257)]
+
+    def train(self, documents: Iterable[str]) -> Tokenizer:
+        """Learn the merges, which never cross the borders of words, digits and punctuation.
 
         Args:
-            num_tokens: Size of the vocabulary: 256 bytes, the separator, and what is merged.
             documents: What to learn from, read once.
+
+        Returns:
+            The tokenizer; its separator is token 0.
 
         Raises:
             SpecflowError: If the documents have fewer pairs to merge.
         """
         # Stated, so that the package has no warning to print when this process starts another.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-        from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+        import tokenizers
 
-        self._tokenizer = Tokenizer(models.BPE())
-        self._tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        trainer = trainers.BpeTrainer(
-            vocab_size=num_tokens,
+        learned = tokenizers.Tokenizer(tokenizers.models.BPE())
+        learned.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+        trainer = tokenizers.trainers.BpeTrainer(
+            vocab_size=self.num_tokens,
             min_frequency=2,
             special_tokens=[_SEPARATOR],
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
-        self._tokenizer.train_from_iterator(documents, trainer)
-        found = self._tokenizer.get_vocab_size()
-        if found != num_tokens:
+        learned.train_from_iterator(documents, trainer)
+        found = learned.get_vocab_size()
+        if found != self.num_tokens:
             raise SpecflowError(
-                f"tokenizer.num_tokens: got {num_tokens}; expected at most the {found} that the "
-                "training text gives"
+                f"tokenizer.num_tokens: got {self.num_tokens}; expected at most the {found} that "
+                "the training text gives"
             )
-        self.separator = 0
         # Text that happens to read like the separator is text.
-        self._tokenizer.encode_special_tokens = True
-        self.definition = self._tokenizer.to_str()
-        self.contents = [self._content(token) for token in range(num_tokens)]
+        learned.encode_special_tokens = True
 
-    def encode(self, documents: Sequence[str]) -> list[np.ndarray]:
-        """Return the tokens of each document, int32."""
-        encoded = self._tokenizer.encode_batch_fast(documents, add_special_tokens=False)
-        return [np.array(document.ids, np.int32) for document in encoded]
+        def encode(texts: Sequence[str]) -> list[np.ndarray]:
+            encoded = learned.encode_batch_fast(texts, add_special_tokens=False)
+            return [np.array(document.ids, np.int32) for document in encoded]
 
-    def _content(self, token: int) -> bytes:
-        if token == self.separator:
-            return b""
-        characters = self._tokenizer.id_to_token(token)
-        assert characters is not None
-        return bytes(_BYTE_OF[character] for character in characters)
+        names = {token: name for name, token in learned.get_vocab().items()}
+        merged = [bytes(_BYTE_OF[character] for character in names[t]) for t in range(1, found)]
+        return Tokenizer([b"", *merged], 0, learned.to_str(), encode)
+
+
+TokenizerParams = Annotated[ByteParams | BytePairParams, Field(discriminator="kind")]
 
 
 def build_tokenizer(
@@ -121,19 +132,11 @@ def build_tokenizer(
         SpecflowError: If the documents give fewer tokens than the vocabulary shall have.
     """
     counts = np.ones(256, np.int64)
-    counted = _count(documents, counts)
-    tokenizer: Tokenizer
-    match params:
-        case ByteParams():
-            tokenizer = ByteTokenizer()
-            for _ in counted:
-                pass
-        case BytePairParams():
-            tokenizer = BytePairTokenizer(params.num_tokens, counted)
+    tokenizer = params.train(_counted(documents, counts))
     return tokenizer, -np.log2(counts / counts.sum())
 
 
-def _count(documents: Iterable[str], counts: np.ndarray) -> Iterator[str]:
+def _counted(documents: Iterable[str], counts: np.ndarray) -> Iterator[str]:
     """Yield the documents, adding the number of times that each byte occurs."""
     for text in documents:
         counts += np.bincount(np.frombuffer(text.encode(), np.uint8), minlength=256)

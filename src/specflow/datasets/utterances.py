@@ -1,16 +1,41 @@
 """Utterances as arrays: mel features and transcripts, both padded to the longest of their part."""
 
+import importlib.util
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from specflow.datasets.dataset import DatasetSection
+from specflow.datasets.features import NUM_MELS, mel_features
+from specflow.datasets.shapes import SpeechShape
 from specflow.datasets.storage import DatasetWriter, Split
 from specflow.errors import SpecflowError
-from specflow.params.speech import CHARACTERS
+from specflow.section import Seed
+from specflow.threads import one_thread
 
+# What transcripts are written in: with the blank of CTC, 29 symbols as in the paper.
+CHARACTERS = " 'abcdefghijklmnopqrstuvwxyz"
 _PIECE = 256  # utterances that are padded and written at a time
+_INSTALL = "`pip install -c constraints.txt -e '.[speech]'` installs it"
+
+
+class SpeechParams(DatasetSection):
+    """Utterances with their transcripts.
+
+    Attributes:
+        logarithm: Whether features are logarithms of mel energies, or the energies themselves.
+        seed: Of all that is drawn at random.
+    """
+
+    logarithm: bool
+    seed: Seed
+
+    @property
+    def shape(self) -> SpeechShape:
+        """Shape of an utterance: 40 mel features a frame."""
+        return SpeechShape(num_features=NUM_MELS, characters=CHARACTERS)
 
 
 class Utterance(NamedTuple):
@@ -52,10 +77,6 @@ def write_utterances(
         SpecflowError: If a transcript has another character, or if an utterance is too short for
             its transcript; it names the utterance.
     """
-    # Imported here, since other data need no torch.
-    from specflow.datasets.features import mel_features
-    from specflow.threads import one_thread
-
     inputs, targets = _Rows(), _Rows()
     with one_thread():
         for utterance in utterances:
@@ -69,6 +90,19 @@ def write_utterances(
         for piece in rows.padded(order):
             writer.append(split, f"{name}s", piece)
         writer.append(split, f"{name}_lengths", np.array(rows.lengths)[order])
+
+
+def check_installed(module: str) -> None:
+    """Check that a package of the extra `speech` is there, without importing it.
+
+    Args:
+        module: Name under which it is imported.
+
+    Raises:
+        SpecflowError: If it is not; the message says what installs it.
+    """
+    if importlib.util.find_spec(module) is None:
+        raise SpecflowError(f"the package {module}, which speech needs, is not here; {_INSTALL}")
 
 
 def encode(utterance: Utterance) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""Figures of the tables, one file a figure (no torch)."""
+"""Figures of the tables: a function decorated with `@figure` each, found by listing this folder."""

@@ -1,68 +1,90 @@
-"""Barriers between branch ends against the split point."""
-
-from collections.abc import Sequence
-from itertools import chain
+"""Loss and error between branch endpoints: barriers, and curves on the interpolation path."""
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from specflow.figures.branches import UNIT, timeline_of
-from specflow.figures.curves import draw_curve, joined
-from specflow.figures.grouping import Curve, curve
-from specflow.figures.losses import SPLITS, Variant, variant_keys, variants_of
-from specflow.figures.style import new_figure
-from specflow.figures.timeline import Timeline
-from specflow.params.figures import FiguresParams
-from specflow.tables.reading import Table, Tables
+from specflow.figures import panels
+from specflow.figures.averages import curve
+from specflow.figures.losses import baseline
+from specflow.figures.registry import figure
+from specflow.figures.style import NULL_LINE, SPLIT_POINT_MAP, ZERO_LINE, spread_colours
+from specflow.figures.subjects import Subject
+from specflow.figures.variants import SPLITS, nearest_to_half, pruning_legend, variants_of
+from specflow.frames import Tables, where
 
-_LOG_SPREAD = 20.0
+UNIT = ("trunks", "branches")  # means and deviations are over these
 
 
-def draw_barriers(tables: Tables, connection: str, params: FiguresParams) -> Figure:
-    """Draw barriers of every metric (columns) on training and validation data (rows).
-
-    Mean and one standard deviation over trunks and pairs of branches.
-
-    Args:
-        tables: connections and barriers are read.
-        connection: Which one.
-        params: The figures section; time is drawn as for the connection's experiment.
-
-    Returns:
-        The figure.
-    """
-    table = tables["barriers"].where(connection=connection, relation="within")
-    timeline = timeline_of(tables, connection, params)
-    variants, metrics = variants_of(table), table.distinct("metric")
-    figure = new_figure(height=1.2 + 1.9 * len(SPLITS))
-    panels = figure.subplots(len(SPLITS), len(metrics), sharex=True, sharey="col", squeeze=False)
-    for metric, column in zip(metrics, panels.T, strict=True):
-        rows = table.where(metric=metric)
-        curves = {split: _curves(rows.where(split=split), variants, timeline) for split in SPLITS}
-        _scale(column[0], list(chain(*curves.values())))
-        for (split, own), axes in zip(curves.items(), column, strict=True):
-            for variant, measured in zip(variants, own, strict=True):
-                draw_curve(axes, measured, **variant.line, marker="o")
-            axes.axhline(0, color="#444444", linewidth=0.8)
-            axes.set_title(f"{split} {metric}")
+@figure(
+    "connection",
+    title="Barriers between branch endpoints",
+    caption="Against the split point; mean and one standard deviation over trunks and pairs of "
+    "branches.",
+    claims=("late_split_connected", "connected_share_directions"),
+    order=1,
+)
+def barriers(fig: Figure, tables: Tables, subject: Subject) -> None:
+    """Draw a column for each metric, training data above validation data."""
+    rows = subject.rows(tables, "barriers", relation="within")
+    timeline, variants = subject.timeline(tables), variants_of(rows)
+    metrics, looks = rows["metric"].unique(), [one.line | {"marker": "o"} for one in variants]
+    fig.set_figheight(5.0)
+    grid = fig.subplots(len(SPLITS), len(metrics), sharex=True, sharey="col", squeeze=False)
+    for metric, column in zip(metrics, grid.T, strict=True):
+        own = where(rows, metric=metric)
+        curves = [
+            [curve(one.of(where(own, split=split)), "barrier", UNIT) for one in variants]
+            for split in SPLITS
+        ]
+        panels.scale_around_zero(column[0], [one for both in curves for one in both])
+        for axes, split, measured in zip(column, SPLITS, curves, strict=True):
             label = f"{timeline.unit} of the split" if axes is column[-1] else ""
-            timeline.apply(axes, joined(own), label)
-    for axes in panels[:, 0]:
+            panels.draw_curves(axes, measured, looks, timeline, label)
+            axes.axhline(0, **ZERO_LINE)
+            axes.set_title(f"{split} {metric}")
+    for axes in grid[:, 0]:
         axes.set_ylabel("barrier")
-    figure.legend(handles=variant_keys(variants), loc="outside lower center", ncols=3)
-    figure.suptitle(f"Barriers between branch ends: {connection}")
-    return figure
+    legend = pruning_legend(variants) | {"title": ""}
+    fig.legend(**legend, loc="outside lower center")
 
 
-def _curves(table: Table, variants: Sequence[Variant], timeline: Timeline) -> list[Curve]:
-    own = (table.where(keep=one.keep, keep_fraction=one.keep_fraction) for one in variants)
-    return [curve(rows, timeline.split_column, "barrier", UNIT) for rows in own]
-
-
-def _scale(axes: Axes, curves: Sequence[Curve]) -> None:
-    """Make the axis logarithmic, but for a linear part around 0, if variants differ widely."""
-    sizes = [float(np.max(np.abs(one.mean), initial=0)) for one in curves]
-    least = min((size for size in sizes if size > 0), default=0.0)
-    if max(sizes) > _LOG_SPREAD * least > 0:
-        axes.set_yscale("symlog", linthresh=least)
+@figure(
+    "connection",
+    title="On the interpolation path between branch endpoints",
+    caption="Every metric on validation data, a colour for each split point; mean and one standard "
+    "deviation over trunks and pairs of branches.",
+    claims=("late_split_connected",),
+    order=2,
+)
+def interpolation(fig: Figure, tables: Tables, subject: Subject) -> None:
+    """Draw a row for each metric, columns of full, top and bottom kept (nearest to one half)."""
+    rows = subject.rows(tables, "interpolation", relation="within", split="validation")
+    history = where(tables["history"], experiment=subject.experiment)
+    variants, metrics = nearest_to_half(variants_of(rows)), rows["metric"].unique()
+    levels = [baseline(history, metric, "validation") for metric in metrics]
+    splits = np.unique(rows["time"])
+    colours = dict(zip(splits, spread_colours(SPLIT_POINT_MAP, len(splits)), strict=True))
+    fig.set_figheight(1.3 + 1.9 * len(metrics))
+    grid = fig.subplots(len(metrics), len(variants), sharex=True, sharey="row", squeeze=False)
+    for row, metric, level in zip(grid, metrics, levels, strict=True):
+        own = where(rows, metric=metric)
+        curves = {
+            (axes, split): curve(where(variant.of(own), time=split), "value", UNIT, x="alpha")
+            for axes, variant in zip(row, variants, strict=True)
+            for split in splits
+        }
+        panels.scale_ordinate(row[0], [level, *(one["mean"] for one in curves.values())])
+        for axes in row:
+            axes.set_xlim(0, 1)
+            for height in level:
+                axes.axhline(height, **NULL_LINE)
+        for (axes, split), measured in curves.items():
+            panels.draw_curve(axes, measured, colours[split])
+        row[0].set_ylabel(f"validation {metric}")
+    for variant, top, bottom in zip(variants, grid[0], grid[-1], strict=True):
+        top.set_title(variant.label)
+        bottom.set_xlabel("alpha")
+    keys = [panels.line_key(f"{split:g}", colour) for split, colour in colours.items()]
+    keys += [panels.line_key("baseline", **NULL_LINE)] if any(levels) else []
+    title = f"{subject.timeline(tables).unit} of the split"
+    fig.legend(handles=keys, title=title, loc="outside lower center", ncols=8)

@@ -1,18 +1,28 @@
 """All figures of a folder of tables, drawn side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from specflow.errors import SpecflowError
 from specflow.executor import Report, run_members
-from specflow.figures.catalogue import drawings, suite_drawings
 from specflow.figures.index import FigureEntry
-from specflow.figures.layers import matrices_of, pairs_of
-from specflow.figures.style import house_style, save
-from specflow.params.figures import FiguresParams, chosen_matrices, chosen_pairs
-from specflow.params.groups import Groups
-from specflow.tables.reading import Tables
+from specflow.figures.registry import kinds
+from specflow.figures.section import FiguresParams, chosen_matrices, chosen_pairs
+from specflow.figures.style import house_style, new_figure, save
+from specflow.figures.subjects import (
+    Of,
+    Subject,
+    checkpoints_in,
+    checkpoints_of,
+    experiments_in,
+    subjects,
+)
+from specflow.frames import Tables
+from specflow.studies.comparisons import Groups
+
+Drawing = tuple[str, Subject]  # name of a kind, and of what
 
 
 def draw_all(
@@ -28,30 +38,33 @@ def draw_all(
         workers: Number of processes; the bytes do not depend on it.
 
     Returns:
-        What was written: KIND_SUBJECT.png, and KIND.png of the whole project.
+        What was written, in the order in which a report shows it.
 
     Raises:
-        SpecflowError: If params or groups name an experiment, matrix or pair that the tables do
-            not have; nothing is written then. Or if a table or a column is missing or broken.
+        SpecflowError: If params or groups name an experiment, checkpoints, a matrix or a pair that
+            the tables do not have; nothing is written then. Or if a table is missing or broken;
+            the message names the figure.
     """
     tables = Tables(tables_dir)
-    _check_names(tables, tables["matrices"].distinct("experiment"), params, groups)
-    entries = list(drawings(tables, params, groups))
+    _check_names(tables, params, groups)
+    shown = drawings(tables, params, groups)
     shares = {
         f"share {place + 1} of the figures": _Share(
-            tables_dir, output_dir, params, groups, entries[place::workers]
+            tables_dir, output_dir, params.dpi, shown[place::workers]
         )
-        for place in range(min(workers, len(entries)))
+        for place in range(min(workers, len(shown)))
     }
-    run_members(_draw_share, shares, title="figures", total=len(entries), workers=workers)
-    return entries
+    run_members(_draw_share, shares, title="figures", total=len(shown), workers=workers)
+    return _entries(shown)
 
 
-def draw_suites(tables_dir: Path, output_dir: Path, params: FiguresParams) -> list[FigureEntry]:
-    """Draw every figure of suites, where there are no tables of anything else.
+def draw_checkpoints(
+    tables_dir: Path, output_dir: Path, params: FiguresParams
+) -> list[FigureEntry]:
+    """Draw every figure of checkpoints made elsewhere, where there are no tables of runs.
 
     Args:
-        tables_dir: Folder of the tables about suites.
+        tables_dir: Folder of their tables.
         output_dir: Folder of the figures; made if missing.
         params: The figures section.
 
@@ -59,42 +72,76 @@ def draw_suites(tables_dir: Path, output_dir: Path, params: FiguresParams) -> li
         What was written.
 
     Raises:
-        SpecflowError: If a table or a column is missing or broken.
+        SpecflowError: If a table is missing or broken.
     """
-    drawn = suite_drawings(Tables(tables_dir), params)
-    with house_style():
-        for entry, draw in drawn.items():
-            save(draw(), output_dir / entry.file, params.dpi)
-    return list(drawn)
+    tables = Tables(tables_dir)
+    names = tables["matrices"]["experiment"].unique()
+    shown = _drawings("checkpoints", [checkpoints_of(name, params) for name in names], tables)
+    _draw_share(_Share(tables_dir, output_dir, params.dpi, shown), lambda _: None)
+    return _entries(shown)
+
+
+def drawings(tables: Tables, params: FiguresParams, groups: Groups) -> list[Drawing]:
+    """Return every figure that the tables allow, in the order in which a report shows it."""
+    return [
+        drawing
+        for of in get_args(Of)
+        for drawing in _drawings(of, subjects(of, tables, params, groups), tables)
+    ]
+
+
+def _drawings(of: Of, found: Iterable[Subject], tables: Tables) -> list[Drawing]:
+    """Return every figure of subjects of which the tables have enough."""
+    return [
+        (name, subject)
+        for subject in found
+        for name, kind in kinds().items()
+        if of in kind.of and kind.when(tables, subject)
+    ]
+
+
+def _entries(drawings: Iterable[Drawing]) -> list[FigureEntry]:
+    return [kinds()[name].entry(subject) for name, subject in drawings]
 
 
 @dataclass(frozen=True)
 class _Share:
-    """What one worker draws: these entries."""
+    """What one worker draws."""
 
     tables_dir: Path
     output_dir: Path
-    params: FiguresParams
-    groups: Groups
-    entries: Sequence[FigureEntry]
+    dpi: int
+    drawings: Sequence[Drawing]
 
 
 def _draw_share(share: _Share, report: Report) -> None:
-    draw = drawings(Tables(share.tables_dir), share.params, share.groups)
+    tables = Tables(share.tables_dir)
     with house_style():
-        for entry in share.entries:
-            save(draw[entry](), share.output_dir / entry.file, share.params.dpi)
+        for name, subject in share.drawings:
+            figure, kind = new_figure(), kinds()[name]
+            entry = kind.entry(subject)
+            figure.suptitle(entry.title)
+            try:
+                kind.draw(figure, tables, subject)
+            except SpecflowError as error:
+                raise SpecflowError(f"{entry.file}: {error}") from error
+            except KeyError as error:
+                message = f"{entry.file}: the tables have no {error}; `dvc repro -f collect`"
+                raise SpecflowError(message) from error
+            save(figure, share.output_dir / entry.file, share.dpi)
             report(1)
 
 
-def _check_names(
-    tables: Tables, experiments: Sequence[str], params: FiguresParams, groups: Groups
-) -> None:
-    for name in sorted(params.named | groups.experiments):
-        if name not in experiments:
-            raise SpecflowError(
-                f"figures name the experiment {name!r}; the tables have {', '.join(experiments)}"
-            )
-    for name in experiments:
-        chosen_matrices(params, name, matrices_of(tables, name).names)
-        chosen_pairs(params, name, pairs_of(tables, name).names)
+def _check_names(tables: Tables, params: FiguresParams, groups: Groups) -> None:
+    experiments, checkpoints = experiments_in(tables), checkpoints_in(tables)
+    for what, named, known in (
+        ("experiment", params.named | groups.experiments, experiments),
+        ("checkpoints", set(params.checkpoints), checkpoints),
+    ):
+        for name in sorted(named - set(known)):
+            expected = ", ".join(known) or "none"
+            raise SpecflowError(f"figures name the {what} {name!r}; the tables have {expected}")
+    for name in (*experiments, *checkpoints):
+        subject = checkpoints_of(name, params)  # matrices and pairs of an experiment are the same
+        chosen_matrices(params, name, list(subject.layers(tables, "matrix").index))
+        chosen_pairs(params, name, list(subject.layers(tables, "pair").index))

@@ -1,44 +1,38 @@
-"""Which figures there are: the one list of their files, kinds and subjects."""
+"""Which figures there are: the one list of their files, and of what each shows."""
 
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from specflow.section import Name, Section
 from specflow.textfiles import write_text
 
-BATCH_NORM = (
-    "BatchNorm statistics: running averages of the full model, re-estimated for pruned ones"
-)
-NOTES = dict.fromkeys(("losses", "problems_pruning", "weight_decay", "samples"), BATCH_NORM)
+Group = Literal["experiments", "connections", "samples", "checkpoints", "project"]
 
 
 class FigureEntry(Section):
     """One figure.
 
     Attributes:
-        file: Name of its PNG file in the folder of figures; the file knows the title.
+        file: Name of its PNG file in the folder of figures: KIND_SUBJECT.png, or KIND.png.
         kind: What is drawn.
-        subject: Of what: an experiment, a connection, ...; None means the whole project.
+        of: What its subject is one of.
+        subject: Name of an experiment, a connection, ...; None means the whole project.
+        title: What stands above it.
+        caption: What a reader must know to read it.
+        claims: Claims that it bears on.
     """
 
     file: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.png$")]
     kind: Name
+    of: Group
     subject: Name | None
-
-    @classmethod
-    def of(cls, kind: str, subject: str | None = None) -> "FigureEntry":
-        """Return the entry of a figure: KIND_SUBJECT.png, or KIND.png of the whole project."""
-        name = kind if subject is None else f"{kind}_{subject}"
-        return cls(file=f"{name}.png", kind=kind, subject=subject)
-
-    @property
-    def note(self) -> str:
-        """What a reader of figures of this kind must know beside the title; may be empty."""
-        return NOTES.get(self.kind, "")
+    title: str
+    caption: str
+    claims: Annotated[tuple[Name, ...], Field(strict=False)] = ()
 
 
 def write_index(path: Path, entries: Iterable[FigureEntry]) -> None:
@@ -46,7 +40,7 @@ def write_index(path: Path, entries: Iterable[FigureEntry]) -> None:
 
     Args:
         path: Where to; missing folders are made.
-        entries: The figures, in the order in which they were drawn.
+        entries: The figures, in the order in which they are to be shown.
 
     Raises:
         SpecflowError: If the file cannot be written.

@@ -1,163 +1,132 @@
 """Losses and errors over time, of the full model and after SVD pruning (paper, figure 4)."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from specflow.figures.baselines import baseline_keys, baselines, draw_baselines, metrics_in
-from specflow.figures.curves import draw_curve, joined, line_key, scale_ordinate
-from specflow.figures.grouping import Curve, curve
-from specflow.figures.index import BATCH_NORM
-from specflow.figures.style import DASHES, KEEP_COLOURS, new_figure
-from specflow.figures.timeline import Timeline
-from specflow.params.figures import FiguresParams
-from specflow.tables.reading import Table, Tables
+from specflow.figures import panels
+from specflow.figures.averages import curve
+from specflow.figures.registry import figure
+from specflow.figures.scores import title_columns
+from specflow.figures.style import NULL_LINE, SPLIT_COLOURS, column_titles
+from specflow.figures.subjects import Subject
+from specflow.figures.variants import BATCH_NORM, SPLITS, pruning_legend, variants_of, with_full
+from specflow.frames import Tables, where
 
-SPLITS = ("train", "validation")
-
-
-@dataclass(frozen=True)
-class Variant:
-    """The full model, or what pruning leaves of it.
-
-    Attributes:
-        keep: full, top or bottom.
-        keep_fraction: Share of every spectrum that is kept, 1 for full.
-        rank: Place of the fraction among all fractions, 0 for the largest; full has 0.
-    """
-
-    keep: str
-    keep_fraction: float
-    rank: int
-
-    @property
-    def label(self) -> str:
-        """What a legend calls it."""
-        if self.keep == "full":
-            return "full model"
-        return f"{self.keep} {100 * self.keep_fraction:g}% of the spectrum kept"
-
-    @property
-    def line(self) -> dict:
-        """Look of its curves; the full model is wide, to be seen below the others."""
-        return {
-            "color": KEEP_COLOURS[self.keep],
-            "linestyle": DASHES[self.rank % len(DASHES)],
-            "linewidth": 2.2 if self.keep == "full" else 1.3,
-        }
+_COLUMNS = 5  # of panels of errors
+_BASELINE = "_baseline"  # ends the metric that says what a trivial predictor reaches
 
 
-def variants_of(*tables: Table) -> list[Variant]:
-    """Return the variants in tables of pruned models: full, then top, then bottom kept.
-
-    Args:
-        *tables: With the columns keep and keep_fraction.
-    """
-    pruned = [rows.numbers("keep_fraction")[rows.column("keep") != "full"] for rows in tables]
-    fractions = np.unique(np.concatenate(pruned))[::-1].tolist()
-    variants = [Variant("full", 1.0, 0)]
-    for keep in ("top", "bottom"):
-        variants += [Variant(keep, fraction, rank) for rank, fraction in enumerate(fractions)]
-    return variants
-
-
-def nearest_to_half(variants: Sequence[Variant]) -> list[Variant]:
-    """Return full, and of several keep fractions the one nearest to one half."""
-    pruned = [variant.keep_fraction for variant in variants if variant.keep != "full"]
-    shown = {1.0, min(pruned, key=lambda fraction: abs(fraction - 0.5), default=1.0)}
-    return [variant for variant in variants if variant.keep_fraction in shown]
-
-
-def variant_keys(variants: Sequence[Variant], *others: Line2D) -> list[Line2D]:
-    """Return the entries of a legend: columns of full, top kept, bottom kept, and each other one.
-
-    Args:
-        variants: What `variants_of` returned.
-        *others: Further entries.
-    """
-    num_fractions = max(1, len(variants) // 2)
-    full, *pruned = (line_key(variant.label, **variant.line) for variant in variants)
-    blanks = [line_key(" ", color="none") for _ in range(num_fractions - 1)]
-    return [full, *blanks, *pruned, *(key for other in others for key in (other, *blanks))]
-
-
-def pruning_note(variants: Sequence[Variant]) -> str:
-    """Return what stands above the legend of a figure of pruned models; nothing if it has none."""
-    return BATCH_NORM if len(variants) > 1 else ""
-
-
-def draw_losses(tables: Tables, experiment: str, params: FiguresParams) -> Figure:
-    """Draw every metric (columns) on training and validation data (rows) against time.
-
-    Mean and one standard deviation over seeds. The full model comes from the history where
-    pruning did not measure it. The baseline of a metric is a line in its panels.
-
-    Args:
-        tables: history and pruning are read.
-        experiment: Which one.
-        params: The figures section.
-
-    Returns:
-        The figure.
-    """
-    history = tables["history"].where(experiment=experiment)
-    pruning = tables["pruning"].where(experiment=experiment)
-    metrics = metrics_in(history)
-    levels = {(m, split): baselines(history, m, split) for m in metrics for split in SPLITS}
-    timeline = Timeline.of(params.of(experiment))
-    variants = variants_of(pruning)
-    figure = new_figure(height=1.2 + 2.1 * len(SPLITS))
-    panels = figure.subplots(len(SPLITS), len(metrics), sharex=True, sharey="col", squeeze=False)
-    for metric, column in zip(metrics, panels.T, strict=True):
-        curves = {
-            split: variant_curves(history, pruning, variants, timeline, split=split, metric=metric)
-            for split in SPLITS
-        }
-        everything = list(chain(*curves.values()))
-        shared = [level for split in SPLITS for level in levels[metric, split]]
-        for (split, own), axes in zip(curves.items(), column, strict=True):
-            scale_ordinate(axes, everything + shared)
-            draw_baselines(axes, levels[metric, split])
-            for variant, measured in zip(variants, own, strict=True):
-                draw_curve(axes, measured, **variant.line)
+@figure(
+    "experiment",
+    title="Losses and errors with SVD pruning",
+    caption="Every metric on training and validation data, of the full model and of what SVD "
+    f"pruning leaves of it; mean and one standard deviation over seeds. {BATCH_NORM}.",
+    claims=("top_half_suffices", "grokking_coincides"),
+    order=1,
+)
+def losses(fig: Figure, tables: Tables, subject: Subject) -> None:
+    """Draw a column for each metric."""
+    metrics = metrics_in(subject.rows(tables, "history"))
+    grid = _draw_panels(fig, tables, [(subject, metric) for metric in metrics])
+    for split, row in zip(SPLITS, grid, strict=True):
+        for axes, metric in zip(row, metrics, strict=True):
             axes.set_title(f"{split} {metric}")
-            timeline.apply(axes, joined(everything), None if axes is column[-1] else "")
-    others = baseline_keys(levels.values())
-    handles = variant_keys(variants, *others)
-    figure.legend(
-        handles=handles,
-        title=pruning_note(variants),
-        loc="outside lower center",
-        ncols=3 + len(others),
-    )
-    figure.suptitle(f"Losses and errors with SVD pruning: {experiment}")
-    return figure
 
 
-def variant_curves(
-    history: Table, pruning: Table, variants: list[Variant], timeline: Timeline, **panel: str
-) -> list[Curve]:
-    """Return a curve of each variant, an empty one where it was not measured.
-
-    Args:
-        history: Rows of one experiment.
-        pruning: Rows of the same experiment.
-        variants: Whose curves.
-        timeline: Which column is time.
-        **panel: Split and metric.
-    """
-    history, pruning = history.where(**panel), pruning.where(**panel)
-    return [
-        curve(variant_rows(history, pruning, variant), timeline.column, "value", ["seed"])
-        for variant in variants
-    ]
+@figure(
+    "problems",
+    title="Losses with SVD pruning: mean and one standard deviation over seeds",
+    caption="Loss of the full model and of what SVD pruning leaves of it, a column for each "
+    f"problem, with one vertical axis (paper, figure 4). {BATCH_NORM}.",
+    claims=("top_half_suffices",),
+)
+def problems_pruning(fig: Figure, tables: Tables, subject: Subject) -> None:
+    """Draw a column for each problem."""
+    grid = _draw_panels(fig, tables, [(member, "loss") for member in subject.members])
+    title_columns(grid[0], subject.members, [()] * len(subject.members))
+    for axes, split in zip(grid[:, 0], SPLITS, strict=True):
+        axes.set_ylabel(f"{split} loss")
 
 
-def variant_rows(history: Table, pruning: Table, variant: Variant) -> Table:
-    """Return the rows of a variant, of the full model from the history if pruning has none."""
-    rows = pruning.where(keep=variant.keep, keep_fraction=variant.keep_fraction)
-    return history if variant.keep == "full" and len(rows) == 0 else rows
+@figure(
+    "project",
+    title="Errors: mean and one standard deviation over seeds",
+    caption="Training and validation error of all experiments but variants of weight decay.",
+    claims=("memorization_is_high_rank",),
+)
+def errors(fig: Figure, tables: Tables, subject: Subject) -> None:
+    """Draw a small panel for each experiment."""
+    num_columns = min(_COLUMNS, len(subject.members))
+    num_rows = math.ceil(len(subject.members) / num_columns)
+    fig.set_figheight(1.0 + 1.7 * num_rows)
+    grid = fig.subplots(num_rows, num_columns, sharey=True, squeeze=False)
+    names = [str(member.name) for member in subject.members]
+    for row, start in zip(grid, range(0, grid.size, num_columns), strict=True):
+        own = [*names[start : start + num_columns], *[""] * num_columns][:num_columns]
+        for axes, title in zip(row, column_titles([(name,) for name in own]), strict=True):
+            axes.set_title(title)
+        row[0].set_ylabel("error")
+    highest = 0.0
+    for axes, member in zip(grid.flat, subject.members, strict=False):
+        curves = draw_errors(axes, tables, member)
+        highest = max(highest, *(one["mean"].max() for one in curves))
+    for axes in grid.flat[len(names) :]:
+        axes.axis("off")
+    keys = [panels.line_key(split, colour) for split, colour in SPLIT_COLOURS.items()]
+    note = "above 1: off the axis" if highest > grid[0, 0].get_ylim()[1] else ""
+    fig.legend(handles=keys, title=note, loc="outside lower center", ncols=2)
+
+
+def draw_errors(
+    axes: Axes, tables: Tables, subject: Subject, label: str | None = None
+) -> list[pd.DataFrame]:
+    """Draw training and validation error of an experiment; return both curves."""
+    rows = subject.rows(tables, "history", metric="error")
+    curves = [curve(where(rows, split=split), "value") for split in SPLIT_COLOURS]
+    looks = [{"color": colour} for colour in SPLIT_COLOURS.values()]
+    panels.draw_curves(axes, curves, looks, subject.timeline(tables), label)
+    panels.scale_fraction(axes)
+    return curves
+
+
+def metrics_in(history: pd.DataFrame) -> list[str]:
+    """Return the metrics that have a panel: all but baselines, which are lines in these."""
+    return [name for name in history["metric"].unique() if not name.endswith(_BASELINE)]
+
+
+def baseline(history: pd.DataFrame, metric: str, split: str) -> list[float]:
+    """Return what a trivial predictor reaches on a metric, or nothing if that is not known."""
+    rows = where(history, metric=metric + _BASELINE, split=split)
+    return rows["value"].tolist()[:1]  # the same at every step of every seed
+
+
+def _draw_panels(fig: Figure, tables: Tables, columns: Sequence[tuple[Subject, str]]) -> np.ndarray:
+    """Draw a metric of an experiment in each column, training data above validation data."""
+    fig.set_figheight(5.4)
+    grid = fig.subplots(len(SPLITS), len(columns), sharey="col", squeeze=False)
+    pruning = [member.rows(tables, "pruning") for member, _ in columns]
+    variants, levels = variants_of(*pruning), []
+    for column, (member, metric), pruned in zip(grid.T, columns, pruning, strict=True):
+        history = member.rows(tables, "history")
+        rows = where(with_full(history, pruned), metric=metric)
+        own = [baseline(history, metric, split) for split in SPLITS]
+        curves = [
+            [curve(variant.of(where(rows, split=split)), "value") for variant in variants]
+            for split in SPLITS
+        ]
+        for axes, level, measured in zip(column, own, curves, strict=True):
+            panels.scale_ordinate(axes, [*own, *(one["mean"] for both in curves for one in both)])
+            for height in level:
+                axes.axhline(height, **NULL_LINE)
+            label = None if axes is column[-1] else ""
+            looks = [variant.line for variant in variants]
+            panels.draw_curves(axes, measured, looks, member.timeline(tables), label)
+        levels += own
+    others = [panels.line_key("baseline", **NULL_LINE)] if any(levels) else []
+    fig.legend(**pruning_legend(variants, *others), loc="outside lower center")
+    return grid

@@ -1,8 +1,10 @@
-"""What all figures share: sizes, fonts, colours (safe for the colour-blind), the way to disk."""
+"""What all figures share: fonts, colours (safe for the colour-blind), texts, the way to disk."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import wrap
+from typing import Any
 
 import matplotlib.style
 import numpy as np
@@ -12,6 +14,8 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.typing import ColorType, LineStyleType
 
+_LONGEST_LABEL = 60  # characters; the middle of longer ones is left out
+_LINE_LENGTH = 100  # letters of a title that the width of a figure holds
 WIDTH = 9.0  # inches; a README shows it at about 900 px, so 9 pt type is 12 px high there
 
 KEEP_COLOURS = {"full": "#D55E00", "top": "#0072B2", "bottom": "#009E73"}
@@ -23,7 +27,9 @@ KIND_LOOKS = {
     "reinitialized": ("#009E73", "x"),
 }
 LABEL_COLOURS = {"true": "#332288", "random": "#C28A00"}
-NULL_COLOUR = "#777777"
+NULL_LINE: dict[str, Any] = {"color": "#777777", "linestyle": "--", "linewidth": 1.2}
+ZERO_LINE: dict[str, Any] = {"color": "#444444", "linewidth": 0.8}
+UNDEFINED_COLOUR = "#BBBBBB"
 DASHES: tuple[LineStyleType, ...] = (
     "-",
     (0, (4, 1.5)),
@@ -73,8 +79,10 @@ def _part(name: str, low: float, high: float) -> Colormap:
 
 # One map a quantity, all perceptually uniform.
 SINGULAR_INDEX_MAP = _part("plasma", 0.0, 0.88)
+DEPTH_MAP = _part("viridis", 0.0, 0.92)
 EFFECTIVE_RANK_MAP = colormaps["viridis"]
 AGREEMENT_MAP = colormaps["magma"]
+CHANGE_MAP = colormaps["inferno"]
 ALIGNMENT_MAP = colormaps["cividis"]
 SPLIT_POINT_MAP = _part("YlGnBu", 0.35, 1.0)
 WEIGHT_DECAY_MAP = _part("BuPu", 0.35, 1.0)
@@ -87,30 +95,77 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def new_figure(height: float) -> Figure:
-    """Return an empty figure of the common width.
-
-    Args:
-        height: In inches.
-    """
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+def new_figure() -> Figure:
+    """Return an empty figure of the common width."""
+    figure = Figure(figsize=(WIDTH, WIDTH / 2), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def save(figure: Figure, path: Path, dpi: int) -> None:
-    """Write a PNG that knows its title, the same bytes whenever the same figure is drawn.
-
-    Args:
-        figure: What to write.
-        path: Where to.
-        dpi: Dots per inch.
-    """
+    """Write a PNG that knows its title, the same bytes whenever the same figure is drawn."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    title = " ".join(figure.get_suptitle().split())
-    figure.savefig(path, dpi=dpi, format="png", metadata={"Software": None, "Title": title})
+    metadata = {"Software": None, "Title": figure.get_suptitle()}
+    figure.savefig(path, dpi=dpi, format="png", metadata=metadata)
 
 
 def spread_colours(colours: Colormap, count: int) -> list[ColorType]:
     """Return `count` colours from the first to the last of a map."""
     return [colours(float(place)) for place in np.linspace(0, 1, count)]
+
+
+def quantity_label(name: str) -> str:
+    """Return what people call a spectral quantity."""
+    from specflow.spectra.quantities import QUANTITIES  # here, since it imports torch
+
+    return QUANTITIES[name].label
+
+
+def plain(text: str) -> str:
+    """Return a name from elsewhere as a text of matplotlib in which no `$` begins mathematics."""
+    return text.replace("$", r"\$")
+
+
+def shortened(label: str) -> str:
+    """Return a label of 60 characters at most: of a longer one, the start and the end."""
+    if len(label) <= _LONGEST_LABEL:
+        return label
+    start = _LONGEST_LABEL // 2
+    return f"{label[:start]}…{label[start + 1 - _LONGEST_LABEL :]}"
+
+
+def short_pair(pair: str) -> str:
+    """Return a pair's label with what both sides have in common, if it is two words, said once.
+
+    "block 1 MLP in -> block 1 MLP out" becomes "block 1: MLP in → MLP out".
+    """
+    previous, following = (side.split(" ") for side in pair.partition(" -> ")[::2])
+    if previous[:2] != following[:2] or min(len(previous), len(following)) <= 2:
+        return pair.replace("->", "→")
+    return f"{' '.join(previous[:2])}: {' '.join(previous[2:])} → {' '.join(following[2:])}"
+
+
+def column_titles(columns: Sequence[Sequence[str]]) -> list[str]:
+    """Return a title for each column of panels, in lines that do not reach the next column.
+
+    Args:
+        columns: The parts of each title; a part ends at the same height in all columns.
+    """
+    width = _LINE_LENGTH // len(columns)
+    parts = [[_lines(part, width) for part in column] for column in columns]
+    heights = [max(map(len, same)) for same in zip(*parts, strict=True)]
+    return [
+        "\n".join(
+            line
+            for lines, height in zip(column, heights, strict=True)
+            for line in [""] * (height - len(lines)) + lines
+        )
+        for column in parts
+    ]
+
+
+def _lines(text: str, width: int) -> list[str]:
+    """Break at spaces and after underscores."""
+    spaced, width = text.replace("_", "_ "), width + text.count("_")
+    lines = wrap(spaced, width, break_long_words=False, break_on_hyphens=False)
+    return [line.replace("_ ", "_") for line in lines] or [""]

@@ -5,22 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from specflow.figures.curves import draw_curve, line_key, scale_ordinate
-from specflow.figures.grouping import curve
-from specflow.figures.heatmap import ROW_HEIGHT, label_rows, null_text
-from specflow.figures.layers import Layers, matrices_of
-from specflow.figures.style import DASHES, KIND_LOOKS, NULL_COLOUR, new_figure
-from specflow.figures.timeline import Timeline
-from specflow.params.figures import FiguresParams
-from specflow.tables.reading import Table, Tables
+from specflow.figures import panels
+from specflow.figures.averages import curve, spread
+from specflow.figures.losses import metrics_in
+from specflow.figures.registry import figure
+from specflow.figures.scores import height_of
+from specflow.figures.style import DASHES, KIND_LOOKS, NULL_LINE
+from specflow.figures.subjects import Subject
+from specflow.frames import Tables, where
 
-_PANEL_HEIGHT = 1.6  # inches
 _SOURCE: dict[str, Any] = {"color": "#222222", "linewidth": 2.2}
-_NULL: dict[str, Any] = {"color": NULL_COLOUR, "linestyle": (0, (1, 1.2)), "linewidth": 1.2}
+_NULL = NULL_LINE | {"linestyle": (0, (1, 1.2))}
 
 
 @dataclass(frozen=True)
@@ -29,124 +28,91 @@ class _Ticket:
 
     name: str
     label: str
-    line: dict
-    marker: str
+    line: dict[str, Any]
+    mark: dict[str, Any]
 
 
-def draw_tickets(tables: Tables, experiment: str, params: FiguresParams) -> Figure:
-    """Draw the tickets of one source: masks by layer (left), and training over time (right).
-
-    Left, the agreement of the source's final weights before and after masking. Right, the
-    agreement of ticket and source at the same step, mean over matrices, and every metric on
-    validation data beside the source's. Mean and one standard deviation over seeds.
-
-    Args:
-        tables: tickets, ticket_masks, ticket_spectra, ticket_history, matrices and history are
-            read.
-        experiment: The source.
-        params: The figures section; time is drawn as for the source.
-
-    Returns:
-        The figure.
-    """
-    tickets = _tickets_of(tables["tickets"].where(experiment=experiment))
-    timeline = Timeline.of(params.of(experiment))
-    history = tables["history"].where(experiment=experiment, split="validation")
-    metrics, layers = history.distinct("metric"), matrices_of(tables, experiment)
-    num_panels = 1 + len(metrics)
-    columns = 3 if len(tickets) <= 4 else 2
-    key_height = 0.2 * np.ceil((len(tickets) + 2) / columns)
-    height = max(_PANEL_HEIGHT * num_panels, ROW_HEIGHT * len(layers.names))
-    figure = new_figure(1.2 + height + key_height)
-    places = figure.add_gridspec(num_panels, 2, width_ratios=[1, 1.3])
-    _draw_masks(figure.add_subplot(places[:, 0]), tables["ticket_masks"], tickets, layers)
-    panels = [figure.add_subplot(places[place, 1]) for place in range(num_panels)]
-    _draw_agreement(panels[0], tables["ticket_spectra"], tickets, timeline, layers)
-    for axes, metric in zip(panels[1:], metrics, strict=True):
-        rows = tables["ticket_history"].where(split="validation", metric=metric)
-        _draw_metric(axes, history.where(metric=metric), rows, tickets, timeline)
+@figure(
+    "ticket",
+    title="Lottery tickets",
+    caption="Left, agreement of the source's final weights before and after masking, by layer. "
+    "Right, agreement of ticket and source at the same step, and every metric on validation data "
+    "beside the source's. Mean and one standard deviation over seeds.",
+    claims=("tickets_keep_top",),
+)
+def tickets(fig: Figure, tables: Tables, subject: Subject) -> None:
+    """Draw masks by layer (left), and training over time (right)."""
+    shown = _tickets_of(where(tables["tickets"], experiment=subject.name))
+    history = subject.rows(tables, "history", split="validation")
+    layers, metrics = subject.layers(tables, "matrix"), metrics_in(history)
+    num_panels, columns = 1 + len(metrics), 3 if len(shown) <= 4 else 2
+    height = height_of(layers, least=1.6 * num_panels)
+    fig.set_figheight(1.2 + height + 0.2 * np.ceil((len(shown) + 2) / columns))
+    places = fig.add_gridspec(num_panels, 2, width_ratios=[1, 1.3])
+    _draw_masks(fig.add_subplot(places[:, 0]), tables["ticket_masks"], shown, layers)
+    right = [fig.add_subplot(places[place, 1]) for place in range(num_panels)]
+    agreement = subject.timed(tables, tables["ticket_spectra"])
+    for ticket in shown:
+        measured = curve(where(agreement, ticket=ticket.name), "agreement_score")
+        panels.draw_curve(right[0], measured, **ticket.line)
+    right[0].axhline(layers["null"].mean(), **_NULL)
+    panels.scale_fraction(right[0])
+    right[0].set_ylabel("agreement score")
+    right[0].set_title("ticket with source at the same step,\nmean over matrices")
+    trained = subject.timed(tables, where(tables["ticket_history"], split="validation"))
+    for axes, metric in zip(right[1:], metrics, strict=True):
+        rows = where(trained, metric=metric)
+        curves = [curve(where(history, metric=metric), "value")]
+        curves += [curve(where(rows, ticket=ticket.name), "value") for ticket in shown]
+        panels.scale_ordinate(axes, [one["mean"] for one in curves])
+        for measured, line in zip(curves, [_SOURCE, *(one.line for one in shown)], strict=True):
+            panels.draw_curve(axes, measured, **line)
         axes.set_title(f"validation {metric}")
-    for axes in panels:
-        timeline.apply(axes, history.numbers(timeline.column), None if axes is panels[-1] else "")
-    figure.legend(handles=_keys(tickets, layers), loc="outside lower center", ncols=columns)
-    figure.suptitle(f"Lottery tickets: {experiment}")
-    return figure
+    for axes in right:
+        label = None if axes is right[-1] else ""
+        subject.timeline(tables).apply(axes, history["time"], label)
+    keys = [panels.line_key(one.label, **one.line, **one.mark) for one in shown]
+    null = f"unrelated matrices ({panels.null_text(layers['null'])})"
+    keys += [panels.line_key("source", **_SOURCE), panels.line_key(null, **_NULL)]
+    fig.legend(handles=keys, loc="outside lower center", ncols=columns)
 
 
-def _tickets_of(table: Table) -> list[_Ticket]:
+def _tickets_of(table: pd.DataFrame) -> list[_Ticket]:
     """Return the tickets of a source by kind, density (largest first) and rewind step."""
-    kinds, names = table.column("kind").tolist(), table.column("ticket").tolist()
-    densities, steps = table.numbers("density").tolist(), table.numbers("rewind_step").tolist()
-    settings = sorted(set(zip(densities, steps, strict=True)), key=lambda one: (-one[0], one[1]))
-    order = list(KIND_LOOKS)
-    places = [settings.index(one) for one in zip(densities, steps, strict=True)]
-    tickets = []
-    for kind, place, name in sorted(
-        zip(kinds, places, names, strict=True), key=lambda one: (order.index(one[0]), one[1])
-    ):
-        (density, step), (color, marker) = settings[place], KIND_LOOKS[kind]
-        label = f"{kind}, {100 * density:g}% of weights"
-        if len(set(steps)) > 1:
-            label += f", from step {step:.0f}"
-        line = {"color": color, "linestyle": DASHES[place % len(DASHES)]}
-        tickets.append(_Ticket(name, label, line, marker))
-    return tickets
+    settings = table[["density", "rewind_step"]].drop_duplicates()
+    settings = settings.sort_values(["density", "rewind_step"], ascending=[False, True])
+    place = list(settings.itertuples(index=False, name=None)).index
+    rows = table.assign(
+        kind=table["kind"].map(list(KIND_LOOKS).index),
+        place=[place(one) for one in zip(table["density"], table["rewind_step"], strict=True)],
+    )
+    found = []
+    for row in rows.sort_values(["kind", "place"]).itertuples():
+        kind, (colour, marker) = list(KIND_LOOKS.items())[row.kind]
+        label = f"{kind}, {100 * row.density:g}% of weights"
+        if table["rewind_step"].nunique() > 1:
+            label += f", from step {row.rewind_step}"
+        line = {"color": colour, "linestyle": DASHES[row.place % len(DASHES)]}
+        mark = {"marker": marker, "markersize": 4.5, "markerfacecolor": "none"}
+        found.append(_Ticket(row.ticket, label, line, mark))
+    return found
 
 
-def _draw_masks(axes: Axes, masks: Table, tickets: Sequence[_Ticket], layers: Layers) -> None:
-    masked = set(masks.where(ticket=tickets[0].name).distinct("matrix"))
-    shown = [place for place, name in enumerate(layers.names) if name in masked]
-    rows = np.arange(len(shown)) + 0.5
-    for ticket in tickets:
-        own = masks.where(ticket=ticket.name)
-        scores = [
-            own.where(matrix=layers.names[place]).numbers("masked_agreement_score")
-            for place in shown
-        ]
-        mean, std = np.mean(scores, axis=1), np.std(scores, axis=1)
-        axes.plot(mean, rows, **ticket.line, **_mark(ticket))
-        axes.fill_betweenx(
-            rows, mean - std, mean + std, color=ticket.line["color"], alpha=0.18, linewidth=0
-        )
-    axes.plot(layers.nulls[shown], rows, **_NULL)
+def _draw_masks(
+    axes: Axes, masks: pd.DataFrame, shown: Sequence[_Ticket], layers: pd.DataFrame
+) -> None:
+    """Draw the agreement of masked with unmasked weights by layer."""
+    masked = layers[layers.index.isin(where(masks, ticket=shown[0].name)["matrix"])]
+    rows = np.arange(len(masked)) + 0.5
+    for ticket in shown:
+        scores = where(masks, ticket=ticket.name).groupby("matrix")["masked_agreement_score"]
+        own = spread(scores).reindex(masked.index)
+        axes.plot(own["mean"], rows, **ticket.line, **ticket.mark)
+        low, high = own["mean"] - own["std"], own["mean"] + own["std"]
+        axes.fill_betweenx(rows, low, high, color=ticket.line["color"], alpha=0.18, linewidth=0)
+    axes.plot(masked["null"], rows, **_NULL)
     axes.set_xlim(-0.03, 1.03)
-    axes.set_ylim(len(shown), 0)
-    label_rows(axes, [layers.labels[place] for place in shown])
+    axes.set_ylim(len(masked), 0)
+    panels.label_rows(axes, masked["label"])
     axes.set_xlabel("agreement score")
     axes.set_title("source's final weights\nwith and without mask")
-
-
-def _draw_agreement(
-    axes: Axes, spectra: Table, tickets: Sequence[_Ticket], timeline: Timeline, layers: Layers
-) -> None:
-    for ticket in tickets:
-        rows = spectra.where(ticket=ticket.name)
-        draw_curve(axes, curve(rows, timeline.column, "agreement_score", ["seed"]), **ticket.line)
-    axes.axhline(float(np.mean(layers.nulls)), **_NULL)
-    axes.set_ylim(-0.03, 1.03)
-    axes.set_ylabel("agreement score")
-    axes.set_title("ticket with source at the same step,\nmean over matrices")
-
-
-def _draw_metric(
-    axes: Axes, source: Table, history: Table, tickets: Sequence[_Ticket], timeline: Timeline
-) -> None:
-    own = curve(source, timeline.column, "value", ["seed"])
-    curves = [
-        curve(history.where(ticket=ticket.name), timeline.column, "value", ["seed"])
-        for ticket in tickets
-    ]
-    scale_ordinate(axes, [own, *curves])
-    draw_curve(axes, own, **_SOURCE)
-    for ticket, measured in zip(tickets, curves, strict=True):
-        draw_curve(axes, measured, **ticket.line)
-
-
-def _mark(ticket: _Ticket) -> dict:
-    return {"marker": ticket.marker, "markersize": 4.5, "markerfacecolor": "none"}
-
-
-def _keys(tickets: Sequence[_Ticket], layers: Layers) -> list[Line2D]:
-    keys = [line_key(ticket.label, **ticket.line, **_mark(ticket)) for ticket in tickets]
-    keys.append(line_key("source", **_SOURCE))
-    return [*keys, line_key(f"unrelated matrices ({null_text(layers.nulls)})", **_NULL)]

@@ -1,5 +1,6 @@
 """The axis of training time: true epochs or steps, linear or logarithmic with room for step 0."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,8 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from specflow.params.figures import AxisParams
-from specflow.tables.reading import Numbers
+from specflow.figures.section import AxisParams, CheckpointsFigureParams
 
 _LINEAR_PART = 0.4  # decades of a log axis that the stretch from 0 to the first checkpoint takes
 
@@ -26,21 +26,15 @@ class Timeline:
     scale: Literal["linear", "log"]
 
     @classmethod
-    def of(cls, params: AxisParams) -> "Timeline":
-        """Return the timeline that params describe."""
-        return cls(params.x, params.scale)
+    def of(cls, params: AxisParams | CheckpointsFigureParams, steps: Iterable[int]) -> "Timeline":
+        """Return the timeline that params describe, log for `auto` if most of `steps` are early."""
+        if params.scale != "auto":
+            return cls(params.x, params.scale)
+        distinct = np.unique(list(steps))
+        early = np.median(distinct) - distinct[0] < (distinct[-1] - distinct[0]) / 10
+        return cls(params.x, "log" if early and len(distinct) > 2 else "linear")
 
-    @property
-    def column(self) -> str:
-        """Column of a run's tables."""
-        return self.unit
-
-    @property
-    def split_column(self) -> str:
-        """Column of a connection's tables."""
-        return f"split_{self.unit}"
-
-    def edges(self, x: Numbers) -> Numbers:
+    def edges(self, x: Iterable[float]) -> np.ndarray:
         """Return the edges of cells around checkpoints, for heatmaps.
 
         Args:
@@ -50,6 +44,7 @@ class Timeline:
             Shape (n + 1,): the first and the last checkpoint, and between neighbours the middle
             as it appears on this axis. A single checkpoint gets a cell of width 1.
         """
+        x = np.array(list(x), dtype=float)
         if len(x) == 1:
             return np.array([x[0] - 0.5, x[0] + 0.5])
         middle = (x[1:] + x[:-1]) / 2
@@ -58,7 +53,7 @@ class Timeline:
             middle[positive] = np.sqrt(x[1:] * x[:-1])[positive]
         return np.concatenate([x[:1], middle, x[-1:]])
 
-    def apply(self, axes: Axes, x: Numbers, label: str | None = None) -> None:
+    def apply(self, axes: Axes, x: Iterable[float], label: str | None = None) -> None:
         """Scale, limit and label the horizontal axis.
 
         Args:
@@ -67,6 +62,9 @@ class Timeline:
             label: Text of the axis; the unit if None, nothing if empty.
         """
         axes.set_xlabel(self.unit if label is None else label)
+        x = np.array(list(x), dtype=float)
+        if len(x) == 0:
+            return
         low, high = float(np.min(x)), float(np.max(x))
         if low == high:
             low, high = low - 0.5, high + 0.5
@@ -74,7 +72,7 @@ class Timeline:
             self._apply_log(axes, x)
         axes.set_xlim(low, high)
 
-    def _apply_log(self, axes: Axes, x: Numbers) -> None:
+    def _apply_log(self, axes: Axes, x: np.ndarray) -> None:
         first = float(np.min(x[x > 0]))
         axes.set_xscale("symlog", linthresh=first, linscale=_LINEAR_PART)
         ticks = _decades(first, float(np.max(x)))
@@ -87,8 +85,8 @@ class Timeline:
 
 def _decades(first: float, last: float) -> list[float]:
     """Return round numbers from first to last: powers of ten, or 1, 2, 5 of each if few."""
+    powers = range(int(np.floor(np.log10(first))), int(np.ceil(np.log10(last))) + 1)
     for factors in ((1,), (1, 3), (1, 2, 5)):
-        powers = range(int(np.floor(np.log10(first))), int(np.ceil(np.log10(last))) + 1)
         ticks = [factor * 10.0**power for power in powers for factor in factors]
         ticks = [tick for tick in ticks if first <= tick * (1 + 1e-9) and tick <= last]
         if len(ticks) >= 3:

@@ -5,203 +5,125 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.typing import ColorType
 
-from specflow.figures.curves import draw_curve, draw_null_line, joined, line_key, scale_ordinate
-from specflow.figures.grouping import Curve, curve, final_values
-from specflow.figures.heatmap import null_text
-from specflow.figures.index import BATCH_NORM
-from specflow.figures.layers import pairs_of
-from specflow.figures.losses import variant_rows, variants_of
-from specflow.figures.style import (
-    WEIGHT_DECAY_MAP,
-    new_figure,
-    spread_colours,
-)
-from specflow.figures.timeline import Timeline
-from specflow.params.figures import FiguresParams
-from specflow.params.groups import DecaySeries
-from specflow.tables.reading import Numbers, Table, Tables
+from specflow.figures import panels
+from specflow.figures.averages import curve, final_values, spread
+from specflow.figures.registry import figure
+from specflow.figures.spectra import RANK
+from specflow.figures.style import WEIGHT_DECAY_MAP, quantity_label, spread_colours
+from specflow.figures.subjects import Subject
+from specflow.figures.variants import BATCH_NORM, pruning_legend, variants_of, with_full
+from specflow.frames import Tables
 
-_RANK, _NORM = "normalized_effective_rank", "frobenius_norm"
+_NORM = "frobenius_norm"
 _NOTE_WIDTH = 50  # letters beside the legend of weight decays
 _MANY = 5  # weight decays beyond which their labels are turned
-_TITLES = ("normalized effective rank", "mean Frobenius norm")
-_JOINT_COLOUR = "#999999"
 _BASE_COLOUR = "#E8E8E8"
 _SEED_OFFSET = 0.16  # dots of single seeds stand right of their mean
+_JOINT: dict[str, Any] = {"color": "#999999", "linewidth": 1.0}
+_MARK: dict[str, Any] = {"marker": "o", "markersize": 4.5}
 
 
-def draw_weight_decay(tables: Tables, series: DecaySeries, params: FiguresParams) -> Figure:
-    """Draw what weight decay does to the end of training (top) and on the way there (bottom).
-
-    Mean and one standard deviation over seeds; at the end, a dot for each seed. Weight decays are
-    evenly spaced, as 0 has no place on a log axis.
-
-    Args:
-        tables: spectra, alignment, pairs, pruning and history are read.
-        series: The experiments.
-        params: The figures section; time is drawn as for the base.
-
-    Returns:
-        The figure.
-    """
-    figure = new_figure(height=6.2)
-    panels = figure.subplots(2, 4)
-    colours = spread_colours(WEIGHT_DECAY_MAP, len(series.ascending))
-    spectra = _by_experiment(tables["spectra"], series)
-    for axes, column, title in zip(panels[0], (_RANK, _NORM), _TITLES, strict=False):
-        ends = [final_values(rows, column) for rows in spectra]
-        _scale_to_seeds(axes, ends)
+@figure(
+    "weight_decay",
+    title="Weight decay, mean and one standard deviation over seeds (small dots)",
+    caption="At the end of training (top) and on the way there (bottom); weight decays are evenly "
+    f"spaced. {BATCH_NORM}.",
+    claims=("decay_lowers_rank",),
+)
+def weight_decay(fig: Figure, tables: Tables, subject: Subject) -> None:
+    """Draw weight decays evenly spaced, as 0 has no place on a log axis."""
+    fig.set_figheight(6.2)
+    upper, lower = fig.subplots(2, 4)
+    colours = spread_colours(WEIGHT_DECAY_MAP, len(subject.members))
+    is_base = [member.name == subject.name for member in subject.members]
+    looks: list[dict[str, Any]] = [
+        {"color": colour, "linewidth": 2.4 if base else 1.3}
+        for colour, base in zip(colours, is_base, strict=True)
+    ]
+    spectra = subject.rows_of_members(tables, "spectra")
+    rank, norm = quantity_label(RANK), f"mean {quantity_label(_NORM)}"
+    for axes, title, quantity in zip(upper, (rank, norm), (RANK, _NORM), strict=False):
+        ends = [final_values(rows, quantity) for rows in spectra]
+        panels.scale_ordinate(axes, ends)
         _draw_ends(axes, ends, colours)
         axes.set_title(f"{title}\nat the end")
-    _draw_alignment(panels[0, 2], tables, series, colours)
-    keys = _draw_pruned(panels[0, 3], tables, series)
-    for axes in panels[0]:
-        _label_decays(axes, series)
-    _draw_times(panels[1], tables, series, Timeline.of(params.of(series.base)), colours)
-    for axes in panels[:, 0]:
+    _draw_alignment(upper[2], tables, subject, colours)
+    pruned = _draw_pruned(upper[3], tables, subject)
+    for axes in upper:
+        _label_decays(axes, subject.values, is_base.index(True))
+    shown = {rank: (spectra, RANK), norm: (spectra, _NORM)}
+    for metric in ("error", "loss"):
+        panel = {"split": "validation", "metric": metric}
+        shown[f"validation {metric}"] = subject.rows_of_members(tables, "history", **panel), "value"
+    for axes, (title, (rows, value)) in zip(lower, shown.items(), strict=True):
+        curves = [curve(own, value) for own in rows]
+        panels.scale_ordinate(axes, [one["mean"] for one in curves])
+        panels.draw_curves(axes, curves, looks, subject.timeline(tables))
+        axes.set_title(title)
+    for axes in (upper[0], lower[0]):
         axes.set_ylim(0, 1.02)
-    figure.legend(
-        handles=_decay_keys(series, colours),
-        title="weight decay",
-        loc="outside lower left",
-        ncols=4,
-    )
-    note = fill(BATCH_NORM, _NOTE_WIDTH) if len(keys) > 1 else ""
-    figure.legend(handles=keys, title=note, loc="outside lower right")
-    figure.suptitle(
-        f"Weight decay, {series.base} and its variants: "
-        "mean and one standard deviation over seeds (small dots)"
-    )
-    return figure
-
-
-def _by_experiment(table: Table, series: DecaySeries, **rows: str) -> list[Table]:
-    return [table.where(experiment=name, **rows) for name in series.ascending]
+    keys: list[Any] = [
+        panels.line_key(decay_label(decay), **look, **_MARK)
+        for decay, look in zip(subject.values, looks, strict=True)
+    ]
+    keys.append(Patch(color=_BASE_COLOUR, label=f"base, {subject.name}"))
+    fig.legend(handles=keys, title="weight decay", loc="outside lower left", ncols=4)
+    fig.legend(**pruned, loc="outside lower right")
 
 
 def _draw_ends(
-    axes: Axes, ends: Sequence[Numbers], colours: Sequence[ColorType], **line: Any
+    axes: Axes, ends: Sequence[pd.Series], colours: Sequence[ColorType], **line: Any
 ) -> None:
     """Draw mean, deviation and seeds of each experiment at its place, joined by a line."""
-    measured = _curve_of_ends(ends)
-    joint: dict[str, Any] = {"color": _JOINT_COLOUR, "linewidth": 1.0}
-    axes.plot(measured.x, measured.mean, **joint | line)
-    below = measured.mean - np.maximum(measured.mean - measured.std, _floor(axes, measured))
-    for place, mean, *bar in zip(measured.x, measured.mean, below, measured.std, strict=True):
-        colour = colours[int(place)]
-        reach = np.array(bar)[:, None]
-        axes.errorbar(place, mean, yerr=reach, color=colour, marker="o", markersize=4.5)
-        seeds = ends[int(place)]
-        axes.plot(np.full(len(seeds), place + _SEED_OFFSET), seeds, ".", color=colour, markersize=3)
-
-
-def _floor(axes: Axes, measured: Curve) -> Numbers | float:
-    # as in draw_curve: mean - std may not be positive
-    return measured.least if axes.get_yscale() == "log" else -np.inf
-
-
-def _curve_of_ends(ends: Sequence[Numbers]) -> Curve:
-    defined = [(place, seeds) for place, seeds in enumerate(ends) if len(seeds)]
-    columns = [(float(place), seeds.mean(), seeds.std(), seeds.min()) for place, seeds in defined]
-    return Curve(*np.array(columns, dtype=np.float64).reshape(-1, 4).T)
-
-
-def _scale_to_seeds(axes: Axes, ends: Sequence[Numbers]) -> None:
-    seeds = np.concatenate(ends)
-    scale_ordinate(axes, [Curve(seeds, seeds, np.zeros_like(seeds), seeds)])
+    measured = spread(pd.concat(dict(enumerate(ends))).groupby(level=0)).fillna({"std": 0.0})
+    axes.plot(measured.index, measured["mean"], **_JOINT | line)
+    for place, mean, std, least in measured.itertuples():
+        colour, seeds = colours[place], ends[place]
+        # as in draw_curve: mean - std may not be positive
+        below = min(std, mean - least) if axes.get_yscale() == "log" else std
+        axes.errorbar(place, mean, yerr=[[below], [std]], color=colour, **_MARK)
+        beside = np.full(len(seeds), place + _SEED_OFFSET)
+        axes.plot(beside, seeds, ".", color=colour, markersize=3)
 
 
 def _draw_alignment(
-    axes: Axes, tables: Tables, series: DecaySeries, colours: Sequence[ColorType]
+    axes: Axes, tables: Tables, subject: Subject, colours: Sequence[ColorType]
 ) -> None:
-    nulls = pairs_of(tables, series.base).nulls
-    rows = _by_experiment(tables["alignment"], series)
+    nulls = subject.layers(tables, "pair")["null"]
+    rows = subject.rows_of_members(tables, "alignment")
     ends = [final_values(own, "alignment_score") for own in rows]
     _draw_ends(axes, ends, colours)
-    draw_null_line(axes, nulls, np.concatenate(ends))
-    axes.set_title(f"alignment score at the end,\ndashed: {null_text(nulls)}")
+    panels.draw_null_line(axes, nulls, pd.concat(ends))
+    axes.set_title(f"alignment score at the end,\ndashed: {panels.null_text(nulls)}")
 
 
-def _draw_pruned(axes: Axes, tables: Tables, series: DecaySeries) -> list[Line2D]:
+def _draw_pruned(axes: Axes, tables: Tables, subject: Subject) -> dict[str, Any]:
     """Draw final losses of the full model and after pruning; return the legend."""
     panel = {"split": "validation", "metric": "loss"}
-    histories = _by_experiment(tables["history"], series, **panel)
-    pruned = _by_experiment(tables["pruning"], series, **panel)
-    variants = variants_of(*pruned)
-    ends = [
-        [
-            final_values(variant_rows(history, own, variant), "value")
-            for history, own in zip(histories, pruned, strict=True)
-        ]
-        for variant in variants
-    ]
-    _scale_to_seeds(axes, [seeds for own in ends for seeds in own])
+    tables_of = (subject.rows_of_members(tables, name, **panel) for name in ("history", "pruning"))
+    rows = [with_full(*own) for own in zip(*tables_of, strict=True)]
+    variants = variants_of(*rows)
+    ends = [[final_values(one.of(own), "value") for own in rows] for one in variants]
+    panels.scale_ordinate(axes, [seeds for own in ends for seeds in own])
     for variant, own in zip(variants, ends, strict=True):
         _draw_ends(axes, own, [variant.line["color"]] * len(own), **variant.line)
     axes.set_title("validation loss at the end,\nwith SVD pruning")
-    return [line_key(variant.label, **variant.line) for variant in variants]
+    legend = pruning_legend(variants)
+    return legend | {"title": fill(legend["title"], _NOTE_WIDTH), "ncols": 1}
 
 
-def _label_decays(axes: Axes, series: DecaySeries) -> None:
-    names = series.ascending
-    labels = [decay_label(series.weight_decays[name]) for name in names]
-    turned: dict[str, Any] = {"rotation": 45} if len(names) > _MANY else {}
-    axes.set_xticks(range(len(names)), labels, **turned)
-    axes.set_xlim(-0.5, len(names) - 0.5)
+def _label_decays(axes: Axes, decays: Sequence[float], base: int) -> None:
+    turned: dict[str, Any] = {"rotation": 45} if len(decays) > _MANY else {}
+    axes.set_xticks(range(len(decays)), [decay_label(decay) for decay in decays], **turned)
+    axes.set_xlim(-0.5, len(decays) - 0.5)
     axes.set_xlabel("weight decay")
-    base = names.index(series.base)
     axes.axvspan(base - 0.5, base + 0.5, color=_BASE_COLOUR, zorder=0)
-
-
-def _draw_times(
-    row: Sequence[Axes],
-    tables: Tables,
-    series: DecaySeries,
-    timeline: Timeline,
-    colours: Sequence[ColorType],
-) -> None:
-    spectra = _by_experiment(tables["spectra"], series)
-    history = tables["history"].where(split="validation")
-    losses = _by_experiment(history, series, metric="loss")
-    errors = _by_experiment(history, series, metric="error")
-    shown: list[tuple[str, str, list[Table]]] = [
-        (_TITLES[0], _RANK, spectra),
-        (_TITLES[1], _NORM, spectra),
-        ("validation error", "value", errors),
-        ("validation loss", "value", losses),
-    ]
-    for axes, (title, column, rows) in zip(row, shown, strict=True):
-        curves = [curve(own, timeline.column, column, ["seed"]) for own in rows]
-        scale_ordinate(axes, curves)
-        for name, own, colour in zip(series.ascending, curves, colours, strict=True):
-            draw_curve(axes, own, colour, linewidth=_width(name, series))
-        axes.set_title(title)
-        timeline.apply(axes, joined(curves))
-
-
-def _decay_keys(series: DecaySeries, colours: Sequence[ColorType]) -> list[Artist]:
-    keys: list[Artist] = [
-        line_key(
-            decay_label(series.weight_decays[name]),
-            colour,
-            linewidth=_width(name, series),
-            marker="o",
-            markersize=4.5,
-        )
-        for name, colour in zip(series.ascending, colours, strict=True)
-    ]
-    return [*keys, Patch(color=_BASE_COLOUR, label=f"base, {series.base}")]
-
-
-def _width(name: str, series: DecaySeries) -> float:
-    return 2.4 if name == series.base else 1.3
 
 
 def decay_label(decay: float) -> str:

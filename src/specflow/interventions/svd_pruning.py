@@ -6,8 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from specflow.spectra.decomposition import Decomposition, Side, smaller_side
-from specflow.spectra.matrices import as_matrix, from_matrix
+from specflow.matrices import as_matrix, from_matrix
+from specflow.spectra.decomposition import Decomposition, SmallerSide, smaller_side
 
 Keep = Literal["top", "bottom"]
 
@@ -92,7 +92,7 @@ class SpectrumPruner:
         return self._split[1]
 
 
-def _shorter(factors: Decomposition, matrix: Tensor) -> Side:
+def _shorter(factors: Decomposition, matrix: Tensor) -> SmallerSide:
     """Return the smaller side of a matrix from its decomposition.
 
     Raises:
@@ -101,7 +101,7 @@ def _shorter(factors: Decomposition, matrix: Tensor) -> Side:
     shape = (factors.U.shape[0], factors.Vh.shape[1])
     if shape != matrix.shape:
         raise ValueError(f"factors are of shape {shape}; expected {tuple(matrix.shape)}")
-    return Side(factors.S, factors.U if shape[0] <= shape[1] else factors.Vh.mT)
+    return SmallerSide(factors.S, factors.U if shape[0] <= shape[1] else factors.Vh.mT)
 
 
 def _product_dtype(weight: Tensor) -> torch.dtype:

@@ -1,17 +1,19 @@
-"""Mode connectivity: lines between branch ends.
+"""Mode connectivity: the interpolation paths between endpoints of branches.
 
-Layout of the file (version 1), N points, for every line, named by its branches:
+Layout of the file (version 1), N points, for every path, named by its branches:
     /alpha (N,)
     /<branches>/curves/<keep>/<keep_fraction>/<split>/<metric> (N,), attribute barrier (NaN if a
         point is not finite)
-    /<branches>/ranks/<parameter> (N,): normalized effective rank along the line
-    /<branches>/agreement/<parameter> (k,): of the two ends, attributes score and null_level
+    /<branches>/ranks/<matrix> (N,): normalized effective rank along the path
+    /<branches>/agreement/<matrix> (k,): of the two endpoints, attributes score and null_level
 Ranks and agreement of an all-zero matrix are not defined: NaN.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -22,59 +24,70 @@ from specflow.device import choose_device, make_deterministic
 from specflow.executor import Report
 from specflow.hdf5 import create, write, write_row
 from specflow.interventions.interpolation import interpolate, loss_barrier
-from specflow.layouts import CONNECTION
 from specflow.measure.evaluation import (
+    FULL,
     Pruned,
-    Variant,
     evaluate_changed,
     final_weights,
     pruning_variants,
+    rank_of,
+    remembered,
     variant_group,
 )
-from specflow.measure.views import matrix_of
-from specflow.params.resolve import ConnectParams
-from specflow.params.tasks import RunParams, SpectraParams
+from specflow.measure.layouts import CONNECTION
+from specflow.measure.settings import PruningParams, SpectraParams
+from specflow.problems.settings import ProblemSettings
+from specflow.problems.task import load_task
+from specflow.scratch import Scratch
 from specflow.spectra import (
     Decomposition,
     agreement_null_level,
     decompose,
     diagonal_score,
-    normalized_effective_rank,
+    is_defined,
     singular_values,
     singular_vector_agreement,
 )
-from specflow.tasks import load_task
 
-Weights = dict[str, Tensor]
+# Metrics by variant and `split/metric`, and ranks by matrix, of one network.
+Point = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
 class ConnectionJob:
-    """Lines that are measured together.
+    """Paths that are measured together.
 
     Attributes:
-        run: The resolved config of the trunks.
-        params: What is measured.
-        lines: The branches at the two ends of every line, by the line's name.
-        target: The result's place.
+        problem: Settings of the trunks' problem and network.
+        dataset: Their prepared data.
+        num_points: Points of each path, both endpoints included.
+        pruning: Which prunings of each point are evaluated.
+        spectra: What is stored of the agreement of endpoints.
+        endpoints: The trajectories of the branches at both ends of every path, by its name.
+        target: Place of the result.
+        scratch: Where finished points are kept; removed when all are.
     """
 
-    run: RunParams
-    params: ConnectParams
-    lines: dict[str, tuple[Path, Path]]
+    problem: ProblemSettings
+    dataset: Path
+    num_points: int
+    pruning: PruningParams
+    spectra: SpectraParams
+    endpoints: Mapping[str, tuple[Path, Path]]
     target: Path
+    scratch: Scratch
 
     @property
-    def num_points(self) -> int:
-        """Number of points of all lines."""
-        return self.params.num_points * len(self.lines)
+    def total_points(self) -> int:
+        """Number of points of all paths."""
+        return self.num_points * len(self.endpoints)
 
 
 def measure_connection(job: ConnectionJob, report: Report) -> None:
-    """Walk along every line and evaluate each point; an end is measured once for all its lines.
+    """Walk along every path and evaluate each point; an endpoint counts once for all its paths.
 
     Args:
-        job: The lines.
+        job: The paths.
         report: Called with 1 after each point.
 
     Raises:
@@ -83,116 +96,111 @@ def measure_connection(job: ConnectionJob, report: Report) -> None:
     device = choose_device()
     make_deterministic(device)
     measurement = _Measurement(job, device)
-    alphas = np.linspace(0.0, 1.0, job.params.num_points)
-    with create(job.target, CONNECTION, {}) as file:
+    alphas = np.linspace(0.0, 1.0, job.num_points)
+    with job.scratch.locked(), create(job.target, CONNECTION, {}) as file:
         write(file, "alpha", alphas)
-        for name, start, end in measurement.lines():
+        for name, start, end in measurement.paths():
             group = file.create_group(name)
-            _write_agreement(group, start, end, job.params.spectra)
-            _write_line(group, alphas, measurement.walk(start, end, alphas, report))
+            _write_agreement(group, start, end, job.spectra)
+            _write_points(group, alphas, measurement.walk(name, start, end, alphas, report))
+    job.scratch.remove()
 
 
 @dataclass(frozen=True)
-class _Point:
-    """Metrics by variant and `split/metric`, and ranks by parameter, of one network."""
-
-    metrics: Mapping[str, float]
-    ranks: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class _End:
-    weights: Weights
-    factors: Mapping[str, Decomposition]
-    point: _Point
+class _Endpoint:
+    weights: Mapping[str, Tensor]
+    decompositions: Mapping[str, Decomposition]
+    point: Point
 
 
 class _Measurement:
     def __init__(self, job: ConnectionJob, device: torch.device) -> None:
         self._job = job
-        self._task = load_task(job.run, device)
+        self._task = load_task(job.problem, job.dataset, device)
         self._model = self._task.build_model()
         matrices = self._model.wiring.matrices
-        self._views = {matrix.view.parameter: matrix.view for matrix in matrices}
-        self._variants: list[Variant] = [
-            ("full", 1.0),
-            *pruning_variants(job.params.interventions),
-        ]
+        self._views = {matrix.name: matrix.view for matrix in matrices}
+        self._names = {path: path.stem for pair in job.endpoints.values() for path in pair}
+        assert len(set(self._names.values())) == len(self._names), self._names
 
-    def lines(self) -> Iterator[tuple[str, _End, _End]]:
-        """Yield every line with its ends; memory holds those that further lines need."""
-        ends: dict[Path, _End] = {}
-        names = sorted(self._job.lines)
+    def paths(self) -> Iterator[tuple[str, _Endpoint, _Endpoint]]:
+        """Yield every path with its endpoints; memory holds those that further paths need."""
+        held: dict[Path, _Endpoint] = {}
+        names = sorted(self._job.endpoints)
         for place, name in enumerate(names):
-            start, end = self._job.lines[name]
+            start, end = self._job.endpoints[name]
             for path in (start, end):
-                if path not in ends:
-                    ends[path] = self._end(path)
-            yield name, ends[start], ends[end]
-            needed = {path for later in names[place + 1 :] for path in self._job.lines[later]}
-            ends = {path: kept for path, kept in ends.items() if path in needed}
+                if path not in held:
+                    held[path] = self._endpoint(path)
+            yield name, held[start], held[end]
+            needed = {path for later in names[place + 1 :] for path in self._job.endpoints[later]}
+            held = {path: endpoint for path, endpoint in held.items() if path in needed}
 
-    def walk(self, start: _End, end: _End, alphas: np.ndarray, report: Report) -> Iterator[_Point]:
-        """Yield every point of a line; memory holds one beside the ends."""
-        for alpha in alphas.tolist():
+    def walk(
+        self, name: str, start: _Endpoint, end: _Endpoint, alphas: np.ndarray, report: Report
+    ) -> Iterator[Point]:
+        """Yield every point of a path; memory holds one beside the endpoints."""
+        for index, alpha in enumerate(alphas.tolist()):
             if alpha in (0.0, 1.0):
                 yield (end if alpha else start).point
             else:
-                yield self._between(interpolate(start.weights, end.weights, alpha))
+                between = partial(self._between, start.weights, end.weights, alpha)
+                yield remembered(self._job.scratch, f"path{name}_point{index}", between)
             report(1)
 
-    def _end(self, path: Path) -> _End:
+    def _endpoint(self, path: Path) -> _Endpoint:
         weights = final_weights(path, self._task)
         pruned = Pruned(weights, self._model.wiring)
-        sides, count = pruned.sides, self._job.params.spectra.diagonal_length
-        factors = {
-            name: decompose(matrix_of(view, weights), count, sides.get(name))
+        sides, count = pruned.sides, self._job.spectra.diagonal_length
+        found = {
+            name: decompose(view.of(weights[view.tensor]), count, sides.get(name))
             for name, view in self._views.items()
         }
-        ranks = {name: _rank(factor.S) for name, factor in factors.items()}
-        return _End(weights, factors, _Point(self._metrics(pruned), ranks))
+        spectra = {name: decomposition.S for name, decomposition in found.items()}
+        measure = partial(self._measure, pruned, spectra)
+        point = remembered(self._job.scratch, f"endpoint_{self._names[path]}", measure)
+        return _Endpoint(weights, found, point)
 
-    def _between(self, weights: Weights) -> _Point:
+    def _between(self, start: Mapping[str, Tensor], end: Mapping[str, Tensor], alpha: float) -> Any:
+        weights = interpolate(start, end, alpha)
         pruned = Pruned(weights, self._model.wiring)
         sides = pruned.sides
-        ranks = {
-            name: _rank(singular_values(matrix_of(view, weights), sides.get(name)))
+        spectra = {
+            name: singular_values(view.of(weights[view.tensor]), sides.get(name))
             for name, view in self._views.items()
         }
-        return _Point(self._metrics(pruned), ranks)
+        return self._measure(pruned, spectra)
 
-    def _metrics(self, pruned: Pruned) -> dict[str, float]:
-        params = self._job.params.interventions
-        return {
+    def _measure(self, pruned: Pruned, spectra: Mapping[str, Tensor]) -> Point:
+        metrics = {
             f"{variant_group(variant)}/{metric}": value
-            for variant in self._variants
+            for variant in (FULL, *pruning_variants(self._job.pruning))
             for metric, value in evaluate_changed(
-                self._task, self._model, pruned.weights(variant), params
+                self._task, self._model, pruned.weights(variant), self._job.pruning
             ).items()
         }
+        return {"metrics": metrics, "ranks": {name: rank_of(S) for name, S in spectra.items()}}
 
 
-def _rank(S: Tensor) -> float:
-    return float(normalized_effective_rank(S)) if S[0] > 0 else np.nan
-
-
-def _write_agreement(group: h5py.Group, start: _End, end: _End, params: SpectraParams) -> None:
-    for name in sorted(start.factors):
-        a, b = start.factors[name], end.factors[name]
+def _write_agreement(
+    group: h5py.Group, start: _Endpoint, end: _Endpoint, settings: SpectraParams
+) -> None:
+    for name in sorted(start.decompositions):
+        a, b = start.decompositions[name], end.decompositions[name]
         agreement = singular_vector_agreement(a, b)
-        if not (a.S[0] > 0 and b.S[0] > 0):
+        if not (is_defined(a.S) and is_defined(b.S)):
             agreement = torch.full_like(agreement, torch.nan)
         data = write(group, f"agreement/{name}", agreement.diagonal().cpu().numpy())
-        data.attrs["score"] = float(diagonal_score(agreement, params.score_length))
+        data.attrs["score"] = float(diagonal_score(agreement, settings.score_length))
         data.attrs["null_level"] = float(agreement_null_level(len(a.U), a.Vh.shape[1]))
 
 
-def _write_line(group: h5py.Group, alphas: np.ndarray, points: Iterable[_Point]) -> None:
-    """Write ranks and metrics of every point of a line, and the barriers."""
+def _write_points(group: h5py.Group, alphas: np.ndarray, points: Iterable[Point]) -> None:
+    """Write ranks and metrics of every point of a path, and the barriers."""
     curves: dict[str, list[float]] = {}
     for index, point in enumerate(points):
-        write_row(group.require_group("ranks"), point.ranks, index, len(alphas))
-        for name, value in point.metrics.items():
+        write_row(group.require_group("ranks"), point["ranks"], index, len(alphas))
+        for name, value in point["metrics"].items():
             curves.setdefault(f"curves/{name}", []).append(value)
     for name, values in sorted(curves.items()):
         data = write(group, name, values)

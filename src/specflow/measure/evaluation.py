@@ -1,30 +1,35 @@
-"""Loss and error of networks whose weights were changed by hand."""
+"""Loss, error and rank of networks whose weights were changed by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from specflow.checkpoints.trajectory import open_trajectory
 from specflow.interventions.svd_pruning import SpectrumPruner
-from specflow.measure.views import to_tensors
-from specflow.models import Network
-from specflow.models.wiring import Wiring
-from specflow.params.tasks import InterventionParams
-from specflow.spectra.decomposition import Side
-from specflow.tasks import Task
-from specflow.tasks.batch_norm import reestimate_on_training_data
-from specflow.trajectory import open_trajectory
+from specflow.measure.settings import PruningParams
+from specflow.models.network import Network
+from specflow.problems.batch_norm import reestimate_on_training_data
+from specflow.problems.task import Task
+from specflow.scratch import Scratch
+from specflow.spectra import is_defined, normalized_effective_rank
+from specflow.spectra.decomposition import SmallerSide
+from specflow.wiring import Wiring
 
 # A way of keeping a part of every spectrum: ("full", 1.0), ("top", 0.5), ("bottom", 0.5).
 Variant = tuple[Literal["full", "top", "bottom"], float]
 
+FULL: Variant = ("full", 1.0)
 
-def pruning_variants(params: InterventionParams) -> list[Variant]:
+
+def pruning_variants(settings: PruningParams) -> list[Variant]:
     """Return every way of pruning, keep-top and keep-bottom of every fraction."""
     return [
         variant
-        for fraction in params.keep_fractions
+        for fraction in settings.keep_fractions
         for variant in (("top", fraction), ("bottom", fraction))
     ]
 
@@ -32,6 +37,11 @@ def pruning_variants(params: InterventionParams) -> list[Variant]:
 def variant_group(variant: Variant) -> str:
     """Return the name of a variant's HDF5 group, for example "top/0.5"."""
     return f"{variant[0]}/{variant[1]}"
+
+
+def to_tensors(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[str, Tensor]:
+    """Return arrays as tensors on a device."""
+    return {name: torch.from_numpy(np.asarray(a)).to(device) for name, a in arrays.items()}
 
 
 def final_weights(path: Path, task: Task) -> dict[str, Tensor]:
@@ -57,20 +67,17 @@ class Pruned:
 
         Args:
             weights: Parameters and buffers by name; not modified.
-            wiring: The network's wiring.
+            wiring: The network's wiring; each matrix is a whole parameter and has its name.
         """
         self._weights = weights
         self._pruners = {
-            matrix.view.parameter: SpectrumPruner(
-                weights[matrix.view.parameter], matrix.view.transposed
-            )
-            for matrix in wiring.matrices
-            if matrix.view.parameter != wiring.last
+            matrix.name: SpectrumPruner(weights[matrix.name], matrix.view.transposed)
+            for matrix in wiring.inner
         }
 
     @property
-    def sides(self) -> dict[str, Side]:
-        """The decomposition of every matrix but the output layer's, by parameter name."""
+    def sides(self) -> dict[str, SmallerSide]:
+        """The decomposition of every matrix but the output layer's, by name."""
         return {name: pruner.side for name, pruner in self._pruners.items()}
 
     def weights(self, variant: Variant) -> dict[str, Tensor]:
@@ -83,15 +90,15 @@ class Pruned:
 
 
 def evaluate_changed(
-    task: Task, model: Network, weights: Mapping[str, Tensor], params: InterventionParams
+    task: Task, model: Network, weights: Mapping[str, Tensor], settings: PruningParams
 ) -> dict[str, float]:
     """Return the metrics by `split/metric` of weights that were loaded as `load_changed` does."""
-    load_changed(task, model, weights, params)
+    load_changed(task, model, weights, settings)
     return task.evaluate_all(model)
 
 
 def load_changed(
-    task: Task, model: Network, weights: Mapping[str, Tensor], params: InterventionParams
+    task: Task, model: Network, weights: Mapping[str, Tensor], settings: PruningParams
 ) -> None:
     """Give a network weights that training did not reach by itself.
 
@@ -101,7 +108,30 @@ def load_changed(
         task: The learning problem.
         model: A network of the run's architecture; its weights are replaced.
         weights: Parameters and buffers by name.
-        params: Number of samples for BatchNorm.
+        settings: Number of samples for BatchNorm.
     """
     model.load_state_dict(dict(weights))
-    reestimate_on_training_data(task, model, params.batch_norm_samples)
+    reestimate_on_training_data(task, model, settings.batch_norm_samples)
+
+
+def rank_of(S: Tensor) -> float:
+    """Return the normalized effective rank of a spectrum; NaN if it is not defined."""
+    return float(normalized_effective_rank(S)) if is_defined(S) else np.nan
+
+
+def remembered(
+    scratch: Scratch, name: str, compute: Callable[[], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return what an earlier process has computed under this name, or compute and keep it.
+
+    Args:
+        scratch: Where results are kept until all of the work is done.
+        name: Name of this one.
+        compute: Returns numbers by name, nested in mappings.
+
+    Raises:
+        SpecflowError: If the disk is full.
+    """
+    if not scratch.has(name):
+        scratch.save(name, compute())
+    return scratch.load(name)

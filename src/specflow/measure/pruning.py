@@ -5,29 +5,51 @@ Layout of the file (version 1): /step (T,), /epoch (T,) and /<keep>/<keep_fracti
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from specflow.checkpoints.trajectory import Trajectory, open_trajectory
 from specflow.device import choose_device, make_deterministic
 from specflow.executor import Report
 from specflow.hdf5 import create, write, write_row
-from specflow.layouts import PRUNING
-from specflow.measure.evaluation import Pruned, evaluate_changed, pruning_variants, variant_group
-from specflow.measure.views import to_tensors
-from specflow.params.tasks import InterventionParams, RunParams
-from specflow.tasks import load_task
-from specflow.trajectory import open_trajectory
+from specflow.measure.evaluation import (
+    FULL,
+    Pruned,
+    evaluate_changed,
+    pruning_variants,
+    remembered,
+    to_tensors,
+    variant_group,
+)
+from specflow.measure.layouts import PRUNING
+from specflow.measure.settings import PruningParams
+from specflow.models.network import Network
+from specflow.problems.settings import ProblemSettings
+from specflow.problems.task import Task, load_task
+from specflow.scratch import Scratch
 
 
 @dataclass(frozen=True)
 class PruningJob:
-    """Pruning of one run: its config, its trajectory and the place of the result."""
+    """Pruning of one run.
 
-    run: RunParams
-    params: InterventionParams
+    Attributes:
+        problem: Settings of its problem and network.
+        dataset: Its prepared data.
+        settings: What is pruned.
+        source: Its trajectory.
+        target: Place of the result.
+        scratch: Where finished checkpoints are kept; removed when all are.
+    """
+
+    problem: ProblemSettings
+    dataset: Path
+    settings: PruningParams
     source: Path
     target: Path
+    scratch: Scratch
 
 
 def measure_pruning(job: PruningJob, report: Report) -> None:
@@ -38,22 +60,39 @@ def measure_pruning(job: PruningJob, report: Report) -> None:
         report: Called with 1 after each checkpoint.
 
     Raises:
-        SpecflowError: If the trajectory or the data are broken, or the result cannot be written.
+        SpecflowError: If the trajectory or the data are broken, the run was trained on other data,
+            or the result cannot be written.
     """
     device = choose_device()
     make_deterministic(device)
-    task = load_task(job.run, device)
-    model = task.build_model()
-    with open_trajectory(job.source) as trajectory, create(job.target, PRUNING, {}) as file:
-        write(file, "step", np.array(trajectory.steps, dtype=np.int64))
+    task = load_task(job.problem, job.dataset, device)
+    evaluate = partial(_evaluate, task, task.build_model(), job.settings)
+    with (
+        job.scratch.locked(),
+        open_trajectory(job.source) as trajectory,
+        create(job.target, PRUNING, {}) as file,
+    ):
+        trajectory.check_data(task.fingerprint)
+        steps = trajectory.steps
+        write(file, "step", np.array(steps, dtype=np.int64))
         write(file, "epoch", np.array(trajectory.epochs))
         for name, values in sorted(trajectory.metrics().items()):
-            write(file, f"{variant_group(('full', 1.0))}/{name}", values)
-        for index in range(len(trajectory.steps)):
-            arrays = {**trajectory.weights(index), **trajectory.buffers(index)}
-            pruned = Pruned(to_tensors(arrays, device), model.wiring)
-            for variant in pruning_variants(job.params):
-                metrics = evaluate_changed(task, model, pruned.weights(variant), job.params)
-                group = file.require_group(variant_group(variant))
-                write_row(group, metrics, index, len(trajectory.steps))
+            write(file, f"{variant_group(FULL)}/{name}", values)
+        for index, step in enumerate(steps):
+            compute = partial(evaluate, trajectory, index)
+            for group, metrics in remembered(job.scratch, f"step{step}", compute).items():
+                write_row(file.require_group(group), metrics, index, len(steps))
             report(1)
+    job.scratch.remove()
+
+
+def _evaluate(
+    task: Task, model: Network, settings: PruningParams, trajectory: Trajectory, index: int
+) -> dict[str, dict[str, float]]:
+    """Return the metrics of every pruning of a kept step, by the pruning's group."""
+    arrays = {**trajectory.weights(index), **trajectory.buffers(index)}
+    pruned = Pruned(to_tensors(arrays, task.device), model.wiring)
+    return {
+        variant_group(variant): evaluate_changed(task, model, pruned.weights(variant), settings)
+        for variant in pruning_variants(settings)
+    }

@@ -9,40 +9,49 @@ Layout of the file (version 1), N images of C channels, H x W pixels:
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
-
 from specflow.device import choose_device, make_deterministic
 from specflow.executor import Report
 from specflow.hdf5 import create, write
-from specflow.layouts import SAMPLES
 from specflow.measure.evaluation import (
+    FULL,
     Pruned,
-    Variant,
     final_weights,
     load_changed,
     pruning_variants,
     variant_group,
 )
-from specflow.models import Network
-from specflow.params.samples import SampleParams
-from specflow.params.tasks import InterventionParams, RunParams
-from specflow.tasks import GenerativeTask, load_task
+from specflow.measure.layouts import SAMPLES
+from specflow.measure.settings import PruningParams
+from specflow.problems.settings import ProblemSettings
+from specflow.problems.task import GenerativeTask, load_task
 
 
 @dataclass(frozen=True)
 class SamplingJob:
-    """One set of samples: what is sampled, the run's config, its trajectory, the result's place."""
+    """One set of samples.
 
-    params: SampleParams
-    interventions: InterventionParams
-    run: RunParams
+    Attributes:
+        problem: Settings of the problem and network of what is sampled.
+        dataset: Its prepared data.
+        pruning: Which prunings of it are sampled beside the full model.
+        num_images: Number of images of each.
+        noise_seed: Seed of the noise that the images are made from.
+        source: The run's trajectory.
+        target: Place of the result.
+    """
+
+    problem: ProblemSettings
+    dataset: Path
+    pruning: PruningParams
+    num_images: int
+    noise_seed: int
     source: Path
     target: Path
 
     @property
     def num_variants(self) -> int:
         """Number of networks to be sampled."""
-        return 1 + len(pruning_variants(self.interventions))
+        return 1 + len(pruning_variants(self.pruning))
 
 
 def measure_samples(job: SamplingJob, report: Report) -> None:
@@ -60,7 +69,7 @@ def measure_samples(job: SamplingJob, report: Report) -> None:
     """
     device = choose_device()
     make_deterministic(device)
-    task = load_task(job.run, device)
+    task = load_task(job.problem, job.dataset, device)
     assert isinstance(task, GenerativeTask)  # params.yaml names an experiment of such a problem
     model = task.build_model()
     weights = final_weights(job.source, task)
@@ -68,17 +77,11 @@ def measure_samples(job: SamplingJob, report: Report) -> None:
     with create(job.target, SAMPLES, {}) as file:
         for name, values in zip(("low", "high"), task.value_range(), strict=True):
             write(file, name, values.cpu().numpy())
-        model.load_state_dict(weights)
-        _sample(file, ("full", 1.0), task, model, job.params)
-        report(1)
-        for variant in pruning_variants(job.interventions):
-            load_changed(task, model, pruned.weights(variant), job.interventions)
-            _sample(file, variant, task, model, job.params)
+        for variant in (FULL, *pruning_variants(job.pruning)):
+            if variant == FULL:  # with the statistics that it was trained with
+                model.load_state_dict(weights)
+            else:
+                load_changed(task, model, pruned.weights(variant), job.pruning)
+            images = task.sample(model, job.num_images, job.noise_seed)
+            write(file, variant_group(variant), images.cpu().numpy())
             report(1)
-
-
-def _sample(
-    file: h5py.File, variant: Variant, task: GenerativeTask, model: Network, params: SampleParams
-) -> None:
-    images = task.sample(model, params.num_images, params.noise_seed)
-    write(file, variant_group(variant), images.cpu().numpy())

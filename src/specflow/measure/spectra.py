@@ -1,191 +1,181 @@
-"""Spectra of a trajectory: one decomposition of each matrix and checkpoint serves everything.
+"""Spectra of any checkpoints: every matrix of every step is read once and decomposed once.
 
-Layout of the file (version 1), T kept steps:
-    /step (T,), /epoch (T,)
-    /matrices/<parameter>: singular_values (T, R), agreement (T, k) and agreement_score (T,) with
-        the last kept step, frobenius_norm and the rank measures (T,)
-    /pairs/<label>: alignment (T, k) and alignment_score (T,); where the following matrix is a
-        convolution, kernel_scores (T, kh, kw)
-Ranks, agreement and alignment of an all-zero matrix are not defined: NaN.
+Steps are measured one by one, matrices batch by batch, and each finished step is kept: so memory
+is a few times the largest matrix, and a kill loses at most one step. A step is compared with the
+last one and the one before; of every step the few leading singular vectors that scores are of stay
+until any two are compared. `spectra_file` says what the result holds.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
-import numpy as np
 import torch
 from torch import Tensor
 
-from specflow.device import choose_device
+from specflow.checkpoints.base import Checkpoints
 from specflow.executor import Report
-from specflow.hdf5 import create, write, write_row
-from specflow.layouts import SPECTRA
-from specflow.measure.factors import decompose_views
-from specflow.measure.views import kernel_of, to_tensors, views_of
-from specflow.models.wiring import Matrix, Meeting, Pair, View, Wiring
-from specflow.params.tasks import SpectraParams
+from specflow.measure.decompositions import Batch, Decompositions
+from specflow.measure.settings import SpectraParams
+from specflow.measure.spectra_file import Row, write_spectra
+from specflow.scratch import Scratch
 from specflow.spectra import (
     Decomposition,
-    agreement_null_level,
     alignment,
-    alignment_null_level,
     diagonal_score,
-    effective_rank,
-    gini,
-    mass_rank,
-    normalized_effective_rank,
+    is_defined,
     singular_vector_agreement,
-    stable_rank,
 )
 from specflow.threads import one_thread
-from specflow.trajectory import Trajectory, open_trajectory
+from specflow.wiring import Meeting, Pair, View, Wiring
 
-Row = dict[str, np.ndarray | float]
+_CPU = torch.device("cpu")
+_NAN = torch.tensor(math.nan, dtype=torch.float64)
+
+
+def measure_spectra(
+    checkpoints: Checkpoints,
+    wiring: Wiring,
+    settings: SpectraParams,
+    target: Path,
+    scratch: Scratch,
+    report: Report,
+    *,
+    workers: int,
+    device: torch.device = _CPU,
+    strict: bool = False,
+) -> None:
+    """Measure every matrix and pair at every step, and write the result.
+
+    Args:
+        checkpoints: The steps.
+        wiring: The matrices and pairs.
+        settings: What is kept of each.
+        target: Place of the result.
+        scratch: Where finished steps are kept; the caller locks it, and removes it in the end.
+        report: Called with 1 after each step.
+        workers: Threads, one matrix each; their number changes no bit.
+        device: What decomposes.
+        strict: Whether a matrix that is absent or not finite is an error, not just undefined.
+
+    Raises:
+        SpecflowError: If a checkpoint is broken, a decomposition does not converge (it names the
+            matrix and the step), or the disk is full.
+    """
+    decompositions = Decompositions(
+        checkpoints,
+        wiring.views,
+        scratch,
+        count=settings.diagonal_length,
+        workers=workers,
+        device=device,
+        strict=strict,
+    )
+    steps = _Steps(len(checkpoints.steps), wiring, settings, scratch, decompositions)
+    with one_thread():
+        for index in range(steps.count):
+            steps.measure(index)
+            report(1)
+        write_spectra(target, checkpoints.steps, wiring, settings, steps.rows)
 
 
 @dataclass(frozen=True)
-class SpectraJob:
-    """Spectra of one run: its trajectory, the place of the result, and what to measure."""
+class _Steps:
+    """The finished steps: a row of each matrix, then of each pair."""
 
-    source: Path
-    target: Path
+    count: int
     wiring: Wiring
-    params: SpectraParams
+    settings: SpectraParams
+    scratch: Scratch
+    decompositions: Decompositions
 
+    def rows(self, index: int) -> list[Row]:
+        """Return the rows of a finished step."""
+        return self.scratch.load(_name(index), mapped=True)["rows"]
 
-def measure_spectra(job: SpectraJob, report: Report, *, workers: int) -> None:
-    """Measure every matrix and pair at every kept step; memory holds two checkpoints' factors.
+    def measure(self, index: int) -> None:
+        """Finish a step, unless it is finished."""
+        if not self.scratch.has(_name(index)):
+            for needed in (max(index - 1, 0), self.count - 1, index):
+                self.decompositions.measure(needed)
+            rows = [*self._matrix_rows(index), *self._pair_rows(index)]
+            self.scratch.save(_name(index), {"rows": rows})
+        if index > 0:
+            self.decompositions.forget(index - 1)
 
-    Args:
-        job: The run.
-        report: Called with 1 after each checkpoint.
-        workers: Threads, one matrix each.
+    def _matrix_rows(self, index: int) -> Iterable[Row]:
+        tracked = {matrix.view for matrix in self.wiring.matrices}
+        compared = (index, self.count - 1, max(index - 1, 0))
+        rows: dict[View, Row] = {}
+        for number in range(len(self.decompositions.batches)):
+            now, last, before = (self.decompositions.batch(step, number) for step in compared)
+            for view in tracked & now.keys():
+                rows[view] = self._matrix_row(now[view], last[view])
+                score = self._score(now[view], before[view]) if index > 0 else _NAN
+                rows[view]["step_agreement_score"] = score
+        return (rows[matrix.view] for matrix in self.wiring.matrices)
 
-    Raises:
-        SpecflowError: If the trajectory is broken, a matrix is not finite (it names the matrix
-            and the step), or the result cannot be written.
-    """
-    with (
-        open_trajectory(job.source) as trajectory,
-        create(job.target, SPECTRA, {}) as file,
-        one_thread(),
-    ):
-        length = len(trajectory.steps)
-        write(file, "step", np.array(trajectory.steps, dtype=np.int64))
-        write(file, "epoch", np.array(trajectory.epochs))
-        measure = _Measurement(job.wiring, job.params, choose_device(), workers)
-        final = measure.decompose(trajectory, length - 1)
-        for index in range(length):
-            factors = final if index == length - 1 else measure.decompose(trajectory, index)
-            measure.write_step(file, index, length, factors, final)
-            report(1)
-
-
-class _Measurement:
-    def __init__(
-        self, wiring: Wiring, params: SpectraParams, device: torch.device, workers: int
-    ) -> None:
-        self._wiring, self._params = wiring, params
-        self._device, self._workers = device, workers
-        self._views = views_of(wiring)
-        self._kernels: dict[View, tuple[int, int] | None] = {}
-
-    def decompose(self, trajectory: Trajectory, index: int) -> Mapping[View, Decomposition]:
-        weights = to_tensors(trajectory.weights(index), self._device)
-        self._kernels = {view: kernel_of(view, weights) for view in self._views}
-        step, count = trajectory.steps[index], self._params.diagonal_length
-        return decompose_views(self._views, weights, step=step, count=count, workers=self._workers)
-
-    def write_step(
-        self,
-        file: h5py.File,
-        index: int,
-        length: int,
-        factors: Mapping[View, Decomposition],
-        final: Mapping[View, Decomposition],
-    ) -> None:
-        for depth, matrix in enumerate(self._wiring.matrices):
-            group = file.require_group(f"matrices/{matrix.view.parameter}")
-            now, end = factors[matrix.view], final[matrix.view]
-            write_row(group, self._matrix_row(now, end), index, length)
-            if index == 0:
-                _describe_matrix(group, matrix, depth, now)
-        for depth, pair in enumerate(self._wiring.pairs):
-            group = file.require_group(f"pairs/{pair.label}")
-            write_row(group, self._pair_row(pair, factors), index, length)
-            if index == 0:
-                group.attrs["depth"] = depth
-                group.attrs["null_alignment"] = _null_alignment(pair, factors)
-
-    def _matrix_row(self, now: Decomposition, end: Decomposition) -> Row:
-        S = now.S
-        defined = bool(S[0] > 0)
-        diagonal = singular_vector_agreement(now, end).diagonal()
-        if not (defined and end.S[0] > 0):
-            diagonal = torch.full_like(diagonal, torch.nan)
-        measures = {
-            "effective_rank": effective_rank,
-            "normalized_effective_rank": normalized_effective_rank,
-            "stable_rank": stable_rank,
-            "gini": gini,
-        }
-        row: Row = {name: float(f(S)) if defined else np.nan for name, f in measures.items()}
-        return row | {
-            "mass_rank": float(mass_rank(S, self._params.mass)) if defined else np.nan,
-            "frobenius_norm": float(S.square().sum().sqrt()),
-            "singular_values": S.cpu().numpy(),
-            "agreement": diagonal.cpu().numpy(),
-            "agreement_score": float(diagonal[: self._params.score_length].mean()),
+    def _matrix_row(self, now: Decomposition, last: Decomposition) -> Row:
+        agreement, leading = _agreement(now, last), self._leading(now)
+        if not is_defined(now.S):
+            leading = Decomposition(*(torch.full_like(part, math.nan) for part in leading))
+        return {
+            "singular_values": now.S,
+            "agreement": agreement.contiguous(),
+            "agreement_score": agreement[: self.settings.score_length].mean(),
+            "left": leading.U.mT.float().contiguous(),
+            "right": leading.Vh.float(),
         }
 
-    def _pair_row(self, pair: Pair, factors: Mapping[View, Decomposition]) -> Row:
-        meetings = [self._meet(meeting, factors) for meeting in pair.meetings]
-        center = torch.stack([_center(positions).diagonal() for positions in meetings]).mean(0)
-        row: Row = {
-            "alignment": center.cpu().numpy(),
-            "alignment_score": float(center[: self._params.score_length].mean()),
-        }
-        kernel = meetings[0].shape[:2]
-        if kernel != (1, 1):
-            count = self._params.score_length
-            scores = [
-                [float(diagonal_score(matrix, count)) for matrix in line] for line in meetings[0]
-            ]
-            row["kernel_scores"] = np.array(scores)
+    def _score(self, now: Decomposition, other: Decomposition) -> Tensor:
+        return _agreement(self._leading(now), self._leading(other)).mean()
+
+    def _leading(self, factors: Decomposition) -> Decomposition:
+        """Return the singular vectors that scores are of."""
+        count = self.settings.score_length
+        return Decomposition(factors.U[:, :count], factors.S, factors.Vh[:count])
+
+    def _pair_rows(self, index: int) -> Iterable[Row]:
+        of = self.decompositions.of
+        return (self._pair_row(pair, of(index, pair.views)) for pair in self.wiring.pairs)
+
+    def _pair_row(self, pair: Pair, factors: Batch) -> Row:
+        count = self.settings.score_length
+        meetings = [_meet(meeting, factors) for meeting in pair.meetings]
+        center = torch.stack([_center(one).diagonal() for one in meetings]).mean(0)
+        row = {"alignment": center, "alignment_score": center[:count].mean()}
+        if math.prod(pair.meetings[0].kernel or ()) > 1:
+            row["kernel_scores"] = diagonal_score(meetings[0], count)
         return row
 
-    def _meet(self, meeting: Meeting, factors: Mapping[View, Decomposition]) -> Tensor:
-        """Return the alignment at every kernel position, shape (kh, kw, k, k)."""
-        previous, following = factors[meeting.previous], factors[meeting.following]
-        kernel = self._kernels[meeting.following] if meeting.following_side == "right" else None
-        matrices = alignment(
-            previous,
-            following,
-            previous_side=meeting.previous_side,
-            following_side=meeting.following_side,
-            kernel=kernel or (1, 1),
-            position="all",
-        )
-        defined = previous.S[0] > 0 and following.S[0] > 0
-        return matrices if defined else torch.full_like(matrices, torch.nan)
+
+def _name(index: int) -> str:
+    return f"step{index:06d}"
+
+
+def _agreement(now: Decomposition, other: Decomposition) -> Tensor:
+    """Return the diagonal of the agreement, shape (k,); NaN if one of the two is not defined."""
+    diagonal = singular_vector_agreement(now, other).diagonal()
+    defined = is_defined(now.S) & is_defined(other.S)
+    return diagonal if defined else torch.full_like(diagonal, math.nan)
+
+
+def _meet(meeting: Meeting, factors: Batch) -> Tensor:
+    """Return the alignment at every kernel position, shape (*kernel, k, k)."""
+    previous, following = factors[meeting.previous], factors[meeting.following]
+    matrices = alignment(
+        previous,
+        following,
+        previous_side=meeting.previous_side,
+        following_side=meeting.following_side,
+        kernel=meeting.kernel or (1, 1),
+        position="all",
+    )
+    defined = is_defined(previous.S) & is_defined(following.S)
+    return matrices if defined else torch.full_like(matrices, math.nan)
 
 
 def _center(positions: Tensor) -> Tensor:
-    return positions[positions.shape[0] // 2, positions.shape[1] // 2]
-
-
-def _describe_matrix(group: h5py.Group, matrix: Matrix, depth: int, factors: Decomposition) -> None:
-    rows, columns = len(factors.U), factors.Vh.shape[1]
-    group.attrs["label"], group.attrs["depth"] = matrix.label, depth
-    group.attrs["rows"], group.attrs["columns"] = rows, columns
-    group.attrs["null_agreement"] = float(agreement_null_level(rows, columns))
-
-
-def _null_alignment(pair: Pair, factors: Mapping[View, Decomposition]) -> float:
-    """Return the alignment of unrelated matrices: that of a random unit vector and a fixed one."""
-    meeting = pair.meetings[0]
-    factor = factors[meeting.following]
-    vectors = factor.Vh.T if meeting.following_side == "right" else factor.U
-    return float(alignment_null_level(len(vectors)))
+    """Return the matrix at the centre of the kernel."""
+    return positions[tuple(size // 2 for size in positions.shape[:-2])]

@@ -3,7 +3,7 @@
 Layout of the file (version 1), T kept steps of the ticket:
     /step (T,), /epoch (T,)
     /metrics/<split>/<metric> (T,): the ticket's own history
-    /matrices/<parameter>: agreement_score (T,) with the source at the same step, and
+    /matrices/<matrix>: agreement_score (T,) with the source at the same step, and
         normalized_effective_rank (T,); attribute depth; of masked matrices also attributes
         density and masked_agreement_score, of the source's final weights with and without the mask
 A sparse matrix may be of low rank. The singular vectors of a singular value of 0 are any, so they
@@ -18,27 +18,25 @@ import h5py
 import numpy as np
 from torch import Tensor
 
+from specflow.checkpoints.trajectory import Trajectory, open_trajectory
 from specflow.device import choose_device
 from specflow.errors import SpecflowError
 from specflow.executor import Report
 from specflow.hdf5 import create, write, write_row
 from specflow.interventions.masks import Kind, ticket_masks
-from specflow.layouts import TICKET
-from specflow.measure.factors import decompose_views
-from specflow.measure.views import to_tensors
-from specflow.models.wiring import View, Wiring
+from specflow.measure.evaluation import rank_of, to_tensors
+from specflow.measure.layouts import TICKET
 from specflow.spectra import (
     Decomposition,
+    decompose_all,
     diagonal_score,
-    normalized_effective_rank,
+    is_direction,
     singular_vector_agreement,
 )
 from specflow.threads import one_thread
-from specflow.trajectory import Trajectory, open_trajectory
+from specflow.wiring import Matrix, Wiring
 
-_ZERO = 1e-9  # of the largest singular value
-
-Factors = Mapping[View, Decomposition]
+Decompositions = Mapping[str, Decomposition]
 
 
 @dataclass(frozen=True)
@@ -103,51 +101,53 @@ class _Comparison:
     ) -> None:
         self._job, self._workers, self._device = job, workers, choose_device()
         self._source, self._ticket = source, ticket
-        self._views = {matrix.view.parameter: matrix.view for matrix in job.wiring.matrices}
         self._final = to_tensors(source.weights(-1), self._device)
-        inner = {name: self._final[name].cpu() for name in job.wiring.inner}
+        inner = {matrix.name: self._final[matrix.name].cpu() for matrix in job.wiring.inner}
         masks = ticket_masks(inner, kind=job.kind, density=job.density, seed=job.seed)
         self._masks = {name: mask.to(self._device) for name, mask in masks.items()}
 
-    def write_step(self, file: h5py.File, index: int) -> Factors:
-        """Write the scores and ranks of a kept step; return the source's factors there."""
+    def write_step(self, file: h5py.File, index: int) -> Decompositions:
+        """Write the scores and ranks of a kept step; return the source's decompositions there."""
         step = self._ticket.steps[index]
         weights = to_tensors(self._ticket.weights(index), self._device)
         self._check_masked(weights, step)
-        then = self._source.weights(self._source.index_of(step))
-        of_source = self._decompose(self._views.values(), to_tensors(then, self._device), step)
-        of_ticket = self._decompose(self._views.values(), weights, step)
-        for name, view in self._views.items():
+        then = to_tensors(self._source.weights(self._source.index_of(step)), self._device)
+        matrices = self._job.wiring.matrices
+        of_source = self._decompose(matrices, then, step)
+        of_ticket = self._decompose(matrices, weights, step)
+        for name in of_ticket:
             row = {
-                "agreement_score": self._score(of_ticket[view], of_source[view]),
-                "normalized_effective_rank": _rank(of_ticket[view].S),
+                "agreement_score": self._score(of_ticket[name], of_source[name]),
+                "normalized_effective_rank": rank_of(of_ticket[name].S),
             }
             group = file.require_group(f"matrices/{name}")
             write_row(group, row, index, len(self._ticket.steps))
         return of_source
 
-    def describe(self, file: h5py.File, final: Factors) -> None:
-        """Write what the mask keeps of the source's final weights, whose factors are given."""
+    def describe(self, file: h5py.File, final: Decompositions) -> None:
+        """Write what the mask keeps of the source's final weights, whose spectra are given."""
         masked = {name: mask.apply(self._final[name]) for name, mask in self._masks.items()}
-        views = [self._views[name] for name in masked]
-        kept = self._decompose(views, masked, self._source.steps[-1])
-        for depth, name in enumerate(self._views):
+        kept = self._decompose(self._job.wiring.inner, masked, self._source.steps[-1])
+        for depth, matrix in enumerate(self._job.wiring.matrices):
+            name = matrix.name
             about = file[f"matrices/{name}"].attrs
             about["depth"] = depth
             if name in masked:
-                view = self._views[name]
                 about["density"] = self._masks[name].density
-                about["masked_agreement_score"] = self._score(kept[view], final[view])
+                about["masked_agreement_score"] = self._score(kept[name], final[name])
 
     def _decompose(
-        self, views: Iterable[View], weights: Mapping[str, Tensor], step: int
-    ) -> Factors:
-        count = self._job.score_length
-        return decompose_views(views, weights, step=step, count=count, workers=self._workers)
+        self, matrices: Iterable[Matrix], weights: Mapping[str, Tensor], step: int
+    ) -> Decompositions:
+        taken = {m.name: m.view.of(weights[m.name]) for m in matrices}
+        try:
+            return decompose_all(taken, self._job.score_length, self._workers)
+        except (ValueError, ArithmeticError) as error:
+            raise SpecflowError(f"step {step}: {error}") from error
 
     def _score(self, a: Decomposition, b: Decomposition) -> float:
         agreement = singular_vector_agreement(a, b)
-        both = _is_direction(a.S) & _is_direction(b.S)
+        both = is_direction(a.S) & is_direction(b.S)
         agreement *= both[: agreement.shape[0], None]
         return float(diagonal_score(agreement, self._job.score_length))
 
@@ -158,12 +158,3 @@ class _Comparison:
                     f"{self._job.ticket}: {name} has weights at step {step} that the ticket's mask "
                     "does not keep; expected 0; `dvc repro` makes it again"
                 )
-
-
-def _is_direction(S: Tensor) -> Tensor:
-    """Return which singular values are not 0 but for rounding."""
-    return _ZERO * S[0] < S
-
-
-def _rank(S: Tensor) -> float:
-    return float(normalized_effective_rank(S)) if S[0] > 0 else np.nan

@@ -3,18 +3,29 @@
 Dimensions: B batch, T frames, F features, H hidden units, C symbols.
 """
 
+from typing import ClassVar, Literal
+
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from specflow.models.network import Network
-from specflow.models.wiring import Block, Matrix, Meeting, Pair, View, Wiring
-from specflow.params.models import LstmParams
-from specflow.params.speech import SpeechShape
+from specflow.datasets.shapes import SpeechShape
+from specflow.models.network import ModelSection, Network
+from specflow.section import Count
+from specflow.wiring.lstm import lstm_wiring
 
-# torch stacks the gates i, f, g, o as rows; g is the one that is reported (paper, section on
-# alignment): what it computes is added to the cell, the others only scale.
-_GATE = Block(2, 4)
-_LABELS = {"ih": "input", "hh": "hidden"}
+
+class LstmParams(ModelSection):
+    """LSTM of `num_layers` layers of `hidden` units in each direction, for speech."""
+
+    kind: Literal["lstm"]
+    num_layers: Count
+    hidden: Count
+    bidirectional: bool
+    reads: ClassVar[str] = "speech"
+    solves: ClassVar[tuple[str, ...]] = ("ctc",)
+
+    def _build(self, shape: SpeechShape, last_position_only: bool) -> "Lstm":
+        return Lstm(self, shape)
 
 
 class Lstm(Network):
@@ -37,7 +48,9 @@ class Lstm(Network):
         )
         directions = 1 + params.bidirectional
         self.output = nn.Linear(directions * params.hidden, shape.num_symbols)
-        self.wiring = _wiring(params.num_layers, directions)
+        names = (name for name, _ in self.named_parameters() if ".weight_" in name)
+        matrices = (self.matrix(name, name, "") for name in names)
+        self.wiring = lstm_wiring(matrices, self.matrix("output.weight", "output", "output"))
 
     def forward(self, x_BTF: Tensor, lengths: Tensor) -> Tensor:
         """Return logits of symbols; padding has no influence on those of true frames.
@@ -52,42 +65,3 @@ class Lstm(Network):
         packed = pack_padded_sequence(x_BTF, lengths.cpu(), batch_first=True, enforce_sorted=False)
         hidden, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
         return self.output(hidden)
-
-
-def _wiring(num_layers: int, directions: int) -> Wiring:
-    """Return all matrices in order of depth, and the pairs of METHODS for each direction.
-
-    Rows of a gate are hidden units, and so are the columns of what reads the hidden state. A
-    layer above reads both directions side by side: a direction meets its own half of the columns
-    of the matrix that reads in the same direction.
-    """
-    inputs, hiddens = (
-        [[_matrix(kind, layer, d) for d in range(directions)] for layer in range(num_layers)]
-        for kind in ("ih", "hh")
-    )
-    output = Matrix(View("output.weight"), "output")
-    matrices: list[Matrix] = []
-    pairs: list[Pair] = []
-    for layer in range(num_layers):
-        above = inputs[layer + 1] if layer + 1 < num_layers else [output] * directions
-        for d, own in enumerate(zip(inputs[layer], hiddens[layer], strict=True)):
-            half = Block(d, directions) if directions > 1 else None
-            matrices += own
-            pairs.append(_pair(*own))
-            pairs += [_pair(matrix, above[d], half) for matrix in own]
-    return Wiring((*matrices, output), tuple(pairs), last="output.weight")
-
-
-def _matrix(kind: str, layer: int, direction: int) -> Matrix:
-    suffix = "_reverse" if direction else ""
-    words = ["layer", str(layer + 1), *["reverse"] * direction, _LABELS[kind]]
-    return Matrix(View(f"lstm.weight_{kind}_l{layer}{suffix}"), " ".join(words))
-
-
-def _pair(previous: Matrix, following: Matrix, columns: Block | None = None) -> Pair:
-    rows = None if following.label == "output" else _GATE
-    meeting = Meeting(
-        View(previous.view.parameter, rows=_GATE),
-        View(following.view.parameter, rows=rows, columns=columns),
-    )
-    return Pair(f"{previous.label} -> {following.label}", (meeting,))

@@ -1,13 +1,26 @@
 """Multi-layer perceptron: linear layers with ReLU between them."""
 
 from itertools import pairwise
+from typing import Annotated, ClassVar, Literal
 
+from pydantic import Field
 from torch import Tensor, nn
 
-from specflow.models.network import Network
-from specflow.models.wiring import Matrix, View, chain
-from specflow.params.datasets import ImageShape
-from specflow.params.models import MlpParams
+from specflow.datasets.shapes import ImageShape
+from specflow.models.network import ModelSection, Network
+from specflow.section import Count
+from specflow.wiring import chain
+
+
+class MlpParams(ModelSection):
+    """Multi-layer perceptron with ReLU: `hidden` lists the width of every hidden layer."""
+
+    kind: Literal["mlp"]
+    hidden: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)]
+    reads: ClassVar[str] = "images"
+
+    def _build(self, shape: ImageShape, last_position_only: bool) -> "Mlp":
+        return Mlp(self, shape)
 
 
 class Mlp(Network):
@@ -25,9 +38,10 @@ class Mlp(Network):
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.output = nn.Linear(widths[-1], shape.num_classes)
         hidden = [
-            Matrix(View(f"layers.{i}.weight"), f"linear {i + 1}") for i in range(len(self.layers))
+            self.matrix(f"layers.{i}.weight", f"linear {i + 1}", "linear")
+            for i in range(len(self.layers))
         ]
-        self.wiring = chain((*hidden, Matrix(View("output.weight"), "output")))
+        self.wiring = chain([*hidden, self.matrix("output.weight", "output", "output")])
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (batch, classes) of images (batch, channels, size, size)."""

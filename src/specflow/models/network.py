@@ -1,11 +1,86 @@
-"""What every network of specflow has beside its parameters: its wiring."""
+"""What every model has: a section of params.yaml, and a network that knows its wiring."""
 
+from abc import abstractmethod
+from typing import Annotated, Any, ClassVar
+
+import torch
 from torch import nn
 
-from specflow.models.wiring import Wiring
+from specflow.datasets.shapes import DataShape
+from specflow.section import ByKind, KindSection
+from specflow.wiring import Matrix, View, Wiring
 
 
 class Network(nn.Module):
-    """A network that knows its matrices and which of them are neighbours."""
+    """A network that knows its matrices and which of them are neighbours.
+
+    The role "output" is that of its output layer, which pruning, masks and perturbation leave
+    alone.
+    """
 
     wiring: Wiring
+
+    def matrix(self, name: str, label: str, role: str, *, transposed: bool = False) -> Matrix:
+        """Return a parameter as a matrix that is tracked.
+
+        Args:
+            name: Name of the parameter.
+            label: Name that a person can read.
+            role: What it does.
+            transposed: True if inputs come before outputs (transposed convolutions).
+        """
+        shape = tuple(self.get_parameter(name).shape)
+        return Matrix(name, label, View(name, shape, transposed=transposed), role)
+
+
+class ModelSection(KindSection):
+    """A model section: sizes only; the shape of the data is added at building.
+
+    Attributes:
+        reads: Kind of the data shape that it reads.
+        solves: Kinds of the problems that it can be trained on.
+    """
+
+    package: ClassVar[str] = "specflow.models"
+    reads: ClassVar[str]
+    solves: ClassVar[tuple[str, ...]] = ("classification",)
+
+    def check_shape(self, shape: DataShape) -> None:
+        """Check that the model can read the data.
+
+        Args:
+            shape: Shape of a sample.
+
+        Raises:
+            ValueError: If the model reads another kind of data, or another size.
+        """
+        if shape.kind != self.reads:
+            raise ValueError(f"reads {self.reads}; got a dataset of {shape.kind}")
+
+    def build(self, shape: DataShape, *, last_position_only: bool = False) -> Network:
+        """Return a new network, initialized from torch's global generator.
+
+        Args:
+            shape: Shape of the data that it reads.
+            last_position_only: For token models: compute the last position's logits only.
+
+        Returns:
+            The network, on the default device.
+
+        Raises:
+            ValueError: If the model cannot read data of this shape.
+        """
+        self.check_shape(shape)
+        return self._build(shape, last_position_only)
+
+    def wiring(self, shape: DataShape) -> Wiring:
+        """Return the wiring of the network without allocating its weights."""
+        with torch.device("meta"):
+            return self.build(shape).wiring
+
+    @abstractmethod
+    def _build(self, shape: Any, last_position_only: bool) -> Network:
+        """Return the network for a shape that fits."""
+
+
+Model = Annotated[ModelSection, ByKind()]

@@ -6,11 +6,14 @@ Dimensions: B batch, T positions, V tokens, D d_model, M d_mlp, L positions whos
 
 import math
 from itertools import islice
+from typing import ClassVar, Literal
 
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from specflow.datasets.shapes import TokenShape
 from specflow.models.attention import (
     causal_attention,
     last_attention_from_tables,
@@ -18,12 +21,41 @@ from specflow.models.attention import (
     tables_pay,
     take_rows,
 )
-from specflow.models.network import Network
-from specflow.models.wiring import Block, Matrix, Meeting, Pair, View, Wiring, neighbours
-from specflow.params.datasets import TokenShape
-from specflow.params.models import TransformerParams
+from specflow.models.network import ModelSection, Network
+from specflow.section import Count
+from specflow.wiring import Wiring
+from specflow.wiring.transformer import transformer_wiring
 
 ALL, LAST = slice(None), slice(-1, None)
+
+
+class TransformerParams(ModelSection):
+    """Pre-norm transformer of any number of blocks, with sinusoidal positions."""
+
+    kind: Literal["transformer"]
+    num_blocks: Count
+    d_model: Count
+    num_heads: Count
+    d_mlp: Count
+    norm: Literal["none", "layer"]
+    reads: ClassVar[str] = "tokens"
+    solves: ClassVar[tuple[str, ...]] = ("classification", "language_modelling")
+
+    @model_validator(mode="after")
+    def _dimensions_fit(self) -> "TransformerParams":
+        if self.d_model % self.num_heads:
+            raise ValueError(
+                f"num_heads = {self.num_heads} does not divide d_model = {self.d_model}; "
+                "expected a divisor"
+            )
+        if self.d_model % 2:
+            raise ValueError(
+                f"d_model = {self.d_model} is odd; sinusoidal positions need an even number"
+            )
+        return self
+
+    def _build(self, shape: TokenShape, last_position_only: bool) -> "Transformer":
+        return Transformer(self, shape, last_position_only=last_position_only)
 
 
 class TransformerBlock(nn.Module):
@@ -127,7 +159,7 @@ class Transformer(Network):
         nn.init.zeros_(self.output.bias)
         positions = sinusoidal_positions(shape.length, params.d_model)
         self.register_buffer("positions", positions, persistent=False)
-        self.wiring = _wiring(params)
+        self.wiring = _wiring(self, params)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return logits of the next token.
@@ -179,56 +211,22 @@ def sinusoidal_positions(length: int, d_model: int) -> Tensor:
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
 
 
-def _wiring(params: TransformerParams) -> Wiring:
-    embedding = Matrix(View("embedding.weight"), "embedding")
-    output = Matrix(View("output.weight"), "output")
-    matrices, pairs, previous = [embedding], [], embedding
-    for index in range(params.num_blocks):
-        block = _block_matrices(index)
-        pairs += [_into_attention(previous, block[0]), *_inside(index, params.num_heads, block)]
-        matrices += block
-        previous = block[-1]
-    pairs.append(neighbours(previous, output))
-    return Wiring((*matrices, output), tuple(pairs), last="output.weight")
-
-
-def _block_matrices(index: int) -> list[Matrix]:
-    parts = {
+def _wiring(model: Transformer, params: TransformerParams) -> Wiring:
+    roles = {
         "self_attn.in_proj_weight": "attention in",
         "self_attn.out_proj.weight": "attention out",
         "linear1.weight": "MLP in",
         "linear2.weight": "MLP out",
     }
-    return [
-        Matrix(View(f"blocks.{index}.{name}"), f"block {index + 1} {label}")
-        for name, label in parts.items()
-    ]
-
-
-def _into_attention(previous: Matrix, attention: Matrix) -> Pair:
-    """An embedding's rows are tokens, so that its right singular vectors are its outputs."""
-    if previous.label != "embedding":
-        return neighbours(previous, attention)
-    meeting = Meeting(previous.view, attention.view, previous_side="right")
-    return Pair(f"{previous.label} -> {attention.label}", (meeting,))
-
-
-def _inside(index: int, num_heads: int, block: list[Matrix]) -> list[Pair]:
-    attention, out, mlp_in, mlp_out = block
-    name = attention.view.parameter
-    heads = tuple(
-        Meeting(
-            View(name, rows=Block(head, 3 * num_heads)),
-            View(name, rows=Block(num_heads + head, 3 * num_heads)),
-            following_side="left",  # queries and keys are multiplied output by output
-        )
-        for head in range(num_heads)
+    return transformer_wiring(
+        model.matrix("embedding.weight", "embedding", "embedding"),
+        [
+            [
+                model.matrix(f"blocks.{index}.{name}", f"block {index + 1} {role}", role)
+                for name, role in roles.items()
+            ]
+            for index in range(params.num_blocks)
+        ],
+        model.matrix("output.weight", "output", "output"),
+        params.num_heads,
     )
-    values = Meeting(View(name, rows=Block(2, 3)), out.view)
-    prefix = f"block {index + 1}"
-    return [
-        Pair(f"{prefix} query -> {prefix} key", heads),
-        Pair(f"{prefix} value -> {out.label}", (values,)),
-        neighbours(out, mlp_in),
-        neighbours(mlp_in, mlp_out),
-    ]

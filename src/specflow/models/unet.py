@@ -10,15 +10,83 @@ Dimensions: B batch, C channels, S pixels of a side, E embedding width.
 
 import math
 from itertools import chain, pairwise
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from specflow.models.network import Network
-from specflow.models.wiring import Matrix, View, Wiring, neighbours
-from specflow.params.datasets import ImageShape
-from specflow.params.models import UnetParams
+from specflow.datasets.shapes import DataShape, ImageShape
+from specflow.models.network import ModelSection, Network
+from specflow.section import Count, Positive
+from specflow.wiring import Wiring, follow
+
+
+class UnetParams(ModelSection):
+    """Noise-prediction UNet: `channels` lists the width of every level, from the images down.
+
+    Attributes:
+        channels: Multiples of 4; from 64 on multiples of 32, the number of groups of GroupNorm.
+        embedding_width: Width of the time embedding, an even number.
+        fourier_scale: Standard deviation of the frequencies of its Gaussian Fourier features.
+    """
+
+    kind: Literal["unet"]
+    channels: Annotated[tuple[Count, ...], Field(strict=False, min_length=2)]
+    embedding_width: Annotated[int, Field(ge=2, multiple_of=2)]
+    fourier_scale: Positive
+    reads: ClassVar[str] = "images"
+    solves: ClassVar[tuple[str, ...]] = ("diffusion",)
+
+    @model_validator(mode="after")
+    def _groups_fit(self) -> "UnetParams":
+        for width in self.channels:
+            divisor = 4 if width < 64 else 32
+            if width % divisor:
+                raise ValueError(
+                    f"channels has {width}, which does not make equal groups of GroupNorm; "
+                    f"expected a multiple of {divisor}"
+                )
+        return self
+
+    def sizes(self, size: int) -> list[int]:
+        """Return the pixels of a side that the convolution of every level reads, then writes.
+
+        Args:
+            size: Pixels of a side of the images.
+
+        Returns:
+            One number a level, and the size at the bottom as the last.
+        """
+        sizes = [size]
+        for level in range(len(self.channels)):
+            sizes.append((sizes[-1] - 3) // _stride(level) + 1)
+        return sizes
+
+    def check_shape(self, shape: DataShape) -> None:
+        """Check that images are large enough for so many levels.
+
+        Args:
+            shape: Shape of a sample.
+
+        Raises:
+            ValueError: If the data are not images, or too small.
+        """
+        super().check_shape(shape)
+        if isinstance(shape, ImageShape) and self.sizes(shape.size)[-1] < 1:
+            raise ValueError(
+                f"unet of {len(self.channels)} levels reads no images of {shape.size} x "
+                f"{shape.size} pixels; expected larger images or fewer levels"
+            )
+
+    def _build(self, shape: ImageShape, last_position_only: bool) -> "Unet":
+        return Unet(self, shape)
+
+
+def _stride(level: int) -> int:
+    """Return the stride of the convolution of a level, counted from 0."""
+    return 1 if level == 0 else 2
 
 
 class TimeEmbedding(nn.Module):
@@ -82,15 +150,15 @@ class Unet(Network):
         self.time = TimeEmbedding(width, params.fourier_scale)
         self.down = nn.ModuleList()
         for level, (before, after) in enumerate(pairwise((shape.channels, *widths))):
-            conv = nn.Conv2d(before, after, 3, stride=params.stride(level), bias=False)
+            conv = nn.Conv2d(before, after, 3, stride=_stride(level), bias=False)
             self.down.append(Level(conv, width, after, _groups(after, 32 if level else 4)))
         self.up = nn.ModuleList()
         for level in range(len(widths) - 1, 0, -1):
             before, after = widths[level], widths[level - 1]
-            mirror = _transposed(before, after, params.stride(level), sizes[level])
+            mirror = _transposed(before, after, _stride(level), sizes[level])
             self.up.append(Level(mirror, width, after, _groups(after, 32)))
-        self.output = _transposed(widths[0], shape.channels, params.stride(0), sizes[0])
-        self.wiring = _wiring(len(widths))
+        self.output = _transposed(widths[0], shape.channels, _stride(0), sizes[0])
+        self.wiring = _wiring(self)
 
     def forward(self, images: Tensor, times: Tensor) -> Tensor:
         """Return the noise that noised images hold.
@@ -128,32 +196,32 @@ def _transposed(before: int, after: int, stride: int, size: int) -> nn.ConvTrans
     return nn.ConvTranspose2d(before, after, 3, stride=stride, output_padding=padding, bias=False)
 
 
-def _wiring(count: int) -> Wiring:
-    """Return the wiring of `count` levels: the way down and up, time projections, and skips.
+def _wiring(model: Unet) -> Wiring:
+    """Return the wiring: the way down and up, time projections, and skips.
 
     A projection is added to what its convolution writes, so it meets whatever that meets.
     """
-    embedding = Matrix(View("time.linear.weight"), "time embedding")
+    count = len(model.down)
+    embedding = model.matrix("time.linear.weight", "time embedding", "time embedding")
     down = [
         (
-            Matrix(View(f"down.{i}.conv.weight"), f"conv {i + 1}"),
-            Matrix(View(f"down.{i}.dense.weight"), f"dense {i + 1}"),
+            model.matrix(f"down.{i}.conv.weight", f"conv {i + 1}", "conv"),
+            model.matrix(f"down.{i}.dense.weight", f"dense {i + 1}", "time projection"),
         )
         for i in range(count)
     ]
     up = [
         (
-            Matrix(View(f"up.{i}.conv.weight", transposed=True), f"tconv {count - i}"),
-            Matrix(View(f"up.{i}.dense.weight"), f"dense {count + 1 + i}"),
+            model.matrix(f"up.{i}.conv.weight", f"tconv {count - i}", "conv", transposed=True),
+            model.matrix(f"up.{i}.dense.weight", f"dense {count + 1 + i}", "time projection"),
         )
         for i in range(count - 1)
     ]
-    output = Matrix(View("output.weight", transposed=True), "output")
+    output = model.matrix("output.weight", "output", "output", transposed=True)
     decoder = [*(conv for conv, _ in up), output]
     below = [*(conv for conv, _ in down[1:]), decoder[0]]
     mirrors = decoder[:0:-1]  # tconv 1, which is the output, to tconv (count - 1)
-    pairs = [neighbours(m, b) for level, b in zip(down, below, strict=True) for m in level]
-    pairs += [neighbours(a, b) for a, b in pairwise(decoder)]
-    pairs += [neighbours(m, t) for level, t in zip(down[:-1], mirrors, strict=True) for m in level]
-    matrices = (embedding, *chain.from_iterable(down + up), output)
-    return Wiring(matrices, tuple(pairs), last=output.view.parameter)
+    pairs = [follow(m, b) for level, b in zip(down, below, strict=True) for m in level]
+    pairs += [follow(a, b) for a, b in pairwise(decoder)]
+    pairs += [follow(m, t) for level, t in zip(down[:-1], mirrors, strict=True) for m in level]
+    return Wiring((embedding, *chain.from_iterable(down + up), output), tuple(pairs))

@@ -4,13 +4,15 @@ Five stages of 3x3 convolutions; a 2x2 max-pool after each of the first four, a 
 after the last, then one linear layer.
 """
 
+from typing import ClassVar, Literal
+
 import torch
 from torch import Tensor, nn
 
-from specflow.models.network import Network
-from specflow.models.wiring import Matrix, View, chain
-from specflow.params.datasets import ImageShape
-from specflow.params.models import VggParams
+from specflow.datasets.shapes import DataShape, ImageShape
+from specflow.models.network import ModelSection, Network
+from specflow.section import Count
+from specflow.wiring import chain
 
 # Convolutions in each stage, by depth; a stage has 1, 2, 4, 8, 8 times the first one's channels.
 _CONVOLUTIONS = {
@@ -20,6 +22,31 @@ _CONVOLUTIONS = {
     19: (2, 2, 4, 4, 4),
 }
 _WIDTHS = (1, 2, 4, 8, 8)
+
+
+class VggParams(ModelSection):
+    """VGG with BatchNorm in its CIFAR form; `width` is the number of channels at first."""
+
+    kind: Literal["vgg"]
+    depth: Literal[11, 13, 16, 19]
+    width: Count
+    reads: ClassVar[str] = "images"
+
+    def check_shape(self, shape: DataShape) -> None:
+        """Check that images have the size that five halvings bring to one pixel.
+
+        Args:
+            shape: Shape of a sample.
+
+        Raises:
+            ValueError: If the data are not images of 32 x 32 pixels.
+        """
+        super().check_shape(shape)
+        if isinstance(shape, ImageShape) and shape.size != 32:
+            raise ValueError(f"vgg reads images of 32 x 32 pixels; got {shape.size}")
+
+    def _build(self, shape: ImageShape, last_position_only: bool) -> "Vgg":
+        return Vgg(self, shape)
 
 
 class Vgg(Network):
@@ -49,8 +76,8 @@ class Vgg(Network):
             layers.append(nn.AvgPool2d(2) if stage == 4 else nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Linear(channels, shape.num_classes)
-        convolutions = [Matrix(View(name), f"conv {i + 1}") for i, name in enumerate(names)]
-        self.wiring = chain((*convolutions, Matrix(View("classifier.weight"), "output")))
+        convolutions = [self.matrix(name, f"conv {i + 1}", "conv") for i, name in enumerate(names)]
+        self.wiring = chain([*convolutions, self.matrix("classifier.weight", "output", "output")])
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (batch, classes) of images (batch, channels, 32, 32)."""

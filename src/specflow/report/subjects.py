@@ -1,100 +1,204 @@
-"""Experiments, connections, tickets, samples and suites as sections of the page."""
+"""What was run, a section of the page each: its settings and numbers, ready to be shown."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from specflow import paths
-from specflow.report.evidence import GROUPS, Group, order_of_groups
-from specflow.report.metrics import MetricTable, tables_of
-from specflow.report.parameters import Parameters, headline, parameters_of
-from specflow.report.sources import (
-    Metrics,
-    read_config_of,
-    read_declared,
-    read_flags,
-    read_summary,
-)
-from specflow.suite_results import Flag
+import pandas as pd
+
+from specflow.errors import SpecflowError
+from specflow.frames import Tables, at_end, where
+from specflow.report.numbers import UNDEFINED, number, parameter, spread
+from specflow.report.sources import Config, Metrics, Spread, Summary
+
+# Stages whose settings a section shows; the first of them has all names of the group.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "experiments": ("train", "spectra", "prune"),
+    "connections": ("branch", "connect"),
+    "tickets": ("retrain", "compare"),
+    "samples": ("sample",),
+    "checkpoints": ("analyze",),
+}
+# What a reader looks for first, where the settings have it.
+_HEADLINES: dict[str, tuple[str, ...]] = {
+    "experiments": (
+        *("problem.kind", "dataset_name", "model.kind", "optimizer.kind"),
+        *("optimizer.learning_rate", "optimizer.weight_decay", "batch_size", "num_epochs"),
+    ),
+    "connections": (
+        *("experiment", "split_steps", "num_branches", "num_points", "across_trunks"),
+        "perturbation.scales",
+    ),
+    "tickets": ("experiment", "kind", "density", "rewind_step"),
+    "samples": ("experiment", "run_seed", "num_images"),
+    "checkpoints": ("path", "files", "layout"),
+}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Subject:
-    """One experiment, connection, ticket, set of samples or suite.
+    """An experiment, a connection, a ticket, a set of samples, or checkpoints made elsewhere.
 
     Attributes:
-        group: Which of these it is.
+        group: Which of these it is, one of `GROUPS`.
         name: Its name.
-        headline: What a reader looks for first, by what it is called.
-        parameters: Its whole resolved config.
-        tables: Its final metrics.
-        source: Name of the experiment that it starts from; None for an experiment or a suite.
-        flags: What the audit of a suite found wrong; None for anything else.
+        settings: Its settings as text, by stage and dotted key.
+        metrics: Its final metrics: tables of text, each with what its rows have in common.
+        steps: Of checkpoints, the steps.
+        flags: Of checkpoints, what their audit found wrong; None for anything else.
+        matrices: Of checkpoints, every matrix with its quantities at the last step, as text.
+        notes: Of checkpoints, what could not be declared of their layout, where it is known.
+        skipped: Of checkpoints, tensors that are not analysed, with the reason.
     """
 
-    group: Group
+    group: str
     name: str
-    headline: Mapping[str, str]
-    parameters: tuple[Parameters, ...]
-    tables: tuple[MetricTable, ...]
-    source: str | None
-    flags: tuple[Flag, ...] | None
+    settings: Mapping[str, Mapping[str, str]]
+    metrics: Sequence[tuple[str, pd.DataFrame]] = ()
+    steps: Sequence[int] = ()
+    flags: pd.DataFrame | None = None
+    matrices: pd.DataFrame | None = None
+    notes: Sequence[str] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def anchor(self) -> str:
         """Id of its section."""
         return f"{self.group.removesuffix('s')}-{self.name}"
 
+    @property
+    def source(self) -> str | None:
+        """Name of the experiment that it starts from; None for an experiment or checkpoints."""
+        return None if self.group == "experiments" else self._values.get("experiment")
 
-class Subjects:
-    """All sections of the page, by group and name."""
+    @property
+    def headline(self) -> dict[str, str]:
+        """What a reader looks for first: every name of the group, empty where it has no value."""
+        return {_words(key): self._values.get(key, "") for key in _HEADLINES[self.group]}
 
-    def __init__(self, subjects: Iterator[Subject]) -> None:
-        """Take the sections in the order of the page."""
-        self._by_key = {(subject.group, subject.name): subject for subject in subjects}
-
-    def __iter__(self) -> Iterator[Subject]:
-        return iter(self._by_key.values())
-
-    def of_group(self, group: Group) -> list[Subject]:
-        """Return the sections of a group."""
-        return [subject for subject in self if subject.group == group]
-
-    def find(self, name: str | None, first: Group) -> Subject | None:
-        """Return the section of a name, looked up in one group before the others; None if none.
-
-        Args:
-            name: A name, or a name with what else singles something out after a comma.
-            first: Where to look first.
-        """
-        keys = ((group, (name or "").partition(",")[0]) for group in order_of_groups(first))
-        return next((self._by_key[key] for key in keys if key in self._by_key), None)
+    @property
+    def _values(self) -> dict[str, str]:
+        return {key: value for values in self.settings.values() for key, value in values.items()}
 
 
-def read_subjects() -> Subjects:
-    """Return everything that was run, with its config and final metrics.
+def subjects_of(config: Config, summary: Summary, tables: Tables) -> Iterator[Subject]:
+    """Yield everything that was run, in the order of the page.
+
+    Args:
+        config: All settings.
+        summary: All final metrics.
+        tables: Where the numbers of checkpoints made elsewhere are.
+
+    Yields:
+        Subjects with their settings and final metrics.
 
     Raises:
-        SpecflowError: If a config or the metrics are missing or broken.
+        SpecflowError: If a table is missing or broken.
     """
-    declared, summary = read_declared(), read_summary()
-    flags = read_flags(paths.TABLES / "suite_audit.csv") if declared.suites else {}
-    return Subjects(
-        _subject(group, name, summary.get(group, {}).get(name), flags.get(name, []))
-        for group in GROUPS
-        for name in getattr(declared, group)
-    )
+    for group, stages in GROUPS.items():
+        for name in config.of_stage(stages[0]):
+            of_stages = {stage: config.of_stage(stage).get(name) for stage in stages}
+            metrics = summary.get(group, {}).get(name)
+            yield Subject(
+                group,
+                name,
+                {stage: flat(values) for stage, values in of_stages.items() if values},
+                metrics_tables(metrics) if metrics else (),
+                **(checkpoints_of(tables, name) if group == "checkpoints" else {}),
+            )
 
 
-def _subject(group: Group, name: str, metrics: Metrics | None, flags: Sequence[Flag]) -> Subject:
-    config = read_config_of(group, name)
-    sources = (part.get("experiment") for part in config.values())
-    parameters = parameters_of(config)
-    return Subject(
-        group=group,
-        name=name,
-        headline=headline(group, parameters),
-        parameters=tuple(parameters),
-        tables=tuple(tables_of(metrics)) if metrics else (),
-        source=None if group == "experiments" else next(filter(None, sources), None),
-        flags=tuple(flags) if group == "suites" else None,
-    )
+def checkpoints_of(tables: Tables, name: str) -> dict[str, Any]:
+    """Return what a subject has of checkpoints made elsewhere beside settings and metrics.
+
+    Args:
+        tables: All tables, or those of the checkpoints alone.
+        name: Name of the checkpoints.
+
+    Returns:
+        `steps`, `flags` and `matrices` of their subject.
+
+    Raises:
+        SpecflowError: If a table is missing or broken.
+    """
+    try:
+        flags = where(tables["audit"], experiment=name).drop(columns="experiment")
+        flags = flags.assign(flag=flags["flag"].str.replace("_", " ")).set_index("step")
+        steps = where(tables["steps"], experiment=name)["step"].tolist()
+        return {"steps": steps, "flags": flags, "matrices": _matrices(tables, name)}
+    except KeyError as error:
+        raise SpecflowError(
+            f"the tables of {name} have no column {error}; `dvc repro -f collect` writes them anew"
+        ) from error
+
+
+def _matrices(tables: Tables, name: str) -> pd.DataFrame:
+    """Return the quantities of every matrix at the last step as text, by its label."""
+    matrices = where(tables["matrices"], experiment=name).sort_values("depth")
+    spectra = at_end(where(tables["spectra"], experiment=name)).set_index("matrix")
+    quantities = spectra.drop(columns=["experiment", "seed", "step", "agreement_score"])
+    shown = quantities.reindex(matrices["matrix"]).map(_defined)
+    shown = shown.rename(columns=lambda column: column.replace("_", " "))
+    sizes = zip(matrices["rows"], matrices["columns"], strict=True)
+    shown.insert(0, "outputs x inputs", [f"{rows} x {columns}" for rows, columns in sizes])
+    shown.insert(0, "name", matrices["matrix"].to_list())
+    return shown.set_index(pd.Index(matrices["label"], name="matrix"))
+
+
+def flat(settings: Mapping[str, Any], key: str = "") -> dict[str, str]:
+    """Return every value of settings as text by its dotted key; `code` is not shown.
+
+    Args:
+        settings: Nested values.
+        key: Where they stand.
+    """
+    values: dict[str, str] = {}
+    for name, node in settings.items():
+        dotted = f"{key}.{name}".strip(".")
+        if isinstance(node, Mapping) and node:
+            values |= flat(node, dotted) if dotted != "code" else {}
+        else:
+            values[dotted] = "none" if node == {} else parameter(node)
+    return values
+
+
+def metrics_tables(metrics: Metrics, caption: str = "") -> list[tuple[str, pd.DataFrame]]:
+    """Return all quantities: a list of those at this level, a table or more for each group.
+
+    Args:
+        metrics: Quantities and groups of quantities.
+        caption: What they have in common.
+
+    Returns:
+        Tables that together hold every quantity once. Groups that hold quantities alone are the
+        rows of one table.
+    """
+    values, groups = _spreads(metrics), _groups(metrics)
+    tables = []
+    if values:
+        cells = {name: spread(value) for name, value in values.items()}
+        tables.append((caption, pd.DataFrame({"mean ± std": pd.Series(cells)})))
+    if groups and not any(map(_groups, groups.values())):
+        rows = [{key: spread(v) for key, v in _spreads(one).items()} for one in groups.values()]
+        tables.append((caption, pd.DataFrame(rows, index=[*groups]).fillna(UNDEFINED)))
+    else:
+        for name, group in groups.items():
+            tables += metrics_tables(group, f"{caption} {name}".strip())
+    return tables
+
+
+def _spreads(metrics: Metrics) -> dict[str, Spread]:
+    return {name: node for name, node in metrics.root.items() if isinstance(node, Spread)}
+
+
+def _groups(metrics: Metrics) -> dict[str, Metrics]:
+    return {name: node for name, node in metrics.root.items() if isinstance(node, Metrics)}
+
+
+def _words(key: str) -> str:
+    """Return what a value is called: the last part of its key that tells something, in words."""
+    return key.removesuffix(".kind").rpartition(".")[2].removeprefix("num_").replace("_", " ")
+
+
+def _defined(value: float) -> str:
+    return UNDEFINED if pd.isna(value) else number(float(value))

@@ -1,9 +1,11 @@
-"""Spectra of weight matrices: decompositions, rank measures, agreement, alignment.
+"""Spectra of weight matrices: decompositions, quantities, agreement, alignment.
 
 Pure functions: tensors in, float64 tensors out, on CPU or CUDA; inputs are never changed. Of the
-rest of specflow they need `threads` alone. Definitions follow Yunis et al. 2024 (arXiv 2408.11804).
+rest of specflow they need `matrices` and `threads` alone. Definitions follow Yunis et al. 2024,
+https://arxiv.org/abs/2408.11804.
 """
 
+from specflow.matrices import as_matrix
 from specflow.spectra.agreement import (
     agreement_null_level,
     diagonal_score,
@@ -11,14 +13,19 @@ from specflow.spectra.agreement import (
 )
 from specflow.spectra.alignment import alignment, alignment_null_level
 from specflow.spectra.decomposition import Decomposition, decompose, singular_values
-from specflow.spectra.matrices import as_matrix
-from specflow.spectra.ranks import (
+from specflow.spectra.directions import is_defined, is_direction
+from specflow.spectra.quantities import (
     effective_rank,
+    frobenius_norm,
     gini,
+    log_norm,
+    log_spectral_norm,
     mass_rank,
     normalized_effective_rank,
+    spectral_norm,
     stable_rank,
 )
+from specflow.spectra.registry import QUANTITIES, Quantity, quantity
 from specflow.spectra.side_by_side import decompose_all
 
 __all__ = [
@@ -26,11 +33,20 @@ __all__ = [
     "decompose",
     "decompose_all",
     "singular_values",
+    "QUANTITIES",
+    "Quantity",
+    "quantity",
     "effective_rank",
     "normalized_effective_rank",
-    "stable_rank",
     "mass_rank",
+    "stable_rank",
     "gini",
+    "frobenius_norm",
+    "spectral_norm",
+    "log_norm",
+    "log_spectral_norm",
+    "is_defined",
+    "is_direction",
     "singular_vector_agreement",
     "agreement_null_level",
     "alignment",

@@ -7,7 +7,7 @@ from specflow.spectra.decomposition import Decomposition, decompose
 
 
 def singular_vector_agreement(a: Tensor | Decomposition, b: Tensor | Decomposition) -> Tensor:
-    """Return A_ij = |<u_i, u'_j> <v_i, v'_j>| (Yunis et al. 2024, arXiv 2408.11804).
+    """Return A_ij = |<u_i, u'_j> <v_i, v'_j>| (Yunis et al. 2024, https://arxiv.org/abs/2408.11804).
 
     The identity for a matrix and itself if its singular values are distinct; about
     `agreement_null_level` everywhere for unrelated matrices.
@@ -21,6 +21,13 @@ def singular_vector_agreement(a: Tensor | Decomposition, b: Tensor | Decompositi
 
     Raises:
         ValueError: If the two matrices are not of one shape.
+
+    Example:
+        >>> import torch
+        >>> first, second = torch.tensor([[2.0, 0], [0, 1]]), torch.tensor([[1.0, 0], [0, 2]])
+        >>> singular_vector_agreement(first, second)  # their directions are swapped
+        tensor([[0., 1.],
+                [1., 0.]], dtype=torch.float64)
     """
     first = a if isinstance(a, Decomposition) else decompose(a)
     second = b if isinstance(b, Decomposition) else decompose(b)
@@ -44,6 +51,10 @@ def agreement_null_level(rows: int, columns: int) -> float:
 
     Returns:
         Value in (0, 1].
+
+    Example:
+        >>> round(agreement_null_level(64, 64), 3)
+        0.01
     """
     return alignment_null_level(rows) * alignment_null_level(columns)
 
@@ -60,6 +71,11 @@ def diagonal_score(matrix: Tensor, count: int = 10) -> Tensor:
 
     Raises:
         ValueError: If count is less than 1, or there is no diagonal entry.
+
+    Example:
+        >>> import torch
+        >>> diagonal_score(torch.diag(torch.tensor([1.0, 0.5, 0.0])), count=2)
+        tensor(0.7500, dtype=torch.float64)
     """
     if count < 1:
         raise ValueError(f"count is {count}; expected 1 or more diagonal entries")

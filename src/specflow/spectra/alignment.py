@@ -7,9 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from specflow.matrices import Side
 from specflow.spectra.decomposition import Decomposition, decompose
-
-Side = Literal["left", "right"]
 
 
 def alignment(
@@ -21,7 +20,7 @@ def alignment(
     kernel: Sequence[int] | None = None,
     position: Literal["center", "all"] = "center",
 ) -> Tensor:
-    """Return A_ij = |<v_i of following, u_j of previous>| (Yunis et al. 2024, arXiv 2408.11804).
+    """Return A_ij = |<v_i of following, u_j of previous>| (Yunis et al. 2024, https://arxiv.org/abs/2408.11804).
 
     For a following convolution, V is reshaped to (k, c_in, kh, kw) and one matrix is taken at each
     kernel position; the centre is index (kh // 2, kw // 2).
@@ -43,6 +42,12 @@ def alignment(
 
     Raises:
         ValueError: If the dimensions that should meet differ, or a side or position is unknown.
+
+    Example:
+        >>> writes, reads = torch.tensor([[2.0, 0], [0, 1]]), torch.tensor([[1.0, 0], [0, 2]])
+        >>> alignment(writes, reads)  # what it writes most, is read least
+        tensor([[0., 1.],
+                [1., 0.]], dtype=torch.float64)
     """
     if position not in ("center", "all"):
         raise ValueError(f"position is {position!r}; expected 'center' or 'all'")
@@ -79,6 +84,10 @@ def alignment_null_level(dimension: int) -> float:
 
     Raises:
         ValueError: If dimension is less than 1.
+
+    Example:
+        >>> round(alignment_null_level(3), 3)
+        0.5
     """
     if dimension < 1:
         raise ValueError(f"dimension is {dimension}; expected 1 or more")

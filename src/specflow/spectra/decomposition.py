@@ -4,7 +4,8 @@ Products of two float32 numbers are exact in float64, so the float64 Gram matrix
 weight carries only the rounding of its sums, about 1e-16 s_1^2. A singular value is then off by
 1e-16 s_1^2 / s and a singular vector by 1e-16 (s_1 / s)^2 over its relative gap: the top of the
 spectrum is better than a float32 SVD and the bottom is not. Below the two floors here a float64
-SVD takes over. It gets the tall orientation, on which LAPACK is two to eight times faster.
+SVD takes over. It gets the tall orientation, on which LAPACK is two to eight times faster. Where
+few singular vectors of a large matrix are asked for, only these are computed (see `leading`).
 """
 
 from typing import NamedTuple
@@ -12,7 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from specflow.spectra.matrices import as_matrix
+from specflow.matrices import as_matrix
+from specflow.spectra.leading import is_faster, leading_eigenvectors
 
 # At this s/s_1 singular vectors of the Gram matrix lose orthogonality on the other side by 1e-8.
 VECTOR_FLOOR = 1e-4
@@ -36,7 +38,7 @@ class Decomposition(NamedTuple):
     Vh: Tensor
 
 
-class Side(NamedTuple):
+class SmallerSide(NamedTuple):
     """One decomposition of W, to be shared: its singular values and the vectors of one side.
 
     Attributes:
@@ -50,7 +52,9 @@ class Side(NamedTuple):
     vectors: Tensor
 
 
-def decompose(weight: Tensor, count: int | None = None, side: Side | None = None) -> Decomposition:
+def decompose(
+    weight: Tensor, count: int | None = None, side: SmallerSide | None = None
+) -> Decomposition:
     """Return the reduced singular value decomposition of a weight, computed in float64.
 
     float32, float16 and bfloat16 weights go through the Gram matrix of the smaller side, or a
@@ -71,6 +75,14 @@ def decompose(weight: Tensor, count: int | None = None, side: Side | None = None
         ValueError: If the weight is complex, empty, not finite or not a matrix, if count is
             negative, or if side is that of another shape or holds less than count vectors.
         torch.linalg.LinAlgError: If LAPACK does not converge.
+
+    Example:
+        >>> U, S, Vh = decompose(torch.tensor([[0.0, 2.0], [1.0, 0.0]]))
+        >>> S
+        tensor([2., 1.], dtype=torch.float64)
+        >>> (U * S) @ Vh
+        tensor([[0., 2.],
+                [1., 0.]], dtype=torch.float64)
     """
     if count is not None and count < 0:
         raise ValueError(f"count is {count}; expected 0 or more singular vectors, or None for all")
@@ -84,7 +96,7 @@ def decompose(weight: Tensor, count: int | None = None, side: Side | None = None
     return Decomposition(U, S * scale, Vh)
 
 
-def singular_values(weight: Tensor, side: Side | None = None) -> Tensor:
+def singular_values(weight: Tensor, side: SmallerSide | None = None) -> Tensor:
     """Return the singular values of a weight, without vectors, to the accuracy of `decompose`.
 
     Args:
@@ -97,6 +109,10 @@ def singular_values(weight: Tensor, side: Side | None = None) -> Tensor:
     Raises:
         ValueError: If the weight is complex, empty, not finite or not a matrix, or if side is
             that of another shape.
+
+    Example:
+        >>> singular_values(torch.tensor([[3.0, 0.0], [0.0, -4.0]]))
+        tensor([4., 3.], dtype=torch.float64)
     """
     matrix, scale = _scaled(weight)
     wide, _ = _wide(matrix)
@@ -104,7 +120,7 @@ def singular_values(weight: Tensor, side: Side | None = None) -> Tensor:
     return (_exact_values(wide) if found is None else found[1]) * scale
 
 
-def smaller_side(weight: Tensor) -> Side:
+def smaller_side(weight: Tensor) -> SmallerSide:
     """Return singular values, and the vectors of the smaller side: all that a projector needs.
 
     A subspace of float32 weights from the Gram matrix reproduces its part of W to 1e-8 s_1, less
@@ -123,7 +139,7 @@ def smaller_side(weight: Tensor) -> Side:
     wide, _ = _wide(matrix)
     found = _gram_eigenvectors(wide) if weight.dtype in GRAM_DTYPES else None
     vectors, S = _through_svd(wide, len(wide))[:2] if found is None else found[::-1]
-    return Side(S * scale, vectors)
+    return SmallerSide(S * scale, vectors)
 
 
 def _scaled(weight: Tensor) -> tuple[Tensor, float]:
@@ -153,7 +169,7 @@ def _wide(matrix: Tensor) -> tuple[Tensor, bool]:
 
 
 def _one_side(
-    weight: Tensor, wide: Tensor, count: int, side: Side | None, scale: float
+    weight: Tensor, wide: Tensor, count: int, side: SmallerSide | None, scale: float
 ) -> tuple[Tensor, Tensor] | None:
     """Return values and at least count left vectors of `wide`, or None where there are none.
 
@@ -170,7 +186,9 @@ def _one_side(
         return side.S / scale, side.vectors
     if weight.dtype not in GRAM_DTYPES:
         return None
-    return _gram_eigenvectors(wide) if count else _gram_eigenvalues(wide)
+    if count == 0:
+        return _gram_eigenvalues(wide)
+    return _leading_of_gram(wide, count) or _gram_eigenvectors(wide)
 
 
 def _through_gram(
@@ -205,13 +223,20 @@ def _gram(wide: Tensor) -> Tensor:
     return gram
 
 
+def _leading_of_gram(wide: Tensor, count: int) -> tuple[Tensor, Tensor] | None:
+    """Return singular values and count left singular vectors; None where that is no faster."""
+    if wide.is_cuda or not is_faster(count, len(wide)):
+        return None
+    found = leading_eigenvectors(_gram(wide), count)
+    return None if found is None else _descending(*found)
+
+
 def _gram_eigenvectors(wide: Tensor) -> tuple[Tensor, Tensor] | None:
     """Return singular values and left singular vectors, descending; None if LAPACK gives up."""
     try:
-        squares, vectors = torch.linalg.eigh(_gram(wide), UPLO="U")
+        return _descending(*torch.linalg.eigh(_gram(wide), UPLO="U"))
     except torch.linalg.LinAlgError:
         return None
-    return squares.clamp(min=0).sqrt().flip(0), vectors.flip(1)
 
 
 def _gram_eigenvalues(wide: Tensor) -> tuple[Tensor, Tensor] | None:
@@ -220,7 +245,12 @@ def _gram_eigenvalues(wide: Tensor) -> tuple[Tensor, Tensor] | None:
         squares = torch.linalg.eigvalsh(_gram(wide), UPLO="U")
     except torch.linalg.LinAlgError:
         return None
-    return squares.clamp(min=0).sqrt().flip(0), wide.new_empty(len(wide), 0)
+    return _descending(squares, wide.new_empty(len(wide), 0))
+
+
+def _descending(squares: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """Return singular values and vectors from eigenvalues of the Gram matrix, ascending."""
+    return squares.clamp(min=0).sqrt().flip(0), vectors.flip(1)
 
 
 def _through_svd(wide: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -29,7 +29,7 @@ def map_matrices(
 
     Args:
         function: What to do with each weight.
-        weights: Weights by name; the largest are started first.
+        weights: Weights by name; those that take longest are started first.
         workers: Number of threads in the pool, at least 1.
 
     Returns:
@@ -41,11 +41,11 @@ def map_matrices(
     """
     if workers < 1:
         raise ValueError(f"workers is {workers}; expected 1 or more")
-    largest_first = sorted(weights, key=lambda key: -weights[key].numel())
+    longest_first = sorted(weights, key=lambda key: -_work(weights[key]))
     with one_thread():
         pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
         try:
-            futures = {key: pool.submit(function, key, weights[key]) for key in largest_first}
+            futures = {key: pool.submit(function, key, weights[key]) for key in longest_first}
             return {key: _result(key, futures[key]) for key in weights}
         finally:
             pool.shutdown(cancel_futures=True)
@@ -65,6 +65,12 @@ def decompose_all(
         Decompositions in the order of `weights`.
     """
     return map_matrices(lambda _, weight: decompose(weight, count), weights, workers)
+
+
+def _work(weight: Tensor) -> int:
+    """Return a measure of the time that a decomposition takes: entries times the smaller side."""
+    rows = len(weight) if weight.ndim else 1
+    return weight.numel() * min(rows, weight.numel() // max(rows, 1))
 
 
 def _result(key: Hashable, future: Future[R]) -> R:

@@ -1,1 +1,1 @@
-"""One training loop for all tasks: optimizers, schedules, checkpoints, resume."""
+"""One training loop for all problems: optimizers, schedules, checkpoints, resume."""

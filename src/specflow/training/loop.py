@@ -9,12 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from specflow.errors import SpecflowError
-from specflow.models import Network
-from specflow.tasks import Task, batches
-from specflow.tasks.base import Selection
+from specflow.models.network import Network
+from specflow.problems.task import Selection, Task, batches
 from specflow.training.optimizers import State, export_state, import_state
 from specflow.training.order import epoch_order, step_seed
-from specflow.training.schedules import rate_factor
+from specflow.training.settings import TrainingParams
 
 _SCALER = "grad_scaler"  # its place in an exported state, beside the names of parameters
 
@@ -27,31 +26,27 @@ class Trainer:
     """Takes optimizer steps of one run; its state is the model, the optimizer and the scaler."""
 
     def __init__(
-        self,
-        task: Task,
-        model: Network,
-        optimizer: torch.optim.Optimizer,
-        order_seed: int,
+        self, settings: TrainingParams, task: Task, model: Network, order_seed: int
     ) -> None:
         """Get ready for the first step.
 
         Args:
+            settings: How it is trained.
             task: The learning problem.
             model: Its network.
-            optimizer: The optimizer of the network's parameters.
             order_seed: Seed of the data order.
         """
-        run = task.run
-        self.task, self.model, self.optimizer = task, model, optimizer
+        self.settings, self.task, self.model = settings, task, model
+        self.optimizer = settings.optimizer.build(model)
         self._order_seed = order_seed
         self._device = next(model.parameters()).device
         self._num_train = task.num_samples("train")
-        self._per_step = run.samples_per_step(self._num_train)
-        self._per_epoch = run.steps_per_epoch(self._num_train)
-        self._num_steps = run.num_steps(self._num_train)
+        self._per_step = settings.samples_per_step(self._num_train)
+        self._per_epoch = settings.steps_per_epoch(self._num_train)
+        self._num_steps = settings.num_steps(self._num_train)
         self._first_bad_step = torch.full((), -1, dtype=torch.int64, device=self._device)
-        mixed = self._device.type == "cuda" and run.precision != "float32"
-        self._half = getattr(torch, run.precision) if mixed else None
+        mixed = self._device.type == "cuda" and settings.precision != "float32"
+        self._half = getattr(torch, settings.precision) if mixed else None
         self.scaler = torch.amp.GradScaler(self._device.type, enabled=self._half == torch.float16)
 
     def run(self, start: int, pauses: list[int], report: Callable[[int], None]) -> Iterator[int]:
@@ -111,21 +106,21 @@ class Trainer:
             epoch, position = epoch + 1, 0
 
     def _take_step(self, step: int, selection: Selection) -> None:
-        run = self.task.run
+        settings = self.settings
         torch.manual_seed(step_seed(self._order_seed, step))  # so that any step can be resumed
-        factor = rate_factor(run.schedule, step, self._per_epoch, self._num_steps)
+        factor = settings.schedule.factor_at(step, self._per_epoch, self._num_steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = run.optimizer.learning_rate * factor
+            group["lr"] = settings.optimizer.learning_rate * factor
         self.optimizer.zero_grad(set_to_none=True)
         self._accumulate_gradients(step, selection)
-        if run.gradient_clip is not None:
+        if settings.gradient_clip is not None:
             self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), run.gradient_clip)
+            nn.utils.clip_grad_norm_(self.model.parameters(), settings.gradient_clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
 
     def _accumulate_gradients(self, step: int, selection: Selection) -> None:
-        parts = _parts(selection, self.task.run.accumulation_steps)
+        parts = _parts(selection, self.settings.accumulation_steps)
         total = sum(size for _, size in parts)
         for part, size in parts:
             with self._autocast():

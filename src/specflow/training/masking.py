@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from specflow.checkpoints.trajectory import open_trajectory
 from specflow.errors import SpecflowError
 from specflow.interventions.masks import Kind, Mask, ticket_masks
-from specflow.tasks.batch_norm import reestimate_on_training_data
+from specflow.problems.batch_norm import reestimate_on_training_data
 from specflow.training.loop import Trainer
-from specflow.trajectory import open_trajectory
 
 # Beyond the seeds of runs, which are less than this; torch's generator reads 32 bits of a seed.
 _NEW_WEIGHTS = 2**31
@@ -27,11 +27,11 @@ def new_weights_seed(seed: int) -> int:
 
 @dataclass(frozen=True)
 class Masking:
-    """The mask of a member, on from its first step to its last.
+    """The mask of a run, on from its first step to its last.
 
     Attributes:
         source: Trajectory of the run whose final weights decide what is kept.
-        step: Step from which the member trains.
+        step: Step from which the run trains.
         kind: As for `ticket_masks`.
         density: Share of weights kept, over all matrices but the last.
         seed: The source's seed.
@@ -62,7 +62,7 @@ class Masking:
         so that the first checkpoint is evaluated with its own; training follows them from there.
 
         Args:
-            trainer: The member's; its network and optimizer are changed.
+            trainer: The run's; its network and optimizer are changed.
         """
         self.hold(trainer)
         reestimate_on_training_data(trainer.task, trainer.model, self.batch_norm_samples)
@@ -74,7 +74,7 @@ class Masking:
         with the source, whatever it does to them, is undone after every step.
 
         Args:
-            trainer: The member's; its network and optimizer are changed.
+            trainer: The run's; its network and optimizer are changed.
         """
         parameters = dict(trainer.model.named_parameters())
         masks = {
@@ -90,7 +90,8 @@ class Masking:
         with open_trajectory(self.source) as source:
             source.check_data(trainer.task.fingerprint)
             final = source.weights(-1)
-        weights = {name: torch.from_numpy(final[name]) for name in trainer.model.wiring.inner}
+        names = [matrix.view.tensor for matrix in trainer.model.wiring.inner]
+        weights = {name: torch.from_numpy(final[name]) for name in names}
         try:
             return ticket_masks(weights, kind=self.kind, density=self.density, seed=self.seed)
         except ValueError as error:

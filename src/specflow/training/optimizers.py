@@ -1,41 +1,58 @@
 """Optimizers, and their state as arrays by parameter name: what a branch continues from."""
 
 from collections.abc import Mapping
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import nn
 
-from specflow.params.optimization import AdamWParams, OptimizerParams
+from specflow.section import NonNegative, Positive, Section
 
+Momentum = Annotated[float, Field(ge=0, lt=1)]
 State = dict[str, dict[str, np.ndarray]]
 
 
-def build_optimizer(params: OptimizerParams, model: nn.Module) -> torch.optim.Optimizer:
-    """Return the optimizer of all parameters of a network.
+class AdamWParams(Section):
+    """AdamW (Loshchilov & Hutter 2019): weight decay is decoupled and scaled by the rate."""
 
-    Args:
-        params: The optimizer's parameters.
-        model: The network, on its final device.
+    kind: Literal["adamw"]
+    learning_rate: Positive
+    betas: Annotated[tuple[Momentum, Momentum], Field(strict=False)]
+    weight_decay: NonNegative
 
-    Returns:
-        A fused optimizer without state yet.
-    """
-    if isinstance(params, AdamWParams):
+    def build(self, model: nn.Module) -> torch.optim.Optimizer:
+        """Return the fused optimizer of all parameters of a network on its final device."""
         return torch.optim.AdamW(
             model.parameters(),
-            lr=params.learning_rate,
-            betas=params.betas,
-            weight_decay=params.weight_decay,
+            lr=self.learning_rate,
+            betas=self.betas,
+            weight_decay=self.weight_decay,
             fused=True,
         )
-    return torch.optim.SGD(
-        model.parameters(),
-        lr=params.learning_rate,
-        momentum=params.momentum,
-        weight_decay=params.weight_decay,
-        fused=True,
-    )
+
+
+class SgdParams(Section):
+    """Stochastic gradient descent with momentum; weight decay is added to the gradient."""
+
+    kind: Literal["sgd"]
+    learning_rate: Positive
+    momentum: Momentum
+    weight_decay: NonNegative
+
+    def build(self, model: nn.Module) -> torch.optim.Optimizer:
+        """Return the fused optimizer of all parameters of a network on its final device."""
+        return torch.optim.SGD(
+            model.parameters(),
+            lr=self.learning_rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            fused=True,
+        )
+
+
+Optimizer = Annotated[AdamWParams | SgdParams, Field(discriminator="kind")]
 
 
 def export_state(optimizer: torch.optim.Optimizer, model: nn.Module) -> State:

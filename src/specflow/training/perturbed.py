@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 
 from specflow.interventions.perturbation import gaussian_direction, perturb
-from specflow.models import Network
-from specflow.tasks import Task
-from specflow.tasks.batch_norm import reestimate_on_training_data
+from specflow.models.network import Network
+from specflow.problems.batch_norm import reestimate_on_training_data
+from specflow.problems.task import Task
 from specflow.training.order import perturbation_seed
 
 
@@ -42,7 +42,8 @@ def perturb_network(
     if perturbation.scale == 0:
         return
     parameters = dict(model.named_parameters())
-    for name in model.wiring.inner:
+    for matrix in model.wiring.inner:
+        name = matrix.view.tensor
         weight = parameters[name]
         direction = gaussian_direction(weight.shape, perturbation_seed(trunk_seed, name))
         weight.copy_(perturb(weight, direction, perturbation.scale))

@@ -2,40 +2,85 @@
 
 import bisect
 import math
+from typing import Annotated, Literal
 
-from specflow.params.optimization import (
-    ConstantSchedule,
-    CosineSchedule,
-    ScheduleParams,
-    StepSchedule,
-)
+from pydantic import Field, model_validator
+
+from specflow.section import Count, Index, Positive, Section, Steps
 
 
-def rate_factor(schedule: ScheduleParams, step: int, steps_per_epoch: int, num_steps: int) -> float:
-    """Return the factor on the learning rate of one optimizer step.
+class _Schedule(Section):
+    warmup_steps: Index
 
-    Warm-up is linear and reaches 1 at its last step: step i of w warm-up steps has (i + 1) / w.
+    def factor_at(self, step: int, steps_per_epoch: int, num_steps: int) -> float:
+        """Return the factor on the learning rate of one optimizer step.
 
-    Args:
-        schedule: The schedule's parameters.
-        step: Number of the step, from 0.
-        steps_per_epoch: Steps of an epoch.
-        num_steps: Steps of the whole training.
+        Warm-up is linear and reaches 1 at its last step: step i of w warm-up steps has (i + 1) / w.
 
-    Returns:
-        A factor of at least 0.
+        Args:
+            step: Number of the step, from 0.
+            steps_per_epoch: Steps of an epoch.
+            num_steps: Steps of the whole training.
+
+        Returns:
+            A factor of at least 0.
+        """
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        return self._after_warmup(step, steps_per_epoch, num_steps)
+
+    def _after_warmup(self, step: int, steps_per_epoch: int, num_steps: int) -> float:
+        raise NotImplementedError
+
+
+class ConstantSchedule(_Schedule):
+    """Linear warm-up over `warmup_steps`, then a constant learning rate."""
+
+    kind: Literal["constant"]
+
+    def _after_warmup(self, step: int, steps_per_epoch: int, num_steps: int) -> float:
+        return 1.0
+
+
+class StepSchedule(_Schedule):
+    """Linear warm-up, then the rate is multiplied by `factor` at each of the epochs given."""
+
+    kind: Literal["step"]
+    epochs: Annotated[Steps, Field(min_length=1)]
+    factor: Positive
+
+    def _after_warmup(self, step: int, steps_per_epoch: int, num_steps: int) -> float:
+        return self.factor ** bisect.bisect(self.epochs, step // steps_per_epoch)
+
+
+class CosineSchedule(_Schedule):
+    """Linear warm-up, then half a cosine down to `final_fraction` of the peak.
+
+    It ends after `num_steps` steps (null: at the end of training) and stays there. With `per:
+    epoch` the rate changes between epochs only.
     """
-    if step < schedule.warmup_steps:
-        return (step + 1) / schedule.warmup_steps
-    match schedule:
-        case ConstantSchedule():
-            return 1.0
-        case StepSchedule():
-            return schedule.factor ** bisect.bisect(schedule.epochs, step // steps_per_epoch)
-        case CosineSchedule():
-            if schedule.per == "epoch":
-                step -= step % steps_per_epoch
-            end = schedule.num_steps or num_steps
-            progress = (step - schedule.warmup_steps) / (end - schedule.warmup_steps)
-            wave = 0.5 * (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
-            return schedule.final_fraction + (1 - schedule.final_fraction) * wave
+
+    kind: Literal["cosine"]
+    num_steps: Count | None
+    final_fraction: Annotated[float, Field(ge=0, le=1)]
+    per: Literal["step", "epoch"]
+
+    @model_validator(mode="after")
+    def _warmup_ends_before_cosine(self) -> "CosineSchedule":
+        if self.num_steps is not None and self.num_steps <= self.warmup_steps:
+            raise ValueError(
+                f"num_steps = {self.num_steps} is not beyond warmup_steps = {self.warmup_steps}; "
+                "expected a larger number (warm-up counts as part of it)"
+            )
+        return self
+
+    def _after_warmup(self, step: int, steps_per_epoch: int, num_steps: int) -> float:
+        if self.per == "epoch":
+            step -= step % steps_per_epoch
+        end = self.num_steps or num_steps
+        progress = (step - self.warmup_steps) / (end - self.warmup_steps)
+        wave = 0.5 * (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
+        return self.final_fraction + (1 - self.final_fraction) * wave
+
+
+Schedule = Annotated[ConstantSchedule | StepSchedule | CosineSchedule, Field(discriminator="kind")]

@@ -2,13 +2,11 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from torch import Tensor
 
-from specflow.spectra import as_matrix
-
-Side = Literal["left", "right"]
+from specflow.matrices import Side as Side
+from specflow.matrices import as_matrix
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from types import MappingProxyType
 
 from specflow.wiring.view import Cut, Side, View
 
@@ -90,9 +89,6 @@ class Pair:
         return list(dict.fromkeys(met))
 
 
-_NOTHING: Mapping[str, str] = MappingProxyType({})
-
-
 @dataclass(frozen=True)
 class Wiring:
     """All tracked matrices of a network in order of depth, and all pairs of neighbours.
@@ -106,7 +102,7 @@ class Wiring:
 
     matrices: tuple[Matrix, ...]
     pairs: tuple[Pair, ...]
-    skipped: Mapping[str, str] = field(default=_NOTHING)
+    skipped: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property

@@ -1,0 +1,158 @@
+"""Checkpoints analysed on their own: behind the command line and `specflow.analyze`."""
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from specflow.audit import Audit
+from specflow.checkpoints.base import Checkpoints
+from specflow.checkpoints.live import LiveCheckpoints
+from specflow.checkpoints.stream import contents_of
+from specflow.config.code import SOURCE, code_of
+from specflow.config.errors import problems_of
+from specflow.errors import SpecflowError
+from specflow.executor import num_workers
+from specflow.frames import write_table
+from specflow.measure.settings import SpectraParams
+from specflow.scratch import Scratch
+from specflow.studies.checkpoints.analysis import analyze_checkpoints
+from specflow.studies.checkpoints.reading import read_checkpoints
+from specflow.studies.checkpoints.settings import ReadingParams
+from specflow.studies.checkpoints.tables import checkpoint_tables
+from specflow.wiring import Wiring
+from specflow.wiring.recognize import wiring_of
+
+SPECTRA = SpectraParams(diagonal_length=100, score_length=10, mass=0.9)
+
+Source = str | Path | Sequence[str | Path] | Mapping[str, Tensor] | nn.Module
+
+
+def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> Audit:
+    """Write audit.json, spectra.h5, tables, figures and a page of checkpoints.
+
+    A killed analysis goes on where it was when it is started again with the same output.
+
+    Args:
+        source: Files, folders or patterns, relative to the working folder; or weights in memory.
+        options: How they are read, as in `ReadingParams`.
+        output: Folder of all that is written; made if missing.
+
+    Returns:
+        The audit.
+
+    Raises:
+        SpecflowError: If a checkpoint cannot be read as asked, or a result cannot be written.
+    """
+    audit = _write_measures(source, options, output, output / ".partial")
+    from specflow.figures.draw import draw_checkpoints  # here, since a table alone draws nothing
+    from specflow.figures.section import FiguresParams
+    from specflow.report.page import write_checkpoints_page
+
+    drawn = draw_checkpoints(output / "tables", output / "figures", FiguresParams())
+    settings = {**options, "spectra": SPECTRA.model_dump(mode="json")}
+    write_checkpoints_page(output, name_of(output), settings, drawn, audit.notes, audit.skipped)
+    return audit
+
+
+def audit(source: Source, options: Mapping[str, Any]) -> Audit:
+    """Return the audit of checkpoints; nothing is written.
+
+    Args:
+        source: As for `analyze_to`.
+        options: How they are read, as in `ReadingParams`.
+
+    Raises:
+        SpecflowError: If a checkpoint cannot be read as asked.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        return _run(source, options, Path(folder) / "partial")
+
+
+def spectra_of(source: Source, options: Mapping[str, Any], output: Path | None) -> pd.DataFrame:
+    """Return ranks, norms and agreement of every matrix at every step.
+
+    Args:
+        source: As for `analyze_to`.
+        options: How they are read, as in `ReadingParams`.
+        output: Where results are kept, as `analyze_to` writes them; None keeps none.
+
+    Returns:
+        A row a step and matrix.
+
+    Raises:
+        SpecflowError: If a checkpoint cannot be read as asked, or a result cannot be written.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        if output is None:
+            place = Path(folder)
+            _write_measures(source, options, place, place / ".partial")
+        else:
+            place = output
+            analyze_to(source, options, output)
+        tables = checkpoint_tables("checkpoints", place / "spectra.h5", place / "audit.json")
+    return tables["spectra"].drop(columns=["experiment", "seed"])
+
+
+def name_of(output: Path) -> str:
+    """Return what the checkpoints in a folder are called: its name in letters that names have."""
+    name = re.sub(r"[^a-z0-9]+", "_", output.resolve().name.lower()).strip("_")
+    return name if re.match("[a-z]", name) else f"checkpoints_{name}".strip("_")
+
+
+def _write_measures(
+    source: Source, options: Mapping[str, Any], output: Path, scratch: Path
+) -> Audit:
+    spectra, place = output / "spectra.h5", output / "audit.json"
+    found = _run(source, options, scratch, audit=place, spectra=spectra)
+    for table, rows in checkpoint_tables(name_of(output), spectra, place).items():
+        write_table(output / "tables" / f"{table}.csv", rows)
+    return found
+
+
+def _run(source: Source, options: Mapping[str, Any], root: Path, **places: Path) -> Audit:
+    checkpoints, wiring, settings = _opened(source, options)
+    code = code_of(SOURCE / "studies" / "checkpoints" / "analysis.py")
+    parts = (settings, checkpoints.fingerprint(), repr(code))
+    whole = Scratch(root)
+    with whole.locked():
+        total = (1 + ("spectra" in places)) * len(checkpoints.steps)
+        with tqdm(total=total, desc="checkpoints", unit="step", disable=None) as bar:
+            found = analyze_checkpoints(
+                checkpoints,
+                wiring,
+                SPECTRA,
+                Scratch.of(root, "steps", *parts),
+                bar.update,
+                workers=num_workers(),
+                **places,
+            )
+        whole.remove()
+        whole.lock.unlink()  # one who waits for it finds it gone and makes another
+    return found
+
+
+def _opened(source: Source, options: Mapping[str, Any]) -> tuple[Checkpoints, Wiring, str]:
+    """Return checkpoints, their wiring, and how they are read as text.
+
+    Raises:
+        SpecflowError: If an option has no valid value, or a checkpoint cannot be read.
+    """
+    in_memory = isinstance(source, nn.Module | Mapping)
+    single = isinstance(source, str | Path)
+    files = [str(file) for file in ([source] if single or in_memory else source)]  # type: ignore[union-attr]
+    raw = {"files": ["memory"] if in_memory else files, **options}
+    try:
+        params = ReadingParams.model_validate(raw)
+    except ValidationError as error:
+        raise SpecflowError("; ".join(problems_of(error, ReadingParams, raw))) from error
+    if isinstance(source, nn.Module | Mapping):
+        live = LiveCheckpoints(source)
+        return live, wiring_of(contents_of(live).expected, params), params.model_dump_json()
+    return *read_checkpoints(params, Path()), params.model_dump_json()

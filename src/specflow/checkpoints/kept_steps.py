@@ -1,0 +1,133 @@
+"""The kept steps of a trajectory from anywhere as checkpoints: it may be damaged, or hostile."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor
+
+from specflow.checkpoints.base import Infos, Step, TensorInfo
+from specflow.checkpoints.trajectory import TRAJECTORY, Origin
+from specflow.errors import SpecflowError, one_line
+from specflow.hdf5 import open_file
+from specflow.wiring.names import in_natural_order
+
+
+@dataclass
+class _KeptStep:
+    """The weights of one kept step; one parameter is read at a time."""
+
+    path: Path
+    file: h5py.File
+    index: int
+    infos: Infos
+    skipped: Mapping[str, str]
+
+    def read(self, name: str) -> Tensor:
+        """Return one parameter."""
+        with _reading(self.path):
+            return torch.from_numpy(np.asarray(self.file[f"weights/{name}"][self.index]))
+
+
+class TrajectoryCheckpoints:
+    """The kept steps of a trajectory (`Checkpoints`).
+
+    Attributes:
+        steps: The kept steps.
+        origin: What the trajectory says of where it comes from.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read what the file says that it holds.
+
+        Args:
+            path: The file.
+
+        Raises:
+            SpecflowError: If it is no whole trajectory as specflow writes it.
+        """
+        self._path = path
+        with _reading(path), open_file(path, TRAJECTORY) as file:
+            numbers = _own(file, "step")
+            if not _is_whole(numbers) or numbers.ndim != 1 or numbers.dtype.kind != "i":
+                raise SpecflowError(f"{path}: has no steps; expected a trajectory of specflow")
+            count = len(numbers)
+            infos = {n: _info(path, file, f"weights/{n}", count) for n in _entries(file, "weights")}
+            if _info(path, file, "epoch", count).shape:
+                raise SpecflowError(f"{path}: epoch is no number a step")
+            both = zip(numbers[:].tolist(), file["epoch"][:].tolist(), strict=True)
+            self.steps = tuple(Step(number, epoch, str(path)) for number, epoch in both)
+            self.origin = Origin.of(file)
+            self._held = infos, {name: "a buffer" for name in _entries(file, "buffers")}
+
+    @contextmanager
+    def open(self, index: int) -> Iterator[_KeptStep]:
+        """Open a kept step.
+
+        Args:
+            index: Its number, from 0.
+
+        Yields:
+            Its weights.
+
+        Raises:
+            SpecflowError: If the file is broken.
+        """
+        with ExitStack() as stack:
+            with _reading(self._path):
+                file = stack.enter_context(open_file(self._path, TRAJECTORY))
+            yield _KeptStep(self._path, file, index, *self._held)
+
+    def fingerprint(self) -> str:
+        """Return place, size and time of the file."""
+        state = self._path.stat()
+        return f"{self._path.resolve()} {state.st_size} {state.st_mtime_ns}"
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Name the file in what goes wrong with reading it.
+
+    Raises:
+        SpecflowError: If the block found it broken.
+    """
+    try:
+        yield
+    except SpecflowError as error:
+        raise SpecflowError(one_line(error)) from error
+    except (OSError, KeyError, RuntimeError, ValueError) as error:  # h5py's, of damaged files
+        raise SpecflowError(f"{path}: damaged ({one_line(error)})") from error
+
+
+def _entries(file: h5py.File, name: str) -> list[str]:
+    group = _own(file, name)
+    return in_natural_order(group) if isinstance(group, h5py.Group) else []
+
+
+def _info(path: Path, file: h5py.File, name: str, count: int) -> TensorInfo:
+    data = _own(file, name)
+    if not _is_whole(data) or data.shape[:1] != (count,):
+        raise SpecflowError(f"{path}: {name} is no whole array of {count} steps in this file")
+    try:
+        dtype = torch.from_numpy(data[:0]).dtype
+    except (TypeError, ValueError) as error:
+        raise SpecflowError(f"{path}: {name} has dtype {data.dtype}; expected numbers") from error
+    return TensorInfo(tuple(data.shape[1:]), dtype)
+
+
+def _is_whole(data: Any) -> bool:
+    return isinstance(data, h5py.Dataset) and data.id.get_storage_size() >= data.nbytes
+
+
+def _own(file: h5py.File, name: str) -> Any:
+    """Return what lies in this file itself: specflow writes no links and no data outside it."""
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        return None
+    found = file[name]
+    outside = isinstance(found, h5py.Dataset) and (found.external or found.is_virtual)
+    return None if outside else found

@@ -1,0 +1,230 @@
+"""Which files checkpoints lie in, and the step of each."""
+
+import glob
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
+from specflow.checkpoints.opening import INDEX_SUFFIX, TORCH_SUFFIXES, kind_of
+from specflow.errors import SpecflowError
+from specflow.section import Index, Section, Text
+from specflow.wiring.names import in_natural_order
+
+_SHARD = re.compile(r"-[0-9]+-of-[0-9]+\.[a-z]+$")
+_LAST_STEP = 2**63 - 1  # results keep steps in 64 bits
+_IN_FOLDERS = (
+    (".safetensors" + INDEX_SUFFIX,),
+    (".safetensors",),
+    (".bin" + INDEX_SUFFIX,),
+    TORCH_SUFFIXES,
+)
+
+
+def _one_group(pattern: str) -> str:
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"expected a regular expression ({error})") from error
+    if groups != 1:
+        raise ValueError(f"expected one group for the step, as in 'step(\\d+)'; there are {groups}")
+    return pattern
+
+
+def _as_section(file: Any) -> Any:
+    return {"path": file} if isinstance(file, str) else file
+
+
+class FileParams(Section):
+    """Checkpoints; in YAML a path or pattern alone will do.
+
+    Attributes:
+        path: A file, the folder of a checkpoint, or a glob pattern of these.
+        step: Its step; of a trajectory, the kept step that is meant; null tells the step by the
+            name, and means all kept steps of a trajectory.
+    """
+
+    path: Text
+    step: Index | None = None
+
+
+class FilesParams(Section):
+    """Where the checkpoints of one network are.
+
+    Attributes:
+        files: Where the checkpoints are.
+        step_from: Regular expression whose one group is the step, searched in each path; null
+            means the one number in which the paths differ.
+        key: Where the weights are in a PyTorch checkpoint, with dots ("state_dict"); null finds
+            them under the usual keys.
+    """
+
+    files: Annotated[
+        tuple[Annotated[FileParams, BeforeValidator(_as_section)], ...],
+        Field(strict=False, min_length=1),
+    ]
+    step_from: Annotated[Text, AfterValidator(_one_group)] | None = None
+    key: Text | None = None
+
+
+@dataclass(frozen=True)
+class StepFile:
+    """Where one step lies.
+
+    Attributes:
+        step: The step.
+        path: Its file.
+        index: Number of the kept step if the file is a trajectory, else None.
+    """
+
+    step: int
+    path: Path
+    index: int | None
+
+
+def find_steps(params: FilesParams, root: Path) -> list[StepFile]:
+    """Return all steps of a network's training, ascending.
+
+    Args:
+        params: Files, and where their steps are.
+        root: The folder that paths and patterns are relative to.
+
+    Returns:
+        One entry a step.
+
+    Raises:
+        SpecflowError: If a pattern matches nothing, a step cannot be told, or two files have one.
+    """
+    given = [(root / file.path, file.step) for file in params.files]
+    steps = [_given_step(file_of(path), step) for path, step in given if step is not None]
+    patterns = [file.path for file in params.files if file.step is None]
+    names = [name for pattern in patterns for name in _matches(pattern, root)]
+    files = {name: file_of(root / name) for name in names}
+    trajectories = {name for name, path in files.items() if kind_of(path) == "trajectory"}
+    for path in (files[name] for name in sorted(trajectories)):
+        steps += [StepFile(step, path, index) for index, step in enumerate(_kept_steps(path))]
+    single = [name for name in files if name not in trajectories]
+    _check_no_shards(single)
+    steps += [
+        StepFile(step, files[name], None)
+        for name, step in _steps_of(single, params.step_from).items()
+    ]
+    return _distinct_steps(sorted(steps, key=lambda step: step.step))
+
+
+def _kept_steps(path: Path) -> list[int]:
+    return [step.number for step in TrajectoryCheckpoints(path).steps]
+
+
+def file_of(path: Path) -> Path:
+    """Return the file to open for a checkpoint: itself, or the one in its folder.
+
+    Args:
+        path: A file, or a folder with an index of shards, one safetensors file or one of
+            torch.save.
+
+    Returns:
+        The file; of several kinds in a folder the first of these.
+
+    Raises:
+        SpecflowError: If a folder has none, or several of the first kind that it has.
+    """
+    if not path.is_dir():
+        return path
+    for suffixes in _IN_FOLDERS:
+        found = [file for file in sorted(path.iterdir()) if file.name.endswith(suffixes)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(file.name for file in found)
+            raise SpecflowError(f"{path}: has {names}; expected one checkpoint, name the file")
+    raise SpecflowError(f"{path}: a folder without a checkpoint; expected one in it")
+
+
+def _given_step(path: Path, step: int) -> StepFile:
+    if kind_of(path) != "trajectory":
+        return StepFile(step, path, None)
+    kept = _kept_steps(path)
+    if step not in kept:
+        raise SpecflowError(f"{path}: step {step} was not kept; expected one of {kept}")
+    return StepFile(step, path, kept.index(step))
+
+
+def _matches(pattern: str, root: Path) -> list[str]:
+    """Return the paths that a pattern means, relative to root unless the pattern is absolute.
+
+    Raises:
+        SpecflowError: If it matches nothing.
+    """
+    if (root / pattern).exists():
+        return [pattern]
+    found = glob.glob(pattern, root_dir=root, recursive=True)
+    if not found:
+        raise SpecflowError(f"files: {pattern!r} matches nothing in {root}; expected checkpoints")
+    return in_natural_order(found)
+
+
+def _steps_of(names: list[str], step_from: str | None) -> dict[str, int]:
+    if step_from is None:
+        return _differing_numbers(names)
+    steps = {}
+    for name in names:
+        match = re.search(step_from, name)
+        if match is None or not (match[1] or "").isdecimal():
+            got = "does not match" if match is None else f"gives {match[1]!r}"
+            raise SpecflowError(f"{name}: step_from {step_from!r} {got}; expected a whole number")
+        steps[name] = int(match[1])
+    return steps
+
+
+def _differing_numbers(names: list[str]) -> dict[str, int]:
+    """Return the one number of each name in which the names differ.
+
+    Names that differ in no number are numbered in the order given.
+
+    Raises:
+        SpecflowError: If they differ in several numbers, or in numbers and in text.
+    """
+    parts = [re.split(r"([0-9]+)", name) for name in names]
+    numbers = [tuple(map(int, part[1::2])) for part in parts]
+    if len(set(numbers)) <= 1:
+        return {name: place for place, name in enumerate(names)}
+    texts = {tuple(part[::2]) for part in parts}
+    columns = list(zip(*numbers, strict=True)) if len(texts) == 1 else []
+    differing = [column for column in columns if len(set(column)) > 1]
+    if len(differing) != 1:
+        first, second = names[:2]
+        raise SpecflowError(
+            f"{first}, {second}{', ...' if len(names) > 2 else ''}: names that do not differ in "
+            "one number alone; expected step_from, or path and step of each"
+        )
+    return dict(zip(names, differing[0], strict=True))
+
+
+def _check_no_shards(names: list[str]) -> None:
+    """Refuse parts of a checkpoint, whose numbers would pass for steps.
+
+    Raises:
+        SpecflowError: With the first of them.
+    """
+    for name in names:
+        if _SHARD.search(name):
+            raise SpecflowError(
+                f"{name}: a shard; expected its index (*{INDEX_SUFFIX}) or its folder"
+            )
+
+
+def _distinct_steps(steps: list[StepFile]) -> list[StepFile]:
+    if steps[-1].step > _LAST_STEP:
+        last = steps[-1]
+        raise SpecflowError(f"{last.path}: step {last.step}; expected at most {_LAST_STEP}")
+    for before, after in pairwise(steps):
+        if before.step == after.step:
+            raise SpecflowError(
+                f"{before.path}, {after.path}: both are step {after.step}; expected one file a step"
+            )
+    return steps

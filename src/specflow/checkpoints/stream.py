@@ -1,0 +1,147 @@
+"""Reading many steps without holding a model: what most steps hold, batches, matrices of a step."""
+
+import ctypes
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from torch import Tensor
+
+from specflow.checkpoints.base import Checkpoints, Infos, TensorInfo, Tensors
+from specflow.wiring.tensors import FLOATS
+from specflow.wiring.view import View
+
+_EACH_WORKER = 2**25  # bytes of a batch
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the steps say that they hold; no weight has been read.
+
+    Attributes:
+        infos: The tensors of each step.
+        expected: What most steps hold; each tensor in its most frequent shape.
+        unreadable: Why entries are no tensors, by their name.
+    """
+
+    infos: tuple[Infos, ...]
+    expected: Infos
+    unreadable: Mapping[str, str]
+
+
+def contents_of(checkpoints: Checkpoints) -> Contents:
+    """Return what all steps hold, each being opened once.
+
+    Raises:
+        SpecflowError: If a file is broken.
+    """
+    infos: list[Infos] = []
+    unreadable: dict[str, str] = {}
+    for index in range(len(checkpoints.steps)):
+        with checkpoints.open(index) as tensors:
+            infos.append(dict(tensors.infos))
+            unreadable |= tensors.skipped
+    return Contents(tuple(infos), expected_tensors(infos), unreadable)
+
+
+def expected_tensors(steps: Sequence[Infos]) -> dict[str, TensorInfo]:
+    """Return what most steps hold.
+
+    Args:
+        steps: Tensors of each step by name.
+
+    Returns:
+        The tensors that more than half of the steps have (half, if the last step is among them),
+        in their most frequent shape; a later step's where two are as frequent.
+    """
+    counts: Counter[str] = Counter(name for infos in steps for name in infos)
+    expected = {}
+    for name, count in counts.items():
+        if 2 * count > len(steps) or (2 * count == len(steps) and name in steps[-1]):
+            found = [infos[name] for infos in reversed(steps) if name in infos]
+            shape = Counter(info.shape for info in found).most_common(1)[0][0]
+            expected[name] = next(info for info in found if info.shape == shape)
+    return expected
+
+
+def holds(infos: Infos, tensor: str, shape: tuple[int, ...]) -> bool:
+    """Return whether a step has a tensor as expected: in this shape, in floating point."""
+    info = infos.get(tensor)
+    return info is not None and info.shape == shape and info.dtype in FLOATS
+
+
+def batches(views: Iterable[View], infos: Infos, workers: int) -> list[list[View]]:
+    """Return views in batches that fit into memory together, a tensor always whole.
+
+    A batch is at most as large as the largest tensor, or as `workers` typical ones (half of all
+    bytes are in larger ones), or 32 MiB for each worker: so memory is a few times the largest
+    matrix, and threads have work side by side.
+
+    Args:
+        views: In any order.
+        infos: The tensors that they lie in; one that is absent takes no memory.
+        workers: Threads, one matrix each.
+
+    Returns:
+        Batches in the order in which the tensors come first.
+    """
+    groups: dict[str, list[View]] = {}
+    for view in views:
+        groups.setdefault(view.tensor, []).append(view)
+    sizes = {tensor: _bytes(infos.get(tensor)) for tensor in groups}
+    budget = max(workers * max(_EACH_WORKER, _typical(sizes.values())), *sizes.values(), 0)
+    found: list[list[View]] = []
+    held = 0
+    for tensor, group in groups.items():
+        if not found or held + sizes[tensor] > budget:
+            found.append([])
+            held = 0
+        found[-1] += group
+        held += sizes[tensor]
+    return found
+
+
+def read_views(tensors: Tensors, views: Iterable[View]) -> dict[View, Tensor]:
+    """Return the matrices of an open step, each tensor being read once.
+
+    Args:
+        tensors: The open step.
+        views: What to read; those of one tensor follow each other.
+
+    Returns:
+        Shape (rows, columns) each, in the order of views. Left out are those whose tensor the
+        step does not have, has in another shape, or not in floating point.
+    """
+    found: dict[View, Tensor] = {}
+    name, tensor = "", None
+    for view in views:
+        if not holds(tensors.infos, view.tensor, view.shape):
+            continue
+        if tensor is None or view.tensor != name:
+            name, tensor = view.tensor, tensors.read(view.tensor)
+        found[view] = view.of(tensor)
+    return found
+
+
+def release_memory() -> None:
+    """Give freed memory back, where the C library can (glibc); elsewhere do nothing.
+
+    Threads of a pool free large work arrays between small ones that stay for a while; glibc keeps
+    such gaps for each thread, and over the batches of a step they come to gigabytes.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def _bytes(info: TensorInfo | None) -> int:
+    return 0 if info is None else math.prod(info.shape) * info.dtype.itemsize
+
+
+def _typical(sizes: Iterable[int]) -> int:
+    """Return the size for which half of the sum is in larger ones; 0 if there are none."""
+    descending = sorted(sizes, reverse=True)
+    total, sums = sum(descending), zip(descending, accumulate(descending), strict=True)
+    return next((size for size, held in sums if 2 * held >= total), 0)

@@ -1,0 +1,1 @@
+"""params.yaml as one validated model, and the settings of every stage resolved from it."""

@@ -1,0 +1,165 @@
+"""Which source files a stage runs, each with a hash that comments and docstrings do not change.
+
+The import closure of the stage's script, found in the text of the files, and the files of the kinds
+that its settings name, which registries import while it runs. DVC does not follow imports.
+"""
+
+import ast
+import hashlib
+import io
+import tokenize
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "specflow"
+SOURCE = Path(__file__).parents[1]
+# What these do decides no result: places, progress, messages, how stages and runs are started.
+# They are neither hashed nor followed.
+DECIDES_NOTHING = frozenset(
+    {
+        "__init__.py",
+        "config/__init__.py",
+        "config/code.py",
+        "config/errors.py",
+        "config/settings.py",
+        "errors.py",
+        "executor.py",
+        "paths.py",
+        "scratch.py",
+        "stage.py",
+    }
+)
+
+
+def code_of(script: Path, modules: Iterable[str] = ()) -> dict[str, str]:
+    """Return the hash of every source file that a stage runs.
+
+    Args:
+        script: The script of the stage.
+        modules: Names of modules that are imported by name while it runs.
+
+    Returns:
+        First 12 hex digits of a SHA-256 by path: those of the package relative to it, and the
+        script's as given.
+    """
+    files = _closure([script, *filter(None, map(_file_of, modules))])
+    return {name: _digest(path) for name, path in sorted((_name(path), path) for path in files)}
+
+
+def modules_in(package: str) -> list[str]:
+    """Return the names of all modules of a package that come with it, for what imports them all."""
+    folder = SOURCE.joinpath(*package.split(".")[1:])
+    return sorted(
+        f"{package}.{file.stem}" for file in folder.glob("*.py") if file.stem != "__init__"
+    )
+
+
+def essence(text: str) -> str:
+    """Return Python source without comments, docstrings, blank lines and spaces at line ends.
+
+    The text is cut, not parsed anew, so that the version of Python does not count. Strings of
+    several lines stay as they are.
+
+    Args:
+        text: Valid Python source.
+    """
+    lines: list[str | None] = list(text.splitlines())
+    tree = ast.parse(text)
+    docstrings = {id(node): node for node in _docstrings(tree)}
+    cuts = [_place(node, lines) for node in docstrings.values()]
+    kept: set[int] = set()  # lines that end within a string
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in docstrings:
+            kept |= set(range(node.lineno - 1, (node.end_lineno or node.lineno) - 1))
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            cuts.append((token.start[0] - 1, token.start[1], token.end[0] - 1, token.end[1]))
+    for first, start, last, end in sorted(cuts, reverse=True):
+        rest = f"{(lines[first] or '')[:start]}{(lines[last] or '')[end:]}"
+        lines[first : last + 1] = [rest, *[None] * (last - first)]
+    numbered = ((i, line) for i, line in enumerate(lines) if line is not None)
+    return "\n".join(
+        line if i in kept else line.rstrip() for i, line in numbered if i in kept or line.strip()
+    )
+
+
+def _docstrings(tree: ast.AST) -> Iterator[ast.expr]:
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    for node in ast.walk(tree):
+        if isinstance(node, kinds) and ast.get_docstring(node, clean=False) is not None:
+            statement = node.body[0]
+            assert isinstance(statement, ast.Expr)
+            yield statement.value
+
+
+def _place(node: ast.expr, lines: Sequence[str | None]) -> tuple[int, int, int, int]:
+    """Return where an expression stands: first line and column, last line and column."""
+    first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+    start = _column(lines[first] or "", node.col_offset)
+    return first, start, last, _column(lines[last] or "", node.end_col_offset or 0)
+
+
+def _column(line: str, offset: int) -> int:
+    """Return the place in a line of an offset that the parser counts in bytes."""
+    return len(line.encode()[:offset].decode())
+
+
+def _closure(files: Iterable[Path]) -> set[Path]:
+    found: set[Path] = set()
+    new = list(files)
+    while new:
+        file = new.pop()
+        if file not in found and _name(file) not in DECIDES_NOTHING:
+            found.add(file)
+            new += _imported(file)
+    return found
+
+
+@cache
+def _imported(file: Path) -> tuple[Path, ...]:
+    """Return the files of the package that a file imports, the packages that they are in too."""
+    found: dict[Path, None] = {}
+    for module in _modules(ast.parse(file.read_text("utf-8"))):
+        parts = module.split(".")
+        for count in range(1, len(parts) + 1):
+            path = _file_of(".".join(parts[:count]))
+            if path is not None:
+                found[path] = None
+    return tuple(found)
+
+
+def _modules(node: ast.AST) -> Iterator[str]:
+    """Yield the names of what is imported at run time; of a name, the module that it may be."""
+    children: Iterable[ast.AST] = ast.iter_child_nodes(node)
+    if isinstance(node, ast.If) and _is_type_checking(node.test):
+        children = node.orelse
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    for child in children:
+        yield from _modules(child)
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
+
+
+def _file_of(module: str) -> Path | None:
+    """Return the file of a module of the package; None of any other name."""
+    head, *parts = module.split(".")
+    if head != PACKAGE:
+        return None
+    path = SOURCE.joinpath(*parts)
+    places = (path.with_suffix(".py"), path / "__init__.py") if parts else (path / "__init__.py",)
+    return next((place for place in places if place.is_file()), None)
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(SOURCE).as_posix() if path.is_relative_to(SOURCE) else path.as_posix()
+
+
+@cache
+def _digest(path: Path) -> str:
+    return hashlib.sha256(essence(path.read_text("utf-8")).encode()).hexdigest()[:12]

@@ -1,0 +1,117 @@
+"""results/config.json: the complete settings of every stage, and the code that it runs.
+
+{stage: {name: {settings..., "code": {file: hash}}}}. A stage depends on its own key of the file
+alone, through DVC's `params:`; stages that are there once have the name "all".
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from specflow import paths
+from specflow.claims.section import JudgeSettings
+from specflow.config.code import code_of, modules_in
+from specflow.config.params import CommonParams
+from specflow.config.settings import ALL
+from specflow.datasets.dataset import PrepareSettings
+from specflow.figures.section import FiguresSettings, chosen_matrices, chosen_pairs
+from specflow.section import KindSection, Section
+from specflow.studies.collect import CollectSettings
+from specflow.studies.study import kinds_of_studies
+from specflow.wiring import Wiring
+
+# Packages whose modules a stage imports by listing their folder.
+_LISTED = {"judge": "specflow.claims", "figures": "specflow.figures", "report": "specflow.report"}
+
+
+def resolved(params: CommonParams) -> dict[str, dict[str, Any]]:
+    """Return the settings of every stage.
+
+    Args:
+        params: The validated file.
+
+    Returns:
+        JSON values by stage and name, with the code that each runs.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for stage, name, settings in _all_settings(params):
+        code = code_of(paths.stage_script(stage), _modules(stage, settings))
+        found.setdefault(stage, {})[name] = {**settings.model_dump(mode="json"), "code": code}
+    return found
+
+
+def _all_settings(params: CommonParams) -> Iterator[tuple[str, str, Section]]:
+    """Yield stage, name and settings of everything that params declare."""
+    for name, dataset in params.datasets.items():
+        yield "prepare", name, PrepareSettings(dataset=dataset)
+    for section in kinds_of_studies():
+        for name, entry in params.entries(section).items():
+            for stage, settings in entry.settings(name, params.known).items():
+                yield stage, name, settings
+    groups = params.groups
+    yield "collect", ALL, _collect_settings(params)
+    yield "judge", ALL, JudgeSettings(claims=params.claims, groups=groups)
+    yield "figures", ALL, FiguresSettings(figures=params.figures, groups=groups)
+    yield "report", ALL, Section()
+
+
+def _collect_settings(params: CommonParams) -> CollectSettings:
+    """Return what is collected of every entry."""
+    shown, known = _Shown(params), params.known
+    entries = {
+        kind: {
+            name: entry.collected(name, known, shown).model_dump(mode="json")
+            for name, entry in params.entries(kind).items()
+        }
+        for kind in kinds_of_studies()
+    }
+    return CollectSettings(entries=entries)
+
+
+class _Shown:
+    """Which matrices and pairs figures show in full."""
+
+    def __init__(self, params: CommonParams) -> None:
+        self._figures = params.figures
+        # variants of a series that no figure names are not in full
+        self._bare = params.groups.variants - params.figures.named
+
+    def of(self, name: str, wiring: Wiring) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        if name in self._bare:
+            return (), ()
+        matrices, pairs = [m.name for m in wiring.matrices], [p.label for p in wiring.pairs]
+        return (
+            tuple(chosen_matrices(self._figures, name, matrices)),
+            tuple(chosen_pairs(self._figures, name, pairs)),
+        )
+
+    def named(self, name: str) -> tuple[str | None, str | None]:
+        own = self._figures.of_checkpoints(name)
+        return own.matrix, own.pair
+
+
+def _modules(stage: str, settings: Section) -> list[str]:
+    """Return the modules that a stage imports by name: those of kinds, or a whole folder's."""
+    listed = modules_in(_LISTED[stage]) if stage in _LISTED else []
+    if stage == "collect":
+        listed = [f"specflow.studies.{kind}.tables" for kind in kinds_of_studies()]
+    return [*listed, *dict.fromkeys(_kinds_in(settings))]
+
+
+def _kinds_in(value: Any) -> Iterator[str]:
+    if isinstance(value, KindSection):
+        yield type(value).__module__
+    if isinstance(value, BaseModel):
+        value = dict(value)
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    if isinstance(value, tuple | list):
+        for item in value:
+            yield from _kinds_in(item)
+
+
+def config_text(config: Mapping[str, Any]) -> str:
+    """Return resolved settings as the text of results/config.json."""
+    return json.dumps(config, indent=1, sort_keys=True) + "\n"

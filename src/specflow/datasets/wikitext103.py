@@ -1,0 +1,85 @@
+"""WikiText-103 raw: good and featured articles of Wikipedia (Merity et al. 2017)."""
+
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from specflow.datasets.download import RawFile, fetch
+from specflow.datasets.storage import DatasetWriter
+from specflow.datasets.text import TextParams, write_text
+from specflow.errors import SpecflowError
+
+ARCHIVE = RawFile(
+    name="wikitext-103-raw-v1.zip",
+    size=191_984_949,
+    sha256="91c00ae287f0d699e18605c84afc9e45c192bc6b7797ff8837e5474655a33794",
+    urls=("https://wikitext.smerity.com/wikitext-103-raw-v1.zip",),
+)
+_FOLDER = "wikitext-103-raw/"
+# " = Title = " stands for an article, " = = Section = = " for a part of it.
+_HEADING = re.compile(r" = (?!= ).*(?<! =) = \n")
+
+
+class Wikitext103Params(TextParams):
+    """WikiText-103 raw (Merity et al. 2017) in its published split, from data/raw/.
+
+    Attributes:
+        lower_cased: Whether all letters become small ones.
+    """
+
+    kind: Literal["wikitext103"]
+    lower_cased: bool
+
+    def write(self, writer: DatasetWriter) -> None:
+        """Write windows as `write_text` says, in the published order; text is read in pieces."""
+        archive = fetch(ARCHIVE)
+        train, validation = (
+            partial(read_articles, archive, f"{_FOLDER}wiki.{part}.raw", self.lower_cased)
+            for part in ("train", "valid")
+        )
+        write_text(self, writer, train, validation, text_sha256=ARCHIVE.sha256)
+
+
+def read_articles(archive: Path, member: str, lower_cased: bool) -> Iterator[str]:
+    """Yield the articles of a part, each from its heading to the next; nothing is unpacked.
+
+    Args:
+        archive: The zip file.
+        member: Name of the part in it.
+        lower_cased: Whether all letters become small ones.
+
+    Yields:
+        Text of an article, with its heading.
+
+    Raises:
+        SpecflowError: If the archive is broken, lacks the part, or is not in UTF-8.
+    """
+    try:
+        with zipfile.ZipFile(archive) as file, file.open(member) as raw:
+            lines = io.TextIOWrapper(raw, encoding="utf-8", newline="\n")
+            for article in _split_at_headings(lines):
+                yield article.lower() if lower_cased else article
+    except KeyError as error:
+        raise SpecflowError(f"{archive}: there is no {member} in it") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
+        raise SpecflowError(f"{archive}: {member} cannot be read ({error})") from error
+
+
+def _split_at_headings(lines: Iterator[str] | io.TextIOWrapper) -> Iterator[str]:
+    """Yield articles; a heading stands after an empty line, where formulas (" = x = ") do not."""
+    article: list[str] = []
+    after_blank = True
+    for line in lines:
+        blank = not line.strip()
+        if after_blank and _HEADING.fullmatch(line) and "".join(article).strip():
+            yield "".join(article)
+            article = []
+        article.append(line)
+        after_blank = blank
+    if "".join(article).strip():
+        yield "".join(article)

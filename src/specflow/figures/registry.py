@@ -1,0 +1,95 @@
+"""`@figure`: how a function becomes a kind of figure."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from specflow import figures
+from specflow.figures.index import FigureEntry
+from specflow.figures.subjects import Of, Subject
+from specflow.frames import Tables
+
+Draw = Callable[[Figure, Tables, Subject], None]
+When = Callable[[Tables, Subject], bool]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of figure.
+
+    Attributes:
+        draw: Draws one on an empty figure, whose height it sets.
+        caption: What a reader must know.
+        of: What has such a figure.
+        title: What stands above one, followed by the name of its subject.
+        claims: Claims that it bears on.
+        when: Whether the tables have what it shows of a subject.
+        order: Its place among the figures of a subject.
+    """
+
+    draw: Draw
+    caption: str
+    of: tuple[Of, ...]
+    title: str
+    claims: tuple[str, ...]
+    when: When
+    order: int
+
+    def entry(self, subject: Subject) -> FigureEntry:
+        """Return what the index says of the figure of a subject."""
+        kind, name = self.draw.__name__, subject.name
+        return FigureEntry(
+            file=f"{kind}_{name}.png" if name else f"{kind}.png",
+            kind=kind,
+            of=subject.group,
+            subject=name,
+            title=f"{self.title}: {name}" if name else self.title,
+            caption=self.caption,
+            claims=self.claims,
+        )
+
+
+_kinds: dict[str, Kind] = {}
+
+
+def has_rows(table: str, **values: Any) -> When:
+    """Return the condition that a table has rows of a subject, with values in other columns."""
+    return lambda tables, subject: len(subject.rows(tables, table, **values)) > 0
+
+
+def figure(
+    *of: Of,
+    title: str,
+    caption: str,
+    claims: tuple[str, ...] = (),
+    when: When = lambda tables, subject: True,
+    order: int = 9,
+) -> Callable[[Draw], Draw]:
+    """Make a function a kind of figure of its name; the arguments are what `Kind` says.
+
+    Example::
+
+        @figure("experiment", title="Errors of all seeds", caption="A line for each seed.")
+        def seeds(fig, tables, subject):
+            rows = subject.rows(tables, "history", metric="error", split="train")
+            fig.subplots().plot(rows.pivot(index="time", columns="seed", values="value"))
+    """
+
+    def register(draw: Draw) -> Draw:
+        _kinds[draw.__name__] = Kind(draw, caption, of, title, claims, when, order)
+        return draw
+
+    return register
+
+
+@cache
+def kinds() -> Mapping[str, Kind]:
+    """Return every kind of figure by its name, in the order in which a subject's are shown."""
+    for module in pkgutil.iter_modules(figures.__path__):
+        importlib.import_module(f"{figures.__name__}.{module.name}")
+    return dict(sorted(_kinds.items(), key=lambda item: item[1].order))

@@ -1,0 +1,152 @@
+"""Spectra over time: singular values, and what follows from them (figure 3 of the paper)."""
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+
+from specflow.figures import panels, style
+from specflow.figures.averages import grid
+from specflow.figures.registry import figure, has_rows
+from specflow.figures.scores import draw_score_row, height_of, scores_of, title_columns
+from specflow.figures.subjects import Subject
+from specflow.figures.timeline import Timeline
+from specflow.frames import Tables
+
+RANK = "normalized_effective_rank"
+_INDICES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)  # on a colour bar
+_COLUMNS = 3  # of panels of quantities
+
+
+@figure(
+    *("experiment", "checkpoints"),
+    title="Normalized effective rank of all matrices",
+    caption="Mean over seeds, depth downward (paper, figure 3, bottom row).",
+    claims=("rank_falls", "grokking_is_low_rank", "grokking_coincides", "more_data_low_rank"),
+    order=2,
+)
+def effective_rank(fig: Figure, tables: Tables, subject: Subject) -> None:
+    """Draw a row for each matrix."""
+    fig.set_figheight(1.3 + height_of(subject.layers(tables, "matrix"), least=1.5))
+    _draw_ranks(fig, fig.subplots(squeeze=False)[0], tables, [subject])
+
+
+@figure(
+    *("experiment", "checkpoints"),
+    title="Singular values of one matrix",
+    caption="Mean and one standard deviation over seeds of each (paper, figure 3, top row).",
+    claims=("unequal_growth",),
+    when=has_rows("singular_values"),
+    order=3,
+)
+def singular_values(fig: Figure, tables: Tables, subject: Subject) -> None:
+    """Draw a line for each singular value."""
+    fig.set_figheight(3.6)
+    _draw_values(fig, fig.subplots(squeeze=False)[0], tables, [subject])
+
+
+@figure(
+    "problems",
+    title="Singular values of one matrix (mean and one standard deviation), effective rank of all",
+    caption="A column for each problem; each row has one scale of colours (paper, figure 3).",
+    claims=("unequal_growth",),
+)
+def problems_spectra(fig: Figure, tables: Tables, subject: Subject) -> None:
+    """Draw the rows of both figures of one experiment."""
+    fig.set_figheight(5.4)
+    upper, lower = fig.subplots(2, len(subject.members), squeeze=False)
+    _draw_values(fig, upper, tables, subject.members, label="")
+    _draw_ranks(fig, lower, tables, subject.members)
+
+
+@figure(
+    *("experiment", "checkpoints"),
+    title="Spectral quantities of all matrices",
+    caption="Mean over seeds, a line for each matrix.",
+    when=has_rows("singular_values"),
+    order=8,
+)
+def quantities(fig: Figure, tables: Tables, subject: Subject) -> None:
+    """Draw a panel for each quantity that is registered."""
+    from specflow.spectra.quantities import QUANTITIES  # here, since it imports torch
+
+    rows, layers = subject.rows(tables, "spectra"), subject.layers(tables, "matrix")
+    num_rows = math.ceil(len(QUANTITIES) / _COLUMNS)
+    fig.set_figheight(0.8 + 1.6 * num_rows)
+    grids = fig.subplots(num_rows, _COLUMNS, squeeze=False)
+    cycle = style.spread_colours(style.DEPTH_MAP, len(layers))
+    for axes, name in zip(grids.flat, QUANTITIES, strict=False):
+        values = grid(rows, "matrix", layers.index, name)
+        axes.set_prop_cycle(color=cycle)
+        axes.plot(values.columns, values.T, linewidth=1.0)
+        axes.set_title(style.quantity_label(name))
+        label = None if axes in grids[-1] else ""
+        subject.timeline(tables).apply(axes, values.columns, label)
+    for axes in grids.flat[len(QUANTITIES) :]:
+        axes.axis("off")
+    depths = ScalarMappable(Normalize(1, max(len(layers), 2)), style.DEPTH_MAP)
+    bar = panels.add_colour_bar(fig, grids.flat, [depths], "depth (number of the matrix)")
+    bar.ax.invert_yaxis()
+
+
+def draw_evolution(
+    axes: Axes, rows: pd.DataFrame, timeline: Timeline, last: int, label: str | None = None
+) -> ScalarMappable:
+    """Draw a line for each singular value of one matrix, with a band of one standard deviation.
+
+    Returns:
+        The colours of the lines by index from 1 to `last`, on a log scale since the first few
+        matter most.
+    """
+    colours = ScalarMappable(LogNorm(1, max(last, 2)), style.SINGULAR_INDEX_MAP)
+    for index, own in list(rows.groupby("index"))[::-1]:  # the first on top
+        colour = tuple(colours.to_rgba(index))
+        panels.draw_curve(axes, own.set_index("time"), colour, linewidth=0.9)
+    axes.set_ylim(0, 1.04 * (rows["mean"] + rows["std"].fillna(0)).max() or 1.0)
+    timeline.apply(axes, rows["time"], label)
+    return colours
+
+
+def label_index_bar(bar: Colorbar) -> None:
+    """Put round numbers on a colour bar of indices of singular values."""
+    ticks = [tick for tick in _INDICES if tick <= (bar.norm.vmax or 1)]
+    bar.set_ticks(ticks, labels=[str(tick) for tick in ticks])
+    bar.minorticks_off()
+
+
+def _draw_values(
+    fig: Figure,
+    row: Sequence[Axes],
+    tables: Tables,
+    members: Sequence[Subject],
+    label: str | None = None,
+) -> None:
+    """Draw the singular values of the chosen matrix of each member."""
+    chosen = [member.chosen(tables, "matrix") for member in members]
+    values = [
+        member.rows(tables, "singular_values", matrix=matrix)
+        for member, matrix in zip(members, chosen, strict=True)
+    ]
+    last = max(int(rows["index"].max()) for rows in values)
+    for axes, member, rows in zip(row, members, values, strict=True):
+        colours = draw_evolution(axes, rows, member.timeline(tables), last, label)
+    layers = [member.layers(tables, "matrix")["label"] for member in members]
+    title_columns(row, members, [(own[one],) for own, one in zip(layers, chosen, strict=True)])
+    row[0].set_ylabel("singular value")
+    bar = panels.add_colour_bar(fig, row, [colours], "rank (1 = largest)")
+    label_index_bar(bar)
+    bar.ax.invert_yaxis()
+
+
+def _draw_ranks(
+    fig: Figure, row: Sequence[Axes], tables: Tables, members: Sequence[Subject]
+) -> None:
+    """Draw the normalized effective rank of all matrices of each member."""
+    columns = [scores_of(member, tables, "spectra", RANK) for member in members]
+    label = style.quantity_label(RANK)
+    draw_score_row(fig, row, columns, style.EFFECTIVE_RANK_MAP, label)

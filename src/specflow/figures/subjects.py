@@ -1,0 +1,179 @@
+"""What figures are about: experiments, connections, ..., and their rows of the tables."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import pandas as pd
+
+from specflow.figures.index import Group
+from specflow.figures.section import (
+    AxisParams,
+    CheckpointsFigureParams,
+    FiguresParams,
+    chosen_matrices,
+    chosen_pairs,
+)
+from specflow.figures.style import plain, short_pair, shortened
+from specflow.figures.timeline import Timeline
+from specflow.frames import Tables, where
+from specflow.studies.comparisons import Groups
+
+Key = Literal["matrix", "pair"]
+# In the order in which a report shows their figures.
+Of = Literal[
+    "experiment",
+    "connection",
+    "ticket",
+    "samples",
+    "checkpoints",
+    "weight_decay",
+    "labels",
+    "project",
+    "grokking",
+    "problems",
+]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a figure is about, and how params.yaml wants it drawn.
+
+    Attributes:
+        name: Name of an experiment, a connection, ...; None means the whole project.
+        group: What it is one of.
+        params: The figures section.
+        axis: How its training time is drawn.
+        experiment: Experiment (or checkpoints) whose steps and matrices it has.
+        members: What a comparison compares, in the order in which it is drawn.
+        values: The weight decay of each member, where these are compared.
+    """
+
+    name: str | None
+    group: Group
+    params: FiguresParams
+    axis: AxisParams | CheckpointsFigureParams
+    experiment: str | None = None
+    members: tuple["Subject", ...] = ()
+    values: tuple[float, ...] = ()
+
+    def rows(self, tables: Tables, table: str, **values: Any) -> pd.DataFrame:
+        """Return the subject's rows of a table, with the column `time` of `timed`.
+
+        Args:
+            tables: All tables.
+            table: Name of one, whose first column says whose rows they are.
+            **values: What other columns are to hold, see `frames.where`.
+        """
+        own = {tables[table].columns[0]: self.name}
+        return self.timed(tables, where(tables[table], **own, **values))
+
+    def rows_of_members(self, tables: Tables, table: str, **values: Any) -> list[pd.DataFrame]:
+        """Return what `rows` returns of each member."""
+        return [member.rows(tables, table, **values) for member in self.members]
+
+    def timed(self, tables: Tables, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return rows with a column `time`, the epoch or the step (of a split, if there is one)."""
+        step = next((name for name in ("split_step", "step") if name in rows), None)
+        if step is None:
+            return rows
+        time = rows[step]
+        if self.axis.x == "epoch":
+            time = time.map(self._steps(tables).set_index("step")["epoch"])
+        return rows.assign(time=time.astype(float))
+
+    def timeline(self, tables: Tables) -> Timeline:
+        """Return the axis of training time."""
+        return Timeline.of(self.axis, self._steps(tables)["step"])
+
+    def layers(self, tables: Tables, key: Key) -> pd.DataFrame:
+        """Return the matrices or pairs in order of depth.
+
+        Returns:
+            By name, `label` for people and `null`, the score of unrelated matrices (may be NaN).
+        """
+        table, null = _LAYERS[key]
+        rows = where(tables[table], experiment=self.experiment).sort_values("depth", kind="stable")
+        names = rows[key].tolist()
+        labels = rows["label"] if key == "matrix" else map(short_pair, names)
+        content = {"label": [plain(shortened(label)) for label in labels]}
+        return pd.DataFrame(content | {"null": rows[null].to_numpy(float)}, index=names)
+
+    def chosen(self, tables: Tables, key: Key) -> str:
+        """Return the matrix or pair that its own figures show in full."""
+        choose = chosen_matrices if key == "matrix" else chosen_pairs
+        return choose(self.params, str(self.experiment), list(self.layers(tables, key).index))[0]
+
+    def _steps(self, tables: Tables) -> pd.DataFrame:
+        return where(tables["steps"], experiment=self.experiment)
+
+
+_LAYERS: dict[Key, tuple[str, str]] = {
+    "matrix": ("matrices", "null_agreement"),
+    "pair": ("pairs", "null_alignment"),
+}
+
+
+def checkpoints_of(name: str, params: FiguresParams) -> Subject:
+    """Return checkpoints made elsewhere."""
+    return Subject(name, "checkpoints", params, params.of_checkpoints(name), experiment=name)
+
+
+def experiment_of(name: str, params: FiguresParams, axis: AxisParams | None = None) -> Subject:
+    """Return an experiment, whose time may be drawn as in a panel."""
+    return Subject(name, "experiments", params, axis or params.of(name), experiment=name)
+
+
+def experiments_in(tables: Tables) -> list[str]:
+    """Return the names of all experiments; checkpoints made elsewhere have no history."""
+    return tables["history"]["experiment"].unique().tolist()
+
+
+def checkpoints_in(tables: Tables) -> list[str]:
+    """Return the names of all checkpoints made elsewhere."""
+    own = set(experiments_in(tables))
+    return [name for name in tables["matrices"]["experiment"].unique() if name not in own]
+
+
+def subjects(of: Of, tables: Tables, params: FiguresParams, groups: Groups) -> list[Subject]:
+    """Return everything of a kind that the tables, the figures section or comparisons have."""
+
+    def experiments(names: Iterable[str], axis: AxisParams | None = None) -> tuple[Subject, ...]:
+        return tuple(experiment_of(name, params, axis) for name in names)
+
+    def project(names: Iterable[str], axis: AxisParams | None = None) -> list[Subject]:
+        members = experiments(names, axis)
+        return [Subject(None, "project", params, axis or AxisParams(), None, members)]
+
+    def compared(base: str, names: Sequence[str], values: Iterable[float] = ()) -> Subject:
+        members = experiments(names, params.of(base))
+        return replace(experiment_of(base, params), members=members, values=tuple(values))
+
+    match of:
+        case "experiment":
+            return [*experiments(experiments_in(tables))]
+        case "connection":
+            found = tables["connections"][["connection", "experiment"]].itertuples(index=False)
+            return [Subject(a, "connections", params, params.of(b), b) for a, b in found]
+        case "ticket":
+            return [*experiments(tables["tickets"]["experiment"].unique())]
+        case "samples":
+            names = tables["samples"]["samples"].unique()
+            return [Subject(name, "samples", params, AxisParams()) for name in names]
+        case "checkpoints":
+            return [checkpoints_of(name, params) for name in checkpoints_in(tables)]
+        case "weight_decay":
+            return [
+                compared(base, one.ascending, [one.weight_decays[name] for name in one.ascending])
+                for base, one in groups.weight_decay.items()
+            ]
+        case "labels":
+            pairs = groups.labels.items()
+            return [compared(name, (p.true_labels, p.random_labels)) for name, p in pairs]
+        case "project":
+            return project(n for n in experiments_in(tables) if n not in groups.variants)
+        case "grokking":
+            panel = params.grokking
+            return project(panel.experiments, panel) if panel else []
+        case "problems":
+            return project(params.problems) if params.problems else []

@@ -1,0 +1,165 @@
+"""The file of spectra, written once every step is finished.
+
+Layout of the file (version 2), T steps:
+    /step (T,) int64, /epoch (T,) float64
+    /matrices/<name>: singular_values (T, R), agreement (T, k) with the last step, agreement_score
+        (T,), step_agreement_score (T,) with the step before, pairwise_agreement (T, T): the score
+        of any two steps, and each of `QUANTITIES` (T,); attributes label, role, tensor, depth,
+        rows, columns, null_agreement
+    /pairs/<label>: alignment (T, k) and alignment_score (T,); where the following matrix is a
+        convolution, kernel_scores (T, kh, kw); attributes depth, null_alignment
+What is not defined (of a matrix that is all zero, not finite or not there) is NaN.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor
+
+from specflow.checkpoints.base import Step
+from specflow.hdf5 import create, write
+from specflow.measure.layouts import SPECTRA
+from specflow.measure.settings import SpectraParams
+from specflow.spectra import (
+    QUANTITIES,
+    Quantity,
+    agreement_null_level,
+    alignment_null_level,
+    is_defined,
+)
+from specflow.wiring import Matrix, Pair, Wiring
+
+_HELD = 2**25  # bytes of all steps that are in memory together
+
+Row = dict[str, Tensor]
+
+
+def write_spectra(
+    path: Path,
+    steps: Sequence[Step],
+    wiring: Wiring,
+    settings: SpectraParams,
+    rows: Callable[[int], list[Row]],
+) -> None:
+    """Write the file.
+
+    Args:
+        path: Its place.
+        steps: The steps.
+        wiring: The matrices and pairs.
+        settings: What is kept of each.
+        rows: Returns the rows of a step, those of matrices and then those of pairs: what the file
+            has of one, but quantities and, in place of agreement of any two steps, left (c, m)
+            and right (c, n), the leading singular vectors.
+
+    Raises:
+        SpecflowError: If it cannot be written.
+    """
+    with create(path, SPECTRA, {}) as file:
+        write(file, "step", np.array([step.number for step in steps], dtype=np.int64))
+        write(file, "epoch", np.array([step.epoch for step in steps], dtype=np.float64))
+        names = [f"matrices/{matrix.name}" for matrix in wiring.matrices]
+        names += [f"pairs/{pair.label}" for pair in wiring.pairs]
+        for name, over_time in zip(names, _over_time(len(steps), rows), strict=True):
+            arrays = _arrays(over_time, settings)
+            for array in sorted(arrays):
+                write(file, f"{name}/{array}", arrays[array].numpy())
+        for depth, matrix in enumerate(wiring.matrices):
+            _describe_matrix(file[f"matrices/{matrix.name}"], matrix, depth)
+        for depth, pair in enumerate(wiring.pairs):
+            _describe_pair(file[f"pairs/{pair.label}"], pair, depth)
+
+
+def _over_time(length: int, rows: Callable[[int], list[Row]]) -> Iterator[Row]:
+    """Stack the rows of all steps, of few matrices and pairs at a time.
+
+    Args:
+        length: Number of steps.
+        rows: Returns the rows of a step.
+
+    Yields:
+        Those of each matrix and pair, shape (T, ...).
+    """
+    sizes = [length * sum(part.nbytes for part in row.values()) for row in rows(0)]
+    for some in _groups(sizes):
+        for over_time in zip(*(rows(index)[some] for index in range(length)), strict=True):
+            yield {key: torch.stack([row[key] for row in over_time]) for key in over_time[0]}
+
+
+def _groups(sizes: Sequence[int]) -> list[slice]:
+    """Return slices of neighbours that are one, or at most `_HELD` bytes together."""
+    starts, held = [0], 0
+    for place, size in enumerate(sizes):
+        held += size
+        if held > _HELD and place > starts[-1]:
+            starts.append(place)
+            held = size
+    return [slice(*ends) for ends in pairwise([*starts, len(sizes)])]
+
+
+def _arrays(rows: Row, settings: SpectraParams) -> Row:
+    """Return what the file has of a matrix or a pair."""
+    if "singular_values" not in rows:
+        return rows
+    given = {name: rows[name] for name in rows if name not in ("left", "right")}
+    S = rows["singular_values"]
+    quantities = {name: _values(one, S, settings) for name, one in QUANTITIES.items()}
+    agreement = pairwise_agreement(rows["left"], rows["right"])
+    return quantities | given | {"pairwise_agreement": agreement}
+
+
+def _values(quantity: Quantity, S: Tensor, settings: SpectraParams) -> Tensor:
+    """Return a quantity of all steps, NaN where it is not defined; all-zero matrices have norms."""
+    given = {name: getattr(settings, name) for name in quantity.settings}
+    found = torch.full(S.shape[:1], torch.nan, dtype=torch.float64)
+    defined, zero = is_defined(S), (S == 0).all(-1)
+    if defined.any():
+        found[defined] = quantity.function(S[defined], **given)
+    if zero.any():
+        with suppress(ValueError):
+            found[zero] = quantity.function(S[zero], **given)
+    return found
+
+
+def pairwise_agreement(left: Tensor, right: Tensor) -> Tensor:
+    """Return the agreement score of one matrix at any two steps.
+
+    Args:
+        left: Leading left singular vectors of T steps, shape (T, c, m); NaN where not defined.
+        right: The right ones, shape (T, c, n).
+
+    Returns:
+        Shape (T, T), symmetric, float64: the mean over the vectors of |<u, u'> <v, v'>|.
+    """
+    total = np.zeros((len(left), len(left)))
+    for vector in range(left.shape[1]):
+        total += abs(_products(left[:, vector]) * _products(right[:, vector]))
+    return torch.from_numpy(total / left.shape[1])
+
+
+def _products(vectors: Tensor) -> np.ndarray:
+    exact = vectors.double().numpy()
+    return exact @ exact.T  # numpy takes the symmetric product, so that the bits are symmetric too
+
+
+def _describe_matrix(group: h5py.Group, matrix: Matrix, depth: int) -> None:
+    rows, columns = matrix.view.rows, matrix.view.columns
+    about = {"label": matrix.label, "role": matrix.role, "tensor": matrix.view.tensor}
+    sizes = {"depth": depth, "rows": rows, "columns": columns}
+    _describe(group, about | sizes | {"null_agreement": agreement_null_level(rows, columns)})
+
+
+def _describe_pair(group: h5py.Group, pair: Pair, depth: int) -> None:
+    meeting = pair.meetings[0]
+    length = meeting.following.length(meeting.following_side)
+    _describe(group, {"depth": depth, "null_alignment": alignment_null_level(length)})
+
+
+def _describe(group: h5py.Group, about: Mapping[str, str | int | float]) -> None:
+    for key, value in about.items():
+        group.attrs[key] = value

@@ -1,1 +1,0 @@
-"""params.yaml: its sections as validated, frozen models (no torch)."""

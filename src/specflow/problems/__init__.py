@@ -1,0 +1,1 @@
+"""Kinds of learning problems: loss, metrics and batches of each, one file a kind."""

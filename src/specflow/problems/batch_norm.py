@@ -1,0 +1,31 @@
+"""BatchNorm statistics of a network whose weights were changed by hand, from training data."""
+
+import math
+from itertools import pairwise
+
+from torch import nn
+
+from specflow.interventions.batch_norm import reestimate_batch_norm
+from specflow.problems.task import Task
+
+
+def reestimate_on_training_data(task: Task, model: nn.Module, num_samples: int) -> None:
+    """Re-estimate the statistics on the first training samples; without BatchNorm do nothing.
+
+    The samples come in parts of nearly equal size, so that each part's mean and variance count
+    alike.
+
+    Args:
+        task: The learning problem.
+        model: The network; only its running statistics change.
+        num_samples: How many samples, at most all.
+    """
+    length = min(task.num_samples("train"), num_samples)
+    count = math.ceil(length / task.settings.evaluation.batch_size)
+    bounds = [length * part // count for part in range(count + 1)]
+
+    def observe() -> None:
+        for start, end in pairwise(bounds):
+            task.observe(model, slice(start, end))
+
+    reestimate_batch_norm(model, observe)

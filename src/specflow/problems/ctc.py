@@ -1,0 +1,139 @@
+"""Speech recognition: connectionist temporal classification (Graves et al. 2006), greedy decoding.
+
+The loss of an utterance is -log p(transcript | frames) in nats for each character of it; the loss
+of several is the mean over utterances (as `torch.nn.CTCLoss` has it). Infinite losses are never
+set to zero: an utterance with too few frames for its transcript is refused where data are prepared.
+"""
+
+from typing import Literal
+
+import torch
+from rapidfuzz.distance import Levenshtein
+from torch import Tensor, nn
+from torch.nn import functional
+
+from specflow.datasets.shapes import SpeechShape
+from specflow.datasets.storage import Split
+from specflow.problems.problem import ProblemSection
+from specflow.problems.settings import ProblemSettings
+from specflow.problems.task import Data, Selection, Task, Totals
+
+BLANK = 0
+
+
+class CtcParams(ProblemSection):
+    """Transcripts of utterances, by connectionist temporal classification (Graves et al. 2006)."""
+
+    kind: Literal["ctc"]
+
+    def task(self, settings: ProblemSettings, data: Data, fingerprint: str) -> "Ctc":
+        """Return the task on some data."""
+        return Ctc(settings, data, fingerprint)
+
+    def random_samples(
+        self, shape: SpeechShape, count: int, device: torch.device, num_frames: int = 3
+    ) -> dict[str, Tensor]:
+        """Return random utterances, each second frame of which has a character."""
+        length = (num_frames + 1) // 2  # enough frames for a blank before every symbol
+        return {
+            "inputs": torch.randn(count, num_frames, shape.num_features, device=device),
+            "input_lengths": torch.full((count,), num_frames, device=device),
+            "targets": torch.randint(1, shape.num_symbols, (count, length), device=device),
+            "target_lengths": torch.full((count,), length, device=device),
+        }
+
+
+class Ctc(Task):
+    """Utterances to be written down, character by character.
+
+    Data: `inputs` (N, T, F) float32 and `input_lengths` (N,), frames padded with zeros; `targets`
+    (N, L) and `target_lengths` (N,), symbols padded with the blank.
+    """
+
+    def training_loss(self, model: nn.Module, selection: Selection) -> Tensor:
+        """Return the mean over utterances of the loss in nats for each character."""
+        logits = self._logits(model, "train", selection)
+        return self._losses("train", selection, logits.float()).mean()
+
+    def totals(self, model: nn.Module, split: Split, selection: Selection) -> Totals:
+        """Return the totals of all metrics.
+
+        `loss` is as in training. `error` is the character error rate: edits (insertions,
+        deletions, substitutions) that turn the greedy transcripts into the true ones, over the
+        characters of the true ones; `word_error` is the same of words. Both may exceed 1.
+        """
+        logits = self._logits(model, split, selection)
+        part = self.data[split]
+        losses = self._losses(split, selection, logits.double())
+        symbols = best_path(logits, part["input_lengths"][selection])
+        found = [self._text(utterance) for utterance in symbols]
+        lengths = part["target_lengths"][selection].tolist()
+        true = [
+            self._text(row[:length])
+            for row, length in zip(part["targets"][selection].tolist(), lengths, strict=True)
+        ]
+        return {
+            "loss": (losses.sum(), len(losses)),
+            "error": edits(found, true),
+            "word_error": edits([text.split() for text in found], [text.split() for text in true]),
+        }
+
+    def observe(self, model: nn.Module, selection: Selection) -> None:
+        """Pass the selected training utterances through the network."""
+        self._logits(model, "train", selection)
+
+    def _logits(self, model: nn.Module, split: Split, selection: Selection) -> Tensor:
+        """Return logits (utterances, frames of the longest one, symbols)."""
+        part = self.data[split]
+        return model(part["inputs"][selection], part["input_lengths"][selection])
+
+    def _losses(self, split: Split, selection: Selection, logits: Tensor) -> Tensor:
+        """Return the loss of each utterance in nats for each character."""
+        part = self.data[split]
+        lengths = part["target_lengths"][selection]
+        losses = functional.ctc_loss(
+            logits.log_softmax(dim=2).transpose(0, 1),
+            part["targets"][selection],
+            part["input_lengths"][selection],
+            lengths,
+            blank=BLANK,
+            reduction="none",
+            zero_infinity=False,
+        )
+        return losses / lengths
+
+    def _text(self, symbols: list[int]) -> str:
+        shape = self.settings.shape
+        assert isinstance(shape, SpeechShape)
+        return "".join(shape.characters[symbol - 1] for symbol in symbols)
+
+
+def best_path(logits: Tensor, lengths: Tensor) -> list[list[int]]:
+    """Return the greedy transcripts: best symbols of all frames, repeats merged, blanks left out.
+
+    Args:
+        logits: Shape (B, T, C).
+        lengths: Number of true frames of each utterance, shape (B,).
+
+    Returns:
+        Symbols of each utterance.
+    """
+    best = logits.argmax(dim=2)
+    kept = best != BLANK
+    kept[:, 1:] &= best[:, 1:] != best[:, :-1]
+    kept &= torch.arange(best.shape[1], device=best.device) < lengths[:, None]
+    return [row[keep].tolist() for row, keep in zip(best.cpu(), kept.cpu(), strict=True)]
+
+
+def edits(found: list, true: list) -> tuple[Tensor, int]:
+    """Return the total edits that turn one list's sequences into the other's, and the true length.
+
+    Args:
+        found: Sequences of characters or words.
+        true: What they should be, as many.
+
+    Returns:
+        Sum of Levenshtein distances, a float64 scalar, and the sum of the lengths of `true`.
+    """
+    total = sum(Levenshtein.distance(a, b) for a, b in zip(found, true, strict=True))
+    return torch.tensor(total, dtype=torch.float64), sum(map(len, true))

@@ -1,0 +1,142 @@
+"""What a kind of learning problem must offer, and how every metric is a total over a count."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from specflow.datasets.storage import SPLITS, Split, load
+from specflow.models.network import Network
+from specflow.problems.settings import ProblemSettings
+
+Data = Mapping[Split, Mapping[str, Tensor]]
+Selection = Tensor | slice
+Totals = dict[str, tuple[Tensor, int]]
+
+
+class Task(ABC):
+    """A learning problem on data that lie on the device.
+
+    Attributes:
+        settings: The resolved settings.
+        data: Arrays of both parts by name; the first dimension counts samples.
+        fingerprint: Fingerprint of the data.
+    """
+
+    last_position_only = False
+
+    def __init__(self, settings: ProblemSettings, data: Data, fingerprint: str) -> None:
+        """Keep settings and data."""
+        self.settings = settings
+        self.data = data
+        self.fingerprint = fingerprint
+
+    def build_model(self) -> Network:
+        """Return a new network, initialized from torch's global generator, on the data's device."""
+        model = self.settings.model.build(
+            self.settings.shape, last_position_only=self.last_position_only
+        )
+        return model.to(self.device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the data lie, and networks compute."""
+        return next(iter(self.data["train"].values())).device
+
+    def num_samples(self, split: Split) -> int:
+        """Return the number of samples of a part."""
+        return len(next(iter(self.data[split].values())))
+
+    @abstractmethod
+    def training_loss(self, model: nn.Module, selection: Selection) -> Tensor:
+        """Return the mean loss of the selected training samples, a scalar with a gradient."""
+
+    @abstractmethod
+    def totals(self, model: nn.Module, split: Split, selection: Selection) -> Totals:
+        """Return the sum and the count of every metric over the selected samples.
+
+        `loss` and `error` are always among them; sums are float64 scalars.
+        """
+
+    @abstractmethod
+    def observe(self, model: nn.Module, selection: Selection) -> None:
+        """Pass the selected training samples through the network, for its running statistics."""
+
+    @torch.no_grad()
+    def evaluate(self, model: nn.Module, split: Split) -> dict[str, float]:
+        """Return every metric of a part: its total over its count, not a mean of batch means.
+
+        Args:
+            model: The network; left in the mode in which it came.
+            split: train (at most `max_train_samples` of it) or validation.
+
+        Returns:
+            Metrics by name.
+        """
+        limit = self.settings.evaluation.max_train_samples if split == "train" else None
+        length = min(self.num_samples(split), limit or self.num_samples(split))
+        sums: dict[str, Tensor] = {}
+        counts: dict[str, int] = {}
+        was_training = model.training
+        model.eval()
+        for selection in batches(length, self.settings.evaluation.batch_size):
+            for name, (total, count) in self.totals(model, split, selection).items():
+                sums[name] = sums.get(name, 0) + total
+                counts[name] = counts.get(name, 0) + count
+        model.train(was_training)
+        return {name: float(sums[name]) / counts[name] for name in sums}
+
+    def evaluate_all(self, model: nn.Module) -> dict[str, float]:
+        """Return the metrics of both parts by `split/metric`."""
+        return {
+            f"{split}/{name}": value
+            for split in SPLITS
+            for name, value in self.evaluate(model, split).items()
+        }
+
+
+class GenerativeTask(Task):
+    """A learning problem whose networks make new images like those that they were trained on."""
+
+    @abstractmethod
+    def sample(self, model: nn.Module, count: int, seed: int) -> Tensor:
+        """Return new images of shape (count, C, H, W), in the units of the training images.
+
+        Args:
+            model: The network; left in the mode in which it came.
+            count: Number of images.
+            seed: Seed of all chance; networks given the same seed are given the same chance.
+        """
+
+    @abstractmethod
+    def value_range(self) -> tuple[Tensor, Tensor]:
+        """Return the values of black and of full light in each channel, two of shape (C,)."""
+
+
+def batches(length: int, size: int) -> list[slice]:
+    """Return consecutive slices of at most `size` samples that cover `length` of them."""
+    return [slice(start, min(start + size, length)) for start in range(0, length, size)]
+
+
+def load_task(settings: ProblemSettings, dataset: Path, device: torch.device) -> Task:
+    """Return the task on prepared data.
+
+    Args:
+        settings: The resolved settings.
+        dataset: File of the prepared dataset.
+        device: The device that computes; the data are moved there.
+
+    Returns:
+        The task.
+
+    Raises:
+        BrokenFileError: If the file is missing, damaged or of another version.
+    """
+    loaded = load(dataset)
+    data: dict[Split, dict[str, Tensor]] = {
+        split: {name: array.to(device) for name, array in getattr(loaded, split).items()}
+        for split in SPLITS
+    }
+    return settings.problem.task(settings, data, loaded.fingerprint)

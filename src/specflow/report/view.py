@@ -1,0 +1,157 @@
+"""The results as one view: what was run, what was claimed and drawn, and what belongs to what."""
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import get_args
+
+import pandas as pd
+
+from specflow.claims.scorecard import Finding, Scorecard, Verdict
+from specflow.figures.index import FigureEntry
+from specflow.report.sources import image_size
+from specflow.report.subjects import Subject
+
+OTHERS = "other-figures"
+ABSENT = "not measured"
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """All results, or those of one set of checkpoints alone.
+
+    Attributes:
+        subjects: What was run, in the order of the page.
+        entries: All figures, in the order of their list.
+        images: By a figure's file, its place relative to the page, width and height in pixels, so
+            that the page does not jump when it arrives.
+        claims: The scorecard; empty for checkpoints alone.
+    """
+
+    subjects: Sequence[Subject]
+    entries: Sequence[FigureEntry]
+    images: Mapping[str, tuple[str, int, int]]
+    claims: Scorecard
+
+    @property
+    def groups(self) -> dict[str, dict[str, Subject]]:
+        """The subjects by name of each group that has some."""
+        groups: dict[str, dict[str, Subject]] = {}
+        for one in self.subjects:
+            groups.setdefault(one.group, {})[one.name] = one
+        return groups
+
+    def overview(self, group: str) -> pd.DataFrame:
+        """Return what a reader looks for first in the subjects of a group, by name."""
+        subjects = self.groups[group]
+        names = pd.Index([*subjects], name=group.removesuffix("s"))
+        return pd.DataFrame([one.headline for one in subjects.values()], index=names)
+
+    def find(self, name: str | None, of: str) -> Subject | None:
+        """Return the subject of a name, looked up in one group before the others; None if none.
+
+        Args:
+            name: A name, or a name with what else singles something out after a comma.
+            of: That group.
+        """
+        named = [one for one in self.subjects if one.name == (name or "").partition(",")[0]]
+        return min(named, key=lambda one: one.group != of, default=None)
+
+    def subject_of(self, claim: str, name: str) -> Subject | None:
+        """Return the subject of a claim's finding, of the group that the claim's figures show."""
+        plain = name.partition(",")[0]
+        shown = (one.of for one in self.entries if claim in one.claims and one.subject == plain)
+        return self.find(name, next(shown, "experiments"))
+
+    def bearing(self, claim: str) -> list[FigureEntry]:
+        """Return the figures that bear on a claim: of the project, of its subjects kind by kind."""
+        findings = self.claims[claim].subjects
+        subjects = [self.subject_of(claim, name) for name in findings]
+        about = [
+            one
+            for one in (self.entries if findings else ())
+            if claim in one.claims
+            and (one.subject is None or self.find(one.subject, one.of) in subjects)
+        ]
+        kinds = [one.kind for one in about]
+        return sorted(about, key=lambda one: (one.subject is not None, kinds.index(one.kind)))
+
+    @cached_property
+    def homes(self) -> dict[str, list[FigureEntry]]:
+        """The figures that each section shows in full, by its id; each figure is in one of them.
+
+        That is the section of its subject, or else the first claim that it bears on.
+        """
+        homes: dict[str, list[FigureEntry]] = {}
+        for entry in self.entries:
+            subject = self.find(entry.subject, entry.of)
+            claims = (f"claim-{claim}" for claim in self.claims if entry in self.bearing(claim))
+            home = subject.anchor if subject else next(claims, OTHERS)
+            homes.setdefault(home, []).append(entry)
+        return homes
+
+    def shown_in(self, anchor: str) -> list[FigureEntry]:
+        """Return the figures that a section shows in full."""
+        return self.homes.get(anchor, [])
+
+    def elsewhere(self, claim: str) -> list[FigureEntry]:
+        """Return the figures that bear on a claim and are shown in full in another section."""
+        return [one for one in self.bearing(claim) if one not in self.shown_in(f"claim-{claim}")]
+
+    def together(self, subject: Subject) -> list[FigureEntry]:
+        """Return the figures of a subject's source that show it with all others of its group."""
+        source = self.source_of(subject)
+        shown = self.shown_in(source.anchor) if source else []
+        return [one for one in shown if one.kind == subject.group]
+
+    def findings_on(self, subject: Subject) -> list[tuple[str, Finding]]:
+        """Return the id of every claim that was judged on a subject, with the finding."""
+        return [
+            (claim, finding)
+            for claim, judged in self.claims.items()
+            for name, finding in judged.subjects.items()
+            if self.subject_of(claim, name) is subject
+        ]
+
+    def source_of(self, subject: Subject) -> Subject | None:
+        """Return the experiment that a connection, a ticket or samples start from."""
+        return self.find(subject.source, "experiments")
+
+    def started_from(self, experiment: Subject) -> list[Subject]:
+        """Return the connections, tickets and samples that start from an experiment."""
+        return [one for one in self.subjects if self.source_of(one) is experiment]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many results have each verdict, and how many claims have no result."""
+        findings = [one for claim in self.claims.values() for one in claim.subjects.values()]
+        counted = Counter[str](finding.verdict for finding in findings)
+        absent = sum(not claim.subjects for claim in self.claims.values())
+        return {verdict: counted[verdict] for verdict in get_args(Verdict)} | {ABSENT: absent}
+
+
+def images_of(
+    entries: Sequence[FigureEntry], folder: Path, page: Path
+) -> dict[str, tuple[str, int, int]]:
+    """Return place and size of every figure.
+
+    Args:
+        entries: The figures.
+        folder: Where they lie.
+        page: The page that shows them.
+
+    Returns:
+        As `View.images` has them.
+
+    Raises:
+        SpecflowError: If a file is missing or is no picture.
+    """
+    return {
+        entry.file: (
+            os.path.relpath(folder / entry.file, page.parent).replace(os.sep, "/"),
+            *image_size(folder / entry.file),
+        )
+        for entry in entries
+    }

@@ -1,0 +1,41 @@
+"""Which spectra have ranks, and which singular values have directions."""
+
+from torch import Tensor
+
+# Below this share of s_1 a singular value is rounding, and its singular vectors are arbitrary.
+ZERO = 1e-9
+
+
+def is_defined(S: Tensor) -> Tensor:
+    """Return whether spectra have ranks and directions: they are finite and not all zero.
+
+    Args:
+        S: Singular values, shape (..., R), R > 0; not modified.
+
+    Returns:
+        Shape (...), bool.
+
+    Example:
+        >>> import torch
+        >>> is_defined(torch.tensor([[2.0, 1.0], [0.0, 0.0], [float("nan"), 1.0]]))
+        tensor([ True, False, False])
+    """
+    return S.isfinite().all(-1) & (S.amax(-1) > 0)
+
+
+def is_direction(S: Tensor) -> Tensor:
+    """Return which singular values count as directions: s_i > 1e-9 s_1.
+
+    Args:
+        S: Singular values, shape (..., R), R > 0; not modified.
+
+    Returns:
+        Shape (..., R), bool; nowhere true of a spectrum that is not defined.
+
+    Example:
+        >>> import torch
+        >>> is_direction(torch.tensor([2.0, 1.0, 1e-12]))
+        tensor([ True,  True, False])
+    """
+    floor = ZERO * S.amax(-1, keepdim=True)
+    return (floor < S) & is_defined(S)[..., None]

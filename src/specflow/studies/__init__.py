@@ -1,0 +1,1 @@
+"""What the paper does, a kind of experiment each: its section of params.yaml, and its tables."""

@@ -1,0 +1,1 @@
+"""Checkpoints made elsewhere: any files of one network's training."""

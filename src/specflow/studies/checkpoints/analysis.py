@@ -1,0 +1,53 @@
+"""Checkpoints of one network: the audit, then the spectra, over any number of kills."""
+
+from pathlib import Path
+
+from specflow.audit import Audit, write_audit
+from specflow.audit.flags import audit_checkpoints
+from specflow.checkpoints.base import Checkpoints
+from specflow.executor import Report
+from specflow.measure.settings import SpectraParams
+from specflow.measure.spectra import measure_spectra
+from specflow.scratch import Scratch
+from specflow.wiring import Wiring
+
+
+def analyze_checkpoints(
+    checkpoints: Checkpoints,
+    wiring: Wiring,
+    settings: SpectraParams,
+    scratch: Scratch,
+    report: Report,
+    *,
+    workers: int,
+    audit: Path | None = None,
+    spectra: Path | None = None,
+) -> Audit:
+    """Audit checkpoints, then measure them; flags end neither.
+
+    Args:
+        checkpoints: The steps of one network's training.
+        wiring: Its matrices and which of them meet.
+        settings: What is stored of every matrix.
+        scratch: Where finished steps are kept; removed at the end.
+        report: Called with 1 after each step that was audited, and each that was measured.
+        workers: Threads, one matrix each.
+        audit: Place of the audit; None keeps it from disk.
+        spectra: Place of the spectra; None measures none.
+
+    Returns:
+        The audit.
+
+    Raises:
+        SpecflowError: If a file is broken, a decomposition does not converge, or the disk is full.
+    """
+    with scratch.locked():
+        found = audit_checkpoints(checkpoints, wiring, scratch, report, workers)
+        if audit is not None:
+            write_audit(audit, found)
+        if spectra is not None:
+            measure_spectra(
+                checkpoints, wiring, settings, spectra, scratch, report, workers=workers
+            )
+        scratch.remove()
+    return found

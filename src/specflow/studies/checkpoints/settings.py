@@ -1,0 +1,36 @@
+"""Where checkpoints made elsewhere are, how they are read, and what is measured of them."""
+
+from specflow.checkpoints.sources import FilesParams
+from specflow.measure.settings import SpectraParams
+from specflow.section import Section, Text
+from specflow.wiring.recognize import LayoutParams
+
+
+class ReadingParams(LayoutParams, FilesParams):
+    """Where checkpoints are and what their tensors are: all that reading them takes."""
+
+
+class CheckpointsSettings(ReadingParams):
+    """Checkpoints of one network that were made elsewhere.
+
+    Attributes:
+        spectra: What is stored of every matrix at every step.
+        path: The folder in which `files` are, in the project or anywhere else; stages depend on
+            it as a whole, since patterns are not known to them.
+    """
+
+    spectra: SpectraParams
+    path: Text
+
+
+class Collected(Section):
+    """What is collected of checkpoints.
+
+    Attributes:
+        matrix: Name of the matrix whose singular values and diagonals go into tables; None means
+            the middle one by depth.
+        pair: Label of the pair whose diagonals do; None likewise.
+    """
+
+    matrix: str | None
+    pair: str | None

@@ -1,0 +1,75 @@
+"""From all results to the small tables and the metrics file that git tracks."""
+
+import importlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from pydantic import JsonValue
+
+from specflow import paths
+from specflow.frames import Frames, Tables, write_table
+from specflow.section import Name, Section
+from specflow.studies.measures import stacked
+from specflow.textfiles import write_text
+
+
+class CollectSettings(Section):
+    """What is collected of every entry, by kind of experiment and name."""
+
+    entries: dict[Name, dict[Name, dict[str, JsonValue]]]
+
+
+def collect(settings: CollectSettings) -> None:
+    """Write every table and the metrics file.
+
+    Args:
+        settings: What to collect; results of anything else are left alone.
+
+    Raises:
+        SpecflowError: If a result is missing or broken, or a table cannot be written.
+    """
+    tables = _tables(settings)
+    for name, table in tables.items():
+        write_table(paths.TABLES / f"{name}.csv", table)
+    names = {kind: list(entries) for kind, entries in settings.entries.items()}
+    summary = summarize(Tables(paths.TABLES), names)
+    write_text(paths.SUMMARY, json.dumps(summary, indent=2) + "\n")
+
+
+def _tables(settings: CollectSettings) -> dict[str, pd.DataFrame]:
+    """Return all tables; what several kinds have rows of is one table, experiments first."""
+    frames: dict[str, list[pd.DataFrame]] = {}
+    for kind in sorted(settings.entries, key=lambda kind: (kind != "experiments", kind)):
+        study = tables_of(kind)
+        entries = {
+            name: study.Collected.model_validate_json(json.dumps(own))
+            for name, own in settings.entries[kind].items()
+        }
+        for name, table in study.tables(entries).items():
+            frames.setdefault(name, []).append(table)
+    return {name: stacked(list(rows[0].columns), rows) for name, rows in frames.items()}
+
+
+def summarize(tables: Frames, names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return the metrics file's content, computed from the tables alone.
+
+    Args:
+        tables: The tables, as they were written.
+        names: Names of the entries of each kind of experiment.
+
+    Returns:
+        Nested by kind, name, quantity, then mean and std, see `specflow.studies.summary`.
+    """
+    studies = {kind: tables_of(kind) for kind in names}
+    return {
+        kind: study.summary(tables, names[kind])
+        for kind, study in studies.items()
+        if hasattr(study, "summary")
+    }
+
+
+def tables_of(kind: str) -> Any:
+    """Return the module that makes the tables of a kind of experiment, see `Study`."""
+    return importlib.import_module(f"specflow.studies.{kind}.tables")

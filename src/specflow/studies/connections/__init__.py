@@ -1,0 +1,1 @@
+"""Linear mode connectivity: branches of trunks, and the interpolation between their endpoints."""

@@ -1,0 +1,1 @@
+"""New images from the final weights of generative runs, whole and pruned."""

@@ -1,0 +1,61 @@
+"""The table of samples: an image a row, small enough for git."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from specflow import paths
+from specflow.hdf5 import open_file
+from specflow.measure.layouts import SAMPLES
+from specflow.studies.measures import KEEPS, read
+from specflow.studies.samples.settings import Sampling as Collected
+
+_IMAGE = ("samples", "experiment", "keep", "keep_fraction", "image")
+_PIXELS = ("height", "width", "channels", "pixels")
+
+
+def tables(entries: Mapping[str, Collected]) -> dict[str, pd.DataFrame]:
+    """Return the table of all sets of samples.
+
+    `pixels` are grey levels (one for each channel) of all pixels, row by row, as two hexadecimal
+    digits from 00 for black to ff; an image with a value that is not finite has none.
+
+    Args:
+        entries: The sets by name, in the order of the rows.
+
+    Raises:
+        BrokenFileError: If a file of samples is missing or broken.
+    """
+    rows = [row for name, own in entries.items() for row in _images(name, own.experiment)]
+    return {"samples": pd.DataFrame(rows, columns=[*_IMAGE, *_PIXELS])}
+
+
+def _images(name: str, experiment: str) -> Iterator[tuple[Any, ...]]:
+    with open_file(paths.samples(name), SAMPLES) as file:
+        low, high = read(file, "low"), read(file, "high")
+        for keep in KEEPS:
+            for fraction in file[keep]:
+                about = (name, experiment, keep, float(fraction))
+                images = np.moveaxis(read(file, f"{keep}/{fraction}"), 1, -1)
+                for index, image in enumerate(images):
+                    yield (*about, index, *image.shape, hexadecimal(image, low, high))
+
+
+def hexadecimal(image: np.ndarray, low: np.ndarray, high: np.ndarray) -> str:
+    """Return an image as levels of 8 bits.
+
+    Args:
+        image: Shape (H, W, C); beyond low and high it is cut off.
+        low: Value of level 0 in each channel, shape (C,).
+        high: Value of level 255 in each channel, shape (C,), above low.
+
+    Returns:
+        Two digits a level, row by row, the channels of a pixel side by side; nothing if a value is
+        not finite.
+    """
+    if not np.isfinite(image).all():
+        return ""
+    levels = 255 * (np.clip(image, low, high) - low) / (high - low)
+    return np.rint(levels).astype(np.uint8).tobytes().hex()

@@ -1,0 +1,264 @@
+"""Tables of spectra, the same ones of runs and of checkpoints made elsewhere."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations_with_replacement
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import torch
+
+from specflow.hdf5 import open_file
+from specflow.measure.layouts import SPECTRA
+from specflow.spectra import QUANTITIES, is_direction
+from specflow.studies.measures import entries_of, read, stacked
+
+TOP = 10  # directions whose agreement is compared with that of as many next ones
+MEAN = "mean of all"  # in place of a matrix
+
+# What git tracks is thinned: the files of measures hold the rest.
+_FIRST_INDICES = 16  # of a spectrum or a diagonal: all of these are in the table, and ...
+_OTHER_INDICES = 8  # ... at most so many more, evenly on a log scale
+_MOST_STEPS = 20  # of what has an index
+_MOST_STEPS_SQUARED = 12  # any two of which are compared
+
+_RUN = ("experiment", "seed")
+_SCORES = ("agreement_score", "step_agreement_score")
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "steps": ("experiment", "step", "epoch"),
+    "matrices": (
+        *("experiment", "matrix", "label", "role", "depth", "rows", "columns", "null_agreement"),
+    ),
+    "pairs": ("experiment", "pair", "depth", "null_alignment"),
+    "spectra": (*_RUN, "step", "matrix", *QUANTITIES, *_SCORES),
+    "alignment": (*_RUN, "step", "pair", "alignment_score"),
+    "singular_values": ("experiment", "matrix", "step", "index", "mean", "std"),
+    "agreement_diagonal": ("experiment", "matrix", "step", "index", "mean"),
+    "alignment_diagonal": ("experiment", "pair", "step", "index", "mean"),
+    "pairwise_agreement": ("experiment", "matrix", "step", "other_step", "agreement_score"),
+    "growth": (*_RUN, "matrix", "top_growth", "median_growth"),
+    "settling": (*_RUN, "matrix", "step", "top_score", "next_score"),
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The spectra of an experiment, or of checkpoints made elsewhere.
+
+    Attributes:
+        name: What tables call it.
+        files: File of the spectra of each seed.
+        matrices: Matrices of which single singular values and diagonals, and the agreement of any
+            two steps, go into tables.
+        pairs: Labels of pairs whose diagonals go into tables.
+    """
+
+    name: str
+    files: Mapping[int, Path]
+    matrices: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
+
+
+def spectra_tables(all_measured: Sequence[Measured]) -> dict[str, pd.DataFrame]:
+    """Return every table that is made of spectra, by name.
+
+    growth has, of every run and matrix, top_growth = s_1(T) / s_1(0) and median_growth =
+    median_i s_i(T) / s_i(0), T the last step and 0 the first; null directions of the first step
+    are left out, and of an all-zero matrix nothing is defined.
+
+    settling has the mean agreement with the last step of directions 1 to 10 and of 11 to 20, at the
+    last kept step of the first half. Matrices with fewer than 20 directions kept have no row.
+
+    Args:
+        all_measured: In the order of the rows.
+
+    Returns:
+        Tables as `specflow.frames` describes them. What has several indices or compares any two
+        steps is thinned, see the constants of this file.
+
+    Raises:
+        BrokenFileError: If a file is missing or broken.
+    """
+    frames = defaultdict(list)
+    for measured in all_measured:
+        with ExitStack() as stack:
+            files = {
+                seed: stack.enter_context(open_file(path, SPECTRA))
+                for seed, path in measured.files.items()
+            }
+            for table, of_run in _OF_RUN.items():
+                for seed, file in files.items():
+                    rows = of_run(file).assign(experiment=measured.name, seed=seed)
+                    frames[table].append(rows)
+            for table, of_all in _OF_ALL.items():
+                rows = of_all(measured, list(files.values()))
+                frames[table].append(rows.assign(experiment=measured.name))
+    return {table: stacked(columns, frames[table]) for table, columns in _COLUMNS.items()}
+
+
+def _scores(file: h5py.File, kind: str, column: str, values: Sequence[str]) -> pd.DataFrame:
+    """Return a row for each entry and step."""
+    entries, steps = entries_of(file, kind), read(file, "step")
+    nothing = np.empty(0)
+    return pd.DataFrame(
+        {
+            "step": np.tile(steps, len(entries)),
+            column: np.repeat(np.array(list(entries), dtype=object), len(steps)),
+            **{
+                name: np.concatenate([nothing, *(read(entry, name) for entry in entries.values())])
+                for name in values
+            },
+        }
+    )
+
+
+def _spectra(file: h5py.File) -> pd.DataFrame:
+    first: Collection[str] = next(iter(entries_of(file, "matrices").values()), ())
+    return _scores(file, "matrices", "matrix", [*(q for q in QUANTITIES if q in first), *_SCORES])
+
+
+def _alignment(file: h5py.File) -> pd.DataFrame:
+    return _scores(file, "pairs", "pair", ["alignment_score"])
+
+
+def _growth(file: h5py.File) -> pd.DataFrame:
+    rows = []
+    for matrix, entry in entries_of(file, "matrices").items():
+        values = read(entry, "singular_values")
+        rows.append((matrix, *growth_factors(values[0], values[-1])))
+    return pd.DataFrame(rows, columns=list(_COLUMNS["growth"][2:]))
+
+
+def growth_factors(start: np.ndarray, end: np.ndarray) -> tuple[float, float]:
+    """Return by what the top singular value grew, and the median of what each grew by.
+
+    Args:
+        start: Singular values at the first step, shape (R,), descending.
+        end: Those at the last step, shape (R,), descending.
+
+    Returns:
+        s_1(T) / s_1(0), and the median over directions i of the first step of s_i(T) / s_i(0);
+        both NaN if there are none.
+    """
+    if not start[0] > 0:
+        return np.nan, np.nan
+    there = is_direction(torch.from_numpy(start)).numpy()
+    factors = end[there] / start[there]
+    return float(factors[0]), float(np.median(factors))
+
+
+def _settling(file: h5py.File) -> pd.DataFrame:
+    steps = read(file, "step")
+    half = int(np.flatnonzero(steps <= (steps[0] + steps[-1]) / 2)[-1])
+    rows = []
+    for matrix, entry in entries_of(file, "matrices").items():
+        agreement = read(entry, "agreement")[half]
+        if len(agreement) >= 2 * TOP:
+            top, following = agreement[: 2 * TOP].reshape(2, TOP).mean(axis=1)
+            rows.append((matrix, int(steps[half]), float(top), float(following)))
+    return pd.DataFrame(rows, columns=list(_COLUMNS["settling"][2:]))
+
+
+_OF_RUN: dict[str, Callable[[h5py.File], pd.DataFrame]] = {
+    "spectra": _spectra,
+    "alignment": _alignment,
+    "growth": _growth,
+    "settling": _settling,
+}
+
+
+def _steps(measured: Measured, files: Sequence[h5py.File]) -> pd.DataFrame:
+    return pd.DataFrame({name: read(files[0], name) for name in ("step", "epoch")})
+
+
+def _described(kind: str, measured: Measured, files: Sequence[h5py.File]) -> pd.DataFrame:
+    _, column, *about = _COLUMNS[kind]
+    rows = (
+        (name, *(entry.attrs[key] for key in about))
+        for name, entry in entries_of(files[0], kind).items()
+    )
+    return pd.DataFrame(rows, columns=[column, *about])
+
+
+def _over_seeds(
+    kind: str, column: str, quantity: str, measured: Measured, files: Sequence[h5py.File]
+) -> pd.DataFrame:
+    """Return mean and deviation over seeds of a quantity that has steps and indices."""
+    places = _shown_places(len(files[0]["step"]), _MOST_STEPS)
+    steps, frames = read(files[0], "step")[places], []
+    for name in getattr(measured, kind):
+        values = np.stack([read(file, f"{kind}/{name}/{quantity}")[places] for file in files])
+        indices = shown_indices(values.shape[2])
+        values = values[..., indices - 1].reshape(len(files), -1)
+        cells = {
+            column: name,
+            "step": np.repeat(steps, len(indices)),
+            "index": np.tile(indices, len(steps)),
+            "mean": values.mean(axis=0),
+            "std": values.std(axis=0, ddof=1) if len(files) > 1 else np.nan,
+        }
+        frames.append(pd.DataFrame(cells))
+    return stacked((column, "step", "index", "mean", "std"), frames)
+
+
+def shown_indices(count: int) -> np.ndarray:
+    """Return which of `count` entries go into a table, numbered from 1, ascending."""
+    first = np.arange(1, min(count, _FIRST_INDICES) + 1)
+    others = np.geomspace(_FIRST_INDICES, max(count, _FIRST_INDICES), _OTHER_INDICES + 1)
+    indices = np.union1d(first, np.rint(others).astype(int))
+    return indices[indices <= count]
+
+
+def _shown_places(count: int, most: int) -> np.ndarray:
+    """Return at most so many of `count` steps, evenly, the first and the last among them."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(int)
+
+
+def _pairwise(measured: Measured, files: Sequence[h5py.File]) -> pd.DataFrame:
+    """Return every two steps once, of the matrices shown in full, then means over matrices."""
+    steps = read(files[0], "step")
+    shown = _shown_places(len(steps), _MOST_STEPS_SQUARED)
+    first, second = np.array(list(combinations_with_replacement(shown, 2))).T
+    scores = {
+        name: np.mean([read(f, f"matrices/{name}/pairwise_agreement") for f in files], axis=0)
+        for name in measured.matrices
+    }
+    if scores:
+        scores[MEAN] = np.mean([_mean_agreement(file) for file in files], axis=0)
+    frames = (
+        pd.DataFrame(
+            {
+                "matrix": name,
+                "step": steps[first],
+                "other_step": steps[second],
+                "agreement_score": values[first, second],
+            }
+        )
+        for name, values in scores.items()
+    )
+    return stacked(_COLUMNS["pairwise_agreement"][1:], frames)
+
+
+def _mean_agreement(file: h5py.File) -> np.ndarray:
+    """Return the mean over the matrices that are defined, shape (T, T); NaN without any."""
+    total = count = np.zeros(2 * file["step"].shape)
+    for entry in entries_of(file, "matrices").values():
+        scores = read(entry, "pairwise_agreement")
+        total, count = total + np.nan_to_num(scores), count + np.isfinite(scores)
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+
+
+_OF_ALL: dict[str, Callable[[Measured, Sequence[h5py.File]], pd.DataFrame]] = {
+    "steps": _steps,
+    "matrices": partial(_described, "matrices"),
+    "pairs": partial(_described, "pairs"),
+    "singular_values": partial(_over_seeds, "matrices", "matrix", "singular_values"),
+    "agreement_diagonal": partial(_over_seeds, "matrices", "matrix", "agreement"),
+    "alignment_diagonal": partial(_over_seeds, "pairs", "pair", "alignment"),
+    "pairwise_agreement": _pairwise,
+}

@@ -1,0 +1,113 @@
+"""What every kind of experiment offers, and how the kinds are found."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Protocol, cast
+
+from specflow import studies
+from specflow.datasets.dataset import DatasetSection
+from specflow.section import Section
+from specflow.wiring import Wiring
+
+
+@dataclass(frozen=True)
+class Known:
+    """The valid entries of a params.yaml, of which others may be faulty.
+
+    Attributes:
+        seeds: Seeds of all runs; empty if they are faulty.
+        datasets: Datasets by name.
+        experiments: Experiments (`ExperimentParams`) by name, merged with their tasks.
+        names: All names of each section, those of faulty entries included.
+    """
+
+    seeds: tuple[int, ...] = ()
+    datasets: Mapping[str, DatasetSection] = field(default_factory=dict)
+    experiments: Mapping[str, Any] = field(default_factory=dict)
+    names: Mapping[str, set[str]] = field(default_factory=dict)
+
+
+class Shown(Protocol):
+    """Which matrices and pairs figures show in full."""
+
+    def of(self, name: str, wiring: Wiring) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return names of matrices and labels of pairs of an experiment; there may be none."""
+
+    def named(self, name: str) -> tuple[str | None, str | None]:
+        """Return the matrix and the pair that are named for checkpoints; None means any."""
+
+
+class Study(Section):
+    """An entry of one kind of experiment in params.yaml.
+
+    The kind is a folder of `studies`; its section of params.yaml has the folder's name, and
+    `section.py` in it holds one subclass of this class. `tables.py` makes its rows of the tables:
+        Collected: A section, what `collected` returns.
+        tables(entries): Data frames by name, of `Collected` by name of the entry.
+        summary(tables, names): What the metrics file says of each entry; optional.
+    """
+
+    def problems(self, known: Known) -> list[str]:
+        """Return what does not fit between this entry and others.
+
+        Args:
+            known: The valid entries of the file.
+
+        Returns:
+            Lines "key: got value; expected ...", with keys relative to this entry.
+        """
+        return []
+
+    def settings(self, name: str, known: Known) -> Mapping[str, Section]:
+        """Return the complete settings of every stage of this entry.
+
+        Args:
+            name: Key of the entry.
+            known: A valid file.
+
+        Returns:
+            Settings by the name of the stage.
+        """
+        raise NotImplementedError
+
+    def collected(self, name: str, known: Known, shown: Shown) -> Section:
+        """Return what the tables of this entry are made of.
+
+        Args:
+            name: Key of the entry.
+            known: A valid file.
+            shown: Which matrices and pairs go into tables in full.
+
+        Returns:
+            A section of the class `Collected` of the kind's `tables.py`.
+        """
+        raise NotImplementedError
+
+
+@cache
+def kinds_of_studies() -> Mapping[str, type[Study]]:
+    """Return the class of every kind of experiment by the name of its section."""
+    folders = sorted(info.name for info in pkgutil.iter_modules(studies.__path__) if info.ispkg)
+    return {folder: _class_in(f"{studies.__name__}.{folder}.section") for folder in folders}
+
+
+def _class_in(module: str) -> type[Study]:
+    members = vars(importlib.import_module(module)).values()
+    found: Any = [
+        one
+        for one in members
+        if isinstance(one, type) and issubclass(one, Study) and one.__module__ == module
+    ]
+    assert len(found) == 1, (module, found)
+    return cast("type[Study]", found[0])
+
+
+def unknown(key: str, value: str, known: set[str], section: str) -> list[str]:
+    """Return the line that says that a name is not one of a section, nothing if it is one."""
+    if value in known:
+        return []
+    expected = ", ".join(sorted(known)) or "none: there are none"
+    return [f"{key}: got {value!r}; expected one of {expected} ({section})"]

@@ -1,0 +1,1 @@
+"""Lottery tickets: masked networks that are trained again from an early step."""

@@ -1,1 +1,0 @@
-"""Results as small tidy tables and a metrics file (no torch)."""

@@ -1,0 +1,268 @@
+"""One run of a training stage: from its start to its trajectory, over any number of kills."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from specflow import paths
+from specflow.checkpoints.trajectory import (
+    TRAJECTORY,
+    Checkpoint,
+    Origin,
+    open_trajectory,
+    write_trajectory,
+)
+from specflow.datasets.storage import fingerprint
+from specflow.device import choose_device, make_deterministic, workers_on
+from specflow.executor import Report, run_members
+from specflow.problems.task import Task, load_task
+from specflow.scratch import Scratch
+from specflow.training.loop import NonFiniteLossError, Trainer
+from specflow.training.perturbed import Perturbation, perturb_network
+from specflow.training.settings import RunSettings
+from specflow.training.weights import export_buffers, export_weights, import_weights
+
+_RESUME = "resume.pt"  # written after the checkpoint that it goes on from
+
+
+@dataclass(frozen=True)
+class Branching:
+    """A split point: the trunk's trajectory and the step from which a branch goes on.
+
+    Where the split point is perturbed, weights and BatchNorm statistics change; the state of the
+    optimizer stays that of the trunk.
+    """
+
+    trunk: Path
+    step: int
+    perturbation: Perturbation | None = None
+
+
+class Intervention(Protocol):
+    """A change of weights by hand that lasts from the start of a run to its end."""
+
+    @property
+    def step(self) -> int:
+        """The step from which the run trains."""
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that decides the change."""
+
+    def begin(self, trainer: Trainer) -> None:
+        """Change the network before its first step, and from then on."""
+
+    def hold(self, trainer: Trainer) -> None:
+        """Go on with a network that was changed already, after a kill."""
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A run to be trained: a seed of an experiment, or a branch of a connection.
+
+    Attributes:
+        name: Its name, for messages and its scratch folder.
+        settings: The resolved settings.
+        seed: Seed of the initial weights.
+        order_seed: Seed of the data order.
+        path: Place of the trajectory.
+        kept: Steps that the trajectory holds, the last of the run among them.
+        code: Hashes of the code that trains it: other code takes up nothing of a killed run.
+        start: Where a branch starts; None for new weights.
+        intervention: What is changed by hand; None for ordinary training. With new weights, it
+            says from which step of schedule and data order they are trained.
+    """
+
+    name: str
+    settings: RunSettings
+    seed: int
+    order_seed: int
+    path: Path
+    kept: tuple[int, ...]
+    code: str
+    start: Branching | None = None
+    intervention: Intervention | None = None
+
+    @property
+    def first_step(self) -> int:
+        """The step from which it trains."""
+        begin = self.start or self.intervention
+        return begin.step if begin else 0
+
+    @property
+    def scale(self) -> float:
+        """The scale of the perturbation of its start, 0 for none."""
+        perturbation = self.start.perturbation if self.start else None
+        return perturbation.scale if perturbation else 0.0
+
+    @property
+    def num_steps(self) -> int:
+        """Number of optimizer steps that it takes."""
+        return self.kept[-1] - self.first_step
+
+
+def train_runs(runs: list[TrainingRun], title: str) -> None:
+    """Train all runs of a stage, side by side, and write their trajectories.
+
+    What a killed stage had trained is taken up again. Scratch is removed once all runs are done,
+    since DVC deletes the outs of a stage that starts again.
+
+    Args:
+        runs: The runs.
+        title: What the progress bar says.
+
+    Raises:
+        SpecflowError: If a run fails; it names the run and, if it diverged, the step.
+    """
+    device = choose_device()
+    run_members(
+        _train_to_the_end,
+        {run.name: run for run in runs},
+        title=title,
+        total=sum(run.num_steps for run in runs),
+        workers=workers_on(device),
+    )
+    for run in runs:
+        scratch = _scratch(run, device)
+        with scratch.locked():
+            scratch.remove()
+
+
+def _scratch(run: TrainingRun, device: torch.device) -> Scratch:
+    return Scratch.of(
+        paths.scratch_root(),
+        run.name,
+        _config(run),
+        run.code,
+        f"{run.seed} {run.order_seed} {device.type} {TRAJECTORY.version}",
+        " ".join(map(str, run.kept)),
+        fingerprint(paths.dataset(run.settings.dataset_name)),
+        _split_fingerprint(run.start) if run.start else "",
+        repr(run.start.perturbation) if run.start else "",
+        run.intervention.fingerprint() if run.intervention else "",
+    )
+
+
+def _config(run: TrainingRun) -> str:
+    """Return what determines a single run; the other seeds of its experiment do not."""
+    return run.settings.model_dump_json(exclude={"seeds"})
+
+
+def _split_fingerprint(start: Branching) -> str:
+    with open_trajectory(start.trunk) as trunk:
+        return trunk.fingerprint_of(start.step)
+
+
+def _train_to_the_end(run: TrainingRun, report: Report) -> None:
+    device = choose_device()
+    make_deterministic(device)
+    task = load_task(run.settings, paths.dataset(run.settings.dataset_name), device)
+    scratch = _scratch(run, device)
+    origin = Origin(
+        config=_config(run),
+        seed=run.seed,
+        order_seed=run.order_seed,
+        first_step=run.first_step,
+        scale=run.scale,
+        torch=str(torch.__version__),
+        device=device.type,
+        fingerprint=task.fingerprint,
+    )
+    with scratch.locked():
+        _train(run, task, scratch, report)
+        checkpoints = (_checkpoint(scratch, step) for step in run.kept)
+        write_trajectory(run.path, origin, list(run.kept), run.settings.epoch_steps, checkpoints)
+
+
+def _train(run: TrainingRun, task: Task, scratch: Scratch, report: Report) -> None:
+    torch.manual_seed(run.seed)
+    trainer = Trainer(run.settings, task, task.build_model(), run.order_seed)
+    step = _take_up(run, trainer, scratch)
+    report(step - run.first_step)
+    pauses = [pause for pause in run.settings.kept_steps if pause > step]
+    for pause in trainer.run(step, pauses, report):
+        _save(run, trainer, scratch, pause)
+        if step not in run.kept:
+            scratch.forget(_name(step))
+        step = pause
+
+
+def _take_up(run: TrainingRun, trainer: Trainer, scratch: Scratch) -> int:
+    """Bring model and optimizer to where training goes on; return the steps taken so far."""
+    if scratch.has(_RESUME):
+        resume = scratch.load(_RESUME)
+        checkpoint = _checkpoint(scratch, resume["step"])
+        import_weights(trainer.model, {**checkpoint.weights, **checkpoint.buffers})
+        trainer.optimizer.load_state_dict(resume["optimizer"])
+        trainer.scaler.load_state_dict(resume["scaler"])
+        if run.intervention is not None:
+            run.intervention.hold(trainer)
+        return resume["step"]
+    if run.start is not None:
+        _start_from_trunk(run.start, trainer, run.seed)
+    if run.intervention is not None:
+        run.intervention.begin(trainer)
+    _save(run, trainer, scratch, run.first_step)
+    return run.first_step
+
+
+def _start_from_trunk(start: Branching, trainer: Trainer, seed: int) -> None:
+    with open_trajectory(start.trunk) as trunk:
+        trunk.check_data(trainer.task.fingerprint)
+        index = trunk.index_of(start.step)
+        import_weights(trainer.model, {**trunk.weights(index), **trunk.buffers(index)})
+        trainer.import_state(trunk.optimizer(start.step))
+    if start.perturbation is not None:
+        perturb_network(trainer.model, trainer.task, start.perturbation, seed)
+
+
+def _save(run: TrainingRun, trainer: Trainer, scratch: Scratch, step: int) -> None:
+    """Keep a checkpoint, and then what training needs beyond it to go on from there."""
+    kept = step in run.kept
+    split = kept and step in run.settings.checkpoints.split_steps and not run.intervention
+    checkpoint = Checkpoint(
+        step=step,
+        weights=export_weights(trainer.model),
+        buffers=export_buffers(trainer.model),
+        metrics=trainer.task.evaluate_all(trainer.model) if kept else {},
+        optimizer=trainer.export_state() if split else None,
+    )
+    _check_finite(checkpoint)
+    scratch.save(_name(step), _converted(vars(checkpoint), np.ndarray, torch.from_numpy))
+    optimizer, scaler = trainer.optimizer.state_dict(), trainer.scaler.state_dict()
+    scratch.save(_RESUME, {"step": step, "optimizer": optimizer, "scaler": scaler})
+
+
+def _checkpoint(scratch: Scratch, step: int) -> Checkpoint:
+    return Checkpoint(**_converted(scratch.load(_name(step)), Tensor, Tensor.numpy))
+
+
+def _name(step: int) -> str:
+    return f"step{step:012d}.pt"
+
+
+def _converted(value: Any, kind: type, convert: Callable[[Any], Any]) -> Any:
+    """Return nested mappings with all that is of a kind converted."""
+    if isinstance(value, Mapping):
+        return {key: _converted(entry, kind, convert) for key, entry in value.items()}
+    return convert(value) if isinstance(value, kind) else value
+
+
+def _check_finite(checkpoint: Checkpoint) -> None:
+    """Refuse a checkpoint of a run that diverged in the steps before it.
+
+    Raises:
+        NonFiniteLossError: If a weight or a metric is not finite; it names them and the step.
+    """
+    bad = [name for name, weight in checkpoint.weights.items() if not np.isfinite(weight).all()]
+    bad += [name for name, value in checkpoint.metrics.items() if not math.isfinite(value)]
+    if bad:
+        raise NonFiniteLossError(
+            f"not finite after step {checkpoint.step}: {', '.join(bad)}; earlier checkpoints are "
+            "kept; expected a smaller learning rate or gradient_clip"
+        )

@@ -1,0 +1,180 @@
+"""Recognized architectures as data: how their tensors are named, and how they lie in files."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from specflow.errors import SpecflowError
+from specflow.wiring.fusion import FusionParams
+from specflow.wiring.tensors import TensorInfo
+from specflow.wiring.transformer import Role
+
+LayoutName = Literal["auto", "gpt_neox", "gpt2", "llama", "torch", "none"]
+
+_QKV = ("q", "k", "v")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The naming of a family of transformers.
+
+    Attributes:
+        name: What params call it.
+        mark: Regular expression that the names of some of its tensors match, and no others'.
+        blocks: Regular expression of what stands before the number of a block.
+        roles: The role of every matrix of a block, by its name after the number.
+        embeddings: Last parts of the name of the token embedding.
+        positions: Last parts of the name of the position embedding.
+        outputs: Last parts of the name of the output layer.
+        tied: True if the embedding is the output layer where there is none of its own.
+        fused: Tensors that hold several matrices.
+        transposed: Patterns of tensors whose inputs come first.
+    """
+
+    name: LayoutName
+    mark: str
+    blocks: str
+    roles: Mapping[str, Role]
+    embeddings: tuple[str, ...]
+    outputs: tuple[str, ...]
+    positions: tuple[str, ...] = ()
+    tied: bool = False
+    fused: tuple[FusionParams, ...] = ()
+    transposed: tuple[str, ...] = ()
+
+
+def _fused(module: str) -> dict[str, Role]:
+    parts: dict[str, Role] = {
+        module: "attention in",
+        f"{module}:q": "query",
+        f"{module}:k": "key",
+        f"{module}:v": "value",
+    }
+    return parts
+
+
+GPT_NEOX = Architecture(
+    name="gpt_neox",
+    mark=r"(.*\.)?layers\.\d+\.attention\.query_key_value\.weight",
+    blocks=r"layers\.",
+    roles=_fused("attention.query_key_value")
+    | {
+        "attention.dense": "attention out",
+        "mlp.dense_h_to_4h": "MLP in",
+        "mlp.dense_4h_to_h": "MLP out",
+    },
+    embeddings=("embed_in",),
+    outputs=("embed_out",),
+    fused=(
+        FusionParams(
+            match="*attention.query_key_value", split=_QKV, axis=0, interleaved_by="heads"
+        ),
+    ),
+)
+
+# Hugging Face's Conv1D keeps weights as (inputs, outputs).
+GPT2 = Architecture(
+    name="gpt2",
+    mark=r"(.*\.)?h\.\d+\.attn\.c_attn\.weight",
+    blocks=r"h\.",
+    roles=_fused("attn.c_attn")
+    | {"attn.c_proj": "attention out", "mlp.c_fc": "MLP in", "mlp.c_proj": "MLP out"},
+    embeddings=("wte",),
+    positions=("wpe",),
+    outputs=("lm_head",),
+    tied=True,
+    fused=(FusionParams(match="*attn.c_attn", split=_QKV, axis=1),),
+    transposed=(
+        "*attn.c_attn",
+        "*attn.c_proj",
+        "*mlp.c_fc",
+        "*mlp.c_proj",
+        "*crossattention.*_attn",
+        "*crossattention.c_proj",
+    ),
+)
+
+# The same names with linear layers, (outputs, inputs).
+GPT2_LINEAR = replace(
+    GPT2, fused=(FusionParams(match="*attn.c_attn", split=_QKV, axis=0),), transposed=()
+)
+
+LLAMA = Architecture(
+    name="llama",
+    mark=r"(.*\.)?layers\.\d+\.(self_attn\.q_proj|attention\.wq)\.weight",
+    blocks=r"layers\.",
+    roles={
+        "self_attn.q_proj": "query",
+        "self_attn.k_proj": "key",
+        "self_attn.v_proj": "value",
+        "self_attn.o_proj": "attention out",
+        "mlp.gate_proj": "MLP gate",
+        "mlp.up_proj": "MLP in",
+        "mlp.down_proj": "MLP out",
+        "attention.wq": "query",
+        "attention.wk": "key",
+        "attention.wv": "value",
+        "attention.wo": "attention out",
+        "feed_forward.w1": "MLP gate",
+        "feed_forward.w3": "MLP in",
+        "feed_forward.w2": "MLP out",
+    },
+    embeddings=("embed_tokens", "tok_embeddings"),
+    outputs=("lm_head", "output"),
+)
+
+TORCH = Architecture(
+    name="torch",
+    mark=r".*(in_proj_weight|q_proj_weight|weight_hh_l\d+(_reverse)?)",
+    blocks=r"(?:layers|blocks)\.",
+    roles=_fused("self_attn.in_proj_weight")
+    | {
+        "self_attn.q_proj_weight": "query",
+        "self_attn.k_proj_weight": "key",
+        "self_attn.v_proj_weight": "value",
+        "self_attn.out_proj": "attention out",
+        "linear1": "MLP in",
+        "linear2": "MLP out",
+    },
+    embeddings=("embedding", "embed", "token_embedding", "tok_emb"),
+    outputs=("output", "head", "lm_head"),
+    fused=(FusionParams(match="*in_proj_weight", split=_QKV, axis=0),),
+)
+
+_ALL = (GPT_NEOX, GPT2, LLAMA, TORCH)
+
+
+def recognize(tensors: Mapping[str, TensorInfo], layout: LayoutName) -> Architecture | None:
+    """Return the architecture that a checkpoint is named by.
+
+    Args:
+        tensors: Shape and dtype by name.
+        layout: What params ask for.
+
+    Returns:
+        The architecture; None for "none", and for "auto" if it is none of those known.
+
+    Raises:
+        SpecflowError: If the one asked for is not there, or "auto" finds several.
+    """
+    if layout in ("none", "torch"):
+        return TORCH if layout == "torch" else None
+    marked = [a for a in _ALL if any(re.fullmatch(a.mark, name) for name in tensors)]
+    found = [a for a in marked if layout in ("auto", a.name)]
+    if len(found) > 1:
+        names = ", ".join(a.name for a in found)
+        raise SpecflowError(
+            f"layout: the names of tensors are those of {names}; expected one of them"
+        )
+    if not found:
+        if layout == "auto":
+            return None
+        some = ", ".join(list(tensors)[:10])
+        raise SpecflowError(f"layout: got {layout!r}, but the tensors are {some}, ...")
+    return GPT2_LINEAR if found[0] is GPT2 and _has_linear_layers(tensors) else found[0]
+
+
+def _has_linear_layers(tensors: Mapping[str, TensorInfo]) -> bool:
+    shapes = (info.shape for name, info in tensors.items() if re.fullmatch(GPT2.mark, name))
+    return all(len(shape) == 2 and shape[0] == 3 * shape[1] for shape in shapes)

@@ -1,0 +1,91 @@
+"""From tensors to matrices: which tensors are none and why, and what lies transposed."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import torch
+
+from specflow.errors import SpecflowError
+from specflow.wiring.names import problem_of
+from specflow.wiring.view import View
+from specflow.wiring.wiring import Matrix
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+MAX_DIMENSIONS = 5  # a 3-d convolution
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """Shape and dtype of a tensor."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+
+def whole_matrices(
+    tensors: Mapping[str, TensorInfo], transposed: Iterable[str], conventional: Iterable[str] = ()
+) -> tuple[list[Matrix], dict[str, str]]:
+    """Return every tensor that is a matrix, and why the others are none.
+
+    Args:
+        tensors: Shape and dtype by name.
+        transposed: Patterns of tensors whose inputs come first; each must match one.
+        conventional: The same of an architecture, where it has such tensors.
+
+    Returns:
+        Matrices in the order of the tensors, not yet cut; and the reason of each other tensor.
+
+    Raises:
+        SpecflowError: If a pattern of transposed tensors matches none.
+    """
+    matrices, skipped = [], {}
+    for name, info in tensors.items():
+        reason = _reason_to_skip(name, info)
+        if reason is not None:
+            skipped[name] = reason
+            continue
+        stem = name.removesuffix(".weight")
+        short = name if stem in tensors or problem_of(stem) else stem
+        inputs_first = matches_any((name, short), (*transposed, *conventional))
+        matrices.append(Matrix(short, short, View(name, info.shape, transposed=inputs_first)))
+    for pattern in transposed:
+        if not any(matches_any((m.view.tensor, m.name), (pattern,)) for m in matrices):
+            raise SpecflowError(f"transposed: {pattern!r} matches none of {some_of(matrices)}")
+    return matrices, skipped
+
+
+def matches_any(names: Iterable[str], patterns: Iterable[str]) -> bool:
+    """Return whether any of the names matches any of the patterns."""
+    patterns = tuple(patterns)
+    return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+
+def some_of(matrices: Iterable[Matrix]) -> str:
+    """Return the number of matrices and the first names, for a message."""
+    names = [matrix.name for matrix in matrices]
+    shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+    return f"the {len(names)} matrices {shown}"
+
+
+def _reason_to_skip(name: str, info: TensorInfo) -> str | None:
+    if info.dtype not in FLOATS:
+        expected = ", ".join(_dtype_name(dtype) for dtype in FLOATS)
+        return f"dtype {_dtype_name(info.dtype)}, none of {expected}"
+    dimensions = len(info.shape)
+    if dimensions == 0:
+        return "a scalar"
+    if dimensions == 1:
+        return "one dimension: a norm, bias or buffer"
+    if re.fullmatch(r"bias|.*_bias|bias_.*", name.rsplit(".", 1)[-1]):
+        return f"a bias (or causal mask) of shape {info.shape}"
+    if 0 in info.shape:
+        return f"no entries: shape {info.shape}"
+    if dimensions > MAX_DIMENSIONS:
+        return f"{dimensions} dimensions; expected 2 to {MAX_DIMENSIONS}"
+    return None
+
+
+def _dtype_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,104 @@
+"""Steps of trainings in memory, and what their audit says."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from specflow.audit.findings import Audit
+from specflow.audit.flags import audit_checkpoints
+from specflow.checkpoints.base import Step
+from specflow.checkpoints.live import LiveCheckpoints
+from specflow.checkpoints.stream import contents_of
+from specflow.scratch import Scratch
+from specflow.wiring.recognize import LayoutParams, wiring_of
+
+Weights = Mapping[str, Tensor]
+
+
+class Steps:
+    """State dicts as `Checkpoints`: steps 0, 10, 20, ... unless others are given."""
+
+    def __init__(self, weights: Sequence[Weights], steps: Sequence[int] | None = None) -> None:
+        self._weights = weights
+        numbers = range(0, 10 * len(weights), 10) if steps is None else steps
+        self.steps = [Step(number, None, f"step {number}") for number in numbers]
+
+    def open(self, index: int):
+        return LiveCheckpoints(self._weights[index]).open(0)
+
+
+def audit_of(folder: Path, checkpoints: Steps, workers: int = 1, **layout) -> Audit:
+    params = LayoutParams.model_validate(layout)
+    wiring = wiring_of(contents_of(checkpoints).expected, params)
+    scratch = Scratch(folder / "scratch")
+    with scratch.locked():
+        audit = audit_checkpoints(checkpoints, wiring, scratch, lambda done: None, workers)
+        scratch.remove()
+    return audit
+
+
+def walk(count: int = 8, seed: int = 0, speed: float = 0.1) -> list[dict[str, Tensor]]:
+    """Weights of a made-up run: a random walk from a random start, biases beside matrices."""
+    generator = torch.Generator().manual_seed(seed)
+    shapes = {"layers.0.weight": (12, 9), "layers.1.weight": (10, 12), "layers.1.bias": (10,)}
+    state = {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
+    steps = []
+    for _ in range(count):
+        steps.append({name: weight.clone() for name, weight in state.items()})
+        for weight in state.values():
+            weight += speed * torch.randn(weight.shape, generator=generator)
+    return steps
+
+
+def trained(model: nn.Module, optimizer, inputs: Tensor, labels: Tensor, spacing: int):
+    """Weights of 11 kept steps of a real training in shuffled batches."""
+    kept = []
+    for step in range(10 * spacing + 1):
+        if step % spacing == 0:
+            kept.append({name: value.clone() for name, value in model.state_dict().items()})
+        batch = torch.randperm(len(inputs))[:8]
+        optimizer.zero_grad()
+        functional.cross_entropy(model(inputs[batch]), labels[batch]).backward()
+        optimizer.step()
+    return kept
+
+
+class Adder(nn.Module):
+    """A transformer without norms and dropout on sums of two numbers."""
+
+    def __init__(self, modulus: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(modulus, 8)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.linear1, self.linear2 = nn.Linear(8, 16), nn.Linear(16, 8)
+        self.output = nn.Linear(8, modulus)
+
+    def forward(self, pairs: Tensor) -> Tensor:
+        x = self.embedding(pairs)
+        x = x + self.attention(x, x, x, need_weights=False)[0]
+        x = x + self.linear2(self.linear1(x).relu())
+        return self.output(x.mean(1))
+
+
+def transformer_run(seed: int) -> list[dict[str, Tensor]]:
+    torch.manual_seed(seed)
+    pairs = torch.cartesian_prod(torch.arange(7), torch.arange(7))
+    model = Adder(7)
+    optimizer = torch.optim.AdamW(model.parameters(), 0.01, (0.9, 0.98), weight_decay=0.1)
+    return trained(model, optimizer, pairs, pairs.sum(1) % 7, spacing=8)
+
+
+def convolutional_run(seed: int) -> list[dict[str, Tensor]]:
+    generator = torch.Generator().manual_seed(9)
+    labels = torch.arange(64) % 8
+    images = torch.randn(8, 1, 8, 8, generator=generator)[labels]
+    images = images + torch.randn(images.shape, generator=generator)
+    torch.manual_seed(seed)
+    layers = [nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2)]
+    layers += [nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(4)]
+    model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(8, 8))
+    optimizer = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)
+    return trained(model, optimizer, images, labels, spacing=16)

@@ -1,0 +1,108 @@
+"""A trajectory from anywhere is read, or refused in one line: it may be damaged, or hostile."""
+
+import os
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from tests.checkpoints import trajectories
+
+from specflow.checkpoints.base import TensorInfo
+from specflow.checkpoints.files import FileCheckpoints
+from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
+from specflow.checkpoints.sources import FilesParams, StepFile
+from specflow.errors import SpecflowError
+
+
+@pytest.fixture
+def path(tmp_path):
+    weights = {
+        "layer.10.weight": np.ones((2, 3), dtype=np.float32),
+        "layer.2.weight": np.full((3, 2), -1, dtype=np.float32),
+        "scale": np.float32(1),
+    }
+    return trajectories.write(tmp_path / "trajectory.h5", [0, 5, 10], weights)
+
+
+def refused(path, match):
+    params = FilesParams.model_validate({"files": [str(path)]})
+    with pytest.raises(SpecflowError, match=match) as error:
+        FileCheckpoints.find(params, path).open(0).__enter__()
+    assert "\n" not in str(error.value)
+
+
+def test_kept_step_reads_back(path):
+    with FileCheckpoints([StepFile(5, path, 1)]).open(0) as tensors:
+        assert list(tensors.infos) == ["layer.2.weight", "layer.10.weight", "scale"]
+        assert tensors.infos["layer.10.weight"] == TensorInfo((2, 3), torch.float32)
+        assert torch.equal(tensors.read("layer.10.weight"), torch.full((2, 3), 5.0))
+        assert tensors.read("scale") == 5
+        assert tensors.skipped == {"mean": "a buffer"}
+
+
+def test_steps_have_epochs_and_the_trajectory_says_where_it_is_from(path):
+    checkpoints = TrajectoryCheckpoints(path)
+    assert [(step.number, step.epoch) for step in checkpoints.steps] == [(0, 0), (5, 1), (10, 2)]
+    assert checkpoints.steps[1].place == str(path)
+    assert checkpoints.origin == trajectories.ORIGIN
+    before = checkpoints.fingerprint()
+    os.utime(path, ns=(1, 1))
+    assert TrajectoryCheckpoints(path).fingerprint() != before
+
+
+def test_truncated_trajectory_is_refused(path):
+    path.write_bytes(path.read_bytes()[:-1000])
+    refused(path, "broken or truncated")
+
+
+def test_other_hdf5_file_is_refused(tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["weights/w"] = np.zeros((1, 2, 2))
+    refused(tmp_path / "other.h5", "expected trajectory of version")
+
+
+def test_link_to_another_file_is_refused(path, tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["secret"] = np.zeros((3, 2, 2), dtype=np.float32)
+    with h5py.File(path, "r+") as file:
+        file["weights/w"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "secret")
+    refused(path, "weights/w is no whole array of 3 steps in this file")
+
+
+def test_array_that_claims_more_than_the_file_has_is_refused(path):
+    with h5py.File(path, "r+") as file:
+        file.create_dataset("weights/w", (3, 2**20, 2**20), np.float32, chunks=(1, 64, 64))
+    refused(path, "weights/w is no whole array")
+
+
+def test_array_of_text_is_refused(path):
+    with h5py.File(path, "r+") as file:
+        file["weights/w"] = np.full((3, 2, 2), b"a")
+    refused(path, "weights/w has dtype .*; expected numbers")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "match"),
+    [
+        ("step", np.zeros((3, 2), dtype=np.int64), "has no steps"),
+        ("step", np.zeros(3), "has no steps"),
+        ("epoch", np.zeros(2), "epoch is no whole array of 3 steps"),
+        ("epoch", np.zeros((3, 2)), "epoch is no number a step"),
+    ],
+)
+def test_steps_and_epochs_of_another_form_are_refused(path, name, values, match):
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file[name] = values
+    refused(path, match)
+
+
+@pytest.mark.parametrize("group", ["weights", "buffers"])
+def test_damaged_group_is_refused(path, group):
+    with h5py.File(path) as file:
+        place = h5py.h5o.get_info(file[group].id).addr
+    content = bytearray(path.read_bytes())
+    content[place : place + 64] = bytes(64)
+    path.write_bytes(content)
+    refused(path, rf"{path.name}: damaged \(.*\)")

@@ -1,0 +1,100 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from specflow.datasets.shapes import TokenShape
+from specflow.datasets.storage import Split
+from specflow.problems.language_modelling import LanguageModelling
+from specflow.problems.settings import ProblemSettings
+from specflow.problems.task import Task
+
+NUM_TOKENS, LENGTH = 300, 8
+SIZES = {"num_blocks": 2, "d_model": 16, "num_heads": 4, "d_mlp": 32, "norm": "layer"}
+
+
+def settings(batch_size: int = 2) -> ProblemSettings:
+    return ProblemSettings.model_validate(
+        {
+            "problem": {"kind": "language_modelling"},
+            "model": {"kind": "transformer", **SIZES},
+            "shape": TokenShape(num_tokens=NUM_TOKENS, length=LENGTH),
+            "evaluation": {"batch_size": batch_size, "max_train_samples": None},
+        }
+    )
+
+
+def arrays(count: int, seed: int) -> dict[str, Tensor]:
+    """Windows that count upwards from a random token, each of other bytes and bits."""
+    generator = torch.Generator().manual_seed(seed)
+    first = torch.randint(NUM_TOKENS, (count, 1), generator=generator)
+    return {
+        "num_bytes": torch.randint(LENGTH, 6 * LENGTH, (count,), generator=generator),
+        "tokens": ((first + torch.arange(LENGTH + 1)) % 20).int(),
+        "unigram_bits": torch.rand(count, generator=generator, dtype=torch.float64) * 99,
+    }
+
+
+def task_of(settings: ProblemSettings) -> Task:
+    torch.manual_seed(0)
+    data: dict[Split, dict[str, Tensor]] = {"train": arrays(32, 0), "validation": arrays(5, 1)}
+    task = settings.problem.task(settings, data, "")
+    assert isinstance(task, LanguageModelling)
+    return task
+
+
+def naive(model: nn.Module, part: dict[str, Tensor]) -> dict[str, float]:
+    """Return every metric, one position at a time, each read from a prefix alone."""
+    nats, wrong, positions = 0.0, 0, 0
+    for row in part["tokens"].long():
+        for end in range(1, len(row)):
+            logits = model(row[None, :end])[0, -1].double()
+            nats -= math.log(logits.exp()[row[end]] / logits.exp().sum())
+            wrong += int(logits.argmax() != row[end])
+            positions += 1
+    num_bytes = int(part["num_bytes"].sum())
+    return {
+        "loss": nats / positions,
+        "error": wrong / positions,
+        "bits_per_byte": nats / math.log(2) / num_bytes,
+        "bits_per_byte_baseline": float(part["unigram_bits"].sum()) / num_bytes,
+    }
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_metrics_match_naive(split: Split) -> None:
+    task = task_of(settings())
+    model = task.build_model()
+    with torch.no_grad():
+        expected = naive(model, dict(task.data[split]))
+    assert task.evaluate(model, split) == pytest.approx(expected, rel=1e-5)
+
+
+def test_bits_per_byte_are_no_mean_over_batches() -> None:
+    task = task_of(settings())
+    model = task.build_model()
+    whole = task.evaluate(model, "validation")
+    at_once = task_of(settings(batch_size=5))
+    assert at_once.evaluate(model, "validation") == pytest.approx(whole, rel=1e-6)
+    with torch.no_grad():
+        rows = [task.totals(model, "validation", slice(i, i + 1)) for i in range(5)]
+    means = [float(total) / count for total, count in (row["bits_per_byte"] for row in rows)]
+    assert sum(means) / 5 != pytest.approx(whole["bits_per_byte"], rel=0.01)
+
+
+def test_training_loss_is_the_mean_over_all_positions() -> None:
+    task = task_of(settings())
+    model = task.build_model()
+    loss = task.training_loss(model, slice(0, 32))
+    assert loss.item() == pytest.approx(task.evaluate(model, "train")["loss"], rel=1e-5)
+    loss.backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_observing_changes_no_weights() -> None:
+    task = task_of(settings())
+    model = task.build_model()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    task.observe(model, torch.tensor([3, 1]))
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

@@ -1,0 +1,90 @@
+import h5py
+import numpy as np
+import pytest
+
+from specflow import paths
+from specflow.hdf5 import BrokenFileError, create, write
+from specflow.measure.layouts import CONNECTION
+from specflow.studies.connections.branches import path_groups_of
+from specflow.studies.connections.settings import Collected, PerturbationParams
+from specflow.studies.connections.tables import tables as tables_of
+
+CONNECTION_PARAMS = Collected(
+    experiment="run",
+    trunk_seeds=(0, 1),
+    split_steps=(0, 4),
+    num_branches=2,
+    perturbation=PerturbationParams(split_step=4, scales=(0.5,)),
+    across_trunks=True,
+)
+PATH = ["connection", "relation", "trunks", "split_step", "scale", "branches"]
+
+
+@pytest.fixture
+def tables(workplace):
+    """Tables of a connection: every path of a group has a barrier of its own."""
+    for place, group in enumerate(path_groups_of(CONNECTION_PARAMS, True)):
+        target = paths.connection("line", group.trunks, group.split_step, group.scale)
+        with create(target, CONNECTION, {}) as file:
+            write(file, "alpha", np.array([0.0, 0.5, 1.0]))
+            for number, name in enumerate(group.endpoints):
+                write_path(file.create_group(name), place + number / 10)
+    return tables_of({"line": CONNECTION_PARAMS})
+
+
+def write_path(group: h5py.Group, barrier: float) -> None:
+    for keep in ("full/1.0", "top/0.5", "bottom/0.5"):
+        for metric in ("train/loss", "validation/loss", "validation/loss_baseline"):
+            curve = write(group, f"curves/{keep}/{metric}", np.array([1.0, 2.0, 3.0]))
+            curve.attrs["barrier"] = barrier
+    write(group, "agreement/w", np.ones(1)).attrs["score"] = 0.5
+    write(group, "ranks/w", np.ones(3))
+    write(group, "ranks/v", np.array([0.5, 0.0, 0.5]))
+
+
+def test_every_row_says_which_path_it_is_of(tables):
+    barriers = tables["barriers"]
+    assert list(barriers) == [*PATH, "split", "keep", "keep_fraction", "metric", "barrier"]
+    rows = barriers[(barriers["keep"] == "full") & (barriers["split"] == "train")]
+    assert rows[[*PATH[1:], "barrier"]].to_numpy().tolist() == [
+        ["within", "0", 0, 0.0, "0-1", 0.0],
+        ["within", "0", 4, 0.0, "0-1", 1.0],
+        ["within", "1", 0, 0.0, "0-1", 2.0],
+        ["within", "1", 4, 0.0, "0-1", 3.0],
+        ["across", "0-1", 0, 0.0, "0", 4.0],
+        ["across", "0-1", 0, 0.0, "1", 4.1],
+        ["across", "0-1", 4, 0.0, "0", 5.0],
+        ["across", "0-1", 4, 0.0, "1", 5.1],
+        ["perturbed", "0", 4, 0.5, "0-1", 6.0],
+        ["perturbed", "1", 4, 0.5, "0-1", 7.0],
+    ]
+    assert len(barriers) == 10 * 3 * 2
+    assert set(barriers["metric"]) == {"loss"}
+
+
+def test_curves_are_of_validation_data_and_pruned_ones_within_a_trunk(tables):
+    curves = tables["interpolation"]
+    columns = ["alpha", "split", "keep", "keep_fraction", "metric", "value"]
+    assert list(curves) == [*PATH, *columns]
+    assert curves[columns].iloc[:3].to_numpy().tolist() == [
+        [alpha, "validation", "full", 1.0, "loss", value]
+        for alpha, value in ((0.0, 1.0), (0.5, 2.0), (1.0, 3.0))
+    ]
+    counts = curves.groupby(["relation", "keep"]).size().to_dict()
+    within = {("within", keep): 4 * 3 for keep in ("full", "top", "bottom")}
+    assert counts == {**within, ("across", "full"): 4 * 3, ("perturbed", "full"): 2 * 3}
+
+
+def test_scores_of_endpoints_and_mean_ranks_along_paths(tables):
+    agreement, ranks = tables["endpoint_agreement"], tables["interpolation_ranks"]
+    assert list(agreement) == [*PATH, "matrix", "agreement_score"]
+    assert agreement[["matrix", "agreement_score"]].iloc[0].tolist() == ["w", 0.5]
+    assert list(ranks) == [*PATH, "alpha", "normalized_effective_rank"]
+    assert ranks["normalized_effective_rank"].iloc[:3].tolist() == [0.75, 0.5, 0.75]
+    assert tables["connections"].to_numpy().tolist() == [["line", "run"]]
+
+
+def test_a_missing_group_is_named(tables):
+    paths.connection("line", "0-1", 4).unlink()
+    with pytest.raises(BrokenFileError, match=r"seed0-1_step4\.h5: there is no such file"):
+        tables_of({"line": CONNECTION_PARAMS})

@@ -1,0 +1,244 @@
+import pytest
+import torch
+from tests.wiring import made_up
+from torch import nn
+
+from specflow.errors import SpecflowError
+
+BLOCK_PAIRS = (
+    "block {0} query -> block {0} key",
+    "block {0} value -> block {0} attention out",
+    "block {0} attention out -> block {0} MLP in",
+    "block {0} MLP in -> block {0} MLP out",
+)
+
+
+def expected_pairs(blocks, output="output"):
+    pairs = [f"embedding -> block 1 {part}" for part in ("query", "key", "value")]
+    for number in range(1, blocks + 1):
+        pairs += [pair.format(number) for pair in BLOCK_PAIRS]
+        if number < blocks:
+            pairs += [
+                f"block {number} MLP out -> block {number + 1} {part}"
+                for part in ("query", "key", "value")
+            ]
+    return [*pairs, f"block {blocks} MLP out -> {output}"]
+
+
+def labels(items):
+    return [item.label for item in items]
+
+
+def test_gpt_neox_has_all_pairs_in_order_of_depth(wire):
+    wiring = wire(made_up.gpt_neox(), num_heads=2)
+    assert labels(wiring.pairs) == expected_pairs(2)
+    assert labels(wiring.matrices) == [
+        "embedding",
+        *(
+            f"block {number} {role}"
+            for number in (1, 2)
+            for role in ("query", "key", "value", "attention out", "MLP in", "MLP out")
+        ),
+        "output",
+    ]
+    assert wiring.matrices[1].name == "gpt_neox.layers.0.attention.query_key_value:q"
+    assert not wiring.notes
+    assert all(pair.fits for pair in wiring.pairs)
+
+
+def test_every_tensor_is_analysed_or_skipped_with_a_reason(wire):
+    tensors = made_up.gpt_neox()
+    wiring = wire(tensors, num_heads=2)
+    assert {m.view.tensor for m in wiring.matrices} | set(wiring.skipped) == set(tensors)
+    assert not {m.view.tensor for m in wiring.matrices} & set(wiring.skipped)
+    block = "gpt_neox.layers.1.attention"
+    assert wiring.skipped[f"{block}.bias"] == "a bias (or causal mask) of shape (1, 1, 16, 16)"
+    assert wiring.skipped[f"{block}.masked_bias"] == "a scalar"
+    assert wiring.skipped[f"{block}.rotary_emb.inv_freq"].startswith("one dimension")
+
+
+def test_embedding_gives_its_right_side_and_keys_their_left(wire):
+    pairs = {pair.label: pair for pair in wire(made_up.gpt_neox(), num_heads=2).pairs}
+    (into,) = pairs["embedding -> block 1 query"].meetings
+    assert (into.previous_side, into.following_side) == ("right", "right")
+    heads = pairs["block 1 query -> block 1 key"].meetings
+    assert [(m.previous_side, m.following_side) for m in heads] == [("left", "left")] * 2
+    assert [m.previous.rows for m in heads] == [4, 4]
+
+
+def test_gpt_neox_of_unknown_heads_stays_whole_and_says_so(wire):
+    wiring = wire(made_up.gpt_neox())
+    assert wiring.matrices[1].label == "block 1 attention in"
+    assert (wiring.matrices[1].view.rows, wiring.matrices[1].view.columns) == (24, 8)
+    assert labels(wiring.pairs) == [
+        "embedding -> block 1 attention in",
+        "block 1 attention out -> block 1 MLP in",
+        "block 1 MLP in -> block 1 MLP out",
+        "block 1 MLP out -> block 2 attention in",
+        "block 2 attention out -> block 2 MLP in",
+        "block 2 MLP in -> block 2 MLP out",
+        "block 2 MLP out -> output",
+    ]
+    (note,) = wiring.notes
+    assert "num_heads is not given: 2 matrices stay whole" in note
+
+
+def test_heads_that_do_not_fit_are_refused(wire):
+    with pytest.raises(SpecflowError, match=r"query_key_value: cannot be split in q, k, v: .*15"):
+        wire(made_up.gpt_neox(), num_heads=5)
+    with pytest.raises(SpecflowError, match="num_heads: got 5; expected a divisor of the 8 rows"):
+        wire(made_up.llama(), num_heads=5)
+
+
+@pytest.mark.parametrize("prefix", ["", "transformer.", "_orig_mod.transformer."])
+@pytest.mark.parametrize("linear", [False, True])
+def test_gpt2_has_all_pairs_and_its_embedding_as_output(wire, prefix, linear):
+    wiring = wire(made_up.gpt2(prefix=prefix, linear=linear), num_heads=2)
+    assert labels(wiring.pairs) == expected_pairs(2, output="embedding")
+    assert labels(wiring.matrices)[:2] == ["embedding", "positions"]
+    assert (wiring.pairs[-1].meetings[0].following_side) == "right"
+    shapes = {m.label: (m.view.rows, m.view.columns) for m in wiring.matrices}
+    assert shapes["block 1 query"] == (8, 8)
+    assert shapes["block 1 MLP in"] == (32, 8)
+    assert shapes["block 1 MLP out"] == (8, 32)
+    assert all(pair.fits for pair in wiring.pairs)
+
+
+def test_gpt2_with_an_output_layer_ends_there(wire):
+    tensors = made_up.gpt2(prefix="transformer.") | {"lm_head.weight": torch.ones(11, 8)}
+    assert labels(wire(tensors).pairs)[-1] == "block 2 MLP out -> output"
+
+
+def test_llama_pairs_gate_and_up_with_down(wire):
+    wiring = wire(made_up.llama(), num_heads=2)
+    found = labels(wiring.pairs)
+    for pair in (
+        "block 1 query -> block 1 key",
+        "block 1 value -> block 1 attention out",
+        "block 1 attention out -> block 1 MLP gate",
+        "block 1 attention out -> block 1 MLP in",
+        "block 1 MLP gate -> block 1 MLP out",
+        "block 1 MLP in -> block 1 MLP out",
+        "block 1 MLP out -> block 2 value",
+        "block 2 MLP out -> output",
+    ):
+        assert pair in found
+    assert len(found) == 3 + 2 * 6 + 3 + 1
+    assert all(pair.fits for pair in wiring.pairs)
+
+
+def test_grouped_queries_share_keys_and_values_do_not_meet_outputs(wire):
+    wiring = wire(made_up.llama(kv=4), num_heads=4)
+    pairs = {pair.label: pair for pair in wiring.pairs}
+    assert "block 1 value -> block 1 attention out" not in pairs
+    (note,) = wiring.notes
+    assert note == (
+        "dimensions do not meet in 2 pairs, which are not compared: "
+        "block 1 value -> block 1 attention out, block 2 value -> block 2 attention out"
+    )
+    keys = [m.following for m in pairs["block 1 query -> block 1 key"].meetings]
+    assert keys[0] == keys[1] != keys[2] == keys[3]
+    assert {(view.tensor, view.rows) for view in keys} == {
+        ("model.layers.0.self_attn.k_proj.weight", 2)
+    }
+    assert all(pair.fits for pair in wiring.pairs)
+
+
+def test_llama_without_output_layer_has_no_last_pair(wire):
+    assert labels(wire(made_up.llama(head=False)).pairs)[-1] == "block 2 MLP in -> block 2 MLP out"
+
+
+def test_unknown_heads_are_noted_and_compared_with_nothing(wire):
+    wiring = wire(made_up.llama())
+    assert not [pair for pair in labels(wiring.pairs) if "query -> " in pair]
+    assert wiring.notes == ("num_heads is not given: 2 queries are not compared with their keys",)
+    assert len(wiring.views) == len(wiring.matrices)
+
+
+def test_blocks_are_ordered_by_number(wire):
+    tensors = made_up.llama(blocks=11)
+    wiring = wire(dict(sorted(tensors.items())))
+    numbers = [m.label.split()[1] for m in wiring.matrices if m.label.endswith("query")]
+    assert numbers == [str(number) for number in range(1, 12)]
+    assert "block 10 MLP out -> block 11 query" in labels(wiring.pairs)
+    assert "block 1 MLP out -> block 11 query" not in labels(wiring.pairs)
+
+
+def test_left_out_matrices_take_their_pairs_with_them(wire):
+    wiring = wire(made_up.gpt_neox(blocks=3), num_heads=2, exclude=["*layers.1.*", "*:k"])
+    assert "block 1 MLP out -> block 3 query" not in labels(wiring.pairs)
+    assert "block 1 query -> block 1 key" not in labels(wiring.pairs)
+    assert "block 3 value -> block 3 attention out" in labels(wiring.pairs)
+    assert wiring.skipped["gpt_neox.layers.1.attention.query_key_value.weight"] == "in exclude"
+    assert wiring.skipped["gpt_neox.layers.0.attention.query_key_value:k"] == "in exclude"
+    assert len(wiring.views) == len(wiring.matrices)
+
+
+def test_last_block_that_is_left_out_does_not_make_another_the_last(wire):
+    wiring = wire(made_up.gpt_neox(), num_heads=2, exclude=["*layers.1.*"])
+    assert "block 1 MLP out -> output" not in labels(wiring.pairs)
+
+
+def test_only_what_is_included_is_analysed(wire):
+    wiring = wire(made_up.llama(), include=["*mlp*", "lm_head.weight"])
+    assert {m.label.split(" ", 2)[-1] for m in wiring.matrices} == {
+        "MLP gate",
+        "MLP in",
+        "MLP out",
+        "output",
+    }
+    assert wiring.skipped["model.embed_tokens.weight"] == "not in include"
+
+
+def test_nothing_left_is_refused(wire):
+    with pytest.raises(SpecflowError, match="no matrix is left of 18 tensors"):
+        wire(made_up.llama(), include=["nothing"])
+
+
+def test_layout_that_is_not_there_is_refused(wire):
+    with pytest.raises(SpecflowError, match="layout: got 'gpt2', but the tensors are"):
+        wire(made_up.llama(), layout="gpt2")
+
+
+def test_two_layouts_at_once_must_be_chosen_between(wire):
+    both = made_up.llama() | made_up.gpt2()
+    with pytest.raises(SpecflowError, match="those of gpt2, llama; expected one of them"):
+        wire(both)
+    assert "h.0.attn.c_attn" in [m.name for m in wire(both, layout="llama").matrices]
+
+
+def test_stacked_experts_that_no_rule_cuts_are_noted(wire):
+    name = "model.layers.0.mlp.experts.up_proj"
+    tensors = made_up.llama() | {name: torch.zeros(4, 6, 8)}
+    notes = wire(tensors, num_heads=2).notes
+    (note,) = (note for note in notes if "three dimensions" in note)
+    assert note.startswith("1 tensors of three dimensions are read as convolutions")
+    assert note.endswith(name)
+    rule = {"match": "*experts*", "split": None}
+    assert not any("three" in note for note in wire(tensors, num_heads=2, fused=[rule]).notes)
+    plain = {"conv.weight": torch.zeros(4, 6, 3)}
+    assert wire(plain).notes == ()
+
+
+def test_layout_none_gives_whole_matrices_without_pairs(wire):
+    wiring = wire(made_up.gpt_neox(), layout="none", num_heads=2)
+    assert "gpt_neox.layers.0.attention.query_key_value" in [m.name for m in wiring.matrices]
+    assert not wiring.pairs
+
+
+def test_layout_torch_takes_any_network(wire):
+    wiring = wire(nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)).state_dict(), layout="torch")
+    assert labels(wiring.matrices) == ["0", "1"]
+
+
+def test_stacks_of_encoder_and_decoder_are_kept_apart(wire):
+    module = nn.Transformer(8, 2, 2, 2, 12, batch_first=True)
+    wiring = wire(module.state_dict(), num_heads=2)
+    found = labels(wiring.pairs)
+    assert "encoder block 1 MLP out -> encoder block 2 query" in found
+    assert "decoder block 1 value -> decoder block 1 attention out" in found
+    name = "decoder.layers.0.multihead_attn"
+    assert f"{name} query -> {name} key" in found
+    assert f"{name} value -> {name} attention out" in found
+    assert not [label for label in found if label.startswith("encoder") and "-> decoder" in label]
+    assert len(wiring.matrices) == len({m.label for m in wiring.matrices}) == 2 * 6 + 2 * 10
