@@ -10,8 +10,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 QUICK := .specflow/quick
-# suite_memory.py takes a quarter of an hour: run by hand.
-BENCHMARKS := $(filter-out benchmarks/suite_memory.py,$(sort $(wildcard benchmarks/*.py)))
+# checkpoints_memory.py takes a quarter of an hour: run by hand.
+BENCHMARKS := $(filter-out benchmarks/checkpoints_memory.py,$(sort $(wildcard benchmarks/*.py)))
 
 # The stages of the pipeline call `python`, and `dvc` calls `git`, by the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
