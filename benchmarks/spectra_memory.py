@@ -11,13 +11,14 @@ from pathlib import Path
 
 import torch
 
-from specflow.measure.spectra import SpectraJob, measure_spectra
-from specflow.models import build_model
-from specflow.params.datasets import ImageShape
-from specflow.params.models import VggParams
-from specflow.params.tasks import SpectraParams
+from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
+from specflow.checkpoints.trajectory import Checkpoint, Origin, write_trajectory
+from specflow.datasets.shapes import ImageShape
+from specflow.measure.settings import SpectraParams
+from specflow.measure.spectra import measure_spectra
+from specflow.models.vgg import VggParams
+from specflow.scratch import Scratch
 from specflow.training.weights import export_weights
-from specflow.trajectory import Checkpoint, Origin, write_trajectory
 
 
 def main() -> None:
@@ -40,18 +41,27 @@ def _in_own_process(length: int) -> float:
 def _peak_mebibytes(length: int) -> float:
     torch.manual_seed(0)
     shape = ImageShape(channels=3, size=32, num_classes=10)
-    model = build_model(VggParams(kind="vgg", depth=16, width=32), shape)
+    model = VggParams(kind="vgg", depth=16, width=32).build(shape)
     weights = export_weights(model)
     origin = Origin("", 0, 0, 0, 0.0, "", "cpu", "")
     params = SpectraParams(diagonal_length=100, score_length=10, mass=0.9)
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "trajectory.h5"), Path(folder, "spectra.h5")
+        scratch = Scratch(Path(folder, "scratch"))
         checkpoints = (
             Checkpoint(step, weights, {}, {"train/loss": 0.0}, None) for step in range(length)
         )
         write_trajectory(source, origin, list(range(length)), 1, checkpoints)
-        job = SpectraJob(source, target, model.wiring, params)
-        measure_spectra(job, lambda done: None, workers=2)
+        with scratch.locked():
+            measure_spectra(
+                TrajectoryCheckpoints(source),
+                model.wiring,
+                params,
+                target,
+                scratch,
+                lambda done: None,
+                workers=2,
+            )
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -14,6 +14,7 @@ from specflow.studies.connections.settings import ConnectSettings
 def main(connection: str) -> None:
     """Measure the connection `connection`, its groups of paths side by side."""
     settings, code = read_settings("connect", connection, ConnectSettings)
+    device = choose_device()
     jobs = {}
     for group in path_groups_of(settings, settings.across_trunks):
         point = (group.trunks, group.split_step, group.scale)
@@ -23,7 +24,7 @@ def main(connection: str) -> None:
             for path, (first, second) in group.endpoints.items()
         }
         states = (state_of(file) for both in endpoints.values() for file in both)
-        parts = (settings.model_dump_json(), code, *states)
+        parts = (settings.model_dump_json(), code, device.type, *states)
         jobs[name] = ConnectionJob(
             problem=settings.run,
             dataset=paths.dataset(settings.run.dataset_name),
@@ -39,7 +40,7 @@ def main(connection: str) -> None:
         jobs,
         title=f"connect {connection}",
         total=sum(job.total_points for job in jobs.values()),
-        workers=workers_on(choose_device()),
+        workers=workers_on(device),
     )
 
 

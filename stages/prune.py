@@ -13,10 +13,11 @@ from specflow.studies.experiments.settings import PruneSettings
 def main(experiment: str) -> None:
     """Prune the experiment `experiment`, its seeds side by side."""
     settings, code = read_settings("prune", experiment, PruneSettings)
+    device = choose_device()
     jobs = {}
     for seed in settings.seeds:
         name, source = f"{experiment}/{paths.seed_name(seed)}", paths.trajectory(experiment, seed)
-        parts = (settings.model_dump_json(), code, state_of(source))
+        parts = (settings.model_dump_json(), code, device.type, state_of(source))
         jobs[name] = PruningJob(
             problem=settings.run,
             dataset=paths.dataset(settings.run.dataset_name),
@@ -30,7 +31,7 @@ def main(experiment: str) -> None:
         jobs,
         title=f"prune {experiment}",
         total=len(jobs) * settings.num_checkpoints,
-        workers=workers_on(choose_device()),
+        workers=workers_on(device),
     )
 
 

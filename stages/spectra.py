@@ -28,7 +28,7 @@ def main(experiment: str) -> None:
     jobs = {}
     for seed in settings.seeds:
         name, source = f"{experiment}/{paths.seed_name(seed)}", paths.trajectory(experiment, seed)
-        parts = (settings.model_dump_json(), code, state_of(source))
+        parts = (settings.model_dump_json(), code, choose_device().type, state_of(source))
         scratch = Scratch.of(paths.scratch_root(), f"spectra-{name}", *parts)
         jobs[name] = _Job(source, paths.spectra(experiment, seed), scratch)
     run_members(

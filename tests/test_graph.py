@@ -2,10 +2,10 @@
 
 import pytest
 from ruamel.yaml import YAML
+from tests.toy_project import ROOT, Project
 
 from specflow.errors import SpecflowError
 from specflow.graph import Graph
-from tests.toy_project import ROOT, Project
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # of DVC
 STAGES = {

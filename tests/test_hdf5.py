@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from specflow.errors import SpecflowError
-from specflow.hdf5 import BrokenFileError, create, open_file, write, write_row
-from specflow.layouts import Layout
+from specflow.hdf5 import BrokenFileError, Layout, create, open_file, write, write_row
 
 THING = Layout("thing", 1)
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from specflow.spectra import as_matrix
 from specflow.matrices import from_matrix
+from specflow.spectra import as_matrix
 
 
 def test_matrix_stays_as_it_is():

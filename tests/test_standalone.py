@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock, Timeout
-from tests.suites.made_up_suites import save_steps, trained
-
-import specflow
-from specflow import paths
-from specflow.__main__ import main
-from specflow.hdf5 import open_file
-from specflow.layouts import SPECTRA
-from specflow.measure.spectra import SpectraJob, measure_spectra
-from specflow.models import wiring_of
 from specflow.params.tasks import SpectraParams
 from specflow.standalone import suite_name
 from specflow.suite_results import SUITE
 from specflow.suites.partial import Partial
 from specflow.training.members import Member, train_members
 from specflow.trajectory import Checkpoint, Origin, write_trajectory
+from tests.suites.made_up_suites import save_steps, trained
+
+import specflow
+from specflow import paths
+from specflow.__main__ import main
+from specflow.hdf5 import open_file
+from specflow.measure.layouts import SPECTRA
+from specflow.measure.spectra import SpectraJob, measure_spectra
+from specflow.models import wiring_of
 
 SOURCE = Path(specflow.__file__).parents[1]
 

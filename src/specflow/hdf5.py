@@ -5,13 +5,19 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
 from specflow.errors import SpecflowError
-from specflow.layouts import Layout
+
+
+class Layout(NamedTuple):
+    """What a file is, and the version of its layout."""
+
+    kind: str
+    version: int
 
 
 class BrokenFileError(SpecflowError):

@@ -84,9 +84,14 @@ class Scratch:
         finally:
             part.unlink(missing_ok=True)
 
-    def load(self, name: str) -> dict[str, Any]:
-        """Return a part that was kept."""
-        return torch.load(self.path(name), weights_only=True)
+    def load(self, name: str, *, mapped: bool = False) -> dict[str, Any]:
+        """Return a part that was kept.
+
+        Args:
+            name: Its name.
+            mapped: Leave tensors on disk until they are looked at: of a large part, little is.
+        """
+        return torch.load(self.path(name), weights_only=True, mmap=mapped)
 
     def forget(self, name: str) -> None:
         """Remove a part that is needed no more."""

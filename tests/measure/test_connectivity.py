@@ -10,9 +10,9 @@ from specflow import paths
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
-from specflow.layouts import CONNECTION
 from specflow.measure import connectivity as module
 from specflow.measure.connectivity import ConnectionJob, measure_connection
+from specflow.measure.layouts import CONNECTION
 from specflow.measure.settings import PruningParams, SpectraParams
 
 TARGET = paths.connection("c", 0, 8)

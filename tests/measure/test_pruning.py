@@ -6,10 +6,11 @@ from torch.nn import functional
 
 from specflow import paths
 from specflow.checkpoints.trajectory import open_trajectory
+from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
-from specflow.layouts import PRUNING
 from specflow.measure import pruning as module
 from specflow.measure.evaluation import Pruned
+from specflow.measure.layouts import PRUNING
 from specflow.measure.pruning import PruningJob, measure_pruning
 from specflow.measure.settings import PruningParams
 
@@ -93,6 +94,14 @@ def test_kernels_of_a_unet_are_pruned_as_outputs_by_inputs(diffusion_run):
         if name.startswith("up"):
             before, after = (np.swapaxes(w, 0, 1) for w in (before, after))
         assert after == pytest.approx(naive_pruned(before, "top", 0.5), abs=1e-5)
+
+
+def test_other_data_than_the_runs_are_refused(addition_run):
+    job = job_of(addition_run)
+    write_run(addition_run, job.source, [0, 1, 5], fingerprint="another")
+    with pytest.raises(SpecflowError, match="was trained on data of fingerprint another"):
+        measure_pruning(job, lambda done: None)
+    assert not job.target.exists()
 
 
 def test_a_killed_measurement_goes_on_to_the_same_bytes(addition_run, monkeypatch):

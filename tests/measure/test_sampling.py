@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 import torch
-from specflow.checkpoints.trajectory import open_trajectory
 from tests.measure.made_up import task_of, write_run
 
 from specflow import paths
+from specflow.checkpoints.trajectory import open_trajectory
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
-from specflow.layouts import SAMPLES
 from specflow.measure.evaluation import Pruned
+from specflow.measure.layouts import SAMPLES
 from specflow.measure.sampling import SamplingJob, measure_samples
 from specflow.measure.settings import PruningParams
 

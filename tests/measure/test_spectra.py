@@ -1,143 +1,392 @@
-"""The spectra stage against slow versions written from the definitions."""
+"""The engine of spectra against a float64 SVD of each matrix, and how it ends and resumes."""
+
+import math
+import random
+import subprocess
+import sys
+import time
+import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
+from tests.measure.walks import Walk, entries, layers, measure, walk
 
-from specflow import paths
+from specflow.checkpoints import stream
+from specflow.checkpoints.files import FileCheckpoints
+from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
+from specflow.checkpoints.sources import FilesParams
+from specflow.checkpoints.trajectory import Checkpoint, Origin, write_trajectory
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
-from specflow.layouts import SPECTRA
-from specflow.measure.spectra import SpectraJob, measure_spectra
-from specflow.models import wiring_of
-from specflow.params.tasks import SpectraParams
-from specflow.training.members import Member, train_members
-from specflow.trajectory import Trajectory, open_trajectory
+from specflow.measure.layouts import SPECTRA
+from specflow.measure import spectra_file
+from specflow.scratch import Scratch
+from specflow.spectra import QUANTITIES, agreement_null_level, alignment_null_level
+from specflow.spectra.registry import Quantity
+from specflow.wiring import Matrix, View, Wiring, follow
 
-PARAMS = SpectraParams(diagonal_length=5, score_length=3, mass=0.9)
+SIZES = (9, 12, 10, 7)
+FIRST, SECOND, LAST = (f"layers.{number}.weight" for number in range(3))
 
 
-def measure(run, params=PARAMS, workers=1):
-    trajectory, target = paths.trajectory(run.experiment, 0), paths.spectra(run.experiment, 0)
-    if not trajectory.exists():
-        train_members([Member("m", run, 0, 0, trajectory, run.kept_steps)], "train")
-    wiring = wiring_of(run.model, run.dataset.shape)
-    measure_spectra(SpectraJob(trajectory, target, wiring, params), print, workers=workers)
-    return trajectory, target
+class Killed(BaseException):
+    """Stands for a kill between two files."""
+
+
+@pytest.fixture
+def trained():
+    """Four steps of a chain of three layers, and its wiring."""
+    state, wiring = layers(*SIZES)
+    return walk(state, 4), wiring
+
+
+@pytest.fixture
+def batched(monkeypatch):
+    """Every matrix is a batch of its own, as if it were large."""
+    monkeypatch.setattr(stream, "_EACH_WORKER", 0)
+    monkeypatch.setattr(stream, "_typical", lambda sizes: 0)
+    monkeypatch.setattr(spectra_file, "_HELD", 0)
 
 
 def svd(weight):
-    matrix = weight.reshape(len(weight), -1).astype(np.float64)
-    return np.linalg.svd(matrix, full_matrices=False)
+    return np.linalg.svd(weight.double().numpy(), full_matrices=False)
 
 
-def test_every_matrix_matches_numpy_at_every_step(addition_run):
-    source, target = measure(addition_run)
-    with open_trajectory(source) as trajectory, open_file(target, SPECTRA) as file:
-        matrices = {n: w for n, w in trajectory.weights(0).items() if w.ndim > 1}
-        assert set(file["matrices"]) == set(matrices)
-        assert file["step"][:].tolist() == trajectory.steps
-        for index in range(len(trajectory.steps)):
-            for name in matrices:
-                U, S, Vh = svd(trajectory.weights(index)[name])
-                Ue, _, Vhe = svd(trajectory.weights(-1)[name])
-                found = file["matrices"][name]
-                shares = S / S.sum()
-                rank = np.exp(-(shares * np.log(shares)).sum())
-                assert found["singular_values"][index] == pytest.approx(S, abs=1e-6 * S[0])
-                assert found["effective_rank"][index] == pytest.approx(rank, rel=1e-6)
-                assert found["frobenius_norm"][index] == pytest.approx(np.linalg.norm(S))
-                diagonal = abs((U * Ue).sum(0) * (Vh * Vhe).sum(1))
-                assert found["agreement"][index] == pytest.approx(diagonal[:5], abs=1e-4)
-                score = found["agreement_score"][index]
-                assert score == pytest.approx(diagonal[:3].mean(), abs=1e-4)
+def naive_agreement(one, other):
+    (U, _, Vh), (U2, _, Vh2) = svd(one), svd(other)
+    return abs((U * U2).sum(0) * (Vh * Vh2).sum(1))
 
 
-def test_transformer_pairs_match_the_definitions(addition_run):
-    source, target = measure(addition_run)
-    with open_trajectory(source) as trajectory, open_file(target, SPECTRA) as file:
-        weights = trajectory.weights(1)
-        pairs = file["pairs"]
-        in_proj = weights["blocks.0.self_attn.in_proj_weight"]
-        _, _, embedding_Vh = svd(weights["embedding.weight"])
-        _, _, Vh = svd(in_proj)
-        expected = abs((Vh * embedding_Vh).sum(1))[:5]
-        found = pairs["embedding -> block 1 attention in"]["alignment"][1]
-        assert found == pytest.approx(expected, abs=1e-4)
-        heads = in_proj.reshape(3, 2, 4, 8)
-        per_head = [abs((svd(heads[0, h])[0] * svd(heads[1, h])[0]).sum(0)) for h in range(2)]
-        found = pairs["block 1 query -> block 1 key"]["alignment"][1]
-        assert found == pytest.approx(np.mean(per_head, axis=0)[:5], abs=1e-4)
-        out_Vh = svd(weights["blocks.0.self_attn.out_proj.weight"])[2]
-        expected = abs((out_Vh * svd(in_proj[16:])[0].T).sum(1))[:5]
-        found = pairs["block 1 value -> block 1 attention out"]["alignment"][1]
-        assert found == pytest.approx(expected, abs=1e-4)
+@pytest.mark.parametrize("kind", ["float32", "float64", "float16", "bfloat16"])
+def test_every_number_of_a_matrix_matches_numpy(tmp_path, trained, kind):
+    steps, wiring = trained
+    dtype = getattr(torch, kind)
+    states = [{name: weight.to(dtype) for name, weight in step.items()} for step in steps]
+    found = entries(measure(tmp_path, Walk(states), wiring))
+    for name in (FIRST, SECOND, LAST):
+        one, weights = found[name], [state[name] for state in states]
+        for index, weight in enumerate(weights):
+            _, S, _ = svd(weight)
+            shares, evals = S / S.sum(), S**2
+            with_last = naive_agreement(weight, weights[-1])
+            expected = {
+                "singular_values": S,
+                "effective_rank": np.exp(-(shares * np.log(shares)).sum()),
+                "mass_rank": (np.searchsorted(np.cumsum(shares), 0.9, side="right") + 1) / len(S),
+                "stable_rank": evals.sum() / evals.max(),
+                "frobenius_norm": np.linalg.norm(S),
+                "spectral_norm": S[0],
+                "log_norm": np.log10(evals.sum()),
+                "log_spectral_norm": np.log10(evals.max()),
+                "agreement": with_last[:5],
+                "agreement_score": with_last[:3].mean(),
+                "pairwise_agreement": [naive_agreement(weight, w)[:3].mean() for w in weights],
+            }
+            if index > 0:
+                before = naive_agreement(weight, weights[index - 1])
+                expected["step_agreement_score"] = before[:3].mean()
+            for quantity, value in expected.items():
+                assert one[quantity][index] == pytest.approx(value, rel=1e-5, abs=1e-4), quantity
+        assert np.isnan(one["step_agreement_score"][0])
 
 
-def test_convolution_pairs_are_reported_at_the_centre_of_the_kernel(digits_run):
-    source, target = measure(digits_run)
-    with open_trajectory(source) as trajectory, open_file(target, SPECTRA) as file:
-        weights = trajectory.weights(-1)
-        names = [name for name, weight in weights.items() if weight.ndim == 4]
-        names.sort(key=lambda name: int(name.split(".")[1]))
-        previous, following = names[3], names[4]
-        U = svd(weights[previous])[0]
-        V = svd(weights[following])[2].reshape(-1, *weights[following].shape[1:])
-        found = file["pairs"]["conv 4 -> conv 5"]
-        count = min(U.shape[1], len(V), 5)
-        positions = np.array(
-            [
-                [abs(V[i, :, y, x] @ U[:, i]) for i in range(count)]
-                for y in range(3)
-                for x in range(3)
-            ]
-        )
-        assert found["alignment"][-1] == pytest.approx(positions[4], abs=1e-4)
-        scores = positions[:, :3].mean(1).reshape(3, 3)
-        assert found["kernel_scores"][-1] == pytest.approx(scores, abs=1e-4)
-        assert found["alignment_score"][-1] == pytest.approx(scores[1, 1], abs=1e-4)
+def test_scores_of_any_two_steps_hold_those_with_the_last_and_the_one_before(tmp_path, trained):
+    steps, wiring = trained
+    for name, one in entries(measure(tmp_path, Walk(steps), wiring)).items():
+        if "->" not in name:
+            scores = one["pairwise_agreement"]
+            assert scores[:, -1] == pytest.approx(one["agreement_score"], abs=1e-6)
+            assert scores.diagonal(1) == pytest.approx(one["step_agreement_score"][1:], abs=1e-6)
+            assert (scores == scores.T).all()
+            assert one["agreement"][-1] == pytest.approx(1.0, abs=1e-6)
+            assert scores[0, 3] < 0.99
 
 
-def test_agreement_with_the_final_checkpoint_ends_at_one(addition_run):
-    _, target = measure(addition_run)
-    with open_file(target, SPECTRA) as file:
-        for matrix in file["matrices"].values():
-            assert matrix["agreement"][-1] == pytest.approx(1.0, abs=1e-6)
-            assert matrix["agreement_score"][0] < 0.999
+def test_file_says_what_everything_is(tmp_path, trained):
+    steps, wiring = trained
+    path = measure(tmp_path, Walk(steps), wiring)
+    with open_file(path, SPECTRA) as file:
+        assert file["step"][:].tolist() == [0, 10, 20, 30]
+        assert file["epoch"][:].tolist() == [0, 0.5, 1, 1.5]
+        assert dict(file[f"matrices/{SECOND}"].attrs) == {
+            **{"label": "linear 2", "role": "linear", "tensor": SECOND, "depth": 1},
+            **{"rows": 10, "columns": 12, "null_agreement": agreement_null_level(10, 12)},
+        }
+        pair = file["pairs/linear 1 -> linear 2"]
+        assert dict(pair.attrs) == {"depth": 0, "null_alignment": alignment_null_level(12)}
+        scores = {"agreement_score", "step_agreement_score", "pairwise_agreement"}
+        assert set(file[f"matrices/{SECOND}"]) == {
+            *("singular_values", "agreement", *QUANTITIES, *scores)
+        }
 
 
-def test_number_of_threads_changes_no_byte(addition_run):
-    first = measure(addition_run, workers=1)[1].read_bytes()
-    assert measure(addition_run, workers=3)[1].read_bytes() == first
+def test_epochs_that_are_not_known_are_nan_and_one_step_is_enough(tmp_path, trained):
+    steps, wiring = trained
+    checkpoints = Walk(steps[:1])
+    checkpoints.steps[0] = type(checkpoints.steps[0])(7, None, "memory")
+    path = measure(tmp_path, checkpoints, wiring)
+    with open_file(path, SPECTRA) as file:
+        assert file["step"][:].tolist() == [7]
+        assert np.isnan(file["epoch"][:]).all()
+    assert entries(path)[FIRST]["pairwise_agreement"] == pytest.approx(np.ones((1, 1)))
 
 
-def test_zero_matrix_has_undefined_ranks_and_no_error(addition_run, monkeypatch):
-    build = torch.nn.init.uniform_
+def test_entry_of_quantities_appears_in_the_file_with_the_settings_it_asks_for(
+    tmp_path, trained, monkeypatch
+):
+    def tail(S, score_length):
+        """Return s_R times the length of scores."""
+        return S.amin(-1) * score_length
 
-    def zero_output(tensor, *bounds, **options):
-        is_output = bounds == (-0.1, 0.1) and tensor.shape == (8, 8)
-        return tensor.data.zero_() if is_output else build(tensor, *bounds, **options)
-
-    monkeypatch.setattr(torch.nn.init, "uniform_", zero_output)
-    _, target = measure(addition_run)
-    with open_file(target, SPECTRA) as file:
-        output = file["matrices"]["output.weight"]
-        assert np.isnan(output["effective_rank"][0])
-        assert np.isnan(output["agreement"][0]).all()
-        assert output["effective_rank"][-1] >= 1
-        assert np.isnan(file["pairs"]["block 1 MLP out -> output"]["alignment_score"][0])
+    entry = Quantity("tail", "tail", (0, math.inf), "none", "https://example.org", tail)
+    monkeypatch.setitem(QUANTITIES, "tail", entry)
+    steps, wiring = trained
+    one = entries(measure(tmp_path, Walk(steps), wiring))[SECOND]
+    assert (one["tail"] == 3 * one["singular_values"][:, -1]).all()
 
 
-def test_matrix_that_is_not_finite_is_named_with_its_step(addition_run, monkeypatch):
-    weights = Trajectory.weights
+@pytest.mark.parametrize(("kernel", "center"), [((3,), (1,)), ((2, 4, 3), (1, 2, 1)), ((1, 1), 0)])
+def test_kernels_of_one_to_three_dimensions_are_met_at_their_centre(tmp_path, kernel, center):
+    state = {"a": torch.randn(6, 5), "b": torch.randn(4, 6, *kernel)}
+    a, b = (Matrix(name, name, View(name, tuple(tensor.shape))) for name, tensor in state.items())
+    wiring = Wiring((a, b), (follow(a, b),))
+    one = entries(measure(tmp_path, Walk(walk(state, 2)), wiring))["a -> b"]
+    U = svd(state["a"])[0]
+    V = svd(state["b"].flatten(1))[2].reshape(-1, 6, *kernel)
+    if center:
+        positions = np.einsum("fd...,df->...f", V, U[:, : len(V)])
+        assert one["kernel_scores"].shape == (2, *kernel)
+        scores = abs(positions)[..., :3].mean(-1)
+        assert one["kernel_scores"][0] == pytest.approx(scores, abs=1e-5)
+        assert one["alignment"][0] == pytest.approx(abs(positions[center]), abs=1e-5)
+    else:
+        assert "kernel_scores" not in one
 
-    def with_nan(self, index):
-        arrays = weights(self, index)
-        if self.steps[index] == 4:
-            arrays["blocks.0.linear1.weight"][0, 0] = np.nan
-        return arrays
 
-    monkeypatch.setattr(Trajectory, "weights", with_nan)
-    with pytest.raises(SpecflowError, match=r"step 4: blocks.0.linear1.weight: .*finite"):
-        measure(addition_run)
-    assert not paths.spectra("addition", 0).exists()
+def test_what_is_not_defined_is_nan_and_ends_nothing(tmp_path, trained):
+    steps, wiring = trained
+    steps = [*steps, dict(steps[3]), dict(steps[3])]
+    steps[0][FIRST][0, 0] = torch.nan
+    steps[1][FIRST] = torch.zeros(12, 9)
+    del steps[2][FIRST]
+    steps[3][FIRST] = steps[3][FIRST].mT.contiguous()
+    steps[4][FIRST] = torch.ones(12, 9, dtype=torch.int64)
+    found = entries(measure(tmp_path, Walk(steps), wiring))
+    first, second = found[FIRST], found[SECOND]
+    for quantity in ("effective_rank", "agreement_score", "log_norm", "stable_rank"):
+        assert np.isnan(first[quantity]).tolist() == [True] * 5 + [False]
+        assert np.isfinite(second[quantity]).all()
+    assert np.isnan(first["step_agreement_score"]).all()
+    assert np.argwhere(np.isfinite(first["pairwise_agreement"])).tolist() == [[5, 5]]
+    for norm in ("frobenius_norm", "spectral_norm"):
+        assert first[norm][1] == 0
+        assert np.isnan(first[norm][[0, 2, 3, 4]]).all()
+    assert np.isnan(found["linear 1 -> linear 2"]["alignment_score"]).tolist() == [True] * 5 + [
+        False
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda weights: weights[SECOND].view(-1)[:2].fill_(torch.inf), "2 of 120 entries are not"),
+        (lambda weights: weights.pop(SECOND), r"expected a tensor of shape \(10, 12\)"),
+    ],
+)
+def test_of_a_strict_one_what_is_not_defined_is_named_with_its_step(
+    tmp_path, trained, spoil, message
+):
+    steps, wiring = trained
+    spoil(steps[2])
+    with pytest.raises(SpecflowError, match=rf"^memory: step 20: {SECOND}: {message}"):
+        measure(tmp_path, Walk(steps), wiring, strict=True)
+    assert not (tmp_path / "spectra.h5").exists()
+
+
+def test_all_zero_matrix_of_a_strict_one_is_undefined(tmp_path, trained):
+    steps, wiring = trained
+    steps[1][FIRST] = torch.zeros(12, 9)
+    found = entries(measure(tmp_path, Walk(steps), wiring, strict=True))[FIRST]
+    assert np.isnan(found["effective_rank"]).tolist() == [False, True, False, False]
+
+
+def test_trajectory_and_files_give_the_same_arrays(tmp_path, trained):
+    steps, wiring = trained
+    origin = Origin("{}", 0, 0, 0, 0.0, "", "cpu", "")
+    rows = [
+        Checkpoint(number, {n: w.numpy() for n, w in step.items()}, {}, {"train/loss": 0.0}, None)
+        for number, step in enumerate(steps)
+    ]
+    write_trajectory(tmp_path / "run.h5", origin, [0, 1, 2, 3], 1, rows)
+    for number, step in enumerate(steps):
+        save_file(step, tmp_path / f"step{number}.safetensors")
+    files = FilesParams.model_validate({"files": ["step*.safetensors"]})
+    of_run = TrajectoryCheckpoints(tmp_path / "run.h5"), True
+    of_files = FileCheckpoints.find(files, tmp_path), False
+    found = [
+        entries(measure(tmp_path, checkpoints, wiring, strict=strict))
+        for checkpoints, strict in (of_run, of_files)
+    ]
+    for name in found[0]:
+        for key, value in found[0][name].items():
+            np.testing.assert_array_equal(value, found[1][name][key])
+
+
+@pytest.mark.parametrize("name", ["a/b/c.weight", "f.npy", "0"])
+def test_names_are_paths(tmp_path, name):
+    state = {name: torch.eye(4)}
+    wiring = Wiring((Matrix(name, name, View(name, (4, 4))),), ())
+    assert entries(measure(tmp_path, Walk([state]), wiring))[name]["spectral_norm"] == [1]
+
+
+def test_report_counts_the_steps_and_each_is_opened_once(tmp_path, trained):
+    steps, wiring = trained
+    checkpoints, reported = Walk(steps), []
+    measure(tmp_path, checkpoints, wiring, report=reported.append)
+    assert reported == [1] * 4
+    assert checkpoints.opened == [0, 3, 1, 2]
+
+
+@pytest.mark.parametrize("large", [True, False])
+def test_each_matrix_is_decomposed_once_a_step_and_one_batch_is_in_memory(
+    tmp_path, trained, request, monkeypatch, large
+):
+    if large:
+        request.getfixturevalue("batched")
+    steps, wiring = trained
+    take, alive, seen = View.of, weakref.WeakSet(), []
+
+    def counting(view, tensor):
+        seen.append(len(alive))
+        matrix = take(view, tensor)
+        alive.add(matrix)
+        return matrix
+
+    monkeypatch.setattr(View, "of", counting)
+    measure(tmp_path, Walk(steps), wiring)
+    assert seen == ([0, 0, 0] if large else [0, 1, 2]) * 4
+
+
+def outcome(folder, checkpoints, wiring, workers=1):
+    return measure(folder, checkpoints, wiring, workers=workers).read_bytes()
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_workers_and_batches_change_no_byte(tmp_path, trained, request, large):
+    steps, wiring = trained
+    expected = outcome(tmp_path, Walk(steps), wiring)
+    if large:
+        request.getfixturevalue("batched")
+    for workers in (1, 2, 3):
+        assert outcome(tmp_path, Walk(steps), wiring, workers) == expected
+
+
+@pytest.mark.parametrize(
+    ("large", "survived"), [(0, n) for n in range(4)] + [(1, n) for n in range(16)]
+)
+def test_killed_measurement_ends_with_the_same_bytes_and_loses_one_step_at_most(
+    tmp_path, trained, request, monkeypatch, large, survived
+):
+    steps, wiring = trained
+    expected = outcome(tmp_path, Walk(steps), wiring)
+    if large:
+        request.getfixturevalue("batched")
+    save, saved = Scratch.save, []
+
+    def save_then_die(self, name, content):
+        if len(saved) == survived:
+            saved.append("killed")
+            raise Killed
+        save(self, name, content)
+        saved.append(name)
+
+    monkeypatch.setattr(Scratch, "save", save_then_die)
+    with pytest.raises(Killed):
+        outcome(tmp_path, Walk(steps), wiring)
+    checkpoints = Walk(steps)
+    assert outcome(tmp_path, checkpoints, wiring, workers=2 - large) == expected
+    saved.remove("killed")
+    assert len(saved) == len(set(saved)) == (16 if large else 4)
+    finished = len([name for name in saved[:survived] if name.startswith("step")])
+    assert len(checkpoints.opened) <= 4 - finished + (0 if large else 2)
+    assert not (tmp_path / "scratch").exists()
+
+
+@pytest.mark.usefixtures("batched")
+def test_other_number_of_workers_resumes_with_other_batches(tmp_path, monkeypatch):
+    state, wiring = layers(8, 8, 8, 8, 8)
+    steps = walk(state, 3)
+    expected = outcome(tmp_path, Walk(steps), wiring)
+    reported = []
+
+    def die(done):
+        reported.append(done)
+        if len(reported) == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        measure(tmp_path, Walk(steps), wiring, report=die)
+    monkeypatch.setattr(stream, "_EACH_WORKER", 8 * 8 * 4)
+    assert outcome(tmp_path, Walk(steps), wiring, workers=2) == expected
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from tests.measure.walks import Walk, layers, measure, walk
+state, wiring = layers(120, 150, 130)
+measure(Path(sys.argv[1]), Walk(walk(state, 40)), wiring)
+"""
+
+
+@pytest.mark.slow
+def test_process_that_is_killed_at_any_moment_ends_with_the_same_bytes(tmp_path):
+    def start(folder):
+        return subprocess.Popen([sys.executable, "-c", PROGRAM, folder], cwd=Path.cwd())
+
+    scratch, expected = tmp_path / "scratch", tmp_path / "whole"
+    assert start(expected).wait() == 0
+    kills, chance = 0, random.Random(0)
+    while not (tmp_path / "spectra.h5").exists():
+        process = start(tmp_path)
+        while process.poll() is None and not any(scratch.glob("step*")):
+            time.sleep(0.01)
+        time.sleep(0.5 * chance.random())
+        if process.poll() is None and kills < 2:
+            process.kill()
+            kills += 1
+        process.wait()
+    assert kills > 0
+    whole = expected / "spectra.h5"
+    assert (tmp_path / "spectra.h5").read_bytes() == whole.read_bytes()
+
+
+def test_full_disk_is_an_error_of_one_line_and_leaves_what_is_finished(
+    tmp_path, trained, monkeypatch
+):
+    steps, wiring = trained
+    save, calls = torch.save, []
+
+    def full(content, file):
+        calls.append(file)
+        if len(calls) == 3:
+            raise OSError(28, "No space left on device")
+        save(content, file)
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(SpecflowError, match=r"cannot write .*No space left on device"):
+        measure(tmp_path, Walk(steps), wiring)
+    assert sorted(p.name for p in (tmp_path / "scratch").iterdir()) == ["step000000", "step000001"]
+
+
+@pytest.mark.cuda
+def test_cuda_gives_the_same_to_its_accuracy(tmp_path, trained):
+    steps, wiring = trained
+    expected = entries(measure(tmp_path, Walk(steps), wiring))
+    found = entries(measure(tmp_path, Walk(steps), wiring, device=torch.device("cuda")))
+    for name, one in expected.items():
+        for key in set(one) - {"label", "role", "tensor"}:
+            np.testing.assert_allclose(found[name][key], one[key], atol=1e-6)

@@ -12,7 +12,7 @@ from specflow.checkpoints.trajectory import Trajectory, open_trajectory
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
 from specflow.interventions.masks import ticket_masks
-from specflow.layouts import TICKET
+from specflow.measure.layouts import TICKET
 from specflow.measure.tickets import TicketJob, measure_ticket
 
 SOURCE, PATH, TARGET = paths.trajectory("a", 0), paths.ticket("t", 0), paths.ticket_measures("t", 0)

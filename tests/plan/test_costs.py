@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from specflow.params.datasets import ByteParams, ModularAdditionParams, ReferenceTextParams
 from specflow.params.file import load_params
 from specflow.params.models import LstmParams, MlpParams, TransformerParams
@@ -10,9 +9,10 @@ from specflow.params.optimization import AdamWParams, SgdParams
 from specflow.params.problems import CtcParams, LanguageModellingParams
 from specflow.params.resolve import run_params
 from specflow.params.speech import LibriSpeechParams
+from specflow.tasks import build_task
+
 from specflow.plan import costs as module
 from specflow.plan.costs import costs_of, random_samples, state_bytes
-from specflow.tasks import build_task
 
 PAPER = load_params(Path(__file__).parents[2] / "presets" / "paper.yaml")
 

@@ -2,14 +2,14 @@ from pathlib import Path
 
 import h5py
 import pytest
-
 from specflow.params.file import load_params
 from specflow.params.resolve import BranchParams, BranchPerturbationParams
 from specflow.params.tickets import TicketParams
+from specflow.training.members import Branching, Member, train_members
+
 from specflow.plan import plan_table
 from specflow.plan.costs import Costs, costs_of
 from specflow.plan.table import connection_row, experiment_row, human, ticket_row
-from specflow.training.members import Branching, Member, train_members
 
 PRESETS = Path(__file__).parents[2] / "presets"
 COSTS = Costs(sizes=(100, 10), checkpoint_bytes=440, flops_per_sample=7.0)

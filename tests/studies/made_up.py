@@ -10,7 +10,7 @@ from specflow import paths
 from specflow.audit.findings import Audit, Changes, Flag
 from specflow.checkpoints.trajectory import Checkpoint, Origin, write_trajectory
 from specflow.hdf5 import create, write
-from specflow.layouts import PRUNING, SPECTRA
+from specflow.measure.layouts import PRUNING, SPECTRA
 from specflow.spectra import QUANTITIES
 
 SHAPES = {"z.weight": (24, 30), "a/kernel": (12, 9)}  # in order of depth; the second in a group

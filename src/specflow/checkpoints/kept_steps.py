@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from specflow.checkpoints.base import Infos, Step, TensorInfo
-from specflow.checkpoints.trajectory import Origin
+from specflow.checkpoints.trajectory import TRAJECTORY, Origin
 from specflow.errors import SpecflowError, one_line
 from specflow.hdf5 import open_file
-from specflow.layouts import TRAJECTORY
 from specflow.wiring.names import in_natural_order
 
 

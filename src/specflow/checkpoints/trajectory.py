@@ -18,8 +18,9 @@ import h5py
 import numpy as np
 
 from specflow.errors import SpecflowError
-from specflow.hdf5 import BrokenFileError, create, open_file, write, write_row
-from specflow.layouts import TRAJECTORY
+from specflow.hdf5 import BrokenFileError, Layout, create, open_file, write, write_row
+
+TRAJECTORY = Layout("trajectory", 2)
 
 Arrays = Mapping[str, np.ndarray]
 

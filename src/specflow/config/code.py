@@ -131,15 +131,14 @@ def _imported(file: Path) -> tuple[Path, ...]:
 
 def _modules(node: ast.AST) -> Iterator[str]:
     """Yield the names of what is imported at run time; of a name, the module that it may be."""
+    children: Iterable[ast.AST] = ast.iter_child_nodes(node)
     if isinstance(node, ast.If) and _is_type_checking(node.test):
-        for child in node.orelse:
-            yield from _modules(child)
-        return
+        children = node.orelse
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
         yield from (f"{node.module}.{alias.name}" for alias in node.names)
-    for child in ast.iter_child_nodes(node):
+    for child in children:
         yield from _modules(child)
 
 

@@ -18,7 +18,7 @@ from specflow.measure.settings import PruningParams, SpectraParams
 from specflow.section import Name, Section, Seeds
 from specflow.studies.comparisons import Groups, groups_of
 from specflow.studies.experiments.section import ExperimentParams, merge
-from specflow.studies.study import Known, Study, kinds_of_studies
+from specflow.studies.study import Known, kinds_of_studies
 from specflow.training.settings import TrainingParams
 
 
@@ -56,9 +56,9 @@ class CommonParams(Section):
         """The comparisons that the experiments allow."""
         return groups_of(self.experiments, self.datasets, self.tasks)
 
-    def entries(self, section: str) -> Mapping[str, Study]:
-        """Return the entries of one kind of experiment by name."""
-        entries: Mapping[str, Study] = getattr(self, section)
+    def entries(self, section: str) -> Mapping[str, Any]:
+        """Return the entries of one kind of experiment, a subclass of `Study`, by name."""
+        entries: Mapping[str, Any] = getattr(self, section)
         return entries
 
 

@@ -69,18 +69,18 @@ def _collect_settings(params: CommonParams) -> CollectSettings:
         pairs = [pair.label for pair in wiring.pairs]
         collected[name] = Collected(
             seeds=params.seeds,
-            matrices=() if name in bare else chosen_matrices(params.figures, name, matrices),
-            pairs=() if name in bare else chosen_pairs(params.figures, name, pairs),
+            matrices=() if name in bare else (*chosen_matrices(params.figures, name, matrices),),
+            pairs=() if name in bare else (*chosen_pairs(params.figures, name, pairs),),
         )
     connections = {
         name: {key: getattr(entry, key) for key in CollectedConnection.model_fields}
         for name, entry in params.entries("connections").items()
     }
     tickets, samples = params.entries("tickets"), params.entries("samples")
-    checkpoints = {
-        name: CollectedCheckpoints(matrix=params.figures.of_checkpoints(name).matrix)
-        for name in params.entries("checkpoints")
-    }
+    checkpoints = {}
+    for name in params.entries("checkpoints"):
+        shown = params.figures.of_checkpoints(name)
+        checkpoints[name] = CollectedCheckpoints(matrix=shown.matrix, pair=shown.pair)
     return CollectSettings(
         experiments=collected,
         connections={name: CollectedConnection(**own) for name, own in connections.items()},

@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from specflow import hdf5
-from specflow.layouts import Layout
+from specflow.hdf5 import Layout
 
 if TYPE_CHECKING:
     from torch import Tensor

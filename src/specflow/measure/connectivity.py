@@ -24,7 +24,6 @@ from specflow.device import choose_device, make_deterministic
 from specflow.executor import Report
 from specflow.hdf5 import create, write, write_row
 from specflow.interventions.interpolation import interpolate, loss_barrier
-from specflow.layouts import CONNECTION
 from specflow.measure.evaluation import (
     FULL,
     Pruned,
@@ -35,6 +34,7 @@ from specflow.measure.evaluation import (
     remembered,
     variant_group,
 )
+from specflow.measure.layouts import CONNECTION
 from specflow.measure.settings import PruningParams, SpectraParams
 from specflow.problems.settings import ProblemSettings
 from specflow.problems.task import load_task

@@ -14,7 +14,6 @@ from specflow.checkpoints.trajectory import Trajectory, open_trajectory
 from specflow.device import choose_device, make_deterministic
 from specflow.executor import Report
 from specflow.hdf5 import create, write, write_row
-from specflow.layouts import PRUNING
 from specflow.measure.evaluation import (
     FULL,
     Pruned,
@@ -24,6 +23,7 @@ from specflow.measure.evaluation import (
     to_tensors,
     variant_group,
 )
+from specflow.measure.layouts import PRUNING
 from specflow.measure.settings import PruningParams
 from specflow.models.network import Network
 from specflow.problems.settings import ProblemSettings
@@ -60,7 +60,8 @@ def measure_pruning(job: PruningJob, report: Report) -> None:
         report: Called with 1 after each checkpoint.
 
     Raises:
-        SpecflowError: If the trajectory or the data are broken, or the result cannot be written.
+        SpecflowError: If the trajectory or the data are broken, the run was trained on other data,
+            or the result cannot be written.
     """
     device = choose_device()
     make_deterministic(device)
@@ -71,6 +72,7 @@ def measure_pruning(job: PruningJob, report: Report) -> None:
         open_trajectory(job.source) as trajectory,
         create(job.target, PRUNING, {}) as file,
     ):
+        trajectory.check_data(task.fingerprint)
         steps = trajectory.steps
         write(file, "step", np.array(steps, dtype=np.int64))
         write(file, "epoch", np.array(trajectory.epochs))

@@ -12,7 +12,6 @@ from pathlib import Path
 from specflow.device import choose_device, make_deterministic
 from specflow.executor import Report
 from specflow.hdf5 import create, write
-from specflow.layouts import SAMPLES
 from specflow.measure.evaluation import (
     FULL,
     Pruned,
@@ -21,6 +20,7 @@ from specflow.measure.evaluation import (
     pruning_variants,
     variant_group,
 )
+from specflow.measure.layouts import SAMPLES
 from specflow.measure.settings import PruningParams
 from specflow.problems.settings import ProblemSettings
 from specflow.problems.task import GenerativeTask, load_task

@@ -92,7 +92,7 @@ class _Steps:
 
     def rows(self, index: int) -> list[Row]:
         """Return the rows of a finished step."""
-        return self.scratch.load(_name(index))["rows"]
+        return self.scratch.load(_name(index), mapped=True)["rows"]
 
     def measure(self, index: int) -> None:
         """Finish a step, unless it is finished."""

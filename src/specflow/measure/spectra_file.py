@@ -23,7 +23,7 @@ from torch import Tensor
 
 from specflow.checkpoints.base import Step
 from specflow.hdf5 import create, write
-from specflow.layouts import SPECTRA
+from specflow.measure.layouts import SPECTRA
 from specflow.measure.settings import SpectraParams
 from specflow.spectra import (
     QUANTITIES,
@@ -34,7 +34,7 @@ from specflow.spectra import (
 )
 from specflow.wiring import Matrix, Pair, Wiring
 
-_HELD = 2**28  # bytes of all steps that are in memory together
+_HELD = 2**25  # bytes of all steps that are in memory together
 
 Row = dict[str, Tensor]
 

@@ -24,8 +24,8 @@ from specflow.errors import SpecflowError
 from specflow.executor import Report
 from specflow.hdf5 import create, write, write_row
 from specflow.interventions.masks import Kind, ticket_masks
-from specflow.layouts import TICKET
 from specflow.measure.evaluation import rank_of, to_tensors
+from specflow.measure.layouts import TICKET
 from specflow.spectra import (
     Decomposition,
     decompose_all,

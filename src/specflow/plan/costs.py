@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from specflow.datasets.shapes import ImageShape, SpeechShape, TokenShape
 from specflow.problems.task import Task
 from specflow.training.optimizers import Optimizer, export_state
 from specflow.training.settings import RunSettings
@@ -104,7 +103,7 @@ def _flops_per_sample(run: RunSettings, count: int, mean_frames: float | None) -
 
 
 def _task(run: RunSettings, count: int, device: torch.device, num_frames: int = 3) -> Task:
-    samples = random_samples(run, count, device, num_frames)
+    samples = run.problem.random_samples(run.shape, count, device, num_frames)
     # In float32 an LSTM on the CPU is one call of oneDNN, whose products are not counted.
     data = {name: x.double() if x.is_floating_point() else x for name, x in samples.items()}
     return run.problem.task(run, {"train": data, "validation": data}, "")
@@ -116,40 +115,3 @@ def _count_flops(task: Task, count: int, device: torch.device) -> int:
     with FlopCounterMode(display=False) as counter:
         task.training_loss(model, slice(0, count)).backward()
     return counter.get_total_flops()
-
-
-def random_samples(
-    run: RunSettings, count: int, device: torch.device, num_frames: int = 3
-) -> dict[str, Tensor]:
-    """Return what a training step reads of `count` samples, drawn from torch's global generator.
-
-    Args:
-        run: The resolved settings; its dataset need not be prepared.
-        count: Number of samples.
-        device: Where they lie; on the device `meta` they have shapes alone.
-        num_frames: Frames of every utterance of speech; each second one has a character.
-
-    Returns:
-        Arrays by name, as the run's task reads them.
-    """
-    match run.shape:
-        case ImageShape(channels=channels, size=size, num_classes=num_classes):
-            return {
-                "inputs": torch.randn(count, channels, size, size, device=device),
-                "targets": torch.randint(num_classes, (count,), device=device),
-            }
-        case TokenShape(num_tokens=num_tokens, length=length):
-            if run.problem.kind == "language_modelling":
-                return {"tokens": torch.randint(num_tokens, (count, length + 1), device=device)}
-            return {
-                "inputs": torch.randint(num_tokens, (count, length), device=device),
-                "targets": torch.randint(num_tokens, (count,), device=device),
-            }
-        case SpeechShape(num_features=num_features, num_symbols=num_symbols):
-            length = (num_frames + 1) // 2  # enough frames for a blank before every symbol
-            return {
-                "inputs": torch.randn(count, num_frames, num_features, device=device),
-                "input_lengths": torch.full((count,), num_frames, device=device),
-                "targets": torch.randint(1, num_symbols, (count, length), device=device),
-                "target_lengths": torch.full((count,), length, device=device),
-            }

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 from specflow.hdf5 import open_file
-from specflow.layouts import SPECTRA
+from specflow.measure.layouts import SPECTRA
 from specflow.spectra import QUANTITIES, is_direction
 from specflow.studies.measures import entries_of, read, stacked
 

@@ -11,11 +11,16 @@ import torch
 from torch import Tensor
 
 from specflow import paths
-from specflow.checkpoints.trajectory import Checkpoint, Origin, open_trajectory, write_trajectory
+from specflow.checkpoints.trajectory import (
+    TRAJECTORY,
+    Checkpoint,
+    Origin,
+    open_trajectory,
+    write_trajectory,
+)
 from specflow.datasets.storage import fingerprint
 from specflow.device import choose_device, make_deterministic, workers_on
 from specflow.executor import Report, run_members
-from specflow.layouts import TRAJECTORY
 from specflow.problems.task import Task, load_task
 from specflow.scratch import Scratch
 from specflow.training.loop import NonFiniteLossError, Trainer

@@ -4,7 +4,7 @@ import pytest
 
 from specflow import paths
 from specflow.hdf5 import BrokenFileError, create, write
-from specflow.layouts import CONNECTION
+from specflow.measure.layouts import CONNECTION
 from specflow.studies.connections.branches import path_groups_of
 from specflow.studies.connections.settings import PerturbationParams
 from specflow.studies.connections.tables import CollectedConnection, connection_tables

@@ -6,7 +6,7 @@ from specflow.datasets.cifar10 import Cifar10Params
 from specflow.datasets.images import write_images
 from specflow.datasets.storage import load, write_dataset
 from specflow.hdf5 import create, write
-from specflow.layouts import SAMPLES
+from specflow.measure.layouts import SAMPLES
 from specflow.studies.samples.settings import Sampling
 from specflow.studies.samples.tables import hexadecimal, sample_tables
 

@@ -3,7 +3,7 @@ import pytest
 
 from specflow import paths
 from specflow.hdf5 import BrokenFileError, create, write
-from specflow.layouts import TICKET
+from specflow.measure.layouts import TICKET
 from specflow.studies.tickets.settings import Ticket
 from specflow.studies.tickets.tables import ticket_tables
 

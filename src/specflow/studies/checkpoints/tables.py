@@ -9,7 +9,7 @@ import pandas as pd
 from specflow.audit.findings import read_audit
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
-from specflow.layouts import SPECTRA
+from specflow.measure.layouts import SPECTRA
 from specflow.studies.measures import entries_of, stacked
 from specflow.studies.spectra import Measured, spectra_tables
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from specflow import paths
 from specflow.hdf5 import open_file
-from specflow.layouts import CONNECTION
+from specflow.measure.layouts import CONNECTION
 from specflow.section import Name
 from specflow.studies.connections.branches import PathGroup, path_groups_of
 from specflow.studies.connections.settings import Branches

@@ -59,12 +59,21 @@ class ExperimentParams(Study, TrainingParams):
     def settings(self, name: str, known: Known) -> Mapping[str, Section]:
         """Return the settings of train, spectra and prune."""
         run = self.run(name, known)
-        common = {"seeds": run.seeds, "num_checkpoints": len(run.kept_steps)}
-        problem, spectra = self.problem_settings(known), self.spectra
         return {
             "train": run,
-            "spectra": SpectraSettings(**common, model=run.model, shape=run.shape, spectra=spectra),
-            "prune": PruneSettings(**common, run=problem, pruning=self.pruning),
+            "spectra": SpectraSettings(
+                seeds=run.seeds,
+                num_checkpoints=len(run.kept_steps),
+                model=run.model,
+                shape=run.shape,
+                spectra=self.spectra,
+            ),
+            "prune": PruneSettings(
+                seeds=run.seeds,
+                num_checkpoints=len(run.kept_steps),
+                run=self.problem_settings(known),
+                pruning=self.pruning,
+            ),
         }
 
     def problems(self, known: Known) -> list[str]:
@@ -90,7 +99,7 @@ class ExperimentParams(Study, TrainingParams):
             return [
                 f"problem.kind: got {problem!r}; expected {expected}, which {model.kind} solves"
             ]
-        if dataset.is_text != (problem == "language_modelling"):
+        if dataset.is_text != self.problem.reads_text:
             return [
                 f"problem.kind: got {problem!r} on {dataset.kind} (dataset {self.dataset}); "
                 "expected language_modelling on text, and on nothing else"

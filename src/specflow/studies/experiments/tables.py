@@ -7,7 +7,7 @@ import pandas as pd
 from specflow import paths
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.hdf5 import open_file
-from specflow.layouts import PRUNING
+from specflow.measure.layouts import PRUNING
 from specflow.studies.measures import KEEPS, curves_in, read, stacked
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from specflow import paths
 from specflow.hdf5 import open_file
-from specflow.layouts import SAMPLES
+from specflow.measure.layouts import SAMPLES
 from specflow.studies.measures import KEEPS, read
 from specflow.studies.samples.settings import Sampling
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from specflow import paths
 from specflow.hdf5 import open_file
-from specflow.layouts import TICKET
+from specflow.measure.layouts import TICKET
 from specflow.studies.measures import entries_of, read
 from specflow.studies.tickets.settings import Ticket
 

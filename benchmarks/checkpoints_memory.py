@@ -1,4 +1,4 @@
-"""Peak memory and time of a suite of 1.4 billion parameters: made-up shards in GPT-NeoX layout.
+"""Peak memory and time of a network of 1.4 billion parameters: made-up shards in GPT-NeoX layout.
 
 Random bfloat16 weights of the shapes of a 1.4-billion-parameter GPT-NeoX (24 blocks of width 2048,
 16 heads, vocabulary of 50304) in two shards a step, in a temporary folder: 2.8 GB a step. The
@@ -19,16 +19,20 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from specflow.audit.flags import audit_checkpoints
 from specflow.executor import num_workers
-from specflow.params.suites import SuiteParams
-from specflow.suites.run import SuiteJob, open_job, run_suite
+from specflow.measure.settings import SpectraParams
+from specflow.measure.spectra import measure_spectra
+from specflow.scratch import Scratch
+from specflow.studies.checkpoints.reading import read_checkpoints
+from specflow.studies.checkpoints.settings import ReadingParams
 
 WIDTH, HEADS, VOCABULARY = 2048, 16, 50304
 LIMIT = 3.0  # GiB
 
 
 def main() -> None:
-    """Write the suite, analyse it in another process and print what that took."""
+    """Write the checkpoints, analyse them in another process and print what that took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--blocks", type=int, default=24)
     parser.add_argument("--steps", type=int, default=3)
@@ -45,7 +49,7 @@ def main() -> None:
     peak, audit, spectra = json.loads(done.stdout)
     parameters = _count(chosen.blocks) / 1e9
     print(
-        f"suite of {parameters:.2f} billion parameters, {chosen.steps} steps, {num_workers()} "
+        f"{chosen.steps} checkpoints of {parameters:.2f} billion parameters, {num_workers()} "
         f"workers: peak memory {peak:.2f} GiB (limit {LIMIT:g})\n"
         f"seconds a step, audit: {', '.join(f'{seconds:.0f}' for seconds in audit)}\n"
         f"seconds a step, spectra: {', '.join(f'{seconds:.0f}' for seconds in spectra)} "
@@ -95,18 +99,23 @@ def _write_step(folder: Path, step: int, blocks: int) -> None:
 
 
 def _analyse(folder: Path) -> None:
-    spectra = {"diagonal_length": 100, "score_length": 10, "mass": 0.9}
-    raw = {"files": ["step*"], "num_heads": HEADS, "spectra": spectra}
-    out = folder / "out"
-    job = SuiteJob(
-        SuiteParams.model_validate(raw), folder, out / "suite.h5", out / "audit.json", out / "part"
-    )
-    suite, times = open_job(job), [time.perf_counter()]
-    audit = run_suite(job, suite, lambda _: times.append(time.perf_counter()), num_workers())
-    assert not audit.flags, audit.flags
+    params = ReadingParams.model_validate({"files": ["step*"], "num_heads": HEADS})
+    settings = SpectraParams(diagonal_length=100, score_length=10, mass=0.9)
+    checkpoints, wiring = read_checkpoints(params, folder)
+    scratch, times, workers = Scratch(folder / "scratch"), [time.perf_counter()], num_workers()
+
+    def report(done: int) -> None:
+        times.append(time.perf_counter())
+
+    with scratch.locked():
+        audit = audit_checkpoints(checkpoints, wiring, scratch, report, workers)
+        assert not audit.flags, audit.flags
+        target = folder / "spectra.h5"
+        measure_spectra(checkpoints, wiring, settings, target, scratch, report, workers=workers)
     seconds = [after - before for before, after in pairwise(times)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps([peak, seconds[: len(suite.steps)], seconds[len(suite.steps) :]]))
+    count = len(checkpoints.steps)
+    print(json.dumps([peak, seconds[:count], seconds[count:]]))
 
 
 if __name__ == "__main__":

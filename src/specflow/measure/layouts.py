@@ -1,0 +1,9 @@
+"""Kind and version of every file of measures; a version changes with its layout."""
+
+from specflow.hdf5 import Layout
+
+SPECTRA = Layout("spectra", 2)
+PRUNING = Layout("pruning", 1)
+CONNECTION = Layout("connection", 1)
+TICKET = Layout("ticket", 1)
+SAMPLES = Layout("samples", 1)
