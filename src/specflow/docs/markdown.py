@@ -53,13 +53,14 @@ def reference(values: Iterable[Any]) -> str:
 
 def _section(value: Any) -> str:
     parts = parts_of(value)
+    errors = meanings(parts.get("Raises", ""))
     lists = (meanings(parts.get(head, "")).items() for head in ("Attributes", "Args"))
     found = [
         f"### `{value.__qualname__}{_bare_signature(value)}`",
         escaped(parts[""]),
         *("\n".join(f"- `{name}`: {escaped(said)}" for name, said in one) for one in lists),
         f"*Returns:* {escaped(parts['Returns'])}" if "Returns" in parts else "",
-        "; ".join(f"*{name}:* {escaped(said)}" for name, said in meanings(parts.get("Raises", "")).items()),
+        "\n".join(f"- *{name}:* {escaped(said)}" for name, said in errors.items()),
         f"```python\n{parts['Example']}\n```" if "Example" in parts else "",
     ]
     return "\n\n".join(part for part in found if part)

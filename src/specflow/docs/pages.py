@@ -21,6 +21,7 @@ from specflow.claims.scorecard import Verdict, read_scorecard
 from specflow.docs.markdown import escaped, parts_of, reference, table
 from specflow.docs.params import params
 from specflow.figures.registry import kinds
+from specflow.figures.subjects import Of
 
 _WRITERS = (
     "checkpoints.trajectory",
@@ -128,6 +129,7 @@ def _limits(sign: str, threshold: float | Mapping[str, float]) -> str:
 
 
 def _figures() -> str:
+    order = get_args(Of)
 
     rows = [
         (
@@ -136,7 +138,7 @@ def _figures() -> str:
             escaped(f"{kind.title}. {kind.caption}"),
             ", ".join(f"[{claim}](claims.md#{claim})" for claim in kind.claims),
         )
-        for name, kind in kinds().items()
+        for name, kind in sorted(kinds().items(), key=lambda item: order.index(item[1].of[0]))
     ]
     return table(("kind", "of", "shows", "claims"), rows)
 

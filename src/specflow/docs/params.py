@@ -67,11 +67,11 @@ def _name_in(value: dict[str, Any]) -> str:
 def _section(
     heading: str, found: type[Section], definition: dict[str, Any], places: dict[str, str]
 ) -> str:
-    said = _meanings(found)
+    said, required = _meanings(found), definition.get("required", ())
     rows = [
         (
             f"`{key}`",
-            _value(value, places) + _default(value, key in definition.get("required", ())),
+            _value(value, places) + ("" if key in required else _default(value)),
             escaped(value.get("description") or said.get(key, said.get(f"{key}_", ""))),
         )
         for key, value in definition["properties"].items()
@@ -95,7 +95,7 @@ def _value(value: dict[str, Any], places: dict[str, str]) -> str:
         heading = places[_name_in(value)]
         return f"[{heading.split(', kind ')[-1]}](#{anchor(heading)})"
     if options := value.get("oneOf") or value.get("anyOf"):
-        return " or ".join(_value(one, places) for one in options)
+        return (" or " if len(options) < 3 else ", ").join(_value(one, places) for one in options)
     if choices := value.get("enum") or [value[key] for key in ("const",) if key in value]:
         return " or ".join(f"`{choice}`" for choice in choices)
     if value["type"] == "array":
@@ -115,7 +115,5 @@ def _counts(limit: float | None) -> bool:
     return limit is not None and limit < _LARGEST
 
 
-def _default(value: dict[str, Any], is_required: bool) -> str:
-    if is_required:
-        return ""
+def _default(value: dict[str, Any]) -> str:
     return f"; default `{json.dumps(value['default'])}`" if "default" in value else "; optional"
