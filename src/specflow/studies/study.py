@@ -5,14 +5,11 @@ import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from specflow import studies
 from specflow.datasets.dataset import DatasetSection
 from specflow.section import Section
-
-if TYPE_CHECKING:
-    from specflow.studies.experiments.section import ExperimentParams
 
 
 @dataclass(frozen=True)
@@ -22,13 +19,13 @@ class Known:
     Attributes:
         seeds: Seeds of all runs; empty if they are faulty.
         datasets: Datasets by name.
-        experiments: Experiments by name, merged with their tasks.
+        experiments: Experiments (`ExperimentParams`) by name, merged with their tasks.
         names: All names of each section, those of faulty entries included.
     """
 
     seeds: tuple[int, ...] = ()
     datasets: Mapping[str, DatasetSection] = field(default_factory=dict)
-    experiments: "Mapping[str, ExperimentParams]" = field(default_factory=dict)
+    experiments: Mapping[str, Any] = field(default_factory=dict)
     names: Mapping[str, set[str]] = field(default_factory=dict)
 
 
