@@ -8,7 +8,7 @@ from specflow.datasets.shapes import ImageShape
 from specflow.errors import SpecflowError
 from specflow.models.unet import UnetParams
 from specflow.studies.checkpoints.reading import read_checkpoints
-from specflow.studies.checkpoints.section import ReadingParams
+from specflow.studies.checkpoints.settings import ReadingParams
 
 MODEL = {"kind": "unet", "channels": [4, 8], "embedding_width": 4, "fourier_scale": 1.0}
 SHAPE = {"kind": "images", "channels": 1, "size": 28, "num_classes": 10}

@@ -1,8 +1,9 @@
 import pytest
 from pydantic import ValidationError
-from specflow.params.errors import problems_of
 
-from specflow.studies.checkpoints.section import CheckpointsParams, ReadingParams
+from specflow.config.errors import problems_of
+from specflow.studies.checkpoints.section import CheckpointsParams
+from specflow.studies.checkpoints.settings import ReadingParams
 
 SPECTRA = {"diagonal_length": 100, "score_length": 10, "mass": 0.9}
 LEAST = {"path": "models", "files": ["*.pt"], "spectra": SPECTRA}
@@ -30,13 +31,12 @@ def test_errors_within_lists_name_the_entry_and_the_keys_that_are_expected():
     with pytest.raises(ValidationError) as error:
         CheckpointsParams.model_validate(data)
     keys = "from, to, from_side, to_side"
-    assert problems_of(error.value, CheckpointsParams, data, "checkpoints.a") == [
-        "checkpoints.a.files.1.path: got 3; expected a valid string",
-        "checkpoints.a.fused.1.axes: unknown key (value 1); expected one of match, split, axis, "
+    assert problems_of(error.value, CheckpointsParams, data) == [
+        "files.1.path: got 3; expected a valid string",
+        "fused.1.axes: unknown key (value 1); expected one of match, split, axis, "
         "shares, interleaved_by (did you mean axis?)",
-        "checkpoints.a.pairs.0.to: missing; expected a value",
-        "checkpoints.a.pairs.0.too: unknown key (value 'b'); "
-        f"expected one of {keys} (did you mean to?)",
+        "pairs.0.to: missing; expected a value",
+        f"pairs.0.too: unknown key (value 'b'); expected one of {keys} (did you mean to?)",
     ]
 
 
