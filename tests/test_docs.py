@@ -19,12 +19,8 @@ from specflow.docs.markdown import anchor, escaped, meanings, parts_of, table
 from specflow.docs.pages import PARTS, filled, pages_of
 from specflow.docs.params import params
 from specflow.spectra import QUANTITIES
-from specflow.studies.checkpoints.tables import audit_tables
-from specflow.studies.connections.tables import connection_tables
-from specflow.studies.experiments.tables import run_tables
-from specflow.studies.samples.tables import sample_tables
-from specflow.studies.spectra import spectra_tables
-from specflow.studies.tickets.tables import ticket_tables
+from specflow.studies.collect import tables_of
+from specflow.studies.study import kinds_of_studies
 
 ROOT = Path(__file__).parents[1]
 PAGES = [page.relative_to(ROOT).as_posix() for page in pages_of(ROOT)]
@@ -184,14 +180,11 @@ def described_columns() -> dict[str, list[str]]:
 
 def test_tables_have_the_columns_that_are_described():
     tables = {
-        **spectra_tables([]),
-        **run_tables({}),
-        **connection_tables({}),
-        **ticket_tables({}, {}),
-        **sample_tables({}),
-        **audit_tables({}),
+        name: list(table.columns)
+        for kind in kinds_of_studies()
+        for name, table in tables_of(kind).tables({}).items()
     }
-    assert described_columns() == {name: list(table.columns) for name, table in tables.items()}
+    assert described_columns() == tables
 
 
 def test_every_column_is_explained_unless_its_name_says_all():
