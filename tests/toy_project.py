@@ -91,7 +91,8 @@ run_stage(main)
 COLLECT = """
 import pathlib
 files = sorted(pathlib.Path("results/measures").glob("*/out.txt"))
-pathlib.Path("results/table.csv").write_text("".join(f"{file} {file.read_text()}\\n" for file in files))
+rows = [f"{file} {file.read_text()}\\n" for file in files]
+pathlib.Path("results/table.csv").write_text("".join(rows))
 """
 
 

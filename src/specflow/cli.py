@@ -70,7 +70,11 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def _count(text: str) -> int:
-    """Return a whole number of at least 1."""
+    """Return a whole number of at least 1.
+
+    Raises:
+        ArgumentTypeError: If it is not one.
+    """
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}; expected a whole number from 1")
     return int(text)

@@ -94,6 +94,9 @@ class Tables:
         return self._read(self._folder / f"{name}.csv")
 
 
+Frames = Mapping[str, pd.DataFrame] | Tables
+
+
 def where(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
     """Return the rows whose columns have these values, or one of several (a list or tuple)."""
     kept = np.ones(len(table), dtype=bool)
@@ -108,12 +111,12 @@ def at_end(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["step"] == table["step"].max()]
 
 
-def with_epochs(tables: Mapping[str, pd.DataFrame] | Tables, table: pd.DataFrame) -> pd.DataFrame:
+def with_epochs(tables: Frames, table: pd.DataFrame) -> pd.DataFrame:
     """Return a table with the column `epoch`, which stands in the table of steps alone."""
     return table.merge(tables["steps"], on=["experiment", "step"], how="left")
 
 
-def pruned_losses(tables: Mapping[str, pd.DataFrame] | Tables) -> pd.DataFrame:
+def pruned_losses(tables: Frames) -> pd.DataFrame:
     """Return the table of prunings with the full model's rows (keep "full", 1.0) before them.
 
     These are the run's own history, which the table of prunings does not repeat.

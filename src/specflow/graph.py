@@ -1,4 +1,4 @@
-"""The graph of stages as DVC reads it from dvc.yaml and dvc.lock: all that the library knows of DVC.
+"""The graph of stages as DVC reads it: all that the library knows of DVC.
 
 It is read inside this process, once: importing DVC and parsing dvc.lock is most of what a command
 of DVC takes.
@@ -7,7 +7,7 @@ of DVC takes.
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,19 +112,36 @@ def environment() -> dict[str, str]:
 def _read(
     targets: Sequence[str],
 ) -> tuple["Repo", dict[str, "Stage"], Mapping[str, tuple[str, ...]]]:
-    """Return the repository and, in the order of `dvc repro`, the stages with their upstream."""
+    """Return the repository and, in the order of `dvc repro`, the stages with their upstream.
+
+    Raises:
+        SpecflowError: If a target is none of the stages.
+    """
     from dvc.repo import Repo
-    from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+    from dvc.repo.reproduce import get_active_graph, plan_repro
 
     repo = Repo(_wait_for_lock=True)
     with repo.lock:
         graph = get_active_graph(repo.index.graph)
-        stages = plan_repro(graph, collect_stages(repo, targets or ["dvc.yaml"]))
+    wanted = [stage for target in targets for stage in _meant(target, graph)]
+    stages = plan_repro(graph, wanted or None)
     upstream = {
         stage.addressing: tuple(needed.addressing for needed in graph.successors(stage))
         for stage in stages
     }
     return repo, {stage.addressing: stage for stage in stages}, upstream
+
+
+def _meant(target: str, stages: Iterable["Stage"]) -> list["Stage"]:
+    """Return the stage of this name, or those of the group of this name.
+
+    Raises:
+        SpecflowError: If there is none.
+    """
+    meant = [s for s in stages if target in (s.addressing, s.addressing.partition("@")[0])]
+    if not meant:
+        raise SpecflowError(f"dvc.yaml has no stage and no group of stages {target!r}")
+    return meant
 
 
 def _check_params() -> None:

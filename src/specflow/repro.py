@@ -47,14 +47,17 @@ def repro(targets: Sequence[str] = (), jobs: int | None = None) -> None:
         if run.ready:
             run.run()
         counts = f"{run.num_run} ran, {run.num_restored} restored from the cache"
-        print(
-            f"{len(graph.names)} stages: {counts if run.num_run + run.num_restored else 'nothing has changed'}"
-        )
+        is_same = not run.num_run + run.num_restored
+        print(f"{len(graph.names)} stages: {'nothing has changed' if is_same else counts}")
 
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Keep other processes from running the same graph."""
+    """Keep other processes from running the same graph.
+
+    Raises:
+        SpecflowError: If another one does, or there is no graph.
+    """
     if not Path("dvc.yaml").exists():
         raise SpecflowError("there is no dvc.yaml in the working folder")
     FOLDER.mkdir(exist_ok=True)
@@ -191,7 +194,7 @@ class _Run:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C must not hit DVC while it writes dvc.lock
+                process_group=0,  # Ctrl-C must not hit DVC while it writes dvc.lock
             )
         return _Child(process, log, weight)
 

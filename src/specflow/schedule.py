@@ -82,7 +82,7 @@ def path_lengths(
 def share_of_cores(weight: float, beside: float, cores: int, jobs: int) -> int:
     """Return how many cores a stage gets: its share of the work that can go on beside it.
 
-    It is rounded up from a tenth, so that no core idles while the last seeds of a stage are trained.
+    It is rounded up from a tenth, so that no core idles while a stage trains its last seeds.
 
     Args:
         weight: Work of the stage.

@@ -9,13 +9,13 @@ from dvc_render.vega import VegaRenderer
 
 TEMPLATES = Path(__file__).parents[2] / ".dvc" / "plots"
 PLOTS = [
-    ("metrics", "history", "epoch", "value"),
-    ("variants", "pruning", "epoch", "value"),
-    ("curves", "spectra", "epoch", "normalized_effective_rank"),
-    ("curves", "spectra", "epoch", "agreement_score"),
-    ("curves", "alignment", "epoch", "alignment_score"),
-    ("variants", "barriers", "split_epoch", "barrier"),
-    ("curves", "end_agreement", "split_epoch", "agreement_score"),
+    ("metrics", "history", "step", "value"),
+    ("variants", "pruning", "step", "value"),
+    ("curves", "spectra", "step", "normalized_effective_rank"),
+    ("curves", "spectra", "step", "agreement_score"),
+    ("curves", "alignment", "step", "alignment_score"),
+    ("variants", "barriers", "split_step", "barrier"),
+    ("curves", "endpoint_agreement", "split_step", "agreement_score"),
 ]
 
 
@@ -41,7 +41,7 @@ def made_by(spec: object) -> set[str]:
 
 @pytest.mark.parametrize(("template", "table", "x", "y"), PLOTS)
 def test_templates_are_filled_from_the_tables(make_tables, template, table, x, y):
-    with (make_tables(num_checkpoints=3) / f"{table}.csv").open() as file:
+    with (make_tables(connections=("vgg",)) / f"{table}.csv").open() as file:
         rows = [{**row, "rev": "workspace"} for row in csv.DictReader(file)]
     labels = {"title": "A title", "x_label": "time", "y_label": "quantity"}
     renderer = VegaRenderer(

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from specflow.figures.section import AxisParams, CheckpointsFigureParams
 from specflow.figures.timeline import Timeline
 
 CHECKPOINTS = np.array([0.0, 1.0, 2.0, 10.0, 30.0])
@@ -52,6 +53,16 @@ def test_a_short_log_axis_has_ticks_between_powers_of_ten():
     assert axes.get_xticks().tolist() == [0, 1, 3, 10]
 
 
-def test_columns_follow_the_unit():
-    timeline = Timeline("step", "linear")
-    assert (timeline.column, timeline.split_column) == ("step", "split_step")
+@pytest.mark.parametrize(
+    ("steps", "asked", "scale"),
+    [
+        ((0, 1, 2, 4, 8, 512, 1000), "auto", "log"),
+        ((0, 100, 200, 300), "auto", "linear"),
+        ((0, 100, 200, 300), "log", "log"),
+        ((0, 1, 2, 4, 8, 512, 1000), "linear", "linear"),
+        ((7,), "auto", "linear"),
+    ],
+)
+def test_axis_of_steps_is_log_where_half_of_them_are_in_its_first_tenth(steps, asked, scale):
+    assert Timeline.of(CheckpointsFigureParams(scale=asked), steps) == Timeline("step", scale)
+    assert Timeline.of(AxisParams(scale="log"), steps) == Timeline("epoch", "log")

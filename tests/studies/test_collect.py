@@ -8,6 +8,7 @@ from specflow.audit.findings import write_audit
 from specflow.errors import SpecflowError
 from specflow.frames import Tables
 from specflow.studies.collect import CollectSettings, collect
+from specflow.studies.study import kinds_of_studies
 
 TABLES = {
     *("steps", "history", "matrices", "pairs", "spectra", "alignment", "growth", "settling"),
@@ -19,8 +20,8 @@ TABLES = {
 
 
 def settings(**changes):
-    nothing = {key: {} for key in CollectSettings.model_fields}
-    return CollectSettings.model_validate(nothing | changes)
+    nothing = {kind: {} for kind in kinds_of_studies()}
+    return CollectSettings.model_validate({"entries": nothing | changes})
 
 
 def test_of_nothing_all_tables_are_there_and_the_metrics_file_is_empty(workplace):
@@ -40,7 +41,9 @@ def collected(workplace):
     write_spectra(paths.checkpoints_spectra("theirs"))
     write_audit(paths.checkpoints_audit("theirs"), AUDIT)
     experiment = {"seeds": [0, 1], "matrices": ["a/kernel"], "pairs": []}
-    return settings(experiments={"run": experiment}, checkpoints={"theirs": {}})
+    return settings(
+        experiments={"run": experiment}, checkpoints={"theirs": {"matrix": None, "pair": None}}
+    )
 
 
 def test_experiments_and_checkpoints_stand_in_the_same_tables(collected):

@@ -3,8 +3,15 @@ import pandas as pd
 import pytest
 
 from specflow.spectra import QUANTITIES
-from specflow.studies.summary import summarize
+from specflow.studies.collect import summarize
 
+NAMES = {
+    "experiments": ["run"],
+    "connections": ["line"],
+    "tickets": ["won"],
+    "samples": [],
+    "checkpoints": ["theirs"],
+}
 STEPS = (0, 4, 10)
 PATHS = [  # relation, trunks, split_step, scale, branches, barrier, agreement score
     *(
@@ -134,25 +141,25 @@ HALF = np.sqrt(0.5)  # standard deviation of two numbers whose difference is 1
 
 
 def test_metrics_are_mean_and_std_over_seeds_at_the_last_step(tables):
-    run = summarize(tables)["experiments"]["run"]
+    run = summarize(tables, NAMES)["experiments"]["run"]
     assert run["train/error"] == near(0.005, 0.01 * HALF)
     assert run["pruned"]["top_0.5"]["train/loss"] == near(1.5, HALF)
     assert run["train/first_step_at_99_percent"] == near(7.0, 6 * HALF)
 
 
 def test_matrices_are_averaged_before_seeds_without_what_is_not_defined(tables):
-    run = summarize(tables)["experiments"]["run"]
+    run = summarize(tables, NAMES)["experiments"]["run"]
     assert run["normalized_effective_rank"] == near(0.425, 0.05 * HALF)
     assert run["normalized_effective_rank_at_start"] == near(0.55, 0.1 * HALF)
     assert run["alignment_score"] == near(0.5, 0.0)
 
 
 def test_halfway_is_the_last_kept_step_of_the_first_half(tables):
-    assert summarize(tables)["experiments"]["run"]["agreement_score_halfway"]["mean"] == 0.4
+    assert summarize(tables, NAMES)["experiments"]["run"]["agreement_score_halfway"]["mean"] == 0.4
 
 
 def test_every_quantity_is_there(tables):
-    summary = summarize(tables, ["theirs"])
+    summary = summarize(tables, NAMES)
     for kind, name in (("experiments", "run"), ("checkpoints", "theirs")):
         assert set(QUANTITIES) <= set(summary[kind][name])
         assert summary[kind][name]["gini"] == near(2.0, 0.0)
@@ -160,18 +167,18 @@ def test_every_quantity_is_there(tables):
 
 def test_quantity_that_one_seed_does_not_reach_is_null(tables):
     tables["history"]["value"] = tables["history"]["value"].replace(0.01, 0.02)
-    run = summarize(tables)["experiments"]["run"]
+    run = summarize(tables, NAMES)["experiments"]["run"]
     assert run["train/first_step_at_99_percent"] == {"mean": None, "std": None}
 
 
 def test_of_one_seed_there_is_no_deviation(tables):
     tables["history"] = tables["history"][tables["history"]["seed"] == 0]
-    run = summarize(tables)["experiments"]["run"]
+    run = summarize(tables, NAMES)["experiments"]["run"]
     assert run["train/error"] == {"mean": 0.0, "std": None}
 
 
 def test_barriers_are_of_the_full_model_over_trunks_and_branches_of_each_group(tables):
-    line = summarize(tables)["connections"]["line"]
+    line = summarize(tables, NAMES)["connections"]["line"]
     assert list(line) == ["split_0", "split_4", "across_split_4", "perturbed_0.5", "perturbed_1"]
     assert line["split_0"]["train/loss_barrier"] == near(3.0, 3.0)
     assert line["split_4"]["train/loss_barrier"] == near(7.0, 3.0)
@@ -182,7 +189,7 @@ def test_barriers_are_of_the_full_model_over_trunks_and_branches_of_each_group(t
 
 
 def test_ticket_has_its_last_metrics_and_agreement_of_mask_and_training(tables):
-    won = summarize(tables)["tickets"]["won"]
+    won = summarize(tables, NAMES)["tickets"]["won"]
     assert won["validation/error"] == near(0.15, 0.1 * HALF)
     assert won["masked_agreement_score"] == near(0.55, 0.1 * HALF)
     assert won["agreement_score"] == near(0.4, 0.0)
@@ -190,7 +197,7 @@ def test_ticket_has_its_last_metrics_and_agreement_of_mask_and_training(tables):
 
 
 def test_checkpoints_are_of_their_last_step_over_matrices_and_pairs(tables):
-    theirs = summarize(tables, ["theirs"])["checkpoints"]["theirs"]
+    theirs = summarize(tables, NAMES)["checkpoints"]["theirs"]
     assert theirs["normalized_effective_rank"] == near(0.4, 0.2 * HALF)
     assert theirs["normalized_effective_rank_at_start"] == {"mean": None, "std": None}
     assert theirs["alignment_score"] == near(0.5, 0.5 * HALF)

@@ -18,11 +18,9 @@ from specflow.config.settings import ALL
 from specflow.datasets.dataset import PrepareSettings
 from specflow.figures.section import FiguresSettings, chosen_matrices, chosen_pairs
 from specflow.section import KindSection, Section
-from specflow.studies.collect import Collected, CollectedCheckpoints, CollectSettings
-from specflow.studies.connections.tables import CollectedConnection
-from specflow.studies.samples.settings import Sampling
+from specflow.studies.collect import CollectSettings
 from specflow.studies.study import kinds_of_studies
-from specflow.studies.tickets.settings import Ticket
+from specflow.wiring import Wiring
 
 # Packages whose modules a stage imports by listing their folder.
 _LISTED = {"judge": "specflow.claims", "figures": "specflow.figures", "report": "specflow.report"}
@@ -60,39 +58,45 @@ def _all_settings(params: CommonParams) -> Iterator[tuple[str, str, Section]]:
 
 
 def _collect_settings(params: CommonParams) -> CollectSettings:
-    """Return what is collected; variants of a series that no figure names are not in full."""
-    bare = params.groups.variants - params.figures.named
-    collected = {}
-    for name, experiment in params.experiments.items():
-        wiring = experiment.wiring(params.datasets[experiment.dataset])
-        matrices = [matrix.name for matrix in wiring.matrices]
-        pairs = [pair.label for pair in wiring.pairs]
-        collected[name] = Collected(
-            seeds=params.seeds,
-            matrices=() if name in bare else (*chosen_matrices(params.figures, name, matrices),),
-            pairs=() if name in bare else (*chosen_pairs(params.figures, name, pairs),),
-        )
-    connections = {
-        name: {key: getattr(entry, key) for key in CollectedConnection.model_fields}
-        for name, entry in params.entries("connections").items()
+    """Return what is collected of every entry."""
+    shown, known = _Shown(params), params.known
+    entries = {
+        kind: {
+            name: entry.collected(name, known, shown).model_dump(mode="json")
+            for name, entry in params.entries(kind).items()
+        }
+        for kind in kinds_of_studies()
     }
-    tickets, samples = params.entries("tickets"), params.entries("samples")
-    checkpoints = {}
-    for name in params.entries("checkpoints"):
-        shown = params.figures.of_checkpoints(name)
-        checkpoints[name] = CollectedCheckpoints(matrix=shown.matrix, pair=shown.pair)
-    return CollectSettings(
-        experiments=collected,
-        connections={name: CollectedConnection(**own) for name, own in connections.items()},
-        tickets={name: Ticket(**dict(own)) for name, own in tickets.items()},
-        samples={name: Sampling(**dict(own)) for name, own in samples.items()},
-        checkpoints=checkpoints,
-    )
+    return CollectSettings(entries=entries)
+
+
+class _Shown:
+    """Which matrices and pairs figures show in full."""
+
+    def __init__(self, params: CommonParams) -> None:
+        self._figures = params.figures
+        # variants of a series that no figure names are not in full
+        self._bare = params.groups.variants - params.figures.named
+
+    def of(self, name: str, wiring: Wiring) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        if name in self._bare:
+            return (), ()
+        matrices, pairs = [m.name for m in wiring.matrices], [p.label for p in wiring.pairs]
+        return (
+            tuple(chosen_matrices(self._figures, name, matrices)),
+            tuple(chosen_pairs(self._figures, name, pairs)),
+        )
+
+    def named(self, name: str) -> tuple[str | None, str | None]:
+        own = self._figures.of_checkpoints(name)
+        return own.matrix, own.pair
 
 
 def _modules(stage: str, settings: Section) -> list[str]:
     """Return the modules that a stage imports by name: those of kinds, or a whole folder's."""
     listed = modules_in(_LISTED[stage]) if stage in _LISTED else []
+    if stage == "collect":
+        listed = [f"specflow.studies.{kind}.tables" for kind in kinds_of_studies()]
     return [*listed, *dict.fromkeys(_kinds_in(settings))]
 
 

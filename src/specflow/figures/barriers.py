@@ -18,11 +18,13 @@ UNIT = ("trunks", "branches")  # means and deviations are over these
 @figure(
     "connection",
     title="Barriers between branch endpoints",
+    caption="Against the split point; mean and one standard deviation over trunks and pairs of "
+    "branches.",
     claims=("late_split_connected", "connected_share_directions"),
     order=1,
 )
 def barriers(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Against the split point; mean and one standard deviation over trunks and branch pairs."""
+    """Draw a column for each metric, training data above validation data."""
     rows = subject.rows(tables, "barriers", relation="within")
     timeline, variants = subject.timeline(tables), variants_of(rows)
     metrics, looks = rows["metric"].unique(), [one.line | {"marker": "o"} for one in variants]
@@ -49,15 +51,13 @@ def barriers(fig: Figure, tables: Tables, subject: Subject) -> None:
 @figure(
     "connection",
     title="On the interpolation path between branch endpoints",
+    caption="Every metric on validation data, a colour for each split point; mean and one standard "
+    "deviation over trunks and pairs of branches.",
     claims=("late_split_connected",),
     order=2,
 )
 def interpolation(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Every metric on validation data, a colour for each split point.
-
-    Mean and one standard deviation over trunks and branch pairs; of several keep fractions the one
-    nearest to one half.
-    """
+    """Draw a row for each metric, columns of full, top and bottom kept (nearest to one half)."""
     rows = subject.rows(tables, "interpolation", relation="within", split="validation")
     history = where(tables["history"], experiment=subject.experiment)
     variants, metrics = nearest_to_half(variants_of(rows)), rows["metric"].unique()

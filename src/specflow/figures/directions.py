@@ -16,44 +16,64 @@ from specflow.figures.subjects import Key, Subject
 from specflow.frames import Tables
 
 _HEIGHT = 1.9  # inches of a diagonal
-_AGREEMENT = {
-    "title": "Agreement of singular vectors with the final checkpoint",
-    "claims": ("top_settles_early",),
-}
-_ALIGNMENT = {"title": "Alignment of neighbouring layers", "claims": ("alignment_weak",)}
+_AGREEMENT = "Agreement of singular vectors with the final checkpoint"
+_ALIGNMENT = "Alignment of neighbouring layers"
+_CAPTION = (
+    "The diagonal of one {} above the scores of all, each the mean of the first entries of its "
+    "diagonal; means over seeds. Null levels are those of unrelated matrices"
+)
 
 
 def _with_pairs(tables: Tables, subject: Subject) -> list[Subject]:
     return [one for one in subject.members if len(one.layers(tables, "pair"))]
 
 
-@figure(*("experiment", "checkpoints"), **_AGREEMENT, when=has_rows("agreement_diagonal"), order=4)
+@figure(
+    *("experiment", "checkpoints"),
+    title=_AGREEMENT,
+    caption=_CAPTION.format("matrix") + ".",
+    claims=("top_settles_early",),
+    when=has_rows("agreement_diagonal"),
+    order=4,
+)
 def agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """When directions settle: the diagonal of one matrix above the scores of all, means over seeds.
-
-    Strips at the right have the colours of unrelated matrices.
-    """
+    """Draw when directions settle."""
     _draw(fig, tables, [subject], "agreement")
 
 
-@figure("problems", **_AGREEMENT)
+@figure(
+    "problems",
+    title=_AGREEMENT,
+    caption=_CAPTION.format("matrix") + ".",
+    claims=("top_settles_early",),
+)
 def problems_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """When directions settle: the diagonal of one matrix above the scores of all, mean of seeds."""
+    """Draw when directions settle, a column for each problem."""
     _draw(fig, tables, subject.members, "agreement")
 
 
-@figure(*("experiment", "checkpoints"), **_ALIGNMENT, when=has_rows("alignment_diagonal"), order=5)
+@figure(
+    *("experiment", "checkpoints"),
+    title=_ALIGNMENT,
+    caption=_CAPTION.format("pair") + " (paper, figure 5).",
+    claims=("alignment_weak",),
+    when=has_rows("alignment_diagonal"),
+    order=5,
+)
 def alignment(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """The diagonal of one pair above the scores of all, means over seeds (paper, figure 5).
-
-    Strips at the right have the colours of unrelated matrices.
-    """
+    """Draw whether neighbours share directions."""
     _draw(fig, tables, [subject], "alignment")
 
 
-@figure("problems", **_ALIGNMENT, when=lambda tables, one: bool(_with_pairs(tables, one)))
+@figure(
+    "problems",
+    title=_ALIGNMENT,
+    caption=_CAPTION.format("pair") + " (paper, figure 5).",
+    claims=("alignment_weak",),
+    when=lambda tables, subject: bool(_with_pairs(tables, subject)),
+)
 def problems_alignment(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """The diagonal of one pair above the scores of all, means over seeds (paper, figure 5)."""
+    """Draw whether neighbours share directions, a column for each problem with pairs."""
     _draw(fig, tables, _with_pairs(tables, subject), "alignment")
 
 

@@ -22,7 +22,7 @@ from specflow.figures.subjects import (
 from specflow.frames import Tables
 from specflow.studies.comparisons import Groups
 
-_Drawing = tuple[str, Subject]  # name of a kind, and of what
+Drawing = tuple[str, Subject]  # name of a kind, and of what
 
 
 def draw_all(
@@ -47,11 +47,7 @@ def draw_all(
     """
     tables = Tables(tables_dir)
     _check_names(tables, params, groups)
-    shown = [
-        drawing
-        for of in get_args(Of)
-        for drawing in _drawings(of, subjects(of, tables, params, groups), tables)
-    ]
+    shown = drawings(tables, params, groups)
     shares = {
         f"share {place + 1} of the figures": _Share(
             tables_dir, output_dir, params.dpi, shown[place::workers]
@@ -85,7 +81,16 @@ def draw_checkpoints(
     return _entries(shown)
 
 
-def _drawings(of: Of, found: Iterable[Subject], tables: Tables) -> list[_Drawing]:
+def drawings(tables: Tables, params: FiguresParams, groups: Groups) -> list[Drawing]:
+    """Return every figure that the tables allow, in the order in which a report shows it."""
+    return [
+        drawing
+        for of in get_args(Of)
+        for drawing in _drawings(of, subjects(of, tables, params, groups), tables)
+    ]
+
+
+def _drawings(of: Of, found: Iterable[Subject], tables: Tables) -> list[Drawing]:
     """Return every figure of subjects of which the tables have enough."""
     return [
         (name, subject)
@@ -95,7 +100,7 @@ def _drawings(of: Of, found: Iterable[Subject], tables: Tables) -> list[_Drawing
     ]
 
 
-def _entries(drawings: Iterable[_Drawing]) -> list[FigureEntry]:
+def _entries(drawings: Iterable[Drawing]) -> list[FigureEntry]:
     return [kinds()[name].entry(subject) for name, subject in drawings]
 
 
@@ -106,7 +111,7 @@ class _Share:
     tables_dir: Path
     output_dir: Path
     dpi: int
-    drawings: Sequence[_Drawing]
+    drawings: Sequence[Drawing]
 
 
 def _draw_share(share: _Share, report: Report) -> None:

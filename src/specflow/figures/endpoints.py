@@ -16,6 +16,7 @@ from specflow.figures.style import AGREEMENT_MAP, NULL_LINE, ZERO_LINE
 from specflow.figures.subjects import Subject
 from specflow.frames import Tables, where
 
+_OVER = "mean and one standard deviation over trunks and pairs of branches"
 _MEAN_HEIGHT = 1.6  # inches
 _BLUE, _ORANGE = "#0072B2", "#D55E00"
 _RELATIONS = {
@@ -27,14 +28,12 @@ _RELATIONS = {
 @figure(
     "connection",
     title="Agreement of singular vectors between branch endpoints",
+    caption=f"Score of every matrix against the split point, and the mean over matrices; {_OVER}.",
     claims=("connected_share_directions",),
     order=3,
 )
 def endpoint_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """The score of every matrix against the split point, and below it the mean over matrices.
-
-    Mean and one standard deviation over trunks and pairs of branches.
-    """
+    """Draw a row for each matrix, and below it their mean."""
     scores = scores_of(subject, tables, "endpoint_agreement", "agreement_score", relation="within")
     rows = subject.rows(tables, "endpoint_agreement", relation="within")
     nulls = scores.layers["null"]
@@ -53,15 +52,14 @@ def endpoint_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
 @figure(
     "connection",
     title="Branch endpoints of one trunk and of two",
+    caption=f"Barriers and agreement against the split point; {_OVER} (of two trunks: over pairs "
+    "of trunks and branches).",
     claims=("trunks_unconnected", "trunks_share_nothing"),
     when=has_rows("barriers", relation="across"),
     order=4,
 )
 def across(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Barriers and agreement within and across trunks, against the split point.
-
-    Mean and one standard deviation over trunks (pairs of trunks) and pairs of branches (branches).
-    """
+    """Draw both relations against the split point."""
     groups = {look: {"relation": relation} for relation, look in _RELATIONS.items()}
     timeline = subject.timeline(tables)
     splits = subject.rows(tables, "barriers", relation="within")["time"]
@@ -72,15 +70,13 @@ def across(fig: Figure, tables: Tables, subject: Subject) -> None:
 @figure(
     "connection",
     title="Branch endpoints after a perturbation of the split point",
+    caption=f"Barriers and agreement; scale 0 is the split point as it was; {_OVER}.",
     claims=("perturbation_breaks",),
     when=has_rows("barriers", relation="perturbed"),
     order=5,
 )
 def perturbation(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Barriers and agreement; scale 0 is the split point as it was.
-
-    Mean and one standard deviation over trunks and pairs of branches.
-    """
+    """Draw both against the scale of the perturbation."""
     split = subject.rows(tables, "barriers", relation="perturbed").iloc[0]
     own = {"relation": ("within", "perturbed"), "split_step": split["split_step"]}
     when = f"{subject.timeline(tables).unit} {split['time']:g}"

@@ -26,10 +26,11 @@ _KEY_HEIGHT = 0.35  # of a row: the keys below the columns
 @figure(
     "grokking",
     title="Grokking: mean and one standard deviation over seeds",
+    caption="A condition in each row; alignment has the same colours in all (paper, figure 2).",
     claims=("grokking_is_low_rank", "grokking_coincides", "more_data_low_rank"),
 )
 def grokking(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Conditions of grokking (rows); all have the same colours of alignment (paper, figure 2)."""
+    """Draw a row for each condition."""
     panel, members = subject.params.grokking, subject.members
     assert panel is not None, "the subject is made of it"
     layers = [member.layers(tables, "matrix") for member in members]
@@ -77,7 +78,7 @@ def _looks(labels: Iterable[str]) -> Mapping[str, dict[str, Any]]:
 def _draw_error(axes: Axes, tables: Tables, member: Subject, label: str | None) -> None:
     if all(one.empty for one in draw_errors(axes, tables, member, label)):
         raise SpecflowError(f"history has no metric 'error' of {member.name}; the panel needs it")
-    axes.set_ylabel(member.name)
+    axes.set_ylabel(str(member.name))
 
 
 def _draw_keys(row: Sequence[Axes], indices: ScalarMappable, alignment: ScalarMappable) -> None:

@@ -1,6 +1,7 @@
 """True against random labels: ranks, alignment and errors of two networks."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -27,10 +28,11 @@ _LOOKS = [{"color": colour} for colour in LABEL_COLOURS.values()]
 @figure(
     "labels",
     title="True and random labels, mean and one standard deviation over seeds",
+    caption="Effective rank, alignment of the middle pairs (all but the first and last), errors.",
     claims=("memorization_is_high_rank", "memorization_unaligned"),
 )
 def labels(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Effective rank, alignment of the middle pairs (all but the first and the last), errors."""
+    """Draw a curve for each of both networks."""
     layers, timeline = subject.layers(tables, "matrix"), subject.timeline(tables)
     fig.set_figheight(1.4 + 2 * height_of(layers, least=1.9))
     mosaic = fig.subplot_mosaic(_PANELS, width_ratios=[1.15, 1.15, 1.0])
@@ -71,7 +73,7 @@ def _draw_matrices(axes: Axes, layers: pd.DataFrame, spectra: Sequence[pd.DataFr
     for rows, look, offset in zip(spectra, _LOOKS, (-_OFFSET, _OFFSET), strict=True):
         for place, matrix in enumerate(layers.index):
             seeds = final_values(where(rows, matrix=matrix), RANK)
-            mark = {"marker": "o", "markersize": 4, "linewidth": 1.2} | look
+            mark: dict[str, Any] = {"marker": "o", "markersize": 4, "linewidth": 1.2} | look
             error = seeds.std() if len(seeds) > 1 else 0.0
             axes.errorbar(seeds.mean(), place + 0.5 + offset, xerr=error, **mark)
     axes.set_ylim(len(layers), 0)

@@ -24,12 +24,13 @@ _BASELINE = "_baseline"  # ends the metric that says what a trivial predictor re
 @figure(
     "experiment",
     title="Losses and errors with SVD pruning",
+    caption="Every metric on training and validation data, of the full model and of what SVD "
+    f"pruning leaves of it; mean and one standard deviation over seeds. {BATCH_NORM}.",
     claims=("top_half_suffices", "grokking_coincides"),
-    note=BATCH_NORM,
     order=1,
 )
 def losses(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Every metric on training and validation data, mean and one standard deviation over seeds."""
+    """Draw a column for each metric."""
     metrics = metrics_in(subject.rows(tables, "history"))
     grid = _draw_panels(fig, tables, [(subject, metric) for metric in metrics])
     for split, row in zip(SPLITS, grid, strict=True):
@@ -40,11 +41,12 @@ def losses(fig: Figure, tables: Tables, subject: Subject) -> None:
 @figure(
     "problems",
     title="Losses with SVD pruning: mean and one standard deviation over seeds",
+    caption="Loss of the full model and of what SVD pruning leaves of it, a column for each "
+    f"problem, with one vertical axis (paper, figure 4). {BATCH_NORM}.",
     claims=("top_half_suffices",),
-    note=BATCH_NORM,
 )
 def problems_pruning(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Loss of each problem; both panels of one have the same vertical axis (paper, figure 4)."""
+    """Draw a column for each problem."""
     grid = _draw_panels(fig, tables, [(member, "loss") for member in subject.members])
     title_columns(grid[0], subject.members, [()] * len(subject.members))
     for axes, split in zip(grid[:, 0], SPLITS, strict=True):
@@ -54,10 +56,11 @@ def problems_pruning(fig: Figure, tables: Tables, subject: Subject) -> None:
 @figure(
     "project",
     title="Errors: mean and one standard deviation over seeds",
+    caption="Training and validation error of all experiments but variants of weight decay.",
     claims=("memorization_is_high_rank",),
 )
 def errors(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Training and validation error of all experiments but variants of weight decay."""
+    """Draw a small panel for each experiment."""
     num_columns = min(_COLUMNS, len(subject.members))
     num_rows = math.ceil(len(subject.members) / num_columns)
     fig.set_figheight(1.0 + 1.7 * num_rows)

@@ -24,7 +24,7 @@ class Kind:
 
     Attributes:
         draw: Draws one on an empty figure, whose height it sets.
-        caption: What a reader must know: the docstring of `draw`, and a note.
+        caption: What a reader must know.
         of: What has such a figure.
         title: What stands above one, followed by the name of its subject.
         claims: Claims that it bears on.
@@ -65,8 +65,8 @@ def has_rows(table: str, **values: Any) -> When:
 def figure(
     *of: Of,
     title: str,
+    caption: str,
     claims: tuple[str, ...] = (),
-    note: str = "",
     when: When = lambda tables, subject: True,
     order: int = 9,
 ) -> Callable[[Draw], Draw]:
@@ -74,15 +74,13 @@ def figure(
 
     Example::
 
-        @figure("experiment", title="Errors of all seeds")
+        @figure("experiment", title="Errors of all seeds", caption="A line for each seed.")
         def seeds(fig, tables, subject):
-            '''A line for each seed.'''
             rows = subject.rows(tables, "history", metric="error", split="train")
             fig.subplots().plot(rows.pivot(index="time", columns="seed", values="value"))
     """
 
     def register(draw: Draw) -> Draw:
-        caption = " ".join(f"{draw.__doc__} {note}".split())
         _kinds[draw.__name__] = Kind(draw, caption, of, title, claims, when, order)
         return draw
 

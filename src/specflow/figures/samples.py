@@ -16,9 +16,14 @@ from specflow.frames import Tables
 _GAP = 2  # pixels between images
 
 
-@figure("samples", title="Samples from the same noise", note=BATCH_NORM)
+@figure(
+    "samples",
+    title="Samples from the same noise",
+    caption="The same place is the same noise; an image that is not finite is white. "
+    f"{BATCH_NORM}.",
+)
 def samples(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """The same place is the same noise everywhere; an image that is not finite is left white."""
+    """Draw a square of images of each variant, of several fractions the one nearest to half."""
     rows = subject.rows(tables, "samples")
     shown = nearest_to_half(variants_of(rows))
     fig.set_figheight(0.55 + WIDTH / len(shown))

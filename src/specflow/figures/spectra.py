@@ -26,11 +26,12 @@ _COLUMNS = 3  # of panels of quantities
 @figure(
     *("experiment", "checkpoints"),
     title="Normalized effective rank of all matrices",
+    caption="Mean over seeds, depth downward (paper, figure 3, bottom row).",
     claims=("rank_falls", "grokking_is_low_rank", "grokking_coincides", "more_data_low_rank"),
     order=2,
 )
 def effective_rank(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Mean over seeds of every matrix, depth downward (paper, figure 3, bottom row)."""
+    """Draw a row for each matrix."""
     fig.set_figheight(1.3 + height_of(subject.layers(tables, "matrix"), least=1.5))
     _draw_ranks(fig, fig.subplots(squeeze=False)[0], tables, [subject])
 
@@ -38,12 +39,13 @@ def effective_rank(fig: Figure, tables: Tables, subject: Subject) -> None:
 @figure(
     *("experiment", "checkpoints"),
     title="Singular values of one matrix",
+    caption="Mean and one standard deviation over seeds of each (paper, figure 3, top row).",
     claims=("unequal_growth",),
     when=has_rows("singular_values"),
     order=3,
 )
 def singular_values(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Mean and one standard deviation over seeds of each singular value (paper, figure 3)."""
+    """Draw a line for each singular value."""
     fig.set_figheight(3.6)
     _draw_values(fig, fig.subplots(squeeze=False)[0], tables, [subject])
 
@@ -51,10 +53,11 @@ def singular_values(fig: Figure, tables: Tables, subject: Subject) -> None:
 @figure(
     "problems",
     title="Singular values of one matrix (mean and one standard deviation), effective rank of all",
+    caption="A column for each problem; each row has one scale of colours (paper, figure 3).",
     claims=("unequal_growth",),
 )
 def problems_spectra(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """A column for each problem; each row has one scale of colours (paper, figure 3)."""
+    """Draw the rows of both figures of one experiment."""
     fig.set_figheight(5.4)
     upper, lower = fig.subplots(2, len(subject.members), squeeze=False)
     _draw_values(fig, upper, tables, subject.members, label="")
@@ -64,11 +67,12 @@ def problems_spectra(fig: Figure, tables: Tables, subject: Subject) -> None:
 @figure(
     *("experiment", "checkpoints"),
     title="Spectral quantities of all matrices",
+    caption="Mean over seeds, a line for each matrix.",
     when=has_rows("singular_values"),
     order=8,
 )
 def quantities(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Each quantity of the spectrum of every matrix, mean over seeds."""
+    """Draw a panel for each quantity that is registered."""
     from specflow.spectra.quantities import QUANTITIES  # here, since it imports torch
 
     rows, layers = subject.rows(tables, "spectra"), subject.layers(tables, "matrix")

@@ -17,11 +17,12 @@ _MOST_TICKS = 12
 @figure(
     *("experiment", "checkpoints"),
     title="Agreement of singular vectors with the checkpoint before",
+    caption="Agreement score of every matrix, mean over seeds; checkpoints are not evenly spaced.",
     when=has_rows("agreement_diagonal"),
     order=6,
 )
 def step_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Agreement score of every matrix with itself at the checkpoint before, depth downward."""
+    """Draw a row for each matrix."""
     scores = scores_of(subject, tables, "spectra", "step_agreement_score")
     fig.set_figheight(1.5 + height_of(scores.layers, least=1.3))
     axes = fig.subplots()
@@ -32,11 +33,12 @@ def step_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
 @figure(
     *("experiment", "checkpoints"),
     title="Agreement of any two checkpoints",
+    caption="Agreement score of one matrix, and the mean over all; each checkpoint has a row.",
     when=has_rows("pairwise_agreement"),
     order=7,
 )
 def pairwise_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Agreement score of one matrix and the mean over all; each checkpoint has a row of its own."""
+    """Draw a square for each matrix that the table has."""
     rows = subject.rows(tables, "pairwise_agreement")
     labels = subject.layers(tables, "matrix")["label"]
     timeline, matrices = subject.timeline(tables), rows["matrix"].unique()
@@ -58,11 +60,12 @@ def pairwise_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
 @figure(
     "checkpoints",
     title="Change of all matrices since the checkpoint before",
+    caption="Norm of the difference over that of the matrix before, and cosine with it.",
     when=has_rows("changes"),
     order=6,
 )
 def changes(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Norm of the difference over that of the matrix before, and cosine with the matrix before."""
+    """Draw how far, and in which direction, matrices went."""
     relative = scores_of(subject, tables, "changes", "relative_change")
     cosine = scores_of(subject, tables, "changes", "cosine")
     logarithm = np.log10(relative.values.where(relative.values > 0))

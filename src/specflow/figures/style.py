@@ -166,5 +166,6 @@ def column_titles(columns: Sequence[Sequence[str]]) -> list[str]:
 
 def _lines(text: str, width: int) -> list[str]:
     """Break at spaces and after underscores."""
-    lines = wrap(text.replace("_", "_ "), width, break_long_words=False, break_on_hyphens=False)
+    spaced, width = text.replace("_", "_ "), width + text.count("_")
+    lines = wrap(spaced, width, break_long_words=False, break_on_hyphens=False)
     return [line.replace("_ ", "_") for line in lines] or [""]

@@ -32,14 +32,16 @@ class _Ticket:
     mark: dict[str, Any]
 
 
-@figure("ticket", title="Lottery tickets", claims=("tickets_keep_top",))
+@figure(
+    "ticket",
+    title="Lottery tickets",
+    caption="Left, agreement of the source's final weights before and after masking, by layer. "
+    "Right, agreement of ticket and source at the same step, and every metric on validation data "
+    "beside the source's. Mean and one standard deviation over seeds.",
+    claims=("tickets_keep_top",),
+)
 def tickets(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Masks by layer (left), and training over time (right).
-
-    Left, the agreement of the source's final weights before and after masking. Right, the
-    agreement of ticket and source at the same step, mean over matrices, and every metric on
-    validation data beside the source's. Mean and one standard deviation over seeds.
-    """
+    """Draw masks by layer (left), and training over time (right)."""
     shown = _tickets_of(where(tables["tickets"], experiment=subject.name))
     history = subject.rows(tables, "history", split="validation")
     layers, metrics = subject.layers(tables, "matrix"), metrics_in(history)

@@ -25,26 +25,24 @@ _NOTE_WIDTH = 50  # letters beside the legend of weight decays
 _MANY = 5  # weight decays beyond which their labels are turned
 _BASE_COLOUR = "#E8E8E8"
 _SEED_OFFSET = 0.16  # dots of single seeds stand right of their mean
-_JOINT = {"color": "#999999", "linewidth": 1.0}
-_MARK = {"marker": "o", "markersize": 4.5}
+_JOINT: dict[str, Any] = {"color": "#999999", "linewidth": 1.0}
+_MARK: dict[str, Any] = {"marker": "o", "markersize": 4.5}
 
 
 @figure(
     "weight_decay",
     title="Weight decay, mean and one standard deviation over seeds (small dots)",
+    caption="At the end of training (top) and on the way there (bottom); weight decays are evenly "
+    f"spaced. {BATCH_NORM}.",
     claims=("decay_lowers_rank",),
-    note=BATCH_NORM,
 )
 def weight_decay(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """What weight decay does to the end of training (top) and on the way there (bottom).
-
-    Weight decays are evenly spaced, as 0 has no place on a log axis.
-    """
+    """Draw weight decays evenly spaced, as 0 has no place on a log axis."""
     fig.set_figheight(6.2)
     upper, lower = fig.subplots(2, 4)
     colours = spread_colours(WEIGHT_DECAY_MAP, len(subject.members))
     is_base = [member.name == subject.name for member in subject.members]
-    looks = [
+    looks: list[dict[str, Any]] = [
         {"color": colour, "linewidth": 2.4 if base else 1.3}
         for colour, base in zip(colours, is_base, strict=True)
     ]

@@ -1,62 +1,24 @@
 """From all results to the small tables and the metrics file that git tracks."""
 
+import importlib
 import json
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from pydantic import Field
+import pandas as pd
+from pydantic import JsonValue
 
 from specflow import paths
-from specflow.frames import Tables, write_table
-from specflow.section import Name, Section, Seeds
-from specflow.studies.checkpoints.tables import audit_tables, measured_checkpoints
-from specflow.studies.connections.tables import CollectedConnection, connection_tables
-from specflow.studies.experiments.tables import run_tables
-from specflow.studies.samples.settings import Sampling
-from specflow.studies.samples.tables import sample_tables
-from specflow.studies.spectra import Measured, spectra_tables
-from specflow.studies.summary import summarize
-from specflow.studies.tickets.settings import Ticket
-from specflow.studies.tickets.tables import ticket_tables
+from specflow.frames import Frames, Tables, write_table
+from specflow.section import Name, Section
+from specflow.studies.measures import stacked
 from specflow.textfiles import write_text
-
-_Names = Annotated[tuple[str, ...], Field(strict=False)]
-
-
-class Collected(Section):
-    """What is collected of an experiment.
-
-    Attributes:
-        seeds: Its seeds.
-        matrices: Matrices of which single singular values and diagonals go into tables.
-        pairs: Labels of pairs whose diagonals go into tables.
-    """
-
-    seeds: Seeds
-    matrices: _Names
-    pairs: _Names
-
-
-class CollectedCheckpoints(Section):
-    """What is collected of checkpoints made elsewhere.
-
-    Attributes:
-        matrix: Name of the matrix whose singular values and diagonals go into tables; None means
-            the middle one by depth.
-        pair: Label of the pair whose diagonals do; None likewise.
-    """
-
-    matrix: str | None = None
-    pair: str | None = None
 
 
 class CollectSettings(Section):
-    """Everything that tables are made of; names of experiments and checkpoints differ."""
+    """What is collected of every entry, by kind of experiment and name."""
 
-    experiments: dict[Name, Collected]
-    connections: dict[Name, CollectedConnection]
-    tickets: dict[Name, Ticket]
-    samples: dict[Name, Sampling]
-    checkpoints: dict[Name, CollectedCheckpoints]
+    entries: dict[Name, dict[Name, dict[str, JsonValue]]]
 
 
 def collect(settings: CollectSettings) -> None:
@@ -68,29 +30,46 @@ def collect(settings: CollectSettings) -> None:
     Raises:
         SpecflowError: If a result is missing or broken, or a table cannot be written.
     """
-    seeds = {name: own.seeds for name, own in settings.experiments.items()}
-    measured = [
-        Measured(
-            name=name,
-            files={seed: paths.spectra(name, seed) for seed in own.seeds},
-            matrices=own.matrices,
-            pairs=own.pairs,
-        )
-        for name, own in settings.experiments.items()
-    ]
-    measured += [
-        measured_checkpoints(name, paths.checkpoints_spectra(name), own.matrix, own.pair)
-        for name, own in settings.checkpoints.items()
-    ]
-    tables = {
-        **spectra_tables(measured),
-        **run_tables(seeds),
-        **connection_tables(settings.connections),
-        **ticket_tables(settings.tickets, seeds),
-        **sample_tables(settings.samples),
-        **audit_tables({name: paths.checkpoints_audit(name) for name in settings.checkpoints}),
-    }
+    tables = _tables(settings)
     for name, table in tables.items():
         write_table(paths.TABLES / f"{name}.csv", table)
-    summary = summarize(Tables(paths.TABLES), list(settings.checkpoints))
+    names = {kind: list(entries) for kind, entries in settings.entries.items()}
+    summary = summarize(Tables(paths.TABLES), names)
     write_text(paths.SUMMARY, json.dumps(summary, indent=2) + "\n")
+
+
+def _tables(settings: CollectSettings) -> dict[str, pd.DataFrame]:
+    """Return all tables; what several kinds have rows of is one table, experiments first."""
+    frames: dict[str, list[pd.DataFrame]] = {}
+    for kind in sorted(settings.entries, key=lambda kind: (kind != "experiments", kind)):
+        study = tables_of(kind)
+        entries = {
+            name: study.Collected.model_validate_json(json.dumps(own))
+            for name, own in settings.entries[kind].items()
+        }
+        for name, table in study.tables(entries).items():
+            frames.setdefault(name, []).append(table)
+    return {name: stacked(list(rows[0].columns), rows) for name, rows in frames.items()}
+
+
+def summarize(tables: Frames, names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return the metrics file's content, computed from the tables alone.
+
+    Args:
+        tables: The tables, as they were written.
+        names: Names of the entries of each kind of experiment.
+
+    Returns:
+        Nested by kind, name, quantity, then mean and std, see `specflow.studies.summary`.
+    """
+    studies = {kind: tables_of(kind) for kind in names}
+    return {
+        kind: study.summary(tables, names[kind])
+        for kind, study in studies.items()
+        if hasattr(study, "summary")
+    }
+
+
+def tables_of(kind: str) -> Any:
+    """Return the module that makes the tables of a kind of experiment, see `Study`."""
+    return importlib.import_module(f"specflow.studies.{kind}.tables")

@@ -5,14 +5,12 @@ import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from specflow import studies
 from specflow.datasets.dataset import DatasetSection
 from specflow.section import Section
-
-if TYPE_CHECKING:
-    from specflow.studies.experiments.section import ExperimentParams
+from specflow.wiring import Wiring
 
 
 @dataclass(frozen=True)
@@ -22,21 +20,34 @@ class Known:
     Attributes:
         seeds: Seeds of all runs; empty if they are faulty.
         datasets: Datasets by name.
-        experiments: Experiments by name, merged with their tasks.
+        experiments: Experiments (`ExperimentParams`) by name, merged with their tasks.
         names: All names of each section, those of faulty entries included.
     """
 
     seeds: tuple[int, ...] = ()
     datasets: Mapping[str, DatasetSection] = field(default_factory=dict)
-    experiments: "Mapping[str, ExperimentParams]" = field(default_factory=dict)
+    experiments: Mapping[str, Any] = field(default_factory=dict)
     names: Mapping[str, set[str]] = field(default_factory=dict)
+
+
+class Shown(Protocol):
+    """Which matrices and pairs figures show in full."""
+
+    def of(self, name: str, wiring: Wiring) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return names of matrices and labels of pairs of an experiment; there may be none."""
+
+    def named(self, name: str) -> tuple[str | None, str | None]:
+        """Return the matrix and the pair that are named for checkpoints; None means any."""
 
 
 class Study(Section):
     """An entry of one kind of experiment in params.yaml.
 
     The kind is a folder of `studies`; its section of params.yaml has the folder's name, and
-    `section.py` in it holds one subclass of this class.
+    `section.py` in it holds one subclass of this class. `tables.py` makes its rows of the tables:
+        Collected: A section, what `collected` returns.
+        tables(entries): Data frames by name, of `Collected` by name of the entry.
+        summary(tables, names): What the metrics file says of each entry; optional.
     """
 
     def problems(self, known: Known) -> list[str]:
@@ -59,6 +70,19 @@ class Study(Section):
 
         Returns:
             Settings by the name of the stage.
+        """
+        raise NotImplementedError
+
+    def collected(self, name: str, known: Known, shown: Shown) -> Section:
+        """Return what the tables of this entry are made of.
+
+        Args:
+            name: Key of the entry.
+            known: A valid file.
+            shown: Which matrices and pairs go into tables in full.
+
+        Returns:
+            A section of the class `Collected` of the kind's `tables.py`.
         """
         raise NotImplementedError
 

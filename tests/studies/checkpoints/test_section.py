@@ -36,8 +36,7 @@ def test_errors_within_lists_name_the_entry_and_the_keys_that_are_expected():
         "fused.1.axes: unknown key (value 1); expected one of match, split, axis, "
         "shares, interleaved_by (did you mean axis?)",
         "pairs.0.to: missing; expected a value",
-        "pairs.0.too: unknown key (value 'b'); "
-        f"expected one of {keys} (did you mean to?)",
+        f"pairs.0.too: unknown key (value 'b'); expected one of {keys} (did you mean to?)",
     ]
 
 

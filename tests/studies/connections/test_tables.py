@@ -6,10 +6,10 @@ from specflow import paths
 from specflow.hdf5 import BrokenFileError, create, write
 from specflow.measure.layouts import CONNECTION
 from specflow.studies.connections.branches import path_groups_of
-from specflow.studies.connections.settings import PerturbationParams
-from specflow.studies.connections.tables import CollectedConnection, connection_tables
+from specflow.studies.connections.settings import Collected, PerturbationParams
+from specflow.studies.connections.tables import tables as tables_of
 
-CONNECTION_PARAMS = CollectedConnection(
+CONNECTION_PARAMS = Collected(
     experiment="run",
     trunk_seeds=(0, 1),
     split_steps=(0, 4),
@@ -29,7 +29,7 @@ def tables(workplace):
             write(file, "alpha", np.array([0.0, 0.5, 1.0]))
             for number, name in enumerate(group.endpoints):
                 write_path(file.create_group(name), place + number / 10)
-    return connection_tables({"line": CONNECTION_PARAMS})
+    return tables_of({"line": CONNECTION_PARAMS})
 
 
 def write_path(group: h5py.Group, barrier: float) -> None:
@@ -87,4 +87,4 @@ def test_scores_of_endpoints_and_mean_ranks_along_paths(tables):
 def test_a_missing_group_is_named(tables):
     paths.connection("line", "0-1", 4).unlink()
     with pytest.raises(BrokenFileError, match=r"seed0-1_step4\.h5: there is no such file"):
-        connection_tables({"line": CONNECTION_PARAMS})
+        tables_of({"line": CONNECTION_PARAMS})

@@ -4,12 +4,11 @@ import pytest
 from specflow import paths
 from specflow.hdf5 import BrokenFileError, create, write
 from specflow.measure.layouts import TICKET
-from specflow.studies.tickets.settings import Ticket
-from specflow.studies.tickets.tables import ticket_tables
+from specflow.studies.tickets.settings import Collected
+from specflow.studies.tickets.tables import tables as tables_of
 
-SEEDS = {"run": (0, 1)}
 TICKETS = {
-    name: Ticket(experiment="run", kind=kind, density=density, rewind_step=4)
+    name: Collected(experiment="run", kind=kind, density=density, rewind_step=4, seeds=(0, 1))
     for name, kind, density in (("won", "magnitude", 0.2), ("lost", "random", 0.05))
 }
 
@@ -18,7 +17,7 @@ TICKETS = {
 def tables(workplace):
     """Tables of two tickets of two seeds; "z" is before "a" by depth, the last has no mask."""
     for name in TICKETS:
-        for seed in SEEDS["run"]:
+        for seed in (0, 1):
             with create(paths.ticket_measures(name, seed), TICKET, {}) as file:
                 write(file, "step", [4, 10])
                 write(file, "metrics/train/loss", [1.0 + seed, 0.5])
@@ -31,7 +30,7 @@ def tables(workplace):
                     if matrix != "last":
                         group.attrs["density"] = 0.1 + depth
                         group.attrs["masked_agreement_score"] = 0.3
-    return ticket_tables(TICKETS, SEEDS)
+    return tables_of(TICKETS)
 
 
 def test_every_ticket_has_a_row(tables):
@@ -65,11 +64,11 @@ def test_histories_and_spectra_have_a_row_a_step(tables):
 
 
 def test_without_tickets_the_tables_are_empty():
-    tables = ticket_tables({}, {})
+    tables = tables_of({})
     assert set(tables) == {"tickets", "ticket_masks", "ticket_history", "ticket_spectra"}
     assert not any(map(len, tables.values()))
 
 
 def test_missing_measures_are_named(workplace):
     with pytest.raises(BrokenFileError, match=r"tickets/won/seed0/tickets.h5: there is no such"):
-        ticket_tables(TICKETS, SEEDS)
+        tables_of(TICKETS)

@@ -1,20 +1,52 @@
 """Tables of checkpoints made elsewhere: those of their spectra, changes, and the audit's flags."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from specflow import paths
 from specflow.audit.findings import read_audit
 from specflow.errors import SpecflowError
+from specflow.frames import Frames, where
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import SPECTRA
+from specflow.studies.checkpoints.settings import Collected
 from specflow.studies.measures import entries_of, stacked
 from specflow.studies.spectra import Measured, spectra_tables
+from specflow.studies.summary import of_spectra, spread
 
 _CHANGES = ("experiment", "step", "matrix", "relative_change", "cosine")
 _FLAGS = ("experiment", "step", "matrix", "flag", "evidence")
+
+
+def tables(entries: Mapping[str, Collected]) -> dict[str, pd.DataFrame]:
+    """Return the tables of spectra, changes and audit.
+
+    Args:
+        entries: Checkpoints by name, in the order of the rows.
+
+    Raises:
+        SpecflowError: If a result is missing or broken, or has not what is to be in full.
+    """
+    measured = [
+        measured_checkpoints(name, paths.checkpoints_spectra(name), own.matrix, own.pair)
+        for name, own in entries.items()
+    ]
+    audits = {name: paths.checkpoints_audit(name) for name in entries}
+    return {**spectra_tables(measured), **audit_tables(audits)}
+
+
+def summary(tables: Frames, names: Sequence[str]) -> dict[str, Any]:
+    """Return what the metrics file says of each, over matrices or pairs, from the tables alone."""
+    found = {}
+    for name in names:
+        flagged = where(tables["audit"], experiment=name)["step"].nunique()
+        spectra = of_spectra(tables, name, "matrix", "pair")
+        found[name] = {"flagged_steps": spread(pd.Series([float(flagged)])), **spectra}
+    return found
 
 
 def checkpoint_tables(name: str, spectra: Path, audit: Path) -> dict[str, pd.DataFrame]:

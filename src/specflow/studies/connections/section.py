@@ -6,8 +6,13 @@ from typing import Annotated
 from pydantic import Field
 
 from specflow.section import Name, Section
-from specflow.studies.connections.settings import Branches, BranchSettings, ConnectSettings
-from specflow.studies.study import Known, Study, unknown
+from specflow.studies.connections.settings import (
+    Branches,
+    BranchSettings,
+    Collected,
+    ConnectSettings,
+)
+from specflow.studies.study import Known, Shown, Study, unknown
 
 
 class ConnectionParams(Study, Branches):
@@ -47,6 +52,10 @@ class ConnectionParams(Study, Branches):
                 spectra=experiment.spectra,
             ),
         }
+
+    def collected(self, name: str, known: Known, shown: Shown) -> Section:
+        """Return what the tables of the connection are made of."""
+        return Collected(**{key: getattr(self, key) for key in Collected.model_fields})
 
     def problems(self, known: Known) -> list[str]:
         """Return what does not fit in itself, or with the experiment."""

@@ -1,6 +1,6 @@
 """Tables of connections: curves along paths, barriers, agreement of endpoints."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -8,51 +8,73 @@ import numpy as np
 import pandas as pd
 
 from specflow import paths
+from specflow.frames import Frames, where
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import CONNECTION
-from specflow.section import Name
 from specflow.studies.connections.branches import PathGroup, path_groups_of
-from specflow.studies.connections.settings import Branches
+from specflow.studies.connections.settings import Collected
 from specflow.studies.measures import KEEPS, curves_in, read
+from specflow.studies.summary import Spread, metrics, over
 
 _PATH = ("connection", "relation", "trunks", "split_step", "scale", "branches")
 _CURVE = ("split", "keep", "keep_fraction", "metric")
+
+_GROUPS = {  # of paths, by the relation of their endpoints
+    "within": "split_{split_step}",
+    "across": "across_split_{split_step}",
+    "perturbed": "perturbed_{scale:g}",
+}
 
 Row = tuple[Any, ...]
 _RowsOf = Callable[[PathGroup, list[float], h5py.Group], Iterator[Row]]
 
 
-class CollectedConnection(Branches):
-    """What is collected of a connection: all paths between its branches."""
-
-    experiment: Name
-    across_trunks: bool
-
-
-def connection_tables(connections: Mapping[str, CollectedConnection]) -> dict[str, pd.DataFrame]:
+def tables(entries: Mapping[str, Collected]) -> dict[str, pd.DataFrame]:
     """Return every table of connections by name.
 
     What git tracks is thinned: interpolation has validation data alone, and pruned networks on
     paths within a trunk alone, where barriers has all.
 
     Args:
-        connections: By name, in the order of the rows.
+        entries: Connections by name, in the order of the rows.
 
     Raises:
         BrokenFileError: If a file of measures is missing or broken.
     """
-    tables = {}
+    found = {}
     for table, (columns, rows_of) in _TABLES.items():
-        rows = [row for name, own in connections.items() for row in _each_path(name, own, rows_of)]
-        tables[table] = pd.DataFrame(rows, columns=[*_PATH, *columns])
-    experiments = [(name, own.experiment) for name, own in connections.items()]
+        rows = [row for name, own in entries.items() for row in _each_path(name, own, rows_of)]
+        found[table] = pd.DataFrame(rows, columns=[*_PATH, *columns])
+    experiments = [(name, own.experiment) for name, own in entries.items()]
     return {
         "connections": pd.DataFrame(experiments, columns=["connection", "experiment"]),
-        **tables,
+        **found,
     }
 
 
-def _each_path(name: str, connection: CollectedConnection, rows_of: _RowsOf) -> Iterator[Row]:
+def summary(tables: Frames, names: Sequence[str]) -> dict[str, Any]:
+    """Return what the metrics file says of each connection, over paths, from the tables alone."""
+    return {
+        name: _summary(
+            where(tables["barriers"], connection=name, keep="full"),
+            where(tables["endpoint_agreement"], connection=name),
+        )
+        for name in names
+    }
+
+
+def _summary(barriers: pd.DataFrame, agreement: pd.DataFrame) -> dict[str, dict[str, Spread]]:
+    columns, unit, found = ["relation", "split_step", "scale"], ["trunks", "branches"], {}
+    for key, rows in barriers.groupby(columns, sort=False):
+        group = dict(zip(columns, key, strict=True))
+        found[_GROUPS[group["relation"]].format(**group)] = {
+            **metrics(rows, unit, "barrier", "_barrier"),
+            "agreement_score": over(where(agreement, **group), "agreement_score", unit),
+        }
+    return found
+
+
+def _each_path(name: str, connection: Collected, rows_of: _RowsOf) -> Iterator[Row]:
     """Yield the rows of every path of a connection, with the cells that say which path it is."""
     for group in path_groups_of(connection, connection.across_trunks):
         about = (name, group.relation, group.trunks, group.split_step, group.scale)

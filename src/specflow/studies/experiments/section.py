@@ -7,8 +7,8 @@ from specflow.datasets.dataset import DatasetSection
 from specflow.measure.settings import PruningParams, SpectraParams
 from specflow.problems.settings import ProblemSettings
 from specflow.section import Name, Section
-from specflow.studies.experiments.settings import PruneSettings, SpectraSettings
-from specflow.studies.study import Known, Study, unknown
+from specflow.studies.experiments.settings import Collected, PruneSettings, SpectraSettings
+from specflow.studies.study import Known, Shown, Study, unknown
 from specflow.training.schedules import StepSchedule
 from specflow.training.settings import RunSettings, TrainingParams
 from specflow.wiring import Wiring
@@ -75,6 +75,11 @@ class ExperimentParams(Study, TrainingParams):
                 pruning=self.pruning,
             ),
         }
+
+    def collected(self, name: str, known: Known, shown: Shown) -> Section:
+        """Return what the tables of the experiment are made of."""
+        matrices, pairs = shown.of(name, self.wiring(known.datasets[self.dataset]))
+        return Collected(seeds=known.seeds, matrices=matrices, pairs=pairs)
 
     def problems(self, known: Known) -> list[str]:
         """Return what does not fit together in the experiment and its dataset."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from specflow.section import Section
 from specflow.studies.samples.settings import SampleSettings, Sampling
-from specflow.studies.study import Known, Study, unknown
+from specflow.studies.study import Known, Shown, Study, unknown
 
 
 class SampleParams(Study, Sampling):
@@ -15,6 +15,10 @@ class SampleParams(Study, Sampling):
         experiment = known.experiments[self.experiment]
         run, pruning = experiment.problem_settings(known), experiment.pruning
         return {"sample": SampleSettings(**dict(self), run=run, pruning=pruning)}
+
+    def collected(self, name: str, known: Known, shown: Shown) -> Section:
+        """Return what the table of samples is made of."""
+        return Sampling(**dict(self))
 
     def problems(self, known: Known) -> list[str]:
         """Return what does not fit between the samples and their experiment."""

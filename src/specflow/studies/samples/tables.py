@@ -10,25 +10,25 @@ from specflow import paths
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import SAMPLES
 from specflow.studies.measures import KEEPS, read
-from specflow.studies.samples.settings import Sampling
+from specflow.studies.samples.settings import Sampling as Collected
 
 _IMAGE = ("samples", "experiment", "keep", "keep_fraction", "image")
 _PIXELS = ("height", "width", "channels", "pixels")
 
 
-def sample_tables(samples: Mapping[str, Sampling]) -> dict[str, pd.DataFrame]:
+def tables(entries: Mapping[str, Collected]) -> dict[str, pd.DataFrame]:
     """Return the table of all sets of samples.
 
     `pixels` are grey levels (one for each channel) of all pixels, row by row, as two hexadecimal
     digits from 00 for black to ff; an image with a value that is not finite has none.
 
     Args:
-        samples: The sets by name, in the order of the rows.
+        entries: The sets by name, in the order of the rows.
 
     Raises:
         BrokenFileError: If a file of samples is missing or broken.
     """
-    rows = [row for name, own in samples.items() for row in _images(name, own.experiment)]
+    rows = [row for name, own in entries.items() for row in _images(name, own.experiment)]
     return {"samples": pd.DataFrame(rows, columns=[*_IMAGE, *_PIXELS])}
 
 

@@ -3,8 +3,13 @@
 from collections.abc import Mapping
 
 from specflow.section import Section
-from specflow.studies.study import Known, Study, unknown
-from specflow.studies.tickets.settings import CompareSettings, RetrainSettings, Ticket
+from specflow.studies.study import Known, Shown, Study, unknown
+from specflow.studies.tickets.settings import (
+    Collected,
+    CompareSettings,
+    RetrainSettings,
+    Ticket,
+)
 
 
 class TicketParams(Study, Ticket):
@@ -26,6 +31,10 @@ class TicketParams(Study, Ticket):
                 score_length=experiment.spectra.score_length,
             ),
         }
+
+    def collected(self, name: str, known: Known, shown: Shown) -> Section:
+        """Return what the tables of the ticket are made of."""
+        return Collected(**dict(self), seeds=known.seeds)
 
     def problems(self, known: Known) -> list[str]:
         """Return what does not fit between the ticket and its experiment."""
