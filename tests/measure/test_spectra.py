@@ -93,7 +93,7 @@ def test_every_number_of_a_matrix_matches_numpy(tmp_path, trained, kind):
         assert np.isnan(one["step_agreement_score"][0])
 
 
-def test_scores_of_any_two_steps_hold_those_with_the_last_and_the_one_before(tmp_path, trained):
+def test_scores_of_two_steps_hold_those_with_the_last_and_the_one_before(tmp_path, trained):
     steps, wiring = trained
     for name, one in entries(measure(tmp_path, Walk(steps), wiring)).items():
         if "->" not in name:
