@@ -12,8 +12,8 @@ INSTALLED := $(VENV)/.installed
 CHECK_VERSION := import sys; sys.exit(sys.version_info < (3, 11) and \
 	"$(PYTHON) is too old: specflow needs Python 3.11 or newer; try: make PYTHON=python3.12")
 QUICK := .specflow/quick
-# suite_memory.py takes a quarter of an hour: run by hand.
-BENCHMARKS := $(filter-out benchmarks/suite_memory.py,$(sort $(wildcard benchmarks/*.py)))
+# checkpoints_memory.py takes a quarter of an hour: run by hand.
+BENCHMARKS := $(filter-out benchmarks/checkpoints_memory.py,$(sort $(wildcard benchmarks/*.py)))
 
 # The stages of the pipeline call `python`, and `dvc` calls `git`, by the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)

@@ -6,7 +6,7 @@ in one process. What differs is what the Trainer does beside: seeds, learning ra
 checks that losses are finite. After all steps the losses of both must be equal.
 
 On CUDA sizes and precision are those of presets/paper.yaml; on the CPU networks and batches are
-small, and one thread computes, as for a member. Data are random, the learning rate is constant.
+small, and one thread computes, as for a run. Data are random, the learning rate is constant.
 
     python benchmarks/training_steps.py [--turns N] [--steps N]
 """
@@ -24,20 +24,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from specflow.config.params import CommonParams, load_params
+from specflow.datasets.tokenizers import ByteParams
 from specflow.device import choose_device, make_deterministic
-from specflow.params.datasets import ByteParams
-from specflow.params.file import load_params
-from specflow.params.optimization import ConstantSchedule
-from specflow.params.problems import DiffusionParams
-from specflow.params.resolve import run_params
-from specflow.params.tasks import RunParams
-from specflow.plan.costs import mean_frames
-from specflow.plan.samples import random_samples
-from specflow.tasks import Task, build_task
-from specflow.tasks.diffusion import NoiseSchedule
+from specflow.problems.diffusion import DiffusionParams, NoiseSchedule
+from specflow.problems.task import Task
 from specflow.training.loop import Trainer
-from specflow.training.optimizers import build_optimizer
 from specflow.training.order import epoch_order, step_seed
+from specflow.training.schedules import ConstantSchedule
+from specflow.training.settings import RunSettings
 
 PRESET = Path(__file__).parents[1] / "presets" / "paper.yaml"
 BATCHES = 4  # in an epoch
@@ -61,26 +56,27 @@ SMALL: dict[str, dict[str, dict[str, Any]]] = {
 Loss = Callable[[nn.Module, Tensor], Tensor]
 
 
-def benchmarked_run(name: str, run: RunParams, device: torch.device) -> RunParams:
+def benchmarked_run(name: str, params: CommonParams, device: torch.device) -> RunSettings:
     """Return an experiment's run at a constant learning rate, and small on the CPU."""
+    run = params.experiments[name].run(name, params.known)
     changed: dict[str, Any] = {"schedule": ConstantSchedule(kind="constant", warmup_steps=0)}
     if device.type == "cpu":
-        small = SMALL[name]
+        small, dataset = SMALL[name], params.datasets[run.dataset_name]
         changed |= small["run"]
         changed["model"] = run.model.model_copy(update=small["model"])
-        changed["dataset"] = run.dataset.model_copy(update=small.get("dataset", {}))
+        changed["shape"] = dataset.model_copy(update=small.get("dataset", {})).shape
     return run.model_copy(update=changed)
 
 
-def random_task(run: RunParams, device: torch.device) -> Task:
-    """Return the task of a run on an epoch of random samples."""
+def random_task(run: RunSettings, frames: float | None, device: torch.device) -> Task:
+    """Return the task of a run on an epoch of random samples; utterances have so many frames."""
     assert run.batch_size != "full"
-    frames = mean_frames(run) if device.type == "cuda" else SMALL_FRAMES
-    data = random_samples(run, BATCHES * run.batch_size, device, round(frames or 1))
-    return build_task(run, {"train": data, "validation": data}, "")
+    num_frames = round(frames or 1) if device.type == "cuda" else SMALL_FRAMES
+    data = run.problem.random_samples(run.shape, BATCHES * run.batch_size, device, num_frames)
+    return run.problem.task(run, {"train": data, "validation": data}, "")
 
 
-def plain_loss(run: RunParams, data: dict[str, Tensor], device: torch.device) -> Loss:
+def plain_loss(run: RunSettings, data: dict[str, Tensor], device: torch.device) -> Loss:
     """Return the loss of chosen samples as one writes it with nothing but torch."""
     if isinstance(run.problem, DiffusionParams):
         noising, num_steps = NoiseSchedule(run.problem, device), run.problem.num_steps
@@ -111,15 +107,15 @@ def plain_loss(run: RunParams, data: dict[str, Tensor], device: torch.device) ->
     return losses[run.problem.kind]
 
 
-def plain_loop(task: Task, model: nn.Module, pauses: list[int]) -> Iterator[int]:
+def plain_loop(run: RunSettings, task: Task, model: nn.Module, pauses: list[int]) -> Iterator[int]:
     """Train as one writes it with nothing but torch; batches and seeds are made beforehand.
 
     Yields:
         Each pause's step.
     """
-    run, device = task.run, next(model.parameters()).device
+    device = next(model.parameters()).device
     assert run.batch_size != "full"
-    optimizer = build_optimizer(run.optimizer, model)
+    optimizer = run.optimizer.build(model)
     loss_of = plain_loss(run, dict(task.data["train"]), device)
     orders = (epoch_order(0, epoch, task.num_samples("train")) for epoch in range(pauses[-1]))
     batches = [part for order in orders for part in order.to(device).split(run.batch_size)]
@@ -166,15 +162,16 @@ def final_loss(task: Task, model: nn.Module) -> float:
     return float(task.training_loss(model, slice(0, task.num_samples("train") // BATCHES)))
 
 
-def compare(name: str, run: RunParams, device: torch.device, turns: int, steps: int) -> str:
+def compare(name: str, params: CommonParams, device: torch.device, turns: int, steps: int) -> str:
     """Measure both sides of one experiment, check their losses, and return a line."""
+    run = benchmarked_run(name, params, device)
     torch.manual_seed(0)
-    task = random_task(run, device)
+    task = random_task(run, params.datasets[run.dataset_name].mean_frames, device)
     model = task.build_model()
     plain = copy.deepcopy(model).train()
-    trainer = Trainer(task, model, build_optimizer(run.optimizer, model), order_seed=0)
+    trainer = Trainer(run, task, model, order_seed=0)
     pauses = [steps * turn for turn in range(1, turns + 2)]
-    sides = [trainer.run(0, pauses, lambda done: None), plain_loop(task, plain, pauses)]
+    sides = [trainer.run(0, pauses, lambda done: None), plain_loop(run, task, plain, pauses)]
     ours, theirs, ratio = take_turns(sides, turns, steps)
     losses = final_loss(task, model), final_loss(task, plain)
     # On CUDA some operations have no deterministic form (the gradients of CTC).
@@ -199,8 +196,7 @@ def main() -> None:
     print(f"training steps on {device.type}: {sizes}, median of {arguments.turns} turns")
     params = load_params(PRESET)
     for name in SMALL:
-        run = benchmarked_run(name, run_params(params, name), device)
-        print(compare(name, run, device, arguments.turns, arguments.steps))
+        print(compare(name, params, device, arguments.turns, arguments.steps))
 
 
 if __name__ == "__main__":

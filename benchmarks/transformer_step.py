@@ -19,10 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from specflow.models import Network, build_model
-from specflow.models.transformer import sinusoidal_positions
-from specflow.params.datasets import ModularAdditionParams
-from specflow.params.models import TransformerParams
+from specflow.datasets.modular_addition import ModularAdditionParams
+from specflow.models.network import Network
+from specflow.models.transformer import TransformerParams, sinusoidal_positions
 
 DATA = ModularAdditionParams(kind="modular_addition", modulus=113, train_fraction=0.3, seed=0)
 MODEL = TransformerParams(
@@ -111,7 +110,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=20)
     repetitions = parser.parse_args().repetitions
     torch.manual_seed(0)
-    network = build_model(MODEL, DATA.shape, last_position_only=True)
+    network = MODEL.build(DATA.shape, last_position_only=True)
     inputs, targets = full_batch()
     peer = training_step(EveryPosition(network), inputs, targets)
     ours, theirs = take_turns(training_step(network, inputs, targets), peer, repetitions)

@@ -21,8 +21,8 @@ from specflow.checkpoints.sources import FilesParams
 from specflow.checkpoints.trajectory import Checkpoint, Origin, write_trajectory
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
-from specflow.measure.layouts import SPECTRA
 from specflow.measure import spectra_file
+from specflow.measure.layouts import SPECTRA
 from specflow.scratch import Scratch
 from specflow.spectra import QUANTITIES, agreement_null_level, alignment_null_level
 from specflow.spectra.registry import Quantity

@@ -2,14 +2,14 @@ from pathlib import Path
 
 import h5py
 import pytest
-from specflow.params.file import load_params
-from specflow.params.resolve import BranchParams, BranchPerturbationParams
-from specflow.params.tickets import TicketParams
-from specflow.training.members import Branching, Member, train_members
+from tests.training.made_up import branch_of, run_of, train
 
+from specflow.config.params import load_params
 from specflow.plan import plan_table
 from specflow.plan.costs import Costs, costs_of
 from specflow.plan.table import connection_row, experiment_row, human, ticket_row
+from specflow.studies.connections.settings import Branches, PerturbationParams
+from specflow.studies.tickets.settings import Ticket
 
 PRESETS = Path(__file__).parents[2] / "presets"
 COSTS = Costs(sizes=(100, 10), checkpoint_bytes=440, flops_per_sample=7.0)
@@ -18,14 +18,12 @@ STATE = 2 * 440 + 2 * 4
 
 def connection(**changed):
     values = {
-        "experiment": "addition",
         "trunk_seeds": [0, 1],
         "split_steps": [0, 2],
         "num_branches": 3,
-        "connection": "path",
         "perturbation": None,
     }
-    return BranchParams.model_validate(values | changed)
+    return Branches.model_validate(values | changed)
 
 
 @pytest.mark.parametrize(
@@ -39,20 +37,20 @@ def test_stored_bytes_are_those_of_the_files(fixture, sizes, request):
     run = request.getfixturevalue(fixture)
     # A model whose arrays are large beside HDF5's own structures.
     run = run.model_copy(update={"model": run.model.model_copy(update=sizes)})
-    costs, kept = costs_of({"run": run}, {"run": None})["run"], run.kept_steps
-    trunk, end, split = Path("0.h5"), Path("branch.h5"), run.checkpoints.split_steps[1]
-    train_members([Member("0", run, 0, 0, trunk, kept)], "train")
-    branch = Member("branch", run, 0, 2**31, end, kept[-1:], Branching(trunk, split))
-    train_members([branch], "branch")
+    costs = costs_of({"run": run}, {"run": None})["run"]
+    split, trunk = run.checkpoints.split_steps[1], run_of(run, "trunk")
+    branch = branch_of(trunk, split)
+    train(trunk)
+    train(branch)
     row = experiment_row("run", run.model_copy(update={"seeds": (0,)}), costs)
-    assert row.stored_bytes == pytest.approx(trunk.stat().st_size, rel=0.03)
-    one = connection(trunk_seeds=[0], split_steps=[split], num_branches=1)
+    assert row.stored_bytes == pytest.approx(trunk.path.stat().st_size, rel=0.03)
+    two = connection(trunk_seeds=[0], split_steps=[split], num_branches=2)
     # A branch's file holds one checkpoint, so that what HDF5 adds to each array weighs more.
-    added = end.stat().st_size - connection_row(one, run, costs).stored_bytes
-    with h5py.File(end) as file:
+    added = branch.path.stat().st_size - connection_row("twins", two, run, costs).stored_bytes / 2
+    with h5py.File(branch.path) as file:
         arrays = len(file["weights"]) + len(file.get("buffers", {}))
     assert 0 < added / arrays < 5000
-    assert added < 0.15 * end.stat().st_size
+    assert added < 0.15 * branch.path.stat().st_size
 
 
 def test_experiment_counts_runs_steps_and_checkpoints(addition_run):
@@ -68,7 +66,7 @@ def test_experiment_counts_runs_steps_and_checkpoints(addition_run):
 
 
 def test_connection_counts_what_branches_train_and_keep(addition_run):
-    row = connection_row(connection(), addition_run, COSTS)
+    row = connection_row("twins", connection(), addition_run, COSTS)
     assert (row.runs, row.steps, row.checkpoints) == (12, (14, 16), 12)
     from_start = 4 * addition_run.num_train
     from_two = from_start - 2 * addition_run.batch_size
@@ -78,14 +76,14 @@ def test_connection_counts_what_branches_train_and_keep(addition_run):
 
 
 def test_perturbed_split_points_have_branches_of_their_own(addition_run):
-    perturbed = BranchPerturbationParams(split_step=2, scales=(0.5, 1.0), batch_norm_samples=10)
-    row = connection_row(connection(perturbation=perturbed), addition_run, COSTS)
+    perturbed = PerturbationParams(split_step=2, scales=(0.5, 1.0))
+    row = connection_row("twins", connection(perturbation=perturbed), addition_run, COSTS)
     assert row.runs == 12 + 2 * 2 * 3
     assert row.stored_bytes == 24 * 440
 
 
 def test_ticket_trains_every_seed_from_its_rewind_step(addition_run):
-    ticket = TicketParams(experiment="addition", kind="magnitude", density=0.5, rewind_step=2)
+    ticket = Ticket(experiment="addition", kind="magnitude", density=0.5, rewind_step=2)
     row = ticket_row("won", ticket, addition_run, COSTS)
     assert (row.name, row.runs, row.steps, row.checkpoints) == ("won", 2, (14, 14), 2 * 5)
     assert row.stored_bytes == 2 * 5 * 440
@@ -100,6 +98,7 @@ def test_numbers_have_three_digits_and_a_prefix(value, expected):
     assert human(value) == expected
 
 
+@pytest.mark.slow
 def test_paper_preset_prints_every_experiment_connection_and_ticket():
     params = load_params(PRESETS / "paper.yaml")
     text = plan_table(params)

@@ -20,6 +20,7 @@ def settings(batch_size: int = 2) -> ProblemSettings:
             "problem": {"kind": "language_modelling"},
             "model": {"kind": "transformer", **SIZES},
             "shape": TokenShape(num_tokens=NUM_TOKENS, length=LENGTH),
+            "dataset_name": "text",
             "evaluation": {"batch_size": batch_size, "max_train_samples": None},
         }
     )

@@ -31,9 +31,9 @@ def test_every_kind_is_tested_here():
 
 @pytest.mark.parametrize(("problem", "model", "shape"), CASES)
 def test_random_samples_are_what_a_training_step_reads(problem, model, shape):
-    evaluation = {"batch_size": 2, "max_train_samples": None}
+    of_all = {"dataset_name": "data", "evaluation": {"batch_size": 2, "max_train_samples": None}}
     settings = ProblemSettings.model_validate(
-        {"problem": problem, "model": model, "shape": shape, "evaluation": evaluation}
+        {"problem": problem, "model": model, "shape": shape, **of_all}
     )
     again = TypeAdapter(ProblemSettings).validate_json(settings.model_dump_json())
     assert again == settings

@@ -12,7 +12,13 @@ from specflow.section import Fraction, Seed
 
 
 class ModularAdditionParams(DatasetSection):
-    """All pairs (a, b) of residues with (a + b) mod `modulus`; a seeded share is to train on."""
+    """All pairs (a, b) of residues with (a + b) mod `modulus`; a seeded share is to train on.
+
+    Attributes:
+        modulus: p; there are p^2 pairs.
+        train_fraction: Share of the pairs to train on, rounded down.
+        seed: Of the split, and of the order of both parts.
+    """
 
     kind: Literal["modular_addition"]
     modulus: Annotated[int, Field(ge=2)]

@@ -17,7 +17,14 @@ _PIECE_CHARACTERS = 2**20
 
 
 class TextParams(DatasetSection):
-    """Text in windows of `length` predicted tokens; preparing fails if it fills too few."""
+    """Text in windows; preparing fails if it fills too few.
+
+    Attributes:
+        tokenizer: How text becomes tokens.
+        length: Predicted tokens of a window.
+        num_train_sequences: Windows to train on.
+        num_validation_sequences: Windows to validate on.
+    """
 
     tokenizer: TokenizerParams
     length: Count

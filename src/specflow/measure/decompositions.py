@@ -84,7 +84,7 @@ class Decompositions:
         """Return the decompositions of a batch at a step that was measured."""
         found = self._recent.pop((index, number), None)
         if found is None:
-            kept = self._scratch.load(self._name(index, number))["parts"]
+            kept = self._scratch.load(self._name(index, number), mapped=True)["parts"]
             found = {
                 view: Decomposition(*parts)
                 for view, parts in zip(self.batches[number], kept, strict=True)

@@ -15,7 +15,13 @@ from specflow.wiring.lstm import lstm_wiring
 
 
 class LstmParams(ModelSection):
-    """LSTM of `num_layers` layers of `hidden` units in each direction, for speech."""
+    """LSTM for speech.
+
+    Attributes:
+        num_layers: Number of layers.
+        hidden: Hidden units of a layer in each direction.
+        bidirectional: Whether it reads backwards as well.
+    """
 
     kind: Literal["lstm"]
     num_layers: Count

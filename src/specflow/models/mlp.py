@@ -13,7 +13,11 @@ from specflow.wiring import chain
 
 
 class MlpParams(ModelSection):
-    """Multi-layer perceptron with ReLU: `hidden` lists the width of every hidden layer."""
+    """Multi-layer perceptron with ReLU.
+
+    Attributes:
+        hidden: Width of every hidden layer, from the input on.
+    """
 
     kind: Literal["mlp"]
     hidden: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)]

@@ -30,7 +30,15 @@ ALL, LAST = slice(None), slice(-1, None)
 
 
 class TransformerParams(ModelSection):
-    """Pre-norm transformer of any number of blocks, with sinusoidal positions."""
+    """Pre-norm transformer of any number of blocks, with sinusoidal positions.
+
+    Attributes:
+        num_blocks: Number of blocks.
+        d_model: Width, an even number.
+        num_heads: Attention heads of a block, a divisor of the width.
+        d_mlp: Hidden units of the MLP of a block.
+        norm: LayerNorm before attention, MLP and output, or none.
+    """
 
     kind: Literal["transformer"]
     num_blocks: Count

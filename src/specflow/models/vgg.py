@@ -25,7 +25,12 @@ _WIDTHS = (1, 2, 4, 8, 8)
 
 
 class VggParams(ModelSection):
-    """VGG with BatchNorm in its CIFAR form; `width` is the number of channels at first."""
+    """VGG with BatchNorm in its CIFAR form.
+
+    Attributes:
+        depth: Number of weight layers.
+        width: Channels of the first stage; the last has eight times as many.
+    """
 
     kind: Literal["vgg"]
     depth: Literal[11, 13, 16, 19]

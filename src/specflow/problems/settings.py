@@ -20,7 +20,13 @@ class EvaluationParams(Section):
 
 
 class ProblemParams(Section):
-    """A learning problem, the model that is trained on it, and how it is evaluated."""
+    """A learning problem, the model that is trained on it, and how it is evaluated.
+
+    Attributes:
+        problem: What is learned.
+        model: What learns it.
+        evaluation: How loss and error are measured at checkpoints.
+    """
 
     problem: Problem
     model: Model

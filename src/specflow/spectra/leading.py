@@ -7,8 +7,9 @@ alone (MRRR, Dhillon & Parlett 2004): a third of the time of all eigenvectors wh
 """
 
 import torch
-from scipy.linalg import LinAlgError, eigh_tridiagonal, lapack
 from torch import Tensor
+
+from specflow.spectra import lapack
 
 _SMALL = 256  # up to this size, all vectors take no longer
 
@@ -25,29 +26,22 @@ def leading_eigenvectors(gram: Tensor, count: int) -> tuple[Tensor, Tensor] | No
 
     Args:
         gram: Upper half of the matrix, float64 on the CPU, contiguous; overwritten.
-        count: How many eigenvectors, those of the largest eigenvalues.
+        count: How many eigenvectors, those of the largest eigenvalues; 1 or more.
 
     Returns:
         Eigenvalues of shape (R,) and vectors of shape (R, count), in their order; None where
         LAPACK gave up.
     """
-    size = len(gram)
     columns = gram.numpy().T  # LAPACK keeps matrices by columns: this is the lower half, in place
-    work = int(lapack.dsytrd_lwork(size, lower=1)[0])
-    reflectors, diagonal, beside, tau, failed = lapack.dsytrd(
-        columns, lower=1, lwork=work, overwrite_a=True
-    )
-    values, failed_values = lapack.dsterf(diagonal, beside)
-    if failed or failed_values:
+    form = lapack.tridiagonal_form(columns)
+    if form is None:
         return None
-    leading = (size - count, size - 1)
-    try:
-        _, found = eigh_tridiagonal(
-            diagonal, beside, select="i", select_range=leading, lapack_driver="stemr"
-        )
-    except LinAlgError:
+    diagonal, beside, scales = form
+    values = lapack.eigenvalues(diagonal, beside)
+    found = lapack.leading_vectors(diagonal, beside, count)
+    if values is None or found is None:
         return None
     vectors = torch.from_numpy(found)
-    householder, scales = torch.from_numpy(reflectors)[1:, :-1], torch.from_numpy(tau)
-    vectors[1:] = torch.ormqr(householder, scales, vectors[1:])
+    householder = torch.from_numpy(columns)[1:, :-1]
+    vectors[1:] = torch.ormqr(householder, torch.from_numpy(scales), vectors[1:])
     return torch.from_numpy(values), vectors

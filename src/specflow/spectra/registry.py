@@ -54,6 +54,11 @@ def quantity(
         range: Smallest and largest value.
         cite: Authors and year of the source.
         url: Where the source is.
+
+    Example:
+        >>> from specflow.spectra import effective_rank
+        >>> QUANTITIES["effective_rank"].function is effective_rank
+        True
     """
 
     def enter(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -63,6 +63,10 @@ def decompose_all(
 
     Returns:
         Decompositions in the order of `weights`.
+
+    Example:
+        >>> decompose_all({"a": torch.eye(2), "b": torch.ones(1, 4)}, None, workers=2)["b"].S
+        tensor([2.], dtype=torch.float64)
     """
     return map_matrices(lambda _, weight: decompose(weight, count), weights, workers)
 

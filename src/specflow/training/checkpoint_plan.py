@@ -9,7 +9,11 @@ from specflow.section import Count, Index, Section, Steps
 
 
 class EveryEpochs(Section):
-    """A checkpoint every `epochs` epochs."""
+    """A checkpoint every `epochs` epochs.
+
+    Attributes:
+        epochs: Epochs from one to the next.
+    """
 
     kind: Literal["every"]
     epochs: Count
@@ -20,7 +24,11 @@ class EveryEpochs(Section):
 
 
 class LogSpaced(Section):
-    """About `count` checkpoints, evenly spaced in the logarithm of the step."""
+    """About `count` checkpoints, evenly spaced in the logarithm of the step.
+
+    Attributes:
+        count: How many; those that fall on one step coincide.
+    """
 
     kind: Literal["log"]
     count: Annotated[int, Field(ge=2)]
@@ -32,7 +40,13 @@ class LogSpaced(Section):
 
 
 class CheckpointParams(Section):
-    """When weights are kept, and at which of these steps the optimizer state is kept too."""
+    """When weights are kept: at step 0, at the last step, and as said here.
+
+    Attributes:
+        first_epoch_points: How many more within the first epoch, evenly.
+        spacing: Which more over the whole of training.
+        split_steps: At which of these the optimizer state is kept too, for connections and tickets.
+    """
 
     first_epoch_points: Index
     spacing: Annotated[EveryEpochs | LogSpaced, Field(discriminator="kind")]

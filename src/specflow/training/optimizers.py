@@ -15,7 +15,13 @@ State = dict[str, dict[str, np.ndarray]]
 
 
 class AdamWParams(Section):
-    """AdamW (Loshchilov & Hutter 2019): weight decay is decoupled and scaled by the rate."""
+    """AdamW (Loshchilov & Hutter 2019).
+
+    Attributes:
+        learning_rate: Peak of the rate.
+        betas: Decay of the running means of gradients and of their squares.
+        weight_decay: Decoupled from the gradient, and scaled by the rate.
+    """
 
     kind: Literal["adamw"]
     learning_rate: Positive
@@ -34,7 +40,13 @@ class AdamWParams(Section):
 
 
 class SgdParams(Section):
-    """Stochastic gradient descent with momentum; weight decay is added to the gradient."""
+    """Stochastic gradient descent with momentum.
+
+    Attributes:
+        learning_rate: Peak of the rate.
+        momentum: Decay of the running sum of gradients.
+        weight_decay: Share of the weights that is added to the gradient.
+    """
 
     kind: Literal["sgd"]
     learning_rate: Positive

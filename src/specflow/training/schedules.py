@@ -10,6 +10,12 @@ from specflow.section import Count, Index, Positive, Section, Steps
 
 
 class _Schedule(Section):
+    """What all schedules have.
+
+    Attributes:
+        warmup_steps: Steps over which the rate grows linearly, to its peak at the last of them.
+    """
+
     warmup_steps: Index
 
     def factor_at(self, step: int, steps_per_epoch: int, num_steps: int) -> float:
@@ -43,7 +49,12 @@ class ConstantSchedule(_Schedule):
 
 
 class StepSchedule(_Schedule):
-    """Linear warm-up, then the rate is multiplied by `factor` at each of the epochs given."""
+    """Linear warm-up, then the rate is multiplied by `factor` at each of the epochs given.
+
+    Attributes:
+        epochs: The epochs at whose start the rate changes, from 0.
+        factor: What it is multiplied by.
+    """
 
     kind: Literal["step"]
     epochs: Annotated[Steps, Field(min_length=1)]
@@ -56,8 +67,11 @@ class StepSchedule(_Schedule):
 class CosineSchedule(_Schedule):
     """Linear warm-up, then half a cosine down to `final_fraction` of the peak.
 
-    It ends after `num_steps` steps (null: at the end of training) and stays there. With `per:
-    epoch` the rate changes between epochs only.
+    Attributes:
+        num_steps: Steps after which it ends and stays, warm-up included; None means at the end of
+            training.
+        final_fraction: What is left of the peak then.
+        per: Whether the rate changes at every step, or between epochs only.
     """
 
     kind: Literal["cosine"]

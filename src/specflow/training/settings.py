@@ -22,7 +22,18 @@ BatchSize = Annotated[int | Literal["full"], BeforeValidator(_whole_or_full)]
 
 
 class TrainingParams(ProblemParams):
-    """A kind of learning problem with its model, optimizer, budget and checkpoint plan."""
+    """A kind of learning problem with its model, optimizer, budget and checkpoint plan.
+
+    Attributes:
+        optimizer: What takes the steps.
+        schedule: Factor on the learning rate of each step.
+        batch_size: Samples of an optimizer step; full means all of the training part.
+        accumulation_steps: Parts of a batch whose gradients are added up, to save memory.
+        num_epochs: Length of training.
+        gradient_clip: Greatest norm of the gradient of all parameters; None leaves it as it is.
+        precision: Of matrix products in training; other than float32 on CUDA alone.
+        checkpoints: Which steps are kept.
+    """
 
     optimizer: Optimizer
     schedule: Schedule
