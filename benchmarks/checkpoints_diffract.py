@@ -89,8 +89,13 @@ def main() -> None:
 
 
 def _newer_python() -> str | None:
-    names = [f"python3.{minor}" for minor in range(12, 20)]
-    return next(filter(None, map(shutil.which, names)), None)
+    found = filter(None, (shutil.which(f"python3.{minor}") for minor in range(12, 20)))
+    return next(filter(_runs, found), None)
+
+
+def _runs(python: str) -> bool:
+    """Return whether a program starts: a version manager may leave names that only refuse."""
+    return subprocess.run([python, "-c", ""], capture_output=True).returncode == 0
 
 
 def _write_models(folder: Path, count: int) -> list[str]:

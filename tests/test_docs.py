@@ -170,6 +170,19 @@ def test_the_tree_is_there():
     assert all((ROOT / line.split()[0]).exists() for line in tree.splitlines())
 
 
+def test_rooms_import_one_way_in_the_order_that_is_described():
+    order = text_of("docs/extending.md").partition("Rooms import one way")[2].partition("Single")[0]
+    rooms, source = re.findall(r"`(\w+)`", order), ROOT / "src" / "specflow"
+    assert sorted(rooms) == sorted(file.parent.name for file in source.glob("*/__init__.py"))
+    for place, room in enumerate(rooms):
+        for file in (source / room).rglob("*.py"):
+            text = file.read_text("utf-8")
+            names = re.findall(r"^from specflow\.(\w+)", text, re.MULTILINE)
+            for line in re.findall(r"^from specflow import (.*)$", text, re.MULTILINE):
+                names += line.split(", ")
+            assert not set(names) & set(rooms[:place]), file
+
+
 def described_columns() -> dict[str, list[str]]:
     """Return the columns of every table that docs/results.md lists."""
     lists = text_of("docs/results.md").partition("## Tables")[2].partition("| column |")[0]

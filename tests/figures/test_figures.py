@@ -6,6 +6,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 
+from specflow.errors import SpecflowError
 from specflow.figures.registry import kinds
 from specflow.figures.section import FiguresParams
 from specflow.figures.style import KEEP_COLOURS, KIND_LOOKS, LABEL_COLOURS, NULL_LINE, SPLIT_COLOURS
@@ -245,6 +246,16 @@ def test_grokking_has_a_row_for_each_condition_with_one_scale_of_alignment(make_
     ]
     assert len({mesh.get_clim() for axes in rows[:, 3] for mesh in axes.collections}) == 1
     assert len(rows[0, 2].lines) == len(legend_of(fig)) == 5
+
+
+def test_grokking_without_errors_says_so(make_tables):
+    folder = make_tables()
+    history = folder / "history.csv"
+    history.write_text(history.read_text().replace(",error,", ",loss,"))
+    pair = Tables(folder)["pairs"]["pair"][0]
+    panel = {"experiments": ["vgg"], "matrix": "layers.1.weight", "pair": pair}
+    with pytest.raises(SpecflowError, match="history has no metric 'error' of vgg"):
+        draw("grokking", folder, grokking=panel)
 
 
 def test_ends_of_training_stand_by_ascending_weight_decay_and_the_base_is_marked(make_tables):

@@ -78,7 +78,7 @@ CONFIG = {
         name: {"path": "models/public", "files": ["step*"], "layout": "gpt_neox"}
         for name in ("public", "sound")
     },
-    "judge": {"all": {"confidence": 0.9, "thresholds": {}}},
+    "judge": {"all": {"claims": {"confidence": 0.9, "thresholds": {}}}},
 }
 
 _VALUE, _UNDEFINED = {"mean": 0.12345, "std": 0.0123}, {"mean": None, "std": None}

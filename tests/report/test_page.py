@@ -190,7 +190,11 @@ def test_nothing_was_run_is_a_page_too(results):
         (paths.SUMMARY, "[]", r"summary\.json: .*top level: got \[\]; Input should be"),
         (SETTINGS, None, r"there is no file .*config\.json; `dvc repro resolve`"),
         (SETTINGS, "{}", r"config\.json: judge: got {}; Field required"),
-        (SETTINGS, '{"judge": {"all": {"confidence": 2}}}', r"judge\.all\.confidence: got 2"),
+        (
+            SETTINGS,
+            '{"judge": {"all": {"claims": {"confidence": 2}}}}',
+            r"judge\.all\.claims\.confidence: got 2",
+        ),
         (paths.TABLES / "audit.csv", None, r"there is no table .*audit\.csv"),
         (paths.TABLES / "audit.csv", "experiment,step\npublic,x\n", r"'step' of .*audit\.csv: got"),
         (paths.TABLES / "audit.csv", "experiment,step\npublic,1\n", r"of public .* column 'flag'"),

@@ -44,8 +44,7 @@ def barriers(fig: Figure, tables: Tables, subject: Subject) -> None:
             axes.set_title(f"{split} {metric}")
     for axes in grid[:, 0]:
         axes.set_ylabel("barrier")
-    legend = pruning_legend(variants) | {"title": ""}
-    fig.legend(**legend, loc="outside lower center")
+    fig.legend(**pruning_legend(variants), loc="outside lower center")
 
 
 @figure(

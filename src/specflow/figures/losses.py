@@ -14,7 +14,14 @@ from specflow.figures.registry import figure
 from specflow.figures.scores import title_columns
 from specflow.figures.style import NULL_LINE, SPLIT_COLOURS, column_titles
 from specflow.figures.subjects import Subject
-from specflow.figures.variants import BATCH_NORM, SPLITS, pruning_legend, variants_of, with_full
+from specflow.figures.variants import (
+    BATCH_NORM,
+    SPLITS,
+    pruning_legend,
+    pruning_note,
+    variants_of,
+    with_full,
+)
 from specflow.frames import Tables, where
 
 _COLUMNS = 5  # of panels of errors
@@ -128,5 +135,6 @@ def _draw_panels(fig: Figure, tables: Tables, columns: Sequence[tuple[Subject, s
             panels.draw_curves(axes, measured, looks, member.timeline(tables), label)
         levels += own
     others = [panels.line_key("baseline", **NULL_LINE)] if any(levels) else []
-    fig.legend(**pruning_legend(variants, *others), loc="outside lower center")
+    legend = pruning_legend(variants, *others)
+    fig.legend(**legend, title=pruning_note(variants), loc="outside lower center")
     return grid

@@ -86,5 +86,9 @@ def pruning_legend(variants: Sequence[Variant], *others: Line2D) -> dict[str, An
     full, *pruned = (line_key(variant.label, **variant.line) for variant in variants)
     blanks = [line_key(" ", color="none") for _ in range(num_fractions - 1)]
     handles = [full, *blanks, *pruned, *(key for other in others for key in (other, *blanks))]
-    title = BATCH_NORM if pruned else ""
-    return {"handles": handles, "title": title, "ncols": 3 + len(others)}
+    return {"handles": handles, "ncols": 3 + len(others)}
+
+
+def pruning_note(variants: Sequence[Variant]) -> str:
+    """Return what stands above the legend of a figure of pruned models; nothing if it has none."""
+    return BATCH_NORM if len(variants) > 1 else ""

@@ -17,7 +17,13 @@ from specflow.figures.registry import figure
 from specflow.figures.spectra import RANK
 from specflow.figures.style import WEIGHT_DECAY_MAP, quantity_label, spread_colours
 from specflow.figures.subjects import Subject
-from specflow.figures.variants import BATCH_NORM, pruning_legend, variants_of, with_full
+from specflow.figures.variants import (
+    BATCH_NORM,
+    pruning_legend,
+    pruning_note,
+    variants_of,
+    with_full,
+)
 from specflow.frames import Tables
 
 _NORM = "frobenius_norm"
@@ -68,11 +74,7 @@ def weight_decay(fig: Figure, tables: Tables, subject: Subject) -> None:
         axes.set_title(title)
     for axes in (upper[0], lower[0]):
         axes.set_ylim(0, 1.02)
-    keys: list[Any] = [
-        panels.line_key(decay_label(decay), **look, **_MARK)
-        for decay, look in zip(subject.values, looks, strict=True)
-    ]
-    keys.append(Patch(color=_BASE_COLOUR, label=f"base, {subject.name}"))
+    keys = _decay_keys(subject, looks)
     fig.legend(handles=keys, title="weight decay", loc="outside lower left", ncols=4)
     fig.legend(**pruned, loc="outside lower right")
 
@@ -114,8 +116,8 @@ def _draw_pruned(axes: Axes, tables: Tables, subject: Subject) -> dict[str, Any]
     for variant, own in zip(variants, ends, strict=True):
         _draw_ends(axes, own, [variant.line["color"]] * len(own), **variant.line)
     axes.set_title("validation loss at the end,\nwith SVD pruning")
-    legend = pruning_legend(variants)
-    return legend | {"title": fill(legend["title"], _NOTE_WIDTH), "ncols": 1}
+    note = fill(pruning_note(variants), _NOTE_WIDTH)
+    return pruning_legend(variants) | {"title": note, "ncols": 1}
 
 
 def _label_decays(axes: Axes, decays: Sequence[float], base: int) -> None:
@@ -124,6 +126,12 @@ def _label_decays(axes: Axes, decays: Sequence[float], base: int) -> None:
     axes.set_xlim(-0.5, len(decays) - 0.5)
     axes.set_xlabel("weight decay")
     axes.axvspan(base - 0.5, base + 0.5, color=_BASE_COLOUR, zorder=0)
+
+
+def _decay_keys(subject: Subject, looks: Sequence[dict[str, Any]]) -> list[Any]:
+    labelled = zip(map(decay_label, subject.values), looks, strict=True)
+    lines = [panels.line_key(label, **look, **_MARK) for label, look in labelled]
+    return [*lines, Patch(color=_BASE_COLOUR, label=f"base, {subject.name}")]
 
 
 def decay_label(decay: float) -> str:
