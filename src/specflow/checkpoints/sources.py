@@ -64,7 +64,12 @@ class FilesParams(Section):
     """
 
     files: Annotated[
-        tuple[Annotated[FileParams, BeforeValidator(_as_section)], ...],
+        tuple[
+            Annotated[
+                FileParams, BeforeValidator(_as_section, json_schema_input_type=Text | FileParams)
+            ],
+            ...,
+        ],
         Field(strict=False, min_length=1),
     ]
     step_from: Annotated[Text, AfterValidator(_one_group)] | None = None
