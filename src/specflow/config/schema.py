@@ -1,21 +1,40 @@
 """The JSON Schema of params.yaml, for editors: written from the models, never by hand."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from specflow.config.params import params_model
+from specflow.training.settings import TrainingParams
 
 FILE = "params.schema.json"
+PARTIAL = "Partial"  # begins the name of a section that may lack keys, since it inherits them
+
+# What a section may leave out, since it stands in its task or once for the file.
+_INHERITED = {
+    "ExperimentParams": (*TrainingParams.model_fields, "spectra", "pruning"),
+    "CheckpointsParams": ("spectra",),
+}
+
+_Schema = dict[str, Any]
 
 
-def schema() -> dict[str, Any]:
+def schema() -> _Schema:
     """Return the JSON Schema of a params.yaml.
 
     What a schema cannot express (sums, names that must exist, checks across sections) is left to
     `load_params`; it refuses no valid file.
     """
     found = params_model().model_json_schema(mode="validation")
-    _loosen_experiments(found)
+    definitions = found["$defs"]
+    for name, keys in _INHERITED.items():
+        section = definitions[name]
+        section["required"] = [key for key in section["required"] if key not in keys]
+        for key in keys:
+            section["properties"][key] = _partial(section["properties"][key], definitions)
+    for node in _nodes(found):
+        if "patternProperties" in node:
+            node["additionalProperties"] = False  # names of entries that are not legal
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
 
 
@@ -24,8 +43,28 @@ def schema_text() -> str:
     return json.dumps(schema(), indent=1, sort_keys=True) + "\n"
 
 
-def _loosen_experiments(found: dict[str, Any]) -> None:
-    """Let experiments leave out what their task says: of all keys they must name these two."""
-    definitions = found["$defs"]
-    experiment = definitions["ExperimentParams"]
-    experiment["required"] = ["task", "dataset"]
+def _partial(value: _Schema, definitions: _Schema) -> _Schema:
+    """Return what a value may be of which the rest is inherited: a mapping without all its keys.
+
+    Without its `kind`, it may be of any.
+    """
+    if "$ref" in value:
+        name = value["$ref"].rpartition("/")[2]
+        section = dict(definitions[name])
+        section.pop("required", None)
+        own = section["properties"].items()
+        section["properties"] = {key: _partial(one, definitions) for key, one in own}
+        definitions[f"{PARTIAL}{name}"] = section
+        return {**value, "$ref": f"#/$defs/{PARTIAL}{name}"}
+    if options := value.get("oneOf") or value.get("anyOf"):
+        return {"anyOf": [_partial(one, definitions) for one in options]}
+    return value
+
+
+def _nodes(value: Any) -> Iterator[_Schema]:
+    """Yield every mapping in a schema."""
+    if isinstance(value, dict):
+        yield value
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _nodes(one)

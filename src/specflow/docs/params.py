@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from specflow.config.params import params_model
-from specflow.config.schema import schema
+from specflow.config.schema import PARTIAL, schema
 from specflow.docs.markdown import anchor, escaped, meanings, parts_of, table
 from specflow.section import Section
 
@@ -61,7 +61,8 @@ def _references(value: dict[str, Any], place: str) -> Iterator[tuple[str, str]]:
 
 
 def _name_in(value: dict[str, Any]) -> str:
-    return str(value["$ref"].rpartition("/")[2])
+    """Return the class of a section; one that may lack keys is described as one that may not."""
+    return str(value["$ref"].rpartition("/")[2]).removeprefix(PARTIAL)
 
 
 def _section(
