@@ -1,4 +1,4 @@
-# make repro   run what has changed of the whole pipeline: data, training, measures, figures
+# make repro   run what has changed of the whole pipeline, stages side by side on all cores
 # make quick   grokking alone, to its figure, in a copy of the last commit below .specflow
 # make test    lint, then run all tests
 # make lint    check style and types
@@ -9,6 +9,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+CHECK_VERSION := import sys; sys.exit(sys.version_info < (3, 11) and \
+	"$(PYTHON) is too old: specflow needs Python 3.11 or newer; try: make PYTHON=python3.12")
 QUICK := .specflow/quick
 # checkpoints_memory.py takes a quarter of an hour: run by hand.
 BENCHMARKS := $(filter-out benchmarks/checkpoints_memory.py,$(sort $(wildcard benchmarks/*.py)))
@@ -19,19 +21,18 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .PHONY: repro quick test lint bench clean
 
 repro: $(INSTALLED)
-	PYTHONPATH=src $(BIN)/python stages/resolve.py --check
-	$(BIN)/dvc repro
+	$(BIN)/specflow repro
 
 # In a copy, so that params.yaml and results stay what they are.
 quick: $(INSTALLED)
 	rm -rf $(QUICK)
 	git clone --quiet . $(QUICK)
 	cp presets/quick.yaml $(QUICK)/params.yaml
-	cd $(QUICK) && dvc repro
+	cd $(QUICK) && specflow repro
 	@echo "figures: $(QUICK)/results/figures, report: $(QUICK)/results/report/index.html"
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
@@ -43,10 +44,11 @@ bench: $(INSTALLED)
 
 # Without build isolation, packages are built with the pinned setuptools, not with the newest one.
 $(INSTALLED): pyproject.toml constraints.txt
-	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || \
+		{ $(PYTHON) -c '$(CHECK_VERSION)' && $(PYTHON) -m venv $(VENV); }
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip setuptools
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation \
-		--editable '.[dev,speech]'
+		--editable '.[dev,pipeline,speech]'
 	touch $@
 
 clean:

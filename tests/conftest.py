@@ -109,7 +109,9 @@ def diffusion_run(workplace: Path) -> RunSettings:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a GPU where there is none, saying so."""
+    """Put files with slow tests first, and skip what needs a GPU where there is none."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)  # the last to end are short ones
     if torch.cuda.is_available():
         return
     for item in items:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 import specflow
-from specflow.__main__ import main
+from specflow import repro
+from specflow.cli import main
+from specflow.config.schema import schema_text
 
 PRESETS = Path(__file__).parents[1] / "presets"
 SOURCE = Path(specflow.__file__).parents[1]
@@ -79,3 +81,53 @@ def test_missing_scorecard_is_an_error(workplace, capsys):
     with pytest.raises(SystemExit):
         main(["scorecard"])
     assert "there is no scorecard results/claims.json" in capsys.readouterr().err
+
+
+def test_schema_is_printed_or_written(workplace, capsys):
+    main(["schema"])
+    assert capsys.readouterr().out == schema_text()
+    main(["schema", "-o", "schema.json"])
+    assert Path("schema.json").read_text() == schema_text()
+
+
+def test_repro_passes_targets_and_jobs(monkeypatch):
+    calls = []
+    monkeypatch.setattr(repro, "repro", lambda *arguments: calls.append(arguments))
+    main(["repro"])
+    main(["repro", "-j", "3", "train", "figures"])
+    assert calls == [([], None), (["train", "figures"], 3)]
+
+
+def test_repro_outside_of_a_project_is_an_error(workplace, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["repro"])
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "error: there is no dvc.yaml in the working folder\n"
+    assert list(workplace.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "two"])
+def test_number_of_jobs_is_checked(number, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["repro", f"--jobs={number}"])
+    assert ended.value.code == 2
+    assert f"got '{number}'; expected a whole number from 1" in capsys.readouterr().err
+
+
+def test_interrupt_is_one_line_and_status_130(monkeypatch, capsys):
+    def interrupt(targets, jobs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(repro, "repro", interrupt)
+    with pytest.raises(SystemExit) as ended:
+        main(["repro"])
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted; the same command resumes\n"
+
+
+def test_module_is_the_command(capsys):
+    command = [sys.executable, "-m", "specflow", "--version"]
+    done = subprocess.run(
+        command, env={"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"specflow {specflow.__version__}\n"

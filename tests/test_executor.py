@@ -3,8 +3,10 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from specflow import executor
@@ -94,8 +96,45 @@ def test_orphan_ends_soon_after_its_parent_is_killed(tmp_path):
         time.sleep(0.02)
     process.kill()
     process.wait()
-    orphan = Path(f"/proc/{pid.read_text()}/stat")
+    await_end(psutil.Process(int(pid.read_text())))
+
+
+def await_end(process):
     deadline = time.monotonic() + 10
-    while orphan.exists() and orphan.read_text().split()[2] != "Z":
-        assert time.monotonic() < deadline, "the orphan is still there"
-        time.sleep(0.05)
+    with suppress(psutil.NoSuchProcess):
+        while process.status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline, "it is still there"
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_interrupt_of_workers_is_one_line_and_ends_them(tmp_path, begun):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys, time, pathlib\n"
+        "from specflow.executor import run_members\n"
+        "from specflow.stage import exit_on_error\n"
+        "def work(job, report):\n"
+        "    pathlib.Path(job).touch()\n"
+        "    time.sleep(60)\n"
+        "if __name__ == '__main__':\n"
+        "    with exit_on_error():\n"
+        "        jobs = {name: name for name in 'ab'}\n"
+        "        run_members(work, jobs, title='test', total=2, workers=2)\n"
+    )
+    process = psutil.Popen(
+        [sys.executable, script],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(SOURCE)},
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+    while len(process.children()) < 3 or (begun and not (tmp_path / "a").exists()):
+        assert process.poll() is None
+    workers = process.children()
+    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: to all of them
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "interrupted; the same command resumes\n")
+    for worker in workers:
+        await_end(worker)

@@ -68,11 +68,10 @@ def test_nothing_to_do_runs_nothing_for_either(finished):
 
 
 def test_only_what_changed_runs_and_equal_bytes_end_it(changed):
-    changed.set_params({"a": 1, "b": 2})  # train@b leaves the bytes that it left before
-    assert changed.repro() == ["resolve", "train@b"]
-    changed.set_params({"a": 1, "b": -2})
-    assert changed.repro() == ["resolve", "train@b", "measure@b"]
-    changed.set_params({"a": 1, "b": 2})
+    changed.set_params({"a": 2, "b": -2})  # train@a leaves the bytes that it left before
+    ran = changed.repro()
+    assert (ran[0], set(ran)) == ("resolve", {"resolve", "train@a", "train@b", "measure@b"})
+    changed.set_params({"a": 2, "b": 1})
     output, _ = ended(changed.start(), status=0)
     assert "restored train@b" in output.splitlines()
 
@@ -95,9 +94,10 @@ def test_a_stage_alone_has_all_cores(project):
 def test_failure_lets_others_finish_starts_none_and_is_named(project, finished, failing):
     project.write("wait")
     for name in failing:
-        project.write(f"fail-runs-{name}")
+        project.write(f"fail-{name}")
     process = project.start()
-    await_(lambda: len(project.started()) == 2)
+    said = [process.stdout.readline() for _ in range(1 + len(failing))]
+    assert "train@a failed\n" in said
     project.write("go")
     _, errors = ended(process, status=1)
     assert set(project.started()) == {"runs-a", "runs-b"}
@@ -107,8 +107,8 @@ def test_failure_lets_others_finish_starts_none_and_is_named(project, finished, 
         assert is_named == (name in failing)
     assert "Traceback" not in errors
     if len(failing) == 1:
-        (project.folder / "fail-runs-a").unlink()
-        assert project.repro()[0] == "train@a"
+        (project.folder / "fail-a").unlink()
+        assert set(project.repro()) == ALL - {"resolve", "train@b"}
         assert project.lock() == finished.lock()  # though the second stage was done before
 
 
@@ -123,10 +123,11 @@ def test_interrupt_ends_all_stages_and_the_same_command_resumes(project, finishe
     assert "Traceback" not in errors
     for text in project.started().values():
         assert not psutil.pid_exists(int(text.split()[1]))
-    project.write("go")
-    project.repro()
-    assert project.lock() == finished.lock()
-    assert results_of(project) == results_of(finished)
+    if sent == signal.SIGINT:
+        project.write("go")
+        project.repro()
+        assert project.lock() == finished.lock()
+        assert results_of(project) == results_of(finished)
 
 
 def test_stages_end_soon_after_it_is_killed(project):

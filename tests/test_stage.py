@@ -26,3 +26,15 @@ def test_bug_keeps_its_traceback(monkeypatch):
 
     with pytest.raises(RuntimeError):
         run_stage(main)
+
+
+def test_interrupt_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["stage"])
+
+    def main():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as exit_info:
+        run_stage(main)
+    assert exit_info.value.code == 130
+    assert capsys.readouterr().err == "interrupted; the same command resumes\n"

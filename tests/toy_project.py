@@ -73,10 +73,10 @@ def main(target):
     pathlib.Path("started", f"{kind}-{name}").write_text(
         os.environ.get("SPECFLOW_WORKERS", "") + " " + str(os.getpid())
     )
+    if pathlib.Path(f"fail-{name}").exists():
+        raise SpecflowError(f"{name} is out of order")
     while pathlib.Path("wait").exists() and not pathlib.Path("go").exists():
         time.sleep(0.01)
-    if pathlib.Path(f"fail-{kind}-{name}").exists():
-        raise SpecflowError(f"{name} is out of order")
     value = json_of("results/config.json")[name] if kind == "runs" else 0
     target.mkdir(parents=True)
     (target / "out.txt").write_text(f"{kind} {value > 0}")

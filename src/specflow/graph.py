@@ -54,11 +54,19 @@ class Graph:
 
         Args:
             name: A stage with no upstream that is still to run.
+
+        Raises:
+            SpecflowError: If what it depends on cannot be read.
         """
+        from dvc.exceptions import DvcException
+
         stage = self._stages[name]
         if stage.is_callback or stage.always_changed or stage.changed_stage():
             return True
-        return any(entry.status() for entry in (*stage.deps, *stage.outs))
+        try:
+            return any(entry.status() for entry in (*stage.deps, *stage.outs))
+        except DvcException as error:
+            raise SpecflowError(f"dvc: {error}") from error
 
     def locked(self) -> list[str]:
         """Return the stages that dvc.lock has, in its order."""

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,25 +80,34 @@ def _ended_by_sigterm() -> Iterator[None]:
 
 
 class _Jobs:
-    """How many stages run side by side at most; one until it is known what they compute on."""
+    """How many stages run side by side at most; one while it is not known what they compute on."""
 
     def __init__(self, given: int | None) -> None:
         self._known = given
         self._asked: subprocess.Popen[str] | None = None
 
-    def __call__(self) -> int:
+    def limit(self) -> int:
         if self._known is None and "SPECFLOW_DEVICE" in os.environ:
             self._known = self._on(os.environ["SPECFLOW_DEVICE"])
         if self._known is None:
             self._ask()
         return self._known or 1
 
+    def share(self, weight: float, beside: float) -> int:
+        """Return how many cores a stage gets."""
+        cores = num_workers()
+        return share_of_cores(weight, beside, cores, min(self._known or cores, cores))
+
     def _ask(self) -> None:
         """Ask in another process, since torch takes seconds to import."""
         if self._asked is None:
             program = "from specflow.device import choose_device; print(choose_device())"
-            ask = [sys.executable, "-c", program]
-            self._asked = subprocess.Popen(ask, stdout=subprocess.PIPE, text=True)
+            self._asked = subprocess.Popen(
+                [sys.executable, "-c", program],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
         elif self._asked.poll() is not None:
             self._known = self._on(self._asked.communicate()[0])
 
@@ -172,7 +181,9 @@ class _Run:
         self.history.write(HISTORY)
 
     def _start_ready(self) -> None:
-        while self.ready and not self.failed and len(self.running) < self.jobs():
+        while self.ready and not self.failed:
+            if self.running and len(self.running) >= self.jobs.limit():
+                return
             name = max(self.ready, key=self._lengths.__getitem__)
             self.running[name] = self._start(name)
             self.ready.remove(name)
@@ -182,8 +193,7 @@ class _Run:
         waiting = (other for other in self.open if other not in self._dependents[name])
         beside = sum(self._weights[other] for other in waiting if other != name)
         beside += sum(max(child.weight - child.seconds, 0) for child in self.running.values())
-        weight, cores = self._weights[name], num_workers()
-        workers = share_of_cores(weight, beside, cores, min(self.jobs(), cores))
+        workers = self.jobs.share(self._weights[name], beside)
         log = FOLDER / "logs" / f"{name}.log"
         log.parent.mkdir(exist_ok=True)
         own = {"SPECFLOW_WORKERS": str(workers), "SPECFLOW_REPRO": str(os.getpid())}
@@ -196,7 +206,7 @@ class _Run:
                 stderr=subprocess.STDOUT,
                 process_group=0,  # Ctrl-C must not hit DVC while it writes dvc.lock
             )
-        return _Child(process, log, weight)
+        return _Child(process, log, self._weights[name])
 
     def _collect(self) -> None:
         """Take note of the stages that have ended."""
@@ -211,17 +221,21 @@ class _Run:
     def _end(self, name: str, child: _Child, core_seconds: float) -> None:
         if child.process.returncode:
             self.failed[name] = child.log
-            self._bar.write(f"{name} failed")
+            self._say(f"{name} failed")
             return
         if "Running stage " in child.log.read_text(errors="replace"):
             self.num_run += 1
             self.history.seconds[name] = round(core_seconds, 1)
-            self._bar.write(f"ran {name} ({child.seconds:.0f} s)")
+            self._say(f"ran {name} ({child.seconds:.0f} s)")
         else:
             self.num_restored += 1
-            self._bar.write(f"restored {name}")
+            self._say(f"restored {name}")
         self._done.add(name)
         self.settle()
+
+    def _say(self, line: str) -> None:
+        self._bar.write(line)
+        sys.stdout.flush()  # also where it is no terminal
 
     def _stop(self) -> None:
         """End what still runs: each stage, and then DVC, once it has noted that."""
@@ -229,7 +243,8 @@ class _Run:
             for _ in range(PATIENCE):
                 for child in self.running.values():
                     for process in commands_of(child.process.pid):
-                        os.kill(process, signal.SIGINT)
+                        with suppress(ProcessLookupError):
+                            os.kill(process, signal.SIGINT)
                 if self._ended_within(2):
                     return
         finally:  # also after another Ctrl-C
@@ -241,11 +256,8 @@ class _Run:
         end = time.monotonic() + seconds
         while self.running and time.monotonic() < end:
             time.sleep(0.05)
-            ended = [
-                name for name, child in self.running.items() if child.process.poll() is not None
-            ]
-            for name in ended:
-                del self.running[name]
+            left = ((n, child) for n, child in self.running.items() if child.process.poll() is None)
+            self.running = dict(left)
         return not self.running
 
 

@@ -149,7 +149,6 @@ NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Text = Annotated[str, Field(min_length=1)]
-Names = Annotated[tuple[str, ...], Field(strict=False)]
 # YAML has lists only; strict mode would refuse one where a tuple is declared.
 Seeds = Annotated[tuple[Seed, ...], Field(strict=False, min_length=1), AfterValidator(ascending)]
 Steps = Annotated[tuple[Index, ...], Field(strict=False), AfterValidator(ascending)]

@@ -6,7 +6,8 @@ from specflow import paths
 from specflow.hdf5 import BrokenFileError, create, write
 from specflow.measure.layouts import CONNECTION
 from specflow.studies.connections.branches import path_groups_of
-from specflow.studies.connections.settings import Collected, PerturbationParams
+from specflow.studies.connections.collected import Collected
+from specflow.studies.connections.settings import PerturbationParams
 from specflow.studies.connections.tables import tables as tables_of
 
 CONNECTION_PARAMS = Collected(

@@ -3,7 +3,7 @@ from tests.studies.made_up import write_runs, write_spectra
 
 from specflow import paths
 from specflow.hdf5 import BrokenFileError
-from specflow.studies.experiments.settings import Collected
+from specflow.studies.experiments.collected import Collected
 from specflow.studies.experiments.tables import tables as tables_of
 
 

@@ -4,7 +4,7 @@ import pytest
 from specflow import paths
 from specflow.hdf5 import BrokenFileError, create, write
 from specflow.measure.layouts import TICKET
-from specflow.studies.tickets.settings import Collected
+from specflow.studies.tickets.collected import Collected
 from specflow.studies.tickets.tables import tables as tables_of
 
 TICKETS = {

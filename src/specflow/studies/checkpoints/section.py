@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from specflow.section import Section
-from specflow.studies.checkpoints.settings import CheckpointsSettings, Collected
+from specflow.studies.checkpoints.collected import Collected
+from specflow.studies.checkpoints.settings import CheckpointsSettings
 from specflow.studies.study import Known, Shown, Study
 
 

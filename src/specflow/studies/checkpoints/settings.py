@@ -2,7 +2,7 @@
 
 from specflow.checkpoints.sources import FilesParams
 from specflow.measure.settings import SpectraParams
-from specflow.section import Section, Text
+from specflow.section import Text
 from specflow.wiring.recognize import LayoutParams
 
 
@@ -21,16 +21,3 @@ class CheckpointsSettings(ReadingParams):
 
     spectra: SpectraParams
     path: Text
-
-
-class Collected(Section):
-    """What is collected of checkpoints.
-
-    Attributes:
-        matrix: Name of the matrix whose singular values and diagonals go into tables; None means
-            the middle one by depth.
-        pair: Label of the pair whose diagonals do; None likewise.
-    """
-
-    matrix: str | None
-    pair: str | None

@@ -13,7 +13,7 @@ from specflow.errors import SpecflowError
 from specflow.frames import Frames, where
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import SPECTRA
-from specflow.studies.checkpoints.settings import Collected
+from specflow.studies.checkpoints.collected import Collected
 from specflow.studies.measures import entries_of, stacked
 from specflow.studies.spectra import Measured, spectra_tables
 from specflow.studies.summary import of_spectra, spread

@@ -6,12 +6,8 @@ from typing import Annotated
 from pydantic import Field
 
 from specflow.section import Name, Section
-from specflow.studies.connections.settings import (
-    Branches,
-    BranchSettings,
-    Collected,
-    ConnectSettings,
-)
+from specflow.studies.connections.collected import Collected
+from specflow.studies.connections.settings import Branches, BranchSettings, ConnectSettings
 from specflow.studies.study import Known, Shown, Study
 
 

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from specflow.measure.settings import PruningParams, SpectraParams
 from specflow.problems.settings import ProblemSettings
-from specflow.section import Index, Name, Positive, Section, Seeds, Steps, ascending
+from specflow.section import Index, Positive, Section, Seeds, Steps, ascending
 from specflow.training.settings import RunSettings
 
 
@@ -55,10 +55,3 @@ class ConnectSettings(Branches):
     across_trunks: bool
     pruning: PruningParams
     spectra: SpectraParams
-
-
-class Collected(Branches):
-    """What is collected of a connection: all paths between its branches."""
-
-    experiment: Name
-    across_trunks: bool

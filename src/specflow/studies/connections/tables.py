@@ -12,7 +12,7 @@ from specflow.frames import Frames, where
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import CONNECTION
 from specflow.studies.connections.branches import PathGroup, path_groups_of
-from specflow.studies.connections.settings import Collected
+from specflow.studies.connections.collected import Collected
 from specflow.studies.measures import KEEPS, curves_in, read
 from specflow.studies.summary import Spread, metrics, over
 

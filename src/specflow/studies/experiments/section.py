@@ -7,7 +7,8 @@ from specflow.datasets.dataset import DatasetSection
 from specflow.measure.settings import PruningParams, SpectraParams
 from specflow.problems.settings import ProblemSettings
 from specflow.section import Name, Section
-from specflow.studies.experiments.settings import Collected, PruneSettings, SpectraSettings
+from specflow.studies.experiments.collected import Collected
+from specflow.studies.experiments.settings import PruneSettings, SpectraSettings
 from specflow.studies.study import Known, Shown, Study
 from specflow.training.schedules import StepSchedule
 from specflow.training.settings import RunSettings, TrainingParams

@@ -4,7 +4,7 @@ from specflow.datasets.shapes import DataShape
 from specflow.measure.settings import PruningParams, SpectraParams
 from specflow.models.network import Model
 from specflow.problems.settings import ProblemSettings
-from specflow.section import Count, Names, Section, Seeds
+from specflow.section import Count, Section, Seeds
 
 
 class SpectraSettings(Section):
@@ -24,17 +24,3 @@ class PruneSettings(Section):
     num_checkpoints: Count
     run: ProblemSettings
     pruning: PruningParams
-
-
-class Collected(Section):
-    """What is collected of an experiment.
-
-    Attributes:
-        seeds: Its seeds.
-        matrices: Matrices of which single singular values and diagonals go into tables.
-        pairs: Labels of pairs whose diagonals go into tables.
-    """
-
-    seeds: Seeds
-    matrices: Names
-    pairs: Names

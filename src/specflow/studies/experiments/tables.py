@@ -10,7 +10,7 @@ from specflow.checkpoints.trajectory import open_trajectory
 from specflow.frames import Frames, at_end, where
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import PRUNING
-from specflow.studies.experiments.settings import Collected
+from specflow.studies.experiments.collected import Collected
 from specflow.studies.measures import KEEPS, curves_in, read, stacked
 from specflow.studies.spectra import Measured, spectra_tables
 from specflow.studies.summary import Spread, metrics, of_spectra, spread

@@ -4,12 +4,8 @@ from collections.abc import Mapping
 
 from specflow.section import Section
 from specflow.studies.study import Known, Shown, Study
-from specflow.studies.tickets.settings import (
-    Collected,
-    CompareSettings,
-    RetrainSettings,
-    Ticket,
-)
+from specflow.studies.tickets.collected import Collected
+from specflow.studies.tickets.settings import CompareSettings, RetrainSettings, Ticket
 
 
 class TicketParams(Study, Ticket):

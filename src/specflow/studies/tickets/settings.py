@@ -46,9 +46,3 @@ class CompareSettings(Ticket):
     model: Model
     shape: DataShape
     score_length: Count
-
-
-class Collected(Ticket):
-    """What is collected of a ticket: the run of every seed."""
-
-    seeds: Seeds

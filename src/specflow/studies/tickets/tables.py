@@ -12,7 +12,7 @@ from specflow.hdf5 import open_file
 from specflow.measure.layouts import TICKET
 from specflow.studies.measures import entries_of, read
 from specflow.studies.summary import Spread, metrics, over, rounded, spread
-from specflow.studies.tickets.settings import Collected
+from specflow.studies.tickets.collected import Collected
 
 _SCORES = ("agreement_score", "normalized_effective_rank")
 
