@@ -35,8 +35,10 @@ def run_stage(main: Callable[..., None]) -> None:
 def exit_on_error() -> Iterator[None]:
     """Print one line instead of a traceback, and end the process with a status.
 
-    1 after an error that a user can mend (a package of an extra is not installed, among others),
-    130 after Ctrl-C.
+    1 after an error that a user can mend, 130 after Ctrl-C.
+
+    Raises:
+        ModuleNotFoundError: If it is a module of specflow; any other package is of an extra.
     """
     try:
         yield
