@@ -130,18 +130,18 @@ class _Steps:
     def _score(self, now: Decomposition, other: Decomposition) -> Tensor:
         return _agreement(self._leading(now), self._leading(other)).mean()
 
-    def _leading(self, factors: Decomposition) -> Decomposition:
+    def _leading(self, whole: Decomposition) -> Decomposition:
         """Return the singular vectors that scores are of."""
         count = self.settings.score_length
-        return Decomposition(factors.U[:, :count], factors.S, factors.Vh[:count])
+        return Decomposition(whole.U[:, :count], whole.S, whole.Vh[:count])
 
     def _pair_rows(self, index: int) -> Iterable[Row]:
         of = self.decompositions.of
         return (self._pair_row(pair, of(index, pair.views)) for pair in self.wiring.pairs)
 
-    def _pair_row(self, pair: Pair, factors: Batch) -> Row:
+    def _pair_row(self, pair: Pair, batch: Batch) -> Row:
         count = self.settings.score_length
-        meetings = [_meet(meeting, factors) for meeting in pair.meetings]
+        meetings = [_meet(meeting, batch) for meeting in pair.meetings]
         center = torch.stack([_center(one).diagonal() for one in meetings]).mean(0)
         row = {"alignment": center, "alignment_score": center[:count].mean()}
         if math.prod(pair.meetings[0].kernel or ()) > 1:
@@ -158,9 +158,9 @@ def _agreement(now: Decomposition, other: Decomposition) -> Tensor:
     return where_defined(singular_vector_agreement(now, other).diagonal(), now.S, other.S)
 
 
-def _meet(meeting: Meeting, factors: Batch) -> Tensor:
+def _meet(meeting: Meeting, batch: Batch) -> Tensor:
     """Return the alignment at every kernel position, shape (*kernel, k, k)."""
-    previous, following = factors[meeting.previous], factors[meeting.following]
+    previous, following = batch[meeting.previous], batch[meeting.following]
     matrices = alignment(
         previous,
         following,
