@@ -84,5 +84,5 @@ def diagonal_score(matrix: Tensor, count: int = 10) -> Tensor:
     return matrix.detach().double().diagonal(dim1=-2, dim2=-1)[..., :count].mean(-1)
 
 
-def _shape(whole: Decomposition) -> tuple[int, int]:
-    return whole.U.shape[0], whole.Vh.shape[1]
+def _shape(one: Decomposition) -> tuple[int, int]:
+    return one.U.shape[0], one.Vh.shape[1]
