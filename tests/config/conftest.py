@@ -1,5 +1,7 @@
+import copy
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -10,27 +12,32 @@ from specflow.config.params import load_params
 TINY = Path(__file__).parents[2] / "presets" / "tiny.yaml"
 
 
+def tiny_with(changes: dict[str, Any], remove: str | None = None) -> dict[str, Any]:
+    """Return tiny.yaml after changes {dotted path: value}, and without a key."""
+    data: dict[str, Any] = YAML(typ="safe").load(TINY)
+    for path, value in copy.deepcopy(changes).items():
+        section, key = _place(data, path)
+        section[key] = value
+    if remove:
+        section, key = _place(data, remove)
+        del section[key]
+    return data
+
+
+def _place(data: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
+    *parents, key = path.split(".")
+    for parent in parents:
+        data = data[parent]
+    return data, key
+
+
 @pytest.fixture
 def problems_with(tmp_path: Path) -> Callable[..., list[str]]:
-    """Return the problems that tiny.yaml has after changes {dotted path: value}."""
+    """Return a function that loads what `tiny_with` returns, and returns its problems."""
 
-    def load(changes: dict[str, object], remove: str | None = None) -> list[str]:
-        yaml = YAML(typ="safe")
-        data = yaml.load(TINY)
-        for path, value in changes.items():
-            *parents, key = path.split(".")
-            section = data
-            for parent in parents:
-                section = section[parent]
-            section[key] = value
-        if remove:
-            *parents, key = remove.split(".")
-            section = data
-            for parent in parents:
-                section = section[parent]
-            del section[key]
+    def load(changes: dict[str, Any], remove: str | None = None) -> list[str]:
         target = tmp_path / "params.yaml"
-        yaml.dump(data, target)
+        YAML(typ="safe").dump(tiny_with(changes, remove), target)
         try:
             load_params(target)
         except ParamsError as error:
