@@ -3,6 +3,7 @@
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from specflow.studies.checkpoints.tables import checkpoint_tables
 from specflow.wiring import Wiring
 from specflow.wiring.recognize import wiring_of
 
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 SPECTRA = SpectraParams(diagonal_length=100, score_length=10, mass=0.9)
 
 Source = str | Path | Sequence[str | Path] | Mapping[str, Tensor] | nn.Module
@@ -154,5 +156,14 @@ def _opened(source: Source, options: Mapping[str, Any]) -> tuple[Checkpoints, Wi
         raise SpecflowError("; ".join(problems_of(error, ReadingParams, raw))) from error
     if isinstance(source, nn.Module | Mapping):
         live = LiveCheckpoints(source)
-        return live, wiring_of(contents_of(live).expected, params), params.model_dump_json()
+        transposed = (*params.transposed, *_inputs_first(source))
+        layout = params.model_copy(update={"transposed": transposed})
+        return live, wiring_of(contents_of(live).expected, layout), params.model_dump_json()
     return *read_checkpoints(params, Path()), params.model_dump_json()
+
+
+def _inputs_first(source: nn.Module | Mapping[str, Tensor]) -> list[str]:
+    """Return the weights of transposed convolutions; a state dict does not tell which these are."""
+    modules = source.named_modules() if isinstance(source, nn.Module) else ()
+    found = (name for name, module in modules if isinstance(module, _TRANSPOSED))
+    return [escape(f"{name}.weight".lstrip(".")) for name in found]

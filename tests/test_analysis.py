@@ -1,0 +1,245 @@
+"""Checkpoints from the command line and from Python, without DVC."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from filelock import FileLock, Timeout
+from tests.audit.made_up_steps import walk
+from torch import nn
+
+import specflow
+from specflow import paths
+from specflow.analysis import name_of
+from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
+from specflow.checkpoints.trajectory import Checkpoint, Origin, write_trajectory
+from specflow.cli import main
+from specflow.errors import SpecflowError
+from specflow.frames import where
+from specflow.hdf5 import open_file
+from specflow.measure.layouts import SPECTRA
+from specflow.measure.settings import SpectraParams
+from specflow.measure.spectra import measure_spectra
+from specflow.scratch import Scratch
+from specflow.spectra import QUANTITIES
+from specflow.studies.measures import entries_of
+from specflow.training.runs import TrainingRun, train_runs
+
+SOURCE = Path(specflow.__file__).parents[1]
+
+
+def save_steps(folder, steps, weights):
+    folder.mkdir(exist_ok=True)
+    for step, state in zip(steps, weights, strict=True):
+        torch.save(state, folder / f"step{step}.pt")
+
+
+def ended_with(*arguments):
+    try:
+        main(arguments)
+    except SystemExit as ended:
+        return ended.code
+    return 0
+
+
+@pytest.fixture
+def folder(workplace):
+    save_steps(workplace / "run", range(0, 80, 10), walk())
+    return workplace / "run"
+
+
+def test_python_call_gives_a_row_for_each_step_and_matrix(folder):
+    table = specflow.analyze(sorted(folder.glob("*.pt")))
+    scores = ["agreement_score", "step_agreement_score"]
+    assert list(table.columns) == ["step", "matrix", *QUANTITIES, *scores]
+    assert len(table) == 8 * 2
+    S = np.linalg.svd(walk()[3]["layers.1.weight"].double().numpy(), compute_uv=False)
+    (row,) = where(table, step=30, matrix="layers.1").to_dict("records")
+    assert row["stable_rank"] == pytest.approx((S**2).sum() / S[0] ** 2, rel=1e-4)
+    assert row["log_norm"] == pytest.approx(np.log10((S**2).sum()), rel=1e-4)
+    assert where(table, step=70)["agreement_score"].tolist() == pytest.approx([1, 1])
+    assert [path.name for path in folder.parent.iterdir()] == ["run"]
+
+
+def test_result_prints_as_a_short_table(folder):
+    text = str(specflow.analyze("run/*.pt"))
+    assert text.splitlines()[0].split()[:2] == ["step", "matrix"]
+    assert len(text.splitlines()) < 2 + 8 * 2 + 3
+    assert str(folder.parent) not in text
+    assert "tmp" not in text
+
+
+def test_python_call_takes_a_pattern_and_keeps_what_is_asked_for(folder):
+    table = specflow.analyze("run/*.pt", exclude=["layers.0*"], output="out")
+    assert set(table["matrix"]) == {"layers.1"}
+    assert Path("out/index.html").is_file()
+    pd.testing.assert_frame_equal(table, specflow.analyze("run/*.pt", exclude=["layers.0*"]))
+
+
+def test_weights_in_memory_are_step_0_and_have_the_numbers_of_their_file(folder):
+    model = nn.Sequential(nn.Linear(9, 12), nn.ReLU(), nn.Linear(12, 10))
+    torch.save(model.state_dict(), "step0.pt")
+    expected = specflow.analyze("step0.pt")
+    assert list(expected["step"]) == [0, 0]
+    for weights in (model, model.state_dict()):
+        pd.testing.assert_frame_equal(specflow.analyze(weights), expected)
+
+
+def test_module_tells_its_transposed_convolutions(workplace):
+    model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ConvTranspose2d(4, 6, 3))
+    kernel = model[1].weight.detach()
+    expected = np.linalg.norm(kernel.transpose(0, 1).reshape(6, -1), 2)
+    said = {"transposed": ["1.weight"]}
+    for table in (specflow.analyze(model), specflow.analyze(model.state_dict(), **said)):
+        (norm,) = where(table, matrix="1")["spectral_norm"]
+        assert norm == pytest.approx(expected, rel=1e-4)
+
+
+def test_inputs_come_first_where_that_is_said(folder):
+    weight = torch.randn(4, 6, 3, 3)
+    save_steps(folder, [0], [{"up.weight": weight}])
+    expected = np.linalg.norm(weight.transpose(0, 1).reshape(6, -1), 2)
+    (norm,) = specflow.analyze("run/step0.pt", transposed=["up"])["spectral_norm"]
+    assert norm == pytest.approx(expected, rel=1e-4)
+    (other,) = specflow.analyze("run/step0.pt")["spectral_norm"]
+    assert other != pytest.approx(expected, rel=1e-3)
+    assert ended_with("analyze", "run/step0.pt", "--transposed", "up", "-o", "out") == 0
+    with open_file(Path("out/spectra.h5"), SPECTRA) as file:
+        (matrix,) = entries_of(file, "matrices").values()
+        assert matrix.attrs["rows"] == 6
+    assert ended_with("audit", "run/step0.pt", "--transposed", "down") == 1
+
+
+def test_trajectory_of_a_unet_has_the_numbers_that_are_measured_of_it(diffusion_run):
+    path, target = paths.trajectory("images", 0), Path("spectra.h5")
+    train_runs([TrainingRun("m", diffusion_run, 0, 0, path, diffusion_run.kept_steps, "")], "train")
+    wiring = diffusion_run.model.wiring(diffusion_run.shape)
+    assert sum(matrix.view.transposed for matrix in wiring.matrices) > 1
+    settings = SpectraParams(diagonal_length=100, score_length=10, mass=0.9)
+    scratch = Scratch(Path("scratch"))
+    with scratch.locked():
+        measure_spectra(
+            TrajectoryCheckpoints(path), wiring, settings, target, scratch, print, workers=1
+        )
+    table = specflow.analyze(path)
+    with open_file(target, SPECTRA) as file:
+        for name, entry in entries_of(file, "matrices").items():
+            own = where(table, matrix=name.removesuffix(".weight"))
+            for quantity in ("effective_rank", "frobenius_norm", "agreement_score"):
+                assert own[quantity].tolist() == entry[quantity][:].tolist(), name
+
+
+def test_analyze_writes_tables_figures_and_a_page(folder, capsys):
+    assert ended_with("analyze", "run/*.pt", "--step-from", r"step(\d+)", "-o", "My out") == 0
+    assert capsys.readouterr().out == "page: My out/index.html\nno flags: 8 steps, 2 matrices\n"
+    written = {path.name for path in Path("My out").iterdir()}
+    assert written == {"audit.json", "spectra.h5", "tables", "figures", "index.html"}
+    page = Path("My out/index.html").read_text()
+    pictures = re.findall(r'<img src="([^"]+)"', page)
+    assert pictures
+    assert all((Path("My out") / picture).is_file() for picture in pictures)
+    assert "8 steps, 0 to 70; 2 matrices" in page
+    assert "No flags" in page
+    assert "layers.1.bias" in page
+
+
+def test_partial_results_are_removed_while_no_one_else_may_write_there(folder, monkeypatch):
+    remove, removed = Scratch.remove, []
+
+    def remove_if_locked(self):
+        with pytest.raises(Timeout):
+            FileLock(self.lock).acquire(timeout=0)
+        removed.append(self.folder.name)
+        remove(self)
+
+    monkeypatch.setattr(Scratch, "remove", remove_if_locked)
+    assert ended_with("analyze", "run/*.pt", "-o", "out") == 0
+    assert removed[-1] == ".partial"
+    assert list(Path("out").glob(".*")) == []
+
+
+def test_audit_names_the_steps_and_ends_with_status_3(folder, capsys):
+    weights = walk()
+    weights[2], weights[5] = weights[5], weights[2]
+    save_steps(folder, range(0, 80, 10), weights)
+    assert ended_with("audit", "run/*.pt") == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": all: ")[0] for line in lines] == [
+        "step 20: out_of_order",
+        "step 50: out_of_order",
+    ]
+    assert "fits in the place of step 50; distance to step" in lines[0]
+    assert [path.name for path in folder.parent.iterdir()] == ["run"]
+    assert ended_with("analyze", "run/*.pt", "-o", "out") == 3
+    assert "<td>out of order</td>" in Path("out/index.html").read_text()
+
+
+def test_audit_of_sound_steps_ends_with_status_0(folder, capsys):
+    assert ended_with("audit", *map(str, folder.glob("*.pt"))) == 0
+    assert capsys.readouterr().out == "no flags: 8 steps, 2 matrices\n"
+
+
+UNREADABLE = [
+    (["absent*.pt"], "'absent*.pt' matches nothing"),
+    (["run/*.pt", "--layout", "none_such"], "layout: got 'none_such'; expected"),
+    (["run/*.pt", "--step-from", "step"], "expected one group for the step"),
+    (["run/*.pt", "--key", "model"], "model"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), UNREADABLE)
+@pytest.mark.parametrize("command", [["audit"], ["analyze", "-o", "out"]])
+def test_what_cannot_be_read_is_one_line_and_writes_nothing(
+    folder, capsys, command, arguments, message
+):
+    assert ended_with(*command, *arguments) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert message in said
+    assert said.count("\n") == 1
+    assert [path.name for path in folder.parent.iterdir()] == ["run"]
+
+
+def test_python_call_raises_what_the_command_prints(folder):
+    with pytest.raises(SpecflowError, match="matches nothing"):
+        specflow.analyze("absent*.pt")
+    with pytest.raises(SpecflowError, match="layout: got 'none_such'; expected"):
+        specflow.analyze("run/*.pt", layout="none_such")
+
+
+def test_status_of_the_process_is_that_of_the_command(folder):
+    command = [sys.executable, "-m", "specflow", "audit", "absent.pt"]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["audit", "analyze"])
+def test_help_tells_flags_from_errors(command, capsys):
+    assert ended_with(command, "--help") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "0 if the audit has no flags, 3 if it has, 1 on an error, 2 if" in text
+
+
+@pytest.mark.parametrize(
+    ("folder_name", "expected"),
+    [("out", "out"), ("My Out-2", "my_out_2"), ("2024", "checkpoints_2024"), ("__", "checkpoints")],
+)
+def test_checkpoints_are_called_after_the_folder_of_their_results(folder_name, expected):
+    assert name_of(Path(folder_name)) == expected
+
+
+def test_trajectory_of_another_version_is_read_and_that_is_said(workplace, capsys):
+    origin = Origin('{"model": "old"}', 0, 0, 0, 0.0, "2", "cpu", "f")
+    weights = {"up.weight": np.ones((4, 6), dtype=np.float32)}
+    checkpoint = Checkpoint(0, weights, {}, {"train/loss": 0.0}, None)
+    write_trajectory(Path("old.h5"), origin, [0], 5, [checkpoint])
+    assert ended_with("audit", "old.h5") == 0
+    assert "old.h5: its config is not of this version" in capsys.readouterr().err
