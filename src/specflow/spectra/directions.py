@@ -17,6 +17,7 @@ def is_defined(S: Tensor) -> Tensor:
         Shape (...), bool.
 
     Example:
+        >>> import torch
         >>> is_defined(torch.tensor([[2.0, 1.0], [0.0, 0.0], [float("nan"), 1.0]]))
         tensor([ True, False, False])
     """
@@ -33,6 +34,7 @@ def is_direction(S: Tensor) -> Tensor:
         Shape (..., R), bool; nowhere true of a spectrum that is not defined.
 
     Example:
+        >>> import torch
         >>> is_direction(torch.tensor([2.0, 1.0, 1e-12]))
         tensor([ True,  True, False])
     """
@@ -51,6 +53,7 @@ def where_defined(values: Tensor, *spectra: Tensor) -> Tensor:
         Shape of values.
 
     Example:
+        >>> import torch
         >>> where_defined(torch.ones(2), torch.tensor([1.0, 0.0]), torch.zeros(2))
         tensor([nan, nan])
     """
