@@ -55,8 +55,10 @@ def test_a_variant_that_figures_name_is_collected_in_full(resolve):
 
 def test_results_of_what_is_declared_no_more_go(resolve):
     resolve()
-    gone = [paths.RUNS / "strong", paths.MEASURES / "spectra" / "strong"]
-    stay = [paths.RUNS / "grokking", paths.MEASURES / "spectra" / "grokking"]
+    gone, stay = (
+        [paths.trajectory(name, 0).parent, paths.spectra(name, 0).parent]
+        for name in ("strong", "grokking")
+    )
     for folder in (*gone, *stay):
         folder.mkdir(parents=True)
     paths.PARAMS.write_text(TINY.read_text())
