@@ -42,6 +42,7 @@ def exit_on_error() -> Iterator[None]:
     """
     try:
         yield
+        sys.stdout.flush()
     except SpecflowError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
@@ -51,6 +52,9 @@ def exit_on_error() -> Iterator[None]:
             raise
         hint = "`pip install 'specflow[pipeline]'` installs what the pipeline needs"
         print(f"error: the package {name} is not here; {hint}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:  # as of `| head`: nothing more can be told, not even at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted; the same command resumes", file=sys.stderr)

@@ -128,7 +128,6 @@ def test_unusual_tables_are_drawn(make_tables, tmp_path, world):
         ({"with_pairs": False}, ["alignment", "problems_alignment"]),
         ({"in_full": False}, OF_SPECTRA[1:]),
     ],
-    ids=str,
 )
 def test_what_tables_do_not_have_is_not_drawn(make_tables, world, missing):
     tables = make_tables(connections=("vgg",), steps=(0, 20), splits=(0, 20), **world)
