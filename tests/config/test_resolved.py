@@ -1,0 +1,151 @@
+"""What the stage resolve writes: settings of every stage, and which of them a change concerns."""
+
+import json
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+from stages.resolve import main
+from tests.config.conftest import tiny_with
+
+from specflow import paths
+from specflow.config.params import load_params
+from specflow.config.resolved import resolved
+from specflow.config.settings import read_config, read_settings
+from specflow.errors import SpecflowError
+from specflow.training.settings import RunSettings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(workplace):
+    """A folder with the scripts of the stages and the tiny preset."""
+    (workplace / "stages").symlink_to(ROOT / "stages")
+    write({})
+    return workplace
+
+
+def write(changes):
+    YAML(typ="safe").dump(tiny_with(changes), paths.PARAMS)
+
+
+CONNECTION, TICKET = "connections.digits_vgg", "tickets.digits_random"
+OF_TICKET = {"retrain.digits_random", "compare.digits_random", "collect.all"}
+OF_CONNECTION = {"connect.digits_vgg", "collect.all"}
+SHOWN = {"digits_vgg": {"matrix": "features.4.weight"}}
+CHANGES = [
+    ("experiments.grokking.optimizer.weight_decay", 0.5, {"train.grokking"}),
+    ("experiments.grokking.spectra", {"mass": 0.5}, {"spectra.grokking"}),
+    ("experiments.grokking.pruning", {"keep_fractions": [0.25]}, {"prune.grokking"}),
+    (f"{CONNECTION}.num_points", 4, {"connect.digits_vgg"}),
+    (f"{CONNECTION}.across_trunks", False, OF_CONNECTION),
+    (f"{CONNECTION}.perturbation.scales", [0.6], OF_CONNECTION | {"branch.digits_vgg"}),
+    (f"{TICKET}.density", 0.3, OF_TICKET),
+    ("samples.digits_unet.noise_seed", 1, {"sample.digits_unet", "collect.all"}),
+    ("checkpoints.digits.exclude", [], {"analyze.digits"}),
+    ("claims.thresholds.rank_falls", 0.7, {"judge.all"}),
+    ("figures.dpi", 60, {"figures.all"}),
+    ("figures.experiments", SHOWN, {"figures.all", "collect.all"}),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "expected"), CHANGES, ids=lambda value: str(value)[:40])
+def test_a_change_concerns_the_stages_that_it_decides_and_no_other(project, path, value, expected):
+    """A stage depends on its key; one that follows runs if a result has changed that it reads."""
+    before = resolved(load_params(paths.PARAMS))
+    write({path: value})
+    after = resolved(load_params(paths.PARAMS))
+    assert {stage: set(own) for stage, own in before.items()} == {
+        stage: set(own) for stage, own in after.items()
+    }
+    assert expected == {
+        f"{stage}.{name}"
+        for stage, own in after.items()
+        for name, settings in own.items()
+        if settings != before[stage][name]
+    }
+
+
+SERIES = {
+    f"experiments.{name}": {
+        "task": "digits",
+        "dataset": "digits",
+        "optimizer": {"weight_decay": decay},
+    }
+    for name, decay in (("none", 0.0), ("strong", 0.1))
+}
+
+
+@pytest.mark.parametrize(("problems", "bare"), [([], ["none", "strong"]), (["strong"], ["none"])])
+def test_variants_of_a_series_are_in_full_where_figures_name_them(project, problems, bare):
+    write({**SERIES, "figures.problems": problems})
+    main()
+    collected = read_config(paths.CONFIG)["collect"]["all"]["entries"]["experiments"]
+    assert collected["digits_vgg"]["matrices"]
+    assert collected["digits_vgg"]["pairs"]
+    empty = {"seeds": [0, 1], "matrices": [], "pairs": []}
+    assert [name for name, entry in collected.items() if entry == empty] == bare
+
+
+def test_what_is_no_longer_declared_goes_when_resolved(project):
+    kept = [
+        paths.dataset("digits"),
+        paths.trajectory("digits_vgg", 0),
+        paths.spectra("grokking", 1),
+    ]
+    kept += [paths.ticket("digits_random", 0), paths.samples("digits_unet"), Path("results/notes")]
+    gone = [paths.dataset("none"), paths.trajectory("none", 0), paths.spectra("none", 0)]
+    gone += [
+        paths.pruning("none", 0),
+        paths.branch("none", 0, 0, 0),
+        paths.connection("none", 0, 0),
+    ]
+    gone += [paths.ticket("none", 0), paths.ticket_measures("none", 0), paths.samples("none")]
+    gone += [paths.checkpoints_spectra("none"), paths.checkpoints_audit("none")]
+    for path in (*kept, *gone):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    main("--check")
+    assert all(path.exists() for path in (*kept, *gone))
+    assert not paths.CONFIG.exists()
+    main()
+    assert all(path.exists() for path in kept)
+    assert not [path for path in gone if path.exists()]
+
+
+def test_faulty_file_writes_nothing(project):
+    main()
+    before = paths.CONFIG.read_bytes()
+    write({"seeds": []})
+    with pytest.raises(SpecflowError, match="seeds"):
+        main()
+    assert paths.CONFIG.read_bytes() == before
+    with pytest.raises(SpecflowError, match="got '--chek'; expected no option, or --check"):
+        main("--chek")
+
+
+def test_settings_are_read_as_they_were_resolved_with_the_code(project):
+    main()
+    settings, code = read_settings("train", "grokking", RunSettings)
+    assert settings.optimizer.weight_decay == 1.0
+    assert settings.num_train == int(13**2 * 0.5)
+    assert set(json.loads(code)) >= {"models/transformer.py", "training/loop.py", "stages/train.py"}
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "expected"),
+    [
+        (None, "a", "there is no such file; `dvc repro resolve` writes it"),
+        ("{", "a", "is no JSON"),
+        ('{"train": {"b": {}}}', "a", "train: got 'a'; expected one of b"),
+        ("{}", "a", "expected one of none: there are none"),
+        ('{"train": {"a": {"code": {}, "num_train": 0}}}', "a", "train.a: .*num_train: got 0"),
+    ],
+)
+def test_settings_that_cannot_be_read_are_an_error(workplace, content, name, expected):
+    if content is not None:
+        paths.CONFIG.parent.mkdir()
+        paths.CONFIG.write_text(content)
+    with pytest.raises(SpecflowError, match=expected):
+        read_settings("train", name, RunSettings)
