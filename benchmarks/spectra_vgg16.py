@@ -46,7 +46,7 @@ TOLERANCE = 1e-3
 
 K = TypeVar("K")
 Weights = dict[str, Tensor]
-Factors = dict[str, Decomposition]
+Decompositions = dict[str, Decomposition]
 Halves = dict[str, dict[Keep, Tensor]]
 
 
@@ -68,7 +68,7 @@ class Engine:
         """Decompose each matrix once, or twice as the stages for spectra and for pruning do."""
         self._together = together
         self._workers = torch.get_num_threads()
-        self._final: Factors = {}
+        self._final: Decompositions = {}
 
     def measure(self, weights: Weights) -> Results:
         """Return the results of a checkpoint; the final checkpoint comes first."""
@@ -83,11 +83,11 @@ class Engine:
                 {(name, keep): half for name in PRUNED for keep, half in halves[name].items()},
             )
 
-    def _once(self, weights: Weights) -> tuple[Factors, Halves]:
+    def _once(self, weights: Weights) -> tuple[Decompositions, Halves]:
         both = map_matrices(_factors_and_halves, weights, self._workers)
         return {name: both[name][0] for name in both}, {name: both[name][1] for name in both}
 
-    def _twice(self, weights: Weights) -> tuple[Factors, Halves]:
+    def _twice(self, weights: Weights) -> tuple[Decompositions, Halves]:
         factors = spectra.decompose_all(weights, COUNT, self._workers)
         pruned = {name: weights[name] for name in PRUNED}
         return factors, map_matrices(lambda _, w: _halves(w), pruned, self._workers)
@@ -98,7 +98,7 @@ class Naive:
 
     def __init__(self) -> None:
         """Start without a final checkpoint."""
-        self._final: Factors = {}
+        self._final: Decompositions = {}
 
     def measure(self, weights: Weights) -> Results:
         """Return the results of a checkpoint; the final checkpoint comes first."""

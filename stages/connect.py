@@ -27,7 +27,6 @@ def main(connection: str) -> None:
         parts = (settings.model_dump_json(), code, device.type, *states)
         jobs[name] = ConnectionJob(
             problem=settings.run,
-            dataset=paths.dataset(settings.run.dataset_name),
             num_points=settings.num_points,
             pruning=settings.pruning,
             spectra=settings.spectra,

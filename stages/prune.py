@@ -20,7 +20,6 @@ def main(experiment: str) -> None:
         parts = (settings.model_dump_json(), code, device.type, state_of(source))
         jobs[name] = PruningJob(
             problem=settings.run,
-            dataset=paths.dataset(settings.run.dataset_name),
             settings=settings.pruning,
             source=source,
             target=paths.pruning(experiment, seed),

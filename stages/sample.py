@@ -13,7 +13,6 @@ def main(samples: str) -> None:
     settings, _ = read_settings("sample", samples, SampleSettings)
     job = SamplingJob(
         problem=settings.run,
-        dataset=paths.dataset(settings.run.dataset_name),
         pruning=settings.pruning,
         num_images=settings.num_images,
         noise_seed=settings.noise_seed,

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -131,3 +132,12 @@ def test_module_is_the_command(capsys):
         command, env={"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True, check=True
     )
     assert done.stdout == f"specflow {specflow.__version__}\n"
+
+
+def test_reader_that_stops_early_is_no_error(workplace):
+    command = f"{sys.executable} -m specflow schema | true"
+    environment = os.environ | {"PYTHONPATH": str(SOURCE)}
+    done = subprocess.run(
+        command, shell=True, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.toy_project import heed_interrupts
 
 from specflow import executor
 from specflow.errors import SpecflowError
@@ -129,6 +130,7 @@ def test_interrupt_of_workers_is_one_line_and_ends_them(tmp_path, begun):
         stderr=subprocess.PIPE,
         text=True,
         process_group=0,
+        preexec_fn=heed_interrupts,
     )
     while len(process.children()) < 3 or (begun and not (tmp_path / "a").exists()):
         assert process.poll() is None

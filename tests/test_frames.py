@@ -62,7 +62,10 @@ def test_a_table_may_have_no_rows(written):
     [
         ("", r"table\.csv is broken: .*dvc repro"),
         ("step,value\n1,2,3\n4,5,6,7\n", r"table\.csv is broken"),
-        ("step,value\n1,1\n2,many\n", r"column 'value' of .*table\.csv: got 'many'; expected a number"),
+        (
+            "step,value\n1,1\n2,many\n",
+            r"column 'value' of .*table\.csv: got 'many'; expected a number",
+        ),
     ],
 )
 def test_broken_tables_are_refused(written, text, message):

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -132,6 +133,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=heed_interrupts,
         )
 
     def repro(self, *arguments: str) -> list[str]:
@@ -148,6 +150,11 @@ class Project:
 
     def started(self) -> dict[str, str]:
         return {path.name: path.read_text() for path in (self.folder / "started").glob("*")}
+
+
+def heed_interrupts() -> None:
+    """In a new process: do not ignore Ctrl-C, as what a script runs in the background does."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def ended(process: subprocess.Popen[str], status: int) -> tuple[str, str]:

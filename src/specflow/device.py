@@ -39,8 +39,7 @@ def make_deterministic(device: torch.device) -> None:
         device: The device that computes.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # use_deterministic_algorithms does the same after it has imported torch's compiler: a second.
-    torch.set_deterministic_debug_mode("error" if device.type == "cpu" else "warn")
+    torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
     # Filling new memory would cost 7% and change nothing.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cpu":

@@ -35,13 +35,11 @@ class Graph:
             targets: Stages or groups of stages; none means all.
 
         Raises:
-            SpecflowError: If DVC is not installed, or cannot read the graph. What params.yaml lacks
-                is said in the words of the stage `resolve`.
+            SpecflowError: If DVC cannot read the graph. What params.yaml lacks is said in the words
+                of the stage `resolve`.
         """
-        try:
-            from dvc.exceptions import DvcException
-        except ImportError as error:
-            raise SpecflowError("repro needs DVC: pip install 'specflow[pipeline]'") from error
+        from dvc.exceptions import DvcException
+
         try:
             self._repo, self._stages, self.upstream = _read(targets)
         except DvcException as error:

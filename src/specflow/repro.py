@@ -244,7 +244,7 @@ class _Run:
                 for child in self.running.values():
                     for process in commands_of(child.process.pid):
                         with suppress(ProcessLookupError):
-                            os.kill(process, signal.SIGINT)
+                            os.kill(process, signal.SIGTERM)
                 if self._ended_within(2):
                     return
         finally:  # also after another Ctrl-C

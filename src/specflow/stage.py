@@ -36,11 +36,25 @@ def exit_on_error() -> Iterator[None]:
     """Print one line instead of a traceback, and end the process with a status.
 
     1 after an error that a user can mend, 130 after Ctrl-C.
+
+    Raises:
+        ModuleNotFoundError: If it is a module of specflow; any other package is of an extra.
     """
     try:
         yield
+        sys.stdout.flush()
     except SpecflowError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        name = (error.name or "specflow").split(".")[0]
+        if name == "specflow":
+            raise
+        hint = "`pip install 'specflow[pipeline]'` installs what the pipeline needs"
+        print(f"error: the package {name} is not here; {hint}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:  # as of `| head`: nothing more can be told, not even at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted; the same command resumes", file=sys.stderr)

@@ -234,6 +234,7 @@ def test_batch_that_is_no_plain_file_is_refused(read, kind: bytes, target: str) 
         gzip.compress(b"no tar"),
         *(packed(members())[:-n] for n in (-100, 900, 9000)),
     ],
+    ids=["empty", "page", "no_tar", "start", "end_cut", "more_cut"],
 )
 def test_file_that_is_no_whole_archive_is_named(read, content: bytes) -> None:
     with pytest.raises(SpecflowError, match=r"cifar\.tar\.gz: cannot be read"):

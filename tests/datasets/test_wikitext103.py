@@ -116,6 +116,6 @@ def test_missing_part_is_named(placed: Placed) -> None:
 )
 def test_broken_archive_is_named(placed: Placed, broken: dict) -> None:
     placed(**broken)
-    with pytest.raises(SpecflowError, match=r"raw-v1\.zip: \S*wiki\.train\.raw cannot be read \("):
+    with pytest.raises(SpecflowError, match=r"raw-v1\.zip: \S*wiki\.train\.raw: cannot be read: "):
         made(params())
     assert list(Path("out").iterdir()) == []

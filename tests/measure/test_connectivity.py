@@ -27,7 +27,6 @@ def job(addition_run):
     ]
     return ConnectionJob(
         problem=addition_run,
-        dataset=paths.dataset("addition"),
         num_points=5,
         pruning=PruningParams(keep_fractions=(0.5,), batch_norm_samples=100),
         spectra=SpectraParams(diagonal_length=4, score_length=3, mass=0.9),

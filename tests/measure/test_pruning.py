@@ -19,7 +19,7 @@ def job_of(run, fractions=(0.5,)):
     source = write_run(run, paths.trajectory(run.experiment, 0), [0, 1, 5])
     settings = PruningParams(keep_fractions=fractions, batch_norm_samples=100)
     target = paths.pruning(run.experiment, 0)
-    return PruningJob(run, paths.dataset(run.dataset_name), settings, source, target, SCRATCH)
+    return PruningJob(run, settings, source, target, SCRATCH)
 
 
 def naive_pruned(weight, keep, fraction):

@@ -20,7 +20,6 @@ def job(diffusion_run):
     """Three images of a run and of two prunings for each of two fractions."""
     return SamplingJob(
         problem=diffusion_run,
-        dataset=paths.dataset("images"),
         pruning=PruningParams(keep_fractions=(0.25, 0.5), batch_norm_samples=10),
         num_images=3,
         noise_seed=5,

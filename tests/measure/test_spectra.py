@@ -1,54 +1,26 @@
-"""The engine of spectra against a float64 SVD of each matrix, and how it ends and resumes."""
+"""The engine of spectra against a float64 SVD of each matrix."""
 
 import math
-import random
-import subprocess
-import sys
-import time
 import weakref
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from tests.measure.walks import Walk, entries, layers, measure, walk
+from tests.measure.walks import Walk, entries, measure, walk
 
-from specflow.checkpoints import stream
 from specflow.checkpoints.files import FileCheckpoints
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.checkpoints.sources import FilesParams
 from specflow.checkpoints.trajectory import Checkpoint, Origin, write_trajectory
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
-from specflow.measure import spectra_file
 from specflow.measure.layouts import SPECTRA
-from specflow.scratch import Scratch
 from specflow.spectra import QUANTITIES, agreement_null_level, alignment_null_level
 from specflow.spectra.registry import Quantity
 from specflow.wiring import Matrix, View, Wiring, follow
 
-SIZES = (9, 12, 10, 7)
 FIRST, SECOND, LAST = (f"layers.{number}.weight" for number in range(3))
-
-
-class Killed(BaseException):
-    """Stands for a kill between two files."""
-
-
-@pytest.fixture
-def trained():
-    """Four steps of a chain of three layers, and its wiring."""
-    state, wiring = layers(*SIZES)
-    return walk(state, 4), wiring
-
-
-@pytest.fixture
-def batched(monkeypatch):
-    """Every matrix is a batch of its own, as if it were large."""
-    monkeypatch.setattr(stream, "_EACH_WORKER", 0)
-    monkeypatch.setattr(stream, "_typical", lambda sizes: 0)
-    monkeypatch.setattr(spectra_file, "_HELD", 0)
 
 
 def svd(weight):
@@ -93,7 +65,7 @@ def test_every_number_of_a_matrix_matches_numpy(tmp_path, trained, kind):
         assert np.isnan(one["step_agreement_score"][0])
 
 
-def test_scores_of_any_two_steps_hold_those_with_the_last_and_the_one_before(tmp_path, trained):
+def test_scores_of_two_steps_hold_those_with_the_last_and_the_one_before(tmp_path, trained):
     steps, wiring = trained
     for name, one in entries(measure(tmp_path, Walk(steps), wiring)).items():
         if "->" not in name:
@@ -268,118 +240,6 @@ def test_each_matrix_is_decomposed_once_a_step_and_one_batch_is_in_memory(
     monkeypatch.setattr(View, "of", counting)
     measure(tmp_path, Walk(steps), wiring)
     assert seen == ([0, 0, 0] if large else [0, 1, 2]) * 4
-
-
-def outcome(folder, checkpoints, wiring, workers=1):
-    return measure(folder, checkpoints, wiring, workers=workers).read_bytes()
-
-
-@pytest.mark.parametrize("large", [False, True])
-def test_workers_and_batches_change_no_byte(tmp_path, trained, request, large):
-    steps, wiring = trained
-    expected = outcome(tmp_path, Walk(steps), wiring)
-    if large:
-        request.getfixturevalue("batched")
-    for workers in (1, 2, 3):
-        assert outcome(tmp_path, Walk(steps), wiring, workers) == expected
-
-
-@pytest.mark.parametrize(
-    ("large", "survived"), [(0, n) for n in range(4)] + [(1, n) for n in range(16)]
-)
-def test_killed_measurement_ends_with_the_same_bytes_and_loses_one_step_at_most(
-    tmp_path, trained, request, monkeypatch, large, survived
-):
-    steps, wiring = trained
-    expected = outcome(tmp_path, Walk(steps), wiring)
-    if large:
-        request.getfixturevalue("batched")
-    save, saved = Scratch.save, []
-
-    def save_then_die(self, name, content):
-        if len(saved) == survived:
-            saved.append("killed")
-            raise Killed
-        save(self, name, content)
-        saved.append(name)
-
-    monkeypatch.setattr(Scratch, "save", save_then_die)
-    with pytest.raises(Killed):
-        outcome(tmp_path, Walk(steps), wiring)
-    checkpoints = Walk(steps)
-    assert outcome(tmp_path, checkpoints, wiring, workers=2 - large) == expected
-    saved.remove("killed")
-    assert len(saved) == len(set(saved)) == (16 if large else 4)
-    finished = len([name for name in saved[:survived] if name.startswith("step")])
-    assert len(checkpoints.opened) <= 4 - finished + (0 if large else 2)
-    assert not (tmp_path / "scratch").exists()
-
-
-@pytest.mark.usefixtures("batched")
-def test_other_number_of_workers_resumes_with_other_batches(tmp_path, monkeypatch):
-    state, wiring = layers(8, 8, 8, 8, 8)
-    steps = walk(state, 3)
-    expected = outcome(tmp_path, Walk(steps), wiring)
-    reported = []
-
-    def die(done):
-        reported.append(done)
-        if len(reported) == 2:
-            raise Killed
-
-    with pytest.raises(Killed):
-        measure(tmp_path, Walk(steps), wiring, report=die)
-    monkeypatch.setattr(stream, "_EACH_WORKER", 8 * 8 * 4)
-    assert outcome(tmp_path, Walk(steps), wiring, workers=2) == expected
-
-
-PROGRAM = """
-import sys
-from pathlib import Path
-from tests.measure.walks import Walk, layers, measure, walk
-state, wiring = layers(120, 150, 130)
-measure(Path(sys.argv[1]), Walk(walk(state, 40)), wiring)
-"""
-
-
-@pytest.mark.slow
-def test_process_that_is_killed_at_any_moment_ends_with_the_same_bytes(tmp_path):
-    def start(folder):
-        return subprocess.Popen([sys.executable, "-c", PROGRAM, folder], cwd=Path.cwd())
-
-    scratch, expected = tmp_path / "scratch", tmp_path / "whole"
-    assert start(expected).wait() == 0
-    kills, chance = 0, random.Random(0)
-    while not (tmp_path / "spectra.h5").exists():
-        process = start(tmp_path)
-        while process.poll() is None and not any(scratch.glob("step*")):
-            time.sleep(0.01)
-        time.sleep(0.5 * chance.random())
-        if process.poll() is None and kills < 2:
-            process.kill()
-            kills += 1
-        process.wait()
-    assert kills > 0
-    whole = expected / "spectra.h5"
-    assert (tmp_path / "spectra.h5").read_bytes() == whole.read_bytes()
-
-
-def test_full_disk_is_an_error_of_one_line_and_leaves_what_is_finished(
-    tmp_path, trained, monkeypatch
-):
-    steps, wiring = trained
-    save, calls = torch.save, []
-
-    def full(content, file):
-        calls.append(file)
-        if len(calls) == 3:
-            raise OSError(28, "No space left on device")
-        save(content, file)
-
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(SpecflowError, match=r"cannot write .*No space left on device"):
-        measure(tmp_path, Walk(steps), wiring)
-    assert sorted(p.name for p in (tmp_path / "scratch").iterdir()) == ["step000000", "step000001"]
 
 
 @pytest.mark.cuda

@@ -82,11 +82,11 @@ def test_only_the_position_that_reads_is_aligned():
 
 def test_decompositions_need_the_kernel_told():
     previous, following = _random(5, 7, seed=1), _random(6, 5, 3, 3, seed=2)
-    factors = decompose(previous, 3), decompose(following, 4)
+    leading = decompose(previous, 3), decompose(following, 4)
     expected = alignment(previous, following)[:4, :3]
-    torch.testing.assert_close(alignment(*factors, kernel=(3, 3)), expected)
+    torch.testing.assert_close(alignment(*leading, kernel=(3, 3)), expected)
     with pytest.raises(ValueError, match="length 5 cannot meet right ones of length 45"):
-        alignment(*factors)
+        alignment(*leading)
 
 
 def test_convolution_feeds_by_its_outputs():

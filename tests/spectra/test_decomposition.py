@@ -55,10 +55,10 @@ KINDS = {
 }
 
 
-def assert_is_decomposition(weight: torch.Tensor, factors: Decomposition) -> None:
+def assert_is_decomposition(weight: torch.Tensor, found: Decomposition) -> None:
     """Check the contract: order, orthonormality, reproduction, values of the float64 SVD."""
     W = as_matrix(weight).double()
-    U, S, Vh = factors
+    U, S, Vh = found
     scale = float(W.abs().max()) or 1.0  # norms of 1e-200 underflow
     reference = torch.linalg.svdvals(W)
     eye = torch.eye(len(S), dtype=torch.float64)
@@ -245,6 +245,6 @@ def test_negative_count_is_refused():
 def test_cuda_tensors_stay_on_the_device(kind):
     for shape in SHAPES:
         weight = KINDS[kind](*shape).float().cuda()
-        factors = decompose(weight)
-        assert factors.S.is_cuda
-        assert_is_decomposition(weight.cpu(), Decomposition(*(part.cpu() for part in factors)))
+        found = decompose(weight)
+        assert found.S.is_cuda
+        assert_is_decomposition(weight.cpu(), Decomposition(*(part.cpu() for part in found)))

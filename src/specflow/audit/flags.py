@@ -66,20 +66,21 @@ def _structure(steps: Sequence[int], contents: Contents) -> Iterator[Flag]:
     expected = contents.expected
     for step, infos in zip(steps, contents.infos, strict=True):
         for name, info in expected.items():
+            usual = f"{_shape(info.shape)} in most steps"
             if name not in infos:
-                evidence = f"{_shape(info.shape)} in most steps, absent here"
-                yield Flag(step=step, matrix=name, flag="missing", evidence=evidence)
+                yield _flag(step, name, "missing", f"{usual}, absent here")
             elif infos[name].shape != info.shape:
-                evidence = f"{_shape(infos[name].shape)}; {_shape(info.shape)} in most steps"
-                yield Flag(step=step, matrix=name, flag="reshaped", evidence=evidence)
+                yield _flag(step, name, "reshaped", f"{_shape(infos[name].shape)}; {usual}")
             elif not holds(infos, name, info.shape) and info.dtype in FLOATS:
                 evidence = f"dtype {infos[name].dtype}; {info.dtype} in other steps"
-                evidence = evidence.replace("torch.", "")
-                yield Flag(step=step, matrix=name, flag="reshaped", evidence=evidence)
-        for name in infos:
-            if name not in expected:
-                evidence = f"{_shape(infos[name].shape)} here, absent in most steps"
-                yield Flag(step=step, matrix=name, flag="extra", evidence=evidence)
+                yield _flag(step, name, "reshaped", evidence.replace("torch.", ""))
+        for name in (name for name in infos if name not in expected):
+            evidence = f"{_shape(infos[name].shape)} here, absent in most steps"
+            yield _flag(step, name, "extra", evidence)
+
+
+def _flag(step: int, matrix: str, flag: FlagKind, evidence: str) -> Flag:
+    return Flag(step=step, matrix=matrix, flag=flag, evidence=evidence)
 
 
 def _shape(shape: Sequence[int]) -> str:
@@ -95,11 +96,9 @@ def _values(
                 continue
             size = f"{matrix.view.rows} x {matrix.view.columns} entries"
             if not scan.finite[place]:
-                evidence = f"NaN or infinity among {size}"
-                yield Flag(step=step, matrix=matrix.name, flag="non_finite", evidence=evidence)
+                yield _flag(step, matrix.name, "non_finite", f"NaN or infinity among {size}")
             elif scan.square[place] == 0:
-                evidence = f"all of {size} are 0"
-                yield Flag(step=step, matrix=matrix.name, flag="zero", evidence=evidence)
+                yield _flag(step, matrix.name, "zero", f"all of {size} are 0")
 
 
 def _steps(steps: Sequence[int], scans: Sequence[StepScan]) -> Iterator[Flag]:
@@ -107,7 +106,7 @@ def _steps(steps: Sequence[int], scans: Sequence[StepScan]) -> Iterator[Flag]:
     same = _identical(scans)
     for place, others in same.items():
         evidence = "every parameter is that of step " + " and ".join(str(steps[o]) for o in others)
-        yield _of_step(steps[place], "identical", evidence)
+        yield _flag(steps[place], WHOLE_STEP, "identical", evidence)
     rest = _comparable(scans, [place for place in range(len(steps)) if place not in same])
     cosines = median_cosines([scans[place] for place in rest])
     kin = related(cosines)
@@ -118,7 +117,7 @@ def _steps(steps: Sequence[int], scans: Sequence[StepScan]) -> Iterator[Flag]:
                 f"median cosine with the most similar other step is {nearest:.2g}; "
                 f"related steps have {UNRELATED} or more"
             )
-            yield _of_step(steps[place], "another_initialization", evidence)
+            yield _flag(steps[place], WHOLE_STEP, "another_initialization", evidence)
     if kin:
         yield from _misplaced([scans[rest[row]] for row in kin], [steps[rest[row]] for row in kin])
 
@@ -138,10 +137,6 @@ def _comparable(scans: Sequence[StepScan], places: Sequence[int]) -> list[int]:
     return left
 
 
-def _of_step(step: int, flag: FlagKind, evidence: str) -> Flag:
-    return Flag(step=step, matrix=WHOLE_STEP, flag=flag, evidence=evidence)
-
-
 def _misplaced(scans: Sequence[StepScan], steps: Sequence[int]) -> Iterator[Flag]:
     distances = sketch_distances(scans)
     for place, point in enumerate(best_order(distances)):
@@ -156,7 +151,7 @@ def _misplaced(scans: Sequence[StepScan], steps: Sequence[int]) -> Iterator[Flag
             f"fits in the place of step {steps[place]}; distance to step {steps[nearest]} "
             f"is {distances[point, nearest]:.3g}, to its neighbours {claimed}"
         )
-        yield _of_step(steps[point], "out_of_order", evidence)
+        yield _flag(steps[point], WHOLE_STEP, "out_of_order", evidence)
 
 
 def _identical(scans: Sequence[StepScan]) -> dict[int, list[int]]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from specflow.audit.sketch import Scan, scan_matrix
 from specflow.checkpoints.base import Checkpoints
-from specflow.checkpoints.stream import batches, read_views, release_memory
+from specflow.checkpoints.stream import batches, content_of, read_views, release_memory
 from specflow.executor import Report
 from specflow.scratch import Scratch
 from specflow.spectra.side_by_side import map_matrices
@@ -107,7 +107,7 @@ def _hash(
 ) -> None:
     for view, weight in weights.items():
         digest.update(names[view].encode())
-        digest.update(weight.contiguous().view(-1).view(torch.uint8).numpy().data)
+        digest.update(content_of(weight))
 
 
 def _scan_batch(

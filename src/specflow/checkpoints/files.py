@@ -11,6 +11,7 @@ from specflow.checkpoints.base import Step, Tensors
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.checkpoints.opening import files_of, open_checkpoint
 from specflow.checkpoints.sources import FilesParams, StepFile, find_steps
+from specflow.scratch import state_of
 from specflow.wiring.names import check_names
 
 
@@ -85,6 +86,5 @@ class FileCheckpoints:
         for file in self._files:
             digest.update(f"{file.step} {file.index}\n".encode())
             for path in files_of(file.path):
-                state = path.stat()
-                digest.update(f"{path.resolve()} {state.st_size} {state.st_mtime_ns}\n".encode())
+                digest.update(f"{state_of(path.resolve())}\n".encode())
         return digest.hexdigest()

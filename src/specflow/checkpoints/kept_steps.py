@@ -15,6 +15,7 @@ from specflow.checkpoints.base import Infos, Step, TensorInfo
 from specflow.checkpoints.trajectory import TRAJECTORY, Origin
 from specflow.errors import SpecflowError, one_line
 from specflow.hdf5 import open_file
+from specflow.scratch import state_of
 from specflow.wiring.names import in_natural_order
 
 
@@ -85,8 +86,7 @@ class TrajectoryCheckpoints:
 
     def fingerprint(self) -> str:
         """Return place, size and time of the file."""
-        state = self._path.stat()
-        return f"{self._path.resolve()} {state.st_size} {state.st_mtime_ns}"
+        return state_of(self._path.resolve())
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from specflow.checkpoints.base import Infos, Step, TensorInfo
+from specflow.checkpoints.stream import content_of
 from specflow.checkpoints.torch_files import reason_to_skip
 from specflow.errors import SpecflowError
 from specflow.wiring.names import check_names
@@ -76,5 +77,5 @@ class LiveCheckpoints:
         digest = hashlib.sha256()
         for name, info in self.infos.items():
             digest.update(f"{name} {info}\0".encode())
-            digest.update(self.read(name).view(-1).view(torch.uint8).numpy().data)
+            digest.update(content_of(self.read(name)))
         return digest.hexdigest()

@@ -13,7 +13,7 @@ from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.checkpoints.opening import INDEX_SUFFIX, TORCH_SUFFIXES, kind_of
 from specflow.errors import SpecflowError
 from specflow.section import Index, Section, Text
-from specflow.wiring.names import in_natural_order
+from specflow.wiring.names import in_natural_order, some_of
 
 _SHARD = re.compile(r"-[0-9]+-of-[0-9]+\.[a-z]+$")
 _LAST_STEP = 2**63 - 1  # results keep steps in 64 bits
@@ -202,10 +202,9 @@ def _differing_numbers(names: list[str]) -> dict[str, int]:
     columns = list(zip(*numbers, strict=True)) if len(texts) == 1 else []
     differing = [column for column in columns if len(set(column)) > 1]
     if len(differing) != 1:
-        first, second = names[:2]
         raise SpecflowError(
-            f"{first}, {second}{', ...' if len(names) > 2 else ''}: names that do not differ in "
-            "one number alone; expected step_from, or path and step of each"
+            f"{some_of(names, 2)}: names that do not differ in one number alone; expected "
+            "step_from, or path and step of each"
         )
     return dict(zip(names, differing[0], strict=True))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+import torch
 from torch import Tensor
 
 from specflow.checkpoints.base import Checkpoints, Infos, TensorInfo, Tensors
@@ -123,6 +124,11 @@ def read_views(tensors: Tensors, views: Iterable[View]) -> dict[View, Tensor]:
             name, tensor = view.tensor, tensors.read(view.tensor)
         found[view] = view.of(tensor)
     return found
+
+
+def content_of(tensor: Tensor) -> memoryview:
+    """Return the bytes of a tensor on the CPU, row by row."""
+    return tensor.contiguous().view(-1).view(torch.uint8).numpy().data
 
 
 def release_memory() -> None:

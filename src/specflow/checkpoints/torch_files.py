@@ -13,6 +13,7 @@ from torch import Tensor
 from specflow.checkpoints.base import TensorInfo
 from specflow.checkpoints.mapped import MappedFile
 from specflow.errors import SpecflowError, one_line
+from specflow.wiring.names import some_of
 
 USUAL_KEYS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights")
 
@@ -130,5 +131,4 @@ def _kind(value: Any) -> str:
 
 
 def _keys(content: Mapping[Any, Any]) -> str:
-    shown = [str(key) for key in content][:20]
-    return f"[{', '.join(shown)}{', ...' if len(content) > len(shown) else ''}]"
+    return f"[{some_of(map(str, content), 20)}]"

@@ -1,12 +1,29 @@
-"""Tar archives read as streams: nothing is extracted, and no member is larger than expected."""
+"""Packed files read as streams: nothing is extracted, and no member is larger than expected."""
 
 import re
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from specflow.errors import SpecflowError
+
+_PACKING = (EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
+
+
+@contextmanager
+def unpacking(name: str | Path) -> Iterator[None]:
+    """Name what is read in what goes wrong with reading it.
+
+    Raises:
+        SpecflowError: If the block found it missing, damaged, or not in the expected encoding.
+    """
+    try:
+        yield
+    except (OSError, UnicodeDecodeError, *_PACKING) as error:
+        raise SpecflowError(f"{name}: cannot be read: {error}") from error
 
 
 def read_members(path: Path, name: str, limit: int) -> Iterator[tuple[re.Match[str], bytes]]:
@@ -23,13 +40,10 @@ def read_members(path: Path, name: str, limit: int) -> Iterator[tuple[re.Match[s
     Raises:
         SpecflowError: If the archive is damaged, or a member is no plain file or too large.
     """
-    try:
-        with tarfile.open(path, "r|gz") as archive:
-            for member in archive:
-                if match := re.fullmatch(name, member.name):
-                    yield match, _content(archive, member, f"{path}: {member.name}", limit)
-    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
-        raise SpecflowError(f"{path}: cannot be read: {error}") from error
+    with unpacking(path), tarfile.open(path, "r|gz") as archive:
+        for member in archive:
+            if match := re.fullmatch(name, member.name):
+                yield match, _content(archive, member, f"{path}: {member.name}", limit)
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, name: str, limit: int) -> bytes:

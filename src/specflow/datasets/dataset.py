@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from specflow.datasets.shapes import DataShape
-from specflow.datasets.storage import DatasetWriter, write_dataset
+from specflow.datasets.storage import DatasetWriter, Split, write_dataset
 from specflow.section import ByKind, KindSection, Section
 
 
@@ -32,6 +32,10 @@ class DatasetSection(KindSection):
         @property
         def shape(self) -> DataShape:
             """Shape of a sample."""
+
+    def num_samples(self, split: Split) -> int:
+        """Return the number of samples of a part."""
+        return self.num_train if split == "train" else self.num_validation
 
     @property
     def mean_frames(self) -> float | None:

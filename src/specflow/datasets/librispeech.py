@@ -74,9 +74,8 @@ class LibriSpeechParams(SpeechParams):
         """Write features and transcripts as `write_utterances` says, both in random order."""
         check_installed("soundfile")
         found = {split: fetch(archive) for split, archive in ARCHIVES.items()}
-        counts: dict[Split, int] = {"train": self.num_train, "validation": self.num_validation}
         for split, path in found.items():
-            utterances = read_archive(path, counts[split])
+            utterances = read_archive(path, self.num_samples(split))
             write_utterances(
                 writer, split, utterances, logarithm=self.logarithm, order_seed=self.seed
             )

@@ -1,7 +1,6 @@
 """MNIST: the 60,000 handwritten digits to train on (LeCun et al. 1998), as IDX files."""
 
 import gzip
-import zlib
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -9,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from specflow import paths
+from specflow.datasets.archives import unpacking
 from specflow.datasets.download import RawFile, fetch
 from specflow.datasets.images import ImageParams
 from specflow.errors import SpecflowError
@@ -107,10 +107,7 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _content(path: Path, limit: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if packed else path.open("rb") as file:
-            return file.read(limit)
-    except (OSError, EOFError, zlib.error) as error:
-        raise SpecflowError(f"{path}: cannot be read: {error}") from error
+    with unpacking(path), path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        return (gzip.GzipFile(fileobj=file) if packed else file).read(limit)

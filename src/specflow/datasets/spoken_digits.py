@@ -146,8 +146,10 @@ def lines(params: SpokenDigitsParams, split: Split) -> list[Line]:
     starts with the lines of a smaller one.
     """
     names = voices(params, split)
-    count = params.num_train if split == "train" else params.num_validation
-    return [_line(params, split, index, names[index % len(names)]) for index in range(count)]
+    return [
+        _line(params, split, index, names[index % len(names)])
+        for index in range(params.num_samples(split))
+    ]
 
 
 def _line(params: SpokenDigitsParams, split: Split, index: int, voice: str) -> Line:

@@ -77,14 +77,13 @@ def write_text(
     """
     tokenizer, unigram_bits = build_tokenizer(params.tokenizer, train())
     kept = WindowWriter(writer, tokenizer, unigram_bits)
-    counts: dict[Split, int] = {"train": params.num_train, "validation": params.num_validation}
     parts: dict[Split, Documents] = {"train": train, "validation": validation}
     for split, documents in parts.items():
         windows: Iterable[np.ndarray] = packed(documents(), tokenizer, params.length)
         if shuffle is not None:
             pieces = list(windows)
             windows = [shuffle.permutation(np.concatenate(pieces))] if pieces else []
-        baseline = kept.write(split, windows, counts[split])
+        baseline = kept.write(split, windows, params.num_samples(split))
     writer.describe(
         {
             "text_sha256": text_sha256,

@@ -3,12 +3,12 @@
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from specflow.datasets.archives import unpacking
 from specflow.datasets.download import RawFile, fetch
 from specflow.datasets.storage import DatasetWriter
 from specflow.datasets.text import TextParams, write_text
@@ -59,15 +59,13 @@ def read_articles(archive: Path, member: str, lower_cased: bool) -> Iterator[str
     Raises:
         SpecflowError: If the archive is broken, lacks the part, or is not in UTF-8.
     """
-    try:
-        with zipfile.ZipFile(archive) as file, file.open(member) as raw:
+    with unpacking(f"{archive}: {member}"), zipfile.ZipFile(archive) as file:
+        if member not in file.namelist():
+            raise SpecflowError(f"{archive}: there is no {member} in it")
+        with file.open(member) as raw:
             lines = io.TextIOWrapper(raw, encoding="utf-8", newline="\n")
             for article in _split_at_headings(lines):
                 yield article.lower() if lower_cased else article
-    except KeyError as error:
-        raise SpecflowError(f"{archive}: there is no {member} in it") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
-        raise SpecflowError(f"{archive}: {member} cannot be read ({error})") from error
 
 
 def _split_at_headings(lines: Iterator[str] | io.TextIOWrapper) -> Iterator[str]:

@@ -17,10 +17,8 @@ from typing import Any
 
 import h5py
 import numpy as np
-import torch
 from torch import Tensor
 
-from specflow.device import choose_device, make_deterministic
 from specflow.executor import Report
 from specflow.hdf5 import create, write, write_row
 from specflow.interventions.interpolation import interpolate, loss_barrier
@@ -29,6 +27,7 @@ from specflow.measure.evaluation import (
     Pruned,
     evaluate_changed,
     final_weights,
+    prepared_task,
     pruning_variants,
     rank_of,
     remembered,
@@ -37,16 +36,15 @@ from specflow.measure.evaluation import (
 from specflow.measure.layouts import CONNECTION
 from specflow.measure.settings import PruningParams, SpectraParams
 from specflow.problems.settings import ProblemSettings
-from specflow.problems.task import load_task
 from specflow.scratch import Scratch
 from specflow.spectra import (
     Decomposition,
     agreement_null_level,
     decompose,
     diagonal_score,
-    is_defined,
     singular_values,
     singular_vector_agreement,
+    where_defined,
 )
 
 # Metrics by variant and `split/metric`, and ranks by matrix, of one network.
@@ -59,7 +57,6 @@ class ConnectionJob:
 
     Attributes:
         problem: Settings of the trunks' problem and network.
-        dataset: Their prepared data.
         num_points: Points of each path, both endpoints included.
         pruning: Which prunings of each point are evaluated.
         spectra: What is stored of the agreement of endpoints.
@@ -69,7 +66,6 @@ class ConnectionJob:
     """
 
     problem: ProblemSettings
-    dataset: Path
     num_points: int
     pruning: PruningParams
     spectra: SpectraParams
@@ -93,9 +89,7 @@ def measure_connection(job: ConnectionJob, report: Report) -> None:
     Raises:
         SpecflowError: If a branch or the data are broken, or the result cannot be written.
     """
-    device = choose_device()
-    make_deterministic(device)
-    measurement = _Measurement(job, device)
+    measurement = _Measurement(job)
     alphas = np.linspace(0.0, 1.0, job.num_points)
     with job.scratch.locked(), create(job.target, CONNECTION, {}) as file:
         write(file, "alpha", alphas)
@@ -114,9 +108,9 @@ class _Endpoint:
 
 
 class _Measurement:
-    def __init__(self, job: ConnectionJob, device: torch.device) -> None:
+    def __init__(self, job: ConnectionJob) -> None:
         self._job = job
-        self._task = load_task(job.problem, job.dataset, device)
+        self._task = prepared_task(job.problem)
         self._model = self._task.build_model()
         matrices = self._model.wiring.matrices
         self._views = {matrix.name: matrix.view for matrix in matrices}
@@ -187,9 +181,7 @@ def _write_agreement(
 ) -> None:
     for name in sorted(start.decompositions):
         a, b = start.decompositions[name], end.decompositions[name]
-        agreement = singular_vector_agreement(a, b)
-        if not (is_defined(a.S) and is_defined(b.S)):
-            agreement = torch.full_like(agreement, torch.nan)
+        agreement = where_defined(singular_vector_agreement(a, b), a.S, b.S)
         data = write(group, f"agreement/{name}", agreement.diagonal().cpu().numpy())
         data.attrs["score"] = float(diagonal_score(agreement, settings.score_length))
         data.attrs["null_level"] = float(agreement_null_level(len(a.U), a.Vh.shape[1]))

@@ -113,7 +113,7 @@ class Decompositions:
     def _name(self, index: int, number: int) -> str:
         """Return a name that tells what is in a batch: the number of workers may have changed."""
         first, last = (self._numbers[self.batches[number][place]] for place in (0, -1))
-        return f"factors{index:06d}.{first}-{last}"
+        return f"decompositions{index:06d}.{first}-{last}"
 
     def _decompose(self, tensors: Tensors, index: int, views: Sequence[View]) -> Batch:
         step = self._checkpoints.steps[index]

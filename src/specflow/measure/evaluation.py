@@ -1,19 +1,24 @@
-"""Loss, error and rank of networks whose weights were changed by hand."""
+"""What measurements of runs share: the task, histories, networks that were changed by hand."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import h5py
 import numpy as np
 import torch
 from torch import Tensor
 
-from specflow.checkpoints.trajectory import open_trajectory
+from specflow import paths
+from specflow.checkpoints.trajectory import Trajectory, open_trajectory
+from specflow.device import choose_device, make_deterministic
+from specflow.hdf5 import write
 from specflow.interventions.svd_pruning import SpectrumPruner
 from specflow.measure.settings import PruningParams
 from specflow.models.network import Network
 from specflow.problems.batch_norm import reestimate_on_training_data
-from specflow.problems.task import Task
+from specflow.problems.settings import ProblemSettings
+from specflow.problems.task import Task, load_task
 from specflow.scratch import Scratch
 from specflow.spectra import is_defined, normalized_effective_rank
 from specflow.spectra.decomposition import SmallerSide
@@ -37,6 +42,28 @@ def pruning_variants(settings: PruningParams) -> list[Variant]:
 def variant_group(variant: Variant) -> str:
     """Return the name of a variant's HDF5 group, for example "top/0.5"."""
     return f"{variant[0]}/{variant[1]}"
+
+
+def prepared_task(settings: ProblemSettings) -> Task:
+    """Return the task on its prepared data, on the device that computes: the same bytes each time.
+
+    Args:
+        settings: The problem and its network.
+
+    Raises:
+        SpecflowError: If the data are missing or broken, or there is no such device.
+    """
+    device = choose_device()
+    make_deterministic(device)
+    return load_task(settings, paths.dataset(settings.dataset_name), device)
+
+
+def write_history(file: h5py.File, trajectory: Trajectory, group: str) -> None:
+    """Write /step (T,) and /epoch (T,) of the kept steps, and a run's metrics below a group."""
+    write(file, "step", np.array(trajectory.steps, dtype=np.int64))
+    write(file, "epoch", np.array(trajectory.epochs))
+    for name, values in sorted(trajectory.metrics().items()):
+        write(file, f"{group}/{name}", values)
 
 
 def to_tensors(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[str, Tensor]:

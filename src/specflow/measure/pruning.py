@@ -8,26 +8,25 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from specflow.checkpoints.trajectory import Trajectory, open_trajectory
-from specflow.device import choose_device, make_deterministic
 from specflow.executor import Report
-from specflow.hdf5 import create, write, write_row
+from specflow.hdf5 import create, write_row
 from specflow.measure.evaluation import (
     FULL,
     Pruned,
     evaluate_changed,
+    prepared_task,
     pruning_variants,
     remembered,
     to_tensors,
     variant_group,
+    write_history,
 )
 from specflow.measure.layouts import PRUNING
 from specflow.measure.settings import PruningParams
 from specflow.models.network import Network
 from specflow.problems.settings import ProblemSettings
-from specflow.problems.task import Task, load_task
+from specflow.problems.task import Task
 from specflow.scratch import Scratch
 
 
@@ -37,7 +36,6 @@ class PruningJob:
 
     Attributes:
         problem: Settings of its problem and network.
-        dataset: Its prepared data.
         settings: What is pruned.
         source: Its trajectory.
         target: Place of the result.
@@ -45,7 +43,6 @@ class PruningJob:
     """
 
     problem: ProblemSettings
-    dataset: Path
     settings: PruningParams
     source: Path
     target: Path
@@ -63,9 +60,7 @@ def measure_pruning(job: PruningJob, report: Report) -> None:
         SpecflowError: If the trajectory or the data are broken, the run was trained on other data,
             or the result cannot be written.
     """
-    device = choose_device()
-    make_deterministic(device)
-    task = load_task(job.problem, job.dataset, device)
+    task = prepared_task(job.problem)
     evaluate = partial(_evaluate, task, task.build_model(), job.settings)
     with (
         job.scratch.locked(),
@@ -73,11 +68,8 @@ def measure_pruning(job: PruningJob, report: Report) -> None:
         create(job.target, PRUNING, {}) as file,
     ):
         trajectory.check_data(task.fingerprint)
+        write_history(file, trajectory, variant_group(FULL))
         steps = trajectory.steps
-        write(file, "step", np.array(steps, dtype=np.int64))
-        write(file, "epoch", np.array(trajectory.epochs))
-        for name, values in sorted(trajectory.metrics().items()):
-            write(file, f"{variant_group(FULL)}/{name}", values)
         for index, step in enumerate(steps):
             compute = partial(evaluate, trajectory, index)
             for group, metrics in remembered(job.scratch, f"step{step}", compute).items():

@@ -9,7 +9,6 @@ Layout of the file (version 1), N images of C channels, H x W pixels:
 from dataclasses import dataclass
 from pathlib import Path
 
-from specflow.device import choose_device, make_deterministic
 from specflow.executor import Report
 from specflow.hdf5 import create, write
 from specflow.measure.evaluation import (
@@ -17,13 +16,14 @@ from specflow.measure.evaluation import (
     Pruned,
     final_weights,
     load_changed,
+    prepared_task,
     pruning_variants,
     variant_group,
 )
 from specflow.measure.layouts import SAMPLES
 from specflow.measure.settings import PruningParams
 from specflow.problems.settings import ProblemSettings
-from specflow.problems.task import GenerativeTask, load_task
+from specflow.problems.task import GenerativeTask
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,6 @@ class SamplingJob:
 
     Attributes:
         problem: Settings of the problem and network of what is sampled.
-        dataset: Its prepared data.
         pruning: Which prunings of it are sampled beside the full model.
         num_images: Number of images of each.
         noise_seed: Seed of the noise that the images are made from.
@@ -41,7 +40,6 @@ class SamplingJob:
     """
 
     problem: ProblemSettings
-    dataset: Path
     pruning: PruningParams
     num_images: int
     noise_seed: int
@@ -67,9 +65,7 @@ def measure_samples(job: SamplingJob, report: Report) -> None:
     Raises:
         SpecflowError: If the trajectory or the data are broken, or the result cannot be written.
     """
-    device = choose_device()
-    make_deterministic(device)
-    task = load_task(job.problem, job.dataset, device)
+    task = prepared_task(job.problem)
     assert isinstance(task, GenerativeTask)  # params.yaml names an experiment of such a problem
     model = task.build_model()
     weights = final_weights(job.source, task)

@@ -24,8 +24,8 @@ from specflow.spectra import (
     Decomposition,
     alignment,
     diagonal_score,
-    is_defined,
     singular_vector_agreement,
+    where_defined,
 )
 from specflow.threads import one_thread
 from specflow.wiring import Meeting, Pair, View, Wiring
@@ -118,31 +118,30 @@ class _Steps:
 
     def _matrix_row(self, now: Decomposition, last: Decomposition) -> Row:
         agreement, leading = _agreement(now, last), self._leading(now)
-        if not is_defined(now.S):
-            leading = Decomposition(*(torch.full_like(part, math.nan) for part in leading))
+        left, right = (where_defined(part, now.S).float() for part in (leading.U.mT, leading.Vh))
         return {
             "singular_values": now.S,
             "agreement": agreement.contiguous(),
             "agreement_score": agreement[: self.settings.score_length].mean(),
-            "left": leading.U.mT.float().contiguous(),
-            "right": leading.Vh.float(),
+            "left": left.contiguous(),
+            "right": right,
         }
 
     def _score(self, now: Decomposition, other: Decomposition) -> Tensor:
         return _agreement(self._leading(now), self._leading(other)).mean()
 
-    def _leading(self, factors: Decomposition) -> Decomposition:
+    def _leading(self, whole: Decomposition) -> Decomposition:
         """Return the singular vectors that scores are of."""
         count = self.settings.score_length
-        return Decomposition(factors.U[:, :count], factors.S, factors.Vh[:count])
+        return Decomposition(whole.U[:, :count], whole.S, whole.Vh[:count])
 
     def _pair_rows(self, index: int) -> Iterable[Row]:
         of = self.decompositions.of
         return (self._pair_row(pair, of(index, pair.views)) for pair in self.wiring.pairs)
 
-    def _pair_row(self, pair: Pair, factors: Batch) -> Row:
+    def _pair_row(self, pair: Pair, parts: Batch) -> Row:
         count = self.settings.score_length
-        meetings = [_meet(meeting, factors) for meeting in pair.meetings]
+        meetings = [_meet(meeting, parts) for meeting in pair.meetings]
         center = torch.stack([_center(one).diagonal() for one in meetings]).mean(0)
         row = {"alignment": center, "alignment_score": center[:count].mean()}
         if math.prod(pair.meetings[0].kernel or ()) > 1:
@@ -156,14 +155,12 @@ def _name(index: int) -> str:
 
 def _agreement(now: Decomposition, other: Decomposition) -> Tensor:
     """Return the diagonal of the agreement, shape (k,); NaN if one of the two is not defined."""
-    diagonal = singular_vector_agreement(now, other).diagonal()
-    defined = is_defined(now.S) & is_defined(other.S)
-    return diagonal if defined else torch.full_like(diagonal, math.nan)
+    return where_defined(singular_vector_agreement(now, other).diagonal(), now.S, other.S)
 
 
-def _meet(meeting: Meeting, factors: Batch) -> Tensor:
+def _meet(meeting: Meeting, parts: Batch) -> Tensor:
     """Return the alignment at every kernel position, shape (*kernel, k, k)."""
-    previous, following = factors[meeting.previous], factors[meeting.following]
+    previous, following = parts[meeting.previous], parts[meeting.following]
     matrices = alignment(
         previous,
         following,
@@ -172,8 +169,7 @@ def _meet(meeting: Meeting, factors: Batch) -> Tensor:
         kernel=meeting.kernel or (1, 1),
         position="all",
     )
-    defined = is_defined(previous.S) & is_defined(following.S)
-    return matrices if defined else torch.full_like(matrices, math.nan)
+    return where_defined(matrices, previous.S, following.S)
 
 
 def _center(positions: Tensor) -> Tensor:

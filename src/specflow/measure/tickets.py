@@ -15,16 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
-import numpy as np
 from torch import Tensor
 
 from specflow.checkpoints.trajectory import Trajectory, open_trajectory
 from specflow.device import choose_device
 from specflow.errors import SpecflowError
 from specflow.executor import Report
-from specflow.hdf5 import create, write, write_row
+from specflow.hdf5 import create, write_row
 from specflow.interventions.masks import Kind, ticket_masks
-from specflow.measure.evaluation import rank_of, to_tensors
+from specflow.measure.evaluation import rank_of, to_tensors, write_history
 from specflow.measure.layouts import TICKET
 from specflow.spectra import (
     Decomposition,
@@ -84,10 +83,7 @@ def measure_ticket(job: TicketJob, report: Report, *, workers: int) -> None:
         create(job.target, TICKET, {}) as file,
         one_thread(),
     ):
-        write(file, "step", np.array(ticket.steps, dtype=np.int64))
-        write(file, "epoch", np.array(ticket.epochs))
-        for name, values in sorted(ticket.metrics().items()):
-            write(file, f"metrics/{name}", values)
+        write_history(file, ticket, "metrics")
         comparison = _Comparison(job, workers, source, ticket)
         for index in range(len(ticket.steps)):
             of_source = comparison.write_step(file, index)

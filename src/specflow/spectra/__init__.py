@@ -13,7 +13,7 @@ from specflow.spectra.agreement import (
 )
 from specflow.spectra.alignment import alignment, alignment_null_level
 from specflow.spectra.decomposition import Decomposition, decompose, singular_values
-from specflow.spectra.directions import is_defined, is_direction
+from specflow.spectra.directions import is_defined, is_direction, where_defined
 from specflow.spectra.quantities import (
     effective_rank,
     frobenius_norm,
@@ -47,6 +47,7 @@ __all__ = [
     "log_spectral_norm",
     "is_defined",
     "is_direction",
+    "where_defined",
     "singular_vector_agreement",
     "agreement_null_level",
     "alignment",

@@ -84,5 +84,5 @@ def diagonal_score(matrix: Tensor, count: int = 10) -> Tensor:
     return matrix.detach().double().diagonal(dim1=-2, dim2=-1)[..., :count].mean(-1)
 
 
-def _shape(factors: Decomposition) -> tuple[int, int]:
-    return factors.U.shape[0], factors.Vh.shape[1]
+def _shape(of: Decomposition) -> tuple[int, int]:
+    return of.U.shape[0], of.Vh.shape[1]

@@ -108,5 +108,5 @@ def _vectors(weight: Tensor | Decomposition, side: Side) -> Tensor:
     """
     if side not in ("left", "right"):
         raise ValueError(f"side is {side!r}; expected 'left' or 'right'")
-    factors = weight if isinstance(weight, Decomposition) else decompose(weight)
-    return factors.U if side == "left" else factors.Vh.mT
+    found = weight if isinstance(weight, Decomposition) else decompose(weight)
+    return found.U if side == "left" else found.Vh.mT

@@ -1,5 +1,6 @@
 """Which spectra have ranks, and which singular values have directions."""
 
+import torch
 from torch import Tensor
 
 # Below this share of s_1 a singular value is rounding, and its singular vectors are arbitrary.
@@ -39,3 +40,22 @@ def is_direction(S: Tensor) -> Tensor:
     """
     floor = ZERO * S.amax(-1, keepdim=True)
     return (floor < S) & is_defined(S)[..., None]
+
+
+def where_defined(values: Tensor, *spectra: Tensor) -> Tensor:
+    """Return what was computed of matrices, or NaN in its place if a spectrum is not defined.
+
+    Args:
+        values: Any shape, floating point; not modified.
+        spectra: Singular values of each matrix, shape (R,), R > 0; not modified.
+
+    Returns:
+        Shape of values.
+
+    Example:
+        >>> import torch
+        >>> where_defined(torch.ones(2), torch.tensor([1.0, 0.0]), torch.zeros(2))
+        tensor([nan, nan])
+    """
+    defined = all(bool(is_defined(S)) for S in spectra)
+    return values if defined else torch.full_like(values, torch.nan)

@@ -29,6 +29,21 @@ class Known:
     experiments: Mapping[str, Any] = field(default_factory=dict)
     names: Mapping[str, set[str]] = field(default_factory=dict)
 
+    def unknown(self, key: str, value: str, section: str) -> list[str]:
+        """Return the line that says that a name is not one of a section, nothing if it is one."""
+        if value in self.names[section]:
+            return []
+        expected = ", ".join(sorted(self.names[section])) or "none: there are none"
+        return [f"{key}: got {value!r}; expected one of {expected} ({section})"]
+
+    def split_steps(self, experiment: str) -> str:
+        """Return the split steps of an experiment, for the line that says what else was named."""
+        steps = list(self.experiments[experiment].checkpoints.split_steps)
+        return (
+            f"experiments.{experiment}.checkpoints.split_steps = {steps} "
+            "(optimizer state is kept only there; declaring more means training again)"
+        )
+
 
 class Shown(Protocol):
     """Which matrices and pairs figures show in full."""
@@ -103,11 +118,3 @@ def _class_in(module: str) -> type[Study]:
     ]
     assert len(found) == 1, (module, found)
     return cast("type[Study]", found[0])
-
-
-def unknown(key: str, value: str, known: set[str], section: str) -> list[str]:
-    """Return the line that says that a name is not one of a section, nothing if it is one."""
-    if value in known:
-        return []
-    expected = ", ".join(sorted(known)) or "none: there are none"
-    return [f"{key}: got {value!r}; expected one of {expected} ({section})"]

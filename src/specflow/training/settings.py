@@ -18,10 +18,7 @@ def _whole_or_full(value: object) -> object:
     return value
 
 
-BatchSize = Annotated[
-    int | Literal["full"],
-    BeforeValidator(_whole_or_full, json_schema_input_type=Count | Literal["full"]),
-]
+BatchSize = Annotated[int | Literal["full"], BeforeValidator(_whole_or_full)]
 
 
 class TrainingParams(ProblemParams):

@@ -7,6 +7,7 @@ from typing import Literal
 
 from specflow.errors import SpecflowError
 from specflow.wiring.fusion import FusionParams
+from specflow.wiring.names import some_of
 from specflow.wiring.tensors import TensorInfo
 from specflow.wiring.transformer import Role
 
@@ -170,8 +171,7 @@ def recognize(tensors: Mapping[str, TensorInfo], layout: LayoutName) -> Architec
     if not found:
         if layout == "auto":
             return None
-        some = ", ".join(list(tensors)[:10])
-        raise SpecflowError(f"layout: got {layout!r}, but the tensors are {some}, ...")
+        raise SpecflowError(f"layout: got {layout!r}, but the tensors are {some_of(tensors)}")
     return GPT2_LINEAR if found[0] is GPT2 and _has_linear_layers(tensors) else found[0]
 
 

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from specflow.errors import SpecflowError
 from specflow.section import Section, Text
+from specflow.wiring.tensors import counted
 from specflow.wiring.view import Side
 from specflow.wiring.wiring import Matrix, Pair, follow
 
@@ -63,10 +64,7 @@ def _pairs_of(rule: PairParams, matrices: Sequence[Matrix]) -> list[Pair]:
         for following in followers.get(stars, [])
     ]
     if not met:
-        names = ", ".join(matrix.name for matrix in matrices[:10])
-        raise SpecflowError(
-            f"{_text_of(rule)} makes no pair of the {len(matrices)} matrices {names}, ..."
-        )
+        raise SpecflowError(f"{_text_of(rule)} makes no pair of {counted(matrices)}")
     return [_pair(rule, previous, following) for previous, following in met]
 
 

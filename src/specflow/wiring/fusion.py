@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from specflow.errors import SpecflowError
 from specflow.section import Count, Section, Text
-from specflow.wiring.tensors import some_of
+from specflow.wiring.tensors import counted
 from specflow.wiring.view import Cut
 from specflow.wiring.wiring import Matrix
 
@@ -77,7 +77,7 @@ def cut_declared(
     for rule in rules:
         matches = {m.name for m in found if fnmatchcase(m.name, rule.match)}
         if not matches:
-            raise SpecflowError(f"fused: {rule.match!r} matches none of {some_of(found)}")
+            raise SpecflowError(f"fused: {rule.match!r} matches none of {counted(found)}")
         found = _with_parts(found, matches, rule, num_heads)
     return found
 

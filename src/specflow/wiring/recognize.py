@@ -13,6 +13,7 @@ from specflow.wiring.architectures import Architecture, LayoutName, recognize
 from specflow.wiring.declared import PairParams, declared_pairs
 from specflow.wiring.fusion import FusionParams, cut_declared, cut_recognized
 from specflow.wiring.lstm import lstm_pairs, lstms_of, output_of
+from specflow.wiring.names import some_of
 from specflow.wiring.tensors import TensorInfo, matches_any, whole_matrices
 from specflow.wiring.transformer import transformer_pairs
 from specflow.wiring.wiring import Matrix, Pair, Wiring
@@ -171,7 +172,7 @@ def _note_on_unfit(pairs: Iterable[Pair]) -> list[str]:
     labels = [pair.label for pair in pairs if not pair.fits]
     if not labels:
         return []
-    shown = ", ".join(labels[:3]) + (", ..." if len(labels) > 3 else "")
+    shown = some_of(labels, 3)
     return [f"dimensions do not meet in {len(labels)} pairs, which are not compared: {shown}"]
 
 
@@ -180,8 +181,7 @@ def _note_on_stacks(matrices: Iterable[Matrix]) -> list[str]:
     names = [matrix.name for matrix in matrices if len(matrix.view.remaining) == 3]
     if not names:
         return []
-    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     return [
         f"{len(names)} tensors of three dimensions are read as convolutions (if they hold experts, "
-        f"declare them in fused with split: null): {shown}"
+        f"declare them in fused with split: null): {some_of(names, 3)}"
     ]

@@ -1,14 +1,14 @@
 """From tensors to matrices: which tensors are none and why, and what lies transposed."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import torch
 
 from specflow.errors import SpecflowError
-from specflow.wiring.names import problem_of
+from specflow.wiring.names import problem_of, some_of
 from specflow.wiring.view import View
 from specflow.wiring.wiring import Matrix
 
@@ -52,7 +52,7 @@ def whole_matrices(
         matrices.append(Matrix(short, short, View(name, info.shape, transposed=inputs_first)))
     for pattern in transposed:
         if not any(matches_any((m.view.tensor, m.name), (pattern,)) for m in matrices):
-            raise SpecflowError(f"transposed: {pattern!r} matches none of {some_of(matrices)}")
+            raise SpecflowError(f"transposed: {pattern!r} matches none of {counted(matrices)}")
     return matrices, skipped
 
 
@@ -62,11 +62,9 @@ def matches_any(names: Iterable[str], patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
-def some_of(matrices: Iterable[Matrix]) -> str:
+def counted(matrices: Sequence[Matrix]) -> str:
     """Return the number of matrices and the first names, for a message."""
-    names = [matrix.name for matrix in matrices]
-    shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-    return f"the {len(names)} matrices {shown}"
+    return f"the {len(matrices)} matrices {some_of(matrix.name for matrix in matrices)}"
 
 
 def _reason_to_skip(name: str, info: TensorInfo) -> str | None:

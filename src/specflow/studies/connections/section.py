@@ -8,7 +8,7 @@ from pydantic import Field
 from specflow.section import Name, Section
 from specflow.studies.connections.collected import Collected
 from specflow.studies.connections.settings import Branches, BranchSettings, ConnectSettings
-from specflow.studies.study import Known, Shown, Study, unknown
+from specflow.studies.study import Known, Shown, Study
 
 
 class ConnectionParams(Study, Branches):
@@ -56,9 +56,7 @@ class ConnectionParams(Study, Branches):
     def problems(self, known: Known) -> list[str]:
         """Return what does not fit in itself, or with the experiment."""
         problems = [*self._path_problems()]
-        problems += unknown(
-            "experiment", self.experiment, known.names["experiments"], "experiments"
-        )
+        problems += known.unknown("experiment", self.experiment, "experiments")
         if self.experiment in known.experiments and known.seeds:
             problems += self._trunk_problems(known)
         return problems
@@ -83,13 +81,9 @@ class ConnectionParams(Study, Branches):
         if missing := sorted(set(self.trunk_seeds) - set(known.seeds)):
             expected = f"expected some of seeds = {list(known.seeds)}"
             problems.append(f"trunk_seeds: got {missing}; {expected}")
-        kept = experiment.checkpoints.split_steps
-        if missing := sorted(set(self.split_steps) - set(kept)):
-            problems.append(
-                f"split_steps: got {missing}; expected some of "
-                f"experiments.{self.experiment}.checkpoints.split_steps = {list(kept)} "
-                "(optimizer state is kept only there; declaring more means training again)"
-            )
+        if missing := sorted(set(self.split_steps) - set(experiment.checkpoints.split_steps)):
+            expected = f"expected some of {known.split_steps(self.experiment)}"
+            problems.append(f"split_steps: got {missing}; {expected}")
         if experiment.batch_size == "full":
             problems.append(
                 f"experiment: {self.experiment} trains on full batches, where the order of "

@@ -9,7 +9,7 @@ from specflow.problems.settings import ProblemSettings
 from specflow.section import Name, Section
 from specflow.studies.experiments.collected import Collected
 from specflow.studies.experiments.settings import PruneSettings, SpectraSettings
-from specflow.studies.study import Known, Shown, Study, unknown
+from specflow.studies.study import Known, Shown, Study
 from specflow.training.schedules import StepSchedule
 from specflow.training.settings import RunSettings, TrainingParams
 from specflow.wiring import Wiring
@@ -85,7 +85,7 @@ class ExperimentParams(Study, TrainingParams):
     def problems(self, known: Known) -> list[str]:
         """Return what does not fit together in the experiment and its dataset."""
         if self.dataset not in known.datasets:
-            return unknown("dataset", self.dataset, known.names["datasets"], "datasets")
+            return known.unknown("dataset", self.dataset, "datasets")
         dataset = known.datasets[self.dataset]
         return [
             *self._model_problems(dataset),

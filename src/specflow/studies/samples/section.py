@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from specflow.section import Section
 from specflow.studies.samples.settings import SampleSettings, Sampling
-from specflow.studies.study import Known, Shown, Study, unknown
+from specflow.studies.study import Known, Shown, Study
 
 
 class SampleParams(Study, Sampling):
@@ -24,8 +24,7 @@ class SampleParams(Study, Sampling):
         """Return what does not fit between the samples and their experiment."""
         experiment = known.experiments.get(self.experiment)
         if experiment is None:
-            known_names = known.names["experiments"]
-            return unknown("experiment", self.experiment, known_names, "experiments")
+            return known.unknown("experiment", self.experiment, "experiments")
         problems = []
         if not experiment.problem.is_generative:
             items = known.experiments.items()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from specflow.section import Section
-from specflow.studies.study import Known, Shown, Study, unknown
+from specflow.studies.study import Known, Shown, Study
 from specflow.studies.tickets.collected import Collected
 from specflow.studies.tickets.settings import CompareSettings, RetrainSettings, Ticket
 
@@ -36,15 +36,11 @@ class TicketParams(Study, Ticket):
         """Return what does not fit between the ticket and its experiment."""
         experiment = known.experiments.get(self.experiment)
         if experiment is None:
-            known_names = known.names["experiments"]
-            return unknown("experiment", self.experiment, known_names, "experiments")
-        problems, kept = [], experiment.checkpoints.split_steps
-        if self.rewind_step not in kept:
-            problems.append(
-                f"rewind_step: got {self.rewind_step}; expected one of "
-                f"experiments.{self.experiment}.checkpoints.split_steps = {list(kept)} "
-                "(optimizer state is kept only there; declaring more means training again)"
-            )
+            return known.unknown("experiment", self.experiment, "experiments")
+        problems = []
+        if self.rewind_step not in experiment.checkpoints.split_steps:
+            expected = f"expected one of {known.split_steps(self.experiment)}"
+            problems.append(f"rewind_step: got {self.rewind_step}; {expected}")
         dataset = known.datasets.get(experiment.dataset)
         if dataset is not None and not experiment.problems(known):
             views = (matrix.view for matrix in experiment.wiring(dataset).inner)
