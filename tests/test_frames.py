@@ -45,6 +45,12 @@ def test_text_stays_text_and_numbers_are_exact(written):
     np.testing.assert_array_equal(table["value"], [0.1, np.nan])
 
 
+def test_the_first_column_says_whose_rows_they_are(written):
+    table = read_table(written("distances,seed\nends,0\n"))
+    assert table["distances"].tolist() == ["ends"]
+    assert read_table(written("distances,seed\n1,0\n"))["distances"].tolist() == ["1"]
+
+
 def test_a_table_may_have_no_rows(written):
     table = read_table(written("experiment,value\n"))
     assert len(table) == 0
@@ -56,7 +62,10 @@ def test_a_table_may_have_no_rows(written):
     [
         ("", r"table\.csv is broken: .*dvc repro"),
         ("step,value\n1,2,3\n4,5,6,7\n", r"table\.csv is broken"),
-        ("value\n1\nmany\n", r"column 'value' of .*table\.csv: got 'many'; expected a number"),
+        (
+            "step,value\n1,1\n2,many\n",
+            r"column 'value' of .*table\.csv: got 'many'; expected a number",
+        ),
     ],
 )
 def test_broken_tables_are_refused(written, text, message):

@@ -11,7 +11,8 @@ import pandas as pd
 from specflow.errors import SpecflowError
 from specflow.textfiles import write_text
 
-# Columns of text; all others hold numbers, with NaN for an empty cell.
+# Columns of text, beside the first one of every table, which says whose rows they are; all others
+# hold numbers, with NaN for an empty cell.
 TEXT = frozenset(
     {
         *("experiment", "matrix", "pair", "label", "role", "tensor", "split", "metric", "keep"),
@@ -55,13 +56,14 @@ def read_table(path: Path) -> pd.DataFrame:
         raise SpecflowError(f"there is no table {path}; build it with: dvc repro collect")
     try:
         header = pd.read_csv(path, nrows=0).columns
-        numbers = [name for name in header if name not in TEXT]
+        texts = {header[0], *TEXT.intersection(header)}
+        numbers = [name for name in header if name not in texts]
         table = pd.read_csv(
             path,
             index_col=False,
             keep_default_na=False,
             na_values={name: [""] for name in numbers},
-            dtype={name: str for name in header if name in TEXT},
+            dtype=dict.fromkeys(texts, str),
         )
     except (ValueError, pd.errors.ParserError) as error:  # an EmptyDataError is a ValueError
         raise SpecflowError(
