@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from specflow.errors import SpecflowError
+from specflow.figures import registry
 from specflow.figures.draw import draw_all, draw_checkpoints, drawings
 from specflow.figures.index import FigureEntry
 from specflow.figures.registry import kinds
@@ -92,6 +93,12 @@ def test_index_says_what_a_figure_is_of_and_which_claims_it_bears_on(make_tables
     assert "BatchNorm statistics" in found["losses_vgg.png"].caption
     errors = found["errors.png"]
     assert (errors.of, errors.subject) == ("project", None)
+
+
+def test_order_of_kinds_is_not_that_of_imports(monkeypatch):
+    before = list(kinds())
+    monkeypatch.setattr(registry, "_kinds", dict(reversed(registry._kinds.items())))
+    assert list(kinds.__wrapped__()) == before
 
 
 def test_kinds_cannot_be_mistaken_for_another_kind_of_a_subject():

@@ -40,6 +40,11 @@ class Kind:
     when: When
     order: int
 
+    @property
+    def place(self) -> tuple[int, str, int]:
+        """What kinds are sorted by: whichever module was imported first, the order is the same."""
+        return self.order, self.draw.__module__, self.draw.__code__.co_firstlineno
+
     def entry(self, subject: Subject) -> FigureEntry:
         """Return what the index says of the figure of a subject."""
         kind, name = self.draw.__name__, subject.name
@@ -92,4 +97,4 @@ def kinds() -> Mapping[str, Kind]:
     """Return every kind of figure by its name, in the order in which a subject's are shown."""
     for module in pkgutil.iter_modules(figures.__path__):
         importlib.import_module(f"{figures.__name__}.{module.name}")
-    return dict(sorted(_kinds.items(), key=lambda item: item[1].order))
+    return dict(sorted(_kinds.items(), key=lambda item: item[1].place))
