@@ -50,7 +50,7 @@ CHANGES = [
 ]
 
 
-@pytest.mark.parametrize(("path", "value", "expected"), CHANGES, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("path", "value", "expected"), CHANGES, ids=[one[0] for one in CHANGES])
 def test_a_change_concerns_the_stages_that_it_decides_and_no_other(project, path, value, expected):
     """A stage depends on its key; one that follows runs if a result has changed that it reads."""
     before = resolved(load_params(paths.PARAMS))
