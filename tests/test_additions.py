@@ -119,6 +119,14 @@ def add_dataset(clone: Clone) -> set[str]:
     return {file}
 
 
+def add_problem(clone: Clone) -> set[str]:
+    """The models that it may be trained with name it."""
+    file, model = f"{SOURCE}/problems/smoothed.py", f"{SOURCE}/models/bottleneck.py"
+    clone.write(file, definitions(example("A problem"), "SmoothedParams", "Smoothed"))
+    clone.change(model, '("classification",)', '("classification", "smoothed")')
+    return {file, model}
+
+
 def add_figure(clone: Clone) -> set[str]:
     file = f"{SOURCE}/figures/errors_of_seeds.py"
     clone.write(file, example("A figure"))
@@ -156,6 +164,7 @@ ADDITIONS = {
     add_quantity: 1,
     add_model: 1,
     add_dataset: 1,
+    add_problem: 2,
     add_figure: 1,
     add_claim: 1,
     add_kind_of_experiment: 7,
@@ -166,6 +175,7 @@ def params() -> dict:
     """Return the tiny preset, cut down to one experiment that is made of additions."""
     whole = YAML(typ="safe").load(TINY)
     task = whole["tasks"]["digits"] | {
+        "problem": {"kind": "smoothed", "smoothing": 0.1},
         "model": {"kind": "bottleneck", "width": 12},
         "batch_size": 20,
         "checkpoints": whole["tasks"]["digits"]["checkpoints"] | {"split_steps": []},
@@ -224,7 +234,7 @@ def test_quantity_is_in_table_summary_and_figure(project, tables):
     assert said == "nuclear norm\n"
 
 
-def test_model_and_dataset_are_measured(project, tables):
+def test_model_dataset_and_problem_are_measured(project, tables):
     matrices = where(tables["matrices"], experiment="narrow")
     sizes = matrices.set_index("matrix")[["rows", "columns"]].T.to_dict("list")
     assert sizes == {"narrow.weight": [12, 64], "output.weight": [2, 12]}
@@ -232,8 +242,9 @@ def test_model_and_dataset_are_measured(project, tables):
     assert set(where(tables["pruning"], experiment="narrow")["metric"]) == {"loss", "error"}
     config = project.json("results/config.json")
     assert "datasets/stripes.py" in config["prepare"]["stripes"]["code"]
-    assert "models/bottleneck.py" in config["train"]["narrow"]["code"]
-    assert "datasets/stripes.py" not in config["train"]["narrow"]["code"]
+    code = set(config["train"]["narrow"]["code"])
+    assert {"models/bottleneck.py", "problems/smoothed.py"} < code
+    assert "datasets/stripes.py" not in code
 
 
 def test_figure_is_drawn_and_on_the_page(project):
@@ -278,4 +289,5 @@ def test_documentation_and_schema_know_all_of_them(project):
     described = project.read("docs/params.md")
     assert "kind `bottleneck`" in described
     assert "kind `stripes`" in described
+    assert "kind `smoothed`" in described
     assert "`distances.<name>`" in described

@@ -157,9 +157,8 @@ def test_changed_experiment_reruns_its_own_stages_and_reverting_costs_no_trainin
     judged = metrics["results/claims.json"]
     assert any(name.endswith(".subjects.grokking.value") for name in judged)
     changed.run("git", "checkout", "params.yaml")
-    # Serially: the same bytes and the same dvc.lock as side by side.
-    assert changed.dvc("repro", "judge") == ["resolve", "collect", "judge"]
-    assert changed.changes() == ""
+    assert not set(changed.dvc("repro", "judge")) & set(own)
+    assert changed.changes() == "", "a serial run has other results, or another dvc.lock"
 
 
 def test_changed_stride_makes_the_unets_stale_and_says_which_file_changed(changed):
