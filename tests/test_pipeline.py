@@ -161,28 +161,34 @@ def test_changed_experiment_reruns_its_own_stages_and_reverting_costs_no_trainin
     assert changed.changes() == "", "a serial run has other results, or another dvc.lock"
 
 
-def test_changed_stride_makes_the_unets_stale_and_says_which_file_changed(changed):
+def test_changed_code_makes_the_stages_stale_that_run_it_and_is_named(changed):
+    """The stride of the UNet, and the split of a dataset."""
     changed.change(
         "src/specflow/models/unet.py", "1 if level == 0 else 2", "1 if level == 0 else 3"
     )
-    assert changed.stale() == OF_UNETS | {"report"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(changed.folder)
-        upstream = Graph().upstream
-    assert all(OF_UNETS & set(upstream[name]) for name in ("spectra@digits_unet", "collect"))
+    both = "return generator.permutation(train), generator.permutation(validation)"
+    changed.change("src/specflow/datasets/digits.py", both, "return train, validation")
+    assert changed.stale() == OF_UNETS | {"prepare@digits", "report"}
     params = json.loads(changed.run("dvc", "params", "diff", "--json").stdout)
     assert set(params["results/config.json"]) == {
-        f"{name.replace('@', '.')}.code.models/unet.py" for name in OF_UNETS
+        "prepare.digits.code.datasets/digits.py",
+        *(f"{name.replace('@', '.')}.code.models/unet.py" for name in OF_UNETS),
     }
 
 
-def test_changed_split_of_a_dataset_makes_its_preparation_stale(changed):
-    both = "return generator.permutation(train), generator.permutation(validation)"
-    changed.change("src/specflow/datasets/digits.py", both, "return train, validation")
-    assert changed.stale() == {"prepare@digits", "report"}
+def test_what_follows_a_stage_reads_what_it_writes(project, monkeypatch):
+    monkeypatch.chdir(project.folder)
+    upstream = Graph().upstream
+    assert {"train@digits_vgg", "train@digits_unet"} == {
+        name for name in STAGES if "prepare@digits" in upstream[name] and "train" in name
+    }
+    for name in ("spectra@digits_unet", "prune@digits_unet", "sample@digits_unet", "collect"):
+        assert "train@digits_unet" in upstream[name]
+    assert {"train@digits_unet", *upstream["collect"]} >= OF_UNETS
 
 
 def test_words_and_new_files_retrain_nothing(changed):
+    """Beside them, the file of a new figure, which is drawn: what is listed is no kind."""
     for name in (
         "training/loop.py",
         "models/vgg.py",
@@ -193,11 +199,9 @@ def test_words_and_new_files_retrain_nothing(changed):
         changed.write(
             f"src/specflow/{name}", text.replace('"""', '"""Other words. ', 1) + "# more\n"
         )
-    for kind, package in (("model", "models"), ("dataset", "datasets")):
+    for kind, package in (("model", "models"), ("dataset", "datasets"), ("figure", "figures")):
         place = f"src/specflow/{package}/another.py"
         changed.write(place, f'"""Another {kind}."""\n# kind: Literal["another"]\n')
-    assert changed.stale() == set()
-    changed.write("src/specflow/figures/another.py", '"""Another figure."""\n\nCOLOUR = "red"\n')
     assert changed.stale() == {"figures", "report"}
 
 
@@ -251,7 +255,7 @@ def test_what_is_declared_no_more_goes(changed):
     params |= {kind: {} for kind in ("connections", "tickets", "samples", "checkpoints")}
     params["figures"]["problems"] = []
     changed.set_params(params)
-    assert sorted(changed.repro()) == sorted(["resolve", *LAST])
+    assert sorted(changed.dvc("repro")) == sorted(["resolve", *LAST])
     results = changed.folder / "results"
     assert not [path for path in results.rglob("*") if "digits" in path.name]
     for folder in ("runs", "measures/spectra", "measures/pruning"):
