@@ -1,22 +1,12 @@
-"""The graph: what our dvc.yaml says, and how it is read."""
+"""The graph: how it is read."""
 
 import pytest
-from ruamel.yaml import YAML
-from tests.toy_project import ROOT, Project
+from tests.toy_project import Project
 
 from specflow.errors import SpecflowError
 from specflow.graph import Graph
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # of DVC
-STAGES = {
-    name: stage.get("do", stage)
-    for name, stage in YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"].items()
-}
-
-
-@pytest.mark.parametrize("name", sorted(STAGES))
-def test_command_makes_the_stage_a_child_of_dvc(name):
-    assert STAGES[name]["cmd"].startswith("exec env PYTHONPATH=src python stages/")
 
 
 @pytest.fixture
