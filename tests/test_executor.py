@@ -108,17 +108,18 @@ def await_end(process):
             time.sleep(0.05)
 
 
-@pytest.mark.parametrize("begun", [False, True])
-def test_interrupt_of_workers_is_one_line_and_ends_them(tmp_path, begun):
+@pytest.mark.parametrize(("children", "begun"), [(2, False), (3, False), (3, True)])
+def test_interrupt_of_workers_is_one_line_and_ends_them(tmp_path, children, begun):
     script = tmp_path / "script.py"
     script.write_text(
-        "import sys, time, pathlib\n"
+        "import sys, threading, time, pathlib\n"
         "from specflow.executor import run_members\n"
         "from specflow.stage import exit_on_error\n"
         "def work(job, report):\n"
         "    pathlib.Path(job).touch()\n"
         "    time.sleep(60)\n"
         "if __name__ == '__main__':\n"
+        "    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()  # may take it\n"
         "    with exit_on_error():\n"
         "        jobs = {name: name for name in 'ab'}\n"
         "        run_members(work, jobs, title='test', total=2, workers=2)\n"
@@ -132,7 +133,7 @@ def test_interrupt_of_workers_is_one_line_and_ends_them(tmp_path, begun):
         process_group=0,
         preexec_fn=heed_interrupts,
     )
-    while len(process.children()) < 3 or (begun and not (tmp_path / "a").exists()):
+    while len(process.children()) < children or (begun and not (tmp_path / "a").exists()):
         assert process.poll() is None
     workers = process.children()
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: to all of them

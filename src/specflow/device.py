@@ -39,7 +39,7 @@ def make_deterministic(device: torch.device) -> None:
         device: The device that computes.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
+    torch.set_deterministic_debug_mode("error" if device.type == "cpu" else "warn")
     # Filling new memory would cost 7% and change nothing.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cpu":

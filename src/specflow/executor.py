@@ -154,13 +154,22 @@ def _failure(future: Future[None], show_progress: Callable[[], object]) -> Specf
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Start workers that Ctrl-C never reaches, not even while they import; the parent ends them."""
+    """Start workers that Ctrl-C never reaches, not even while they import; the parent ends them.
+
+    Workers inherit the mask. Here another thread may take the signal in spite of it, and an
+    exception in the middle of a start would leave a worker without its orders: it comes after.
+    """
     resource_tracker.ensure_running()  # its start would let interrupts through again
+    held = []
+    handler = signal.signal(signal.SIGINT, lambda *signal_and_frame: held.append(signal_and_frame))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+    if held and callable(handler):
+        handler(*held[0])
 
 
 def _begin_worker(done: Any) -> None:

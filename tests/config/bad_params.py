@@ -18,6 +18,7 @@ BAD_ALONE = [
     ("tasks.digits.num_epochs", 2.5, "2.5"),
     ("tasks.digits.num_epochs", True, "integer"),
     ("tasks.digits.batch_size", "all", "whole number from 1, or full"),
+    ("tasks.digits.batch_size", 0, "whole number from 1, or full"),
     ("pruning.keep_fractions", [0.0], "greater than 0", "pruning.keep_fractions.0"),
     ("experiments.grokking.spectra", {"mass": 2.0}, "less", "experiments.grokking.spectra.mass"),
     ("tasks.digits.spectra", {"mass": 0.5}, "unknown key"),
@@ -64,7 +65,6 @@ BAD_ALONE = [
 # Bad beside others, or for a reason that takes a sum or an order:
 STEP = {"kind": "step", "warmup_steps": 0, "epochs": [1], "factor": 0.1}
 BAD_TOGETHER = [
-    ("tasks.digits.batch_size", 0, "whole number from 1, or full"),
     ("seeds", [1, 0], "ascending"),
     ("tasks.addition.model.num_heads", 3, "divide d_model = 16", "tasks.addition.model"),
     ("tasks.digits.optimizer.learning_rate", float("nan"), "finite"),

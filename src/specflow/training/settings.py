@@ -18,7 +18,10 @@ def _whole_or_full(value: object) -> object:
     return value
 
 
-BatchSize = Annotated[int | Literal["full"], BeforeValidator(_whole_or_full)]
+BatchSize = Annotated[
+    int | Literal["full"],
+    BeforeValidator(_whole_or_full, json_schema_input_type=Count | Literal["full"]),
+]
 
 
 class TrainingParams(ProblemParams):
