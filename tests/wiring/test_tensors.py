@@ -51,6 +51,12 @@ def test_names_lose_weight_where_they_can(wire, tensors, expected):
     assert [matrix.name for matrix in wiring.matrices] == expected
 
 
+def test_tensor_of_another_shape_is_refused(wire):
+    (matrix,) = wire({"w": (4, 3)}).matrices
+    with pytest.raises(ValueError, match=r"w: got shape \(3, 4\); expected \(4, 3\)"):
+        matrix.view.of(torch.ones(3, 4))
+
+
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_convolution_is_one_matrix_of_outputs_and_all_its_inputs(wire, number):
     module = [nn.Conv1d, nn.Conv2d, nn.Conv3d][number - 1](3, 5, 2, bias=False)
