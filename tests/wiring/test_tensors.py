@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from specflow.errors import SpecflowError
+from specflow.wiring.names import check_names
 
 
 @pytest.mark.parametrize(
@@ -84,3 +85,8 @@ def test_declared_transposed_convolution_has_its_outputs_as_rows(wire, number):
 def test_pattern_of_transposed_tensors_that_matches_none_is_refused(wire):
     with pytest.raises(SpecflowError, match=r"transposed: 'tconv\*' matches none of the 1 matr"):
         wire({"conv.weight": (2, 3, 1)}, transposed=["tconv*"])
+
+
+def test_of_several_bad_names_the_first_is_told_in_every_process():
+    with pytest.raises(SpecflowError, match="model: a tensor has the name 'bad//0'"):
+        check_names("model", ["fine", *(f"bad//{number}" for number in range(20))])

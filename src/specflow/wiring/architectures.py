@@ -202,8 +202,9 @@ def _place(name: str, architecture: Architecture) -> tuple[str, int | None, Role
     match = re.fullmatch(rf"((?:.*?\.)?){architecture.blocks}(\d+)\.(.+)", name)
     if match is not None and (role := architecture.role_of(match[3])) is not None:
         return match[1], int(match[2]), role
-    owner, _, last = name.rpartition(".")  # of an `nn.MultiheadAttention` in no block
-    alone = architecture.role_of(f"self_attn.{last}") if architecture is TORCH else None
+    # An `nn.MultiheadAttention` that is in no block has the names of a block's attention.
+    owner, _, last = name.rpartition(".")
+    alone = architecture.role_of(f"self_attn.{last}") if architecture.name == "torch" else None
     return (owner, None, alone) if alone is not None else None
 
 

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from itertools import accumulate
+from pathlib import Path
 
 from specflow.errors import SpecflowError
 
@@ -22,7 +23,8 @@ def check_names(path: str | Path, names: Iterable[str]) -> None:
             shown = name[:MAX_LENGTH]
             raise SpecflowError(f"{path}: a tensor has the name {shown!r}, which {problem}")
     for name in known:
-        outer = min(known.keys() & map(str, PurePosixPath(name).parents), default=None)
+        folders = accumulate(name.split("/")[:-1], "{}/{}".format)
+        outer = next((folder for folder in folders if folder in known), None)
         if outer is not None:
             raise SpecflowError(
                 f"{path}: tensors have the names {outer!r} and {name!r}; expected none within "

@@ -27,7 +27,7 @@ class TensorInfo:
 def whole_matrices(
     tensors: Mapping[str, TensorInfo], transposed: Sequence[str], conventional: Sequence[str]
 ) -> tuple[list[Matrix], dict[str, str]]:
-    """Return every tensor that is a matrix in the tensors' order, and why each other one is none.
+    """Return the tensors that are matrices, in their order, and why each of the others is none.
 
     Args:
         tensors: Shape and dtype by name.
