@@ -13,12 +13,9 @@ def as_matrix(weight: Tensor, transposed: bool = False) -> Tensor:
     A convolution kernel (c_out, c_in, kh, kw) is flattened to (c_out, c_in*kh*kw).
 
     Args:
-        weight: Tensor with two or more dimensions; not modified.
+        weight: Tensor with two or more dimensions; the matrix is detached from it.
         transposed: True if the first dimension is the inputs, as in transposed convolutions
             (c_in, c_out, kh, kw); the first two dimensions are then swapped first.
-
-    Returns:
-        Matrix with the dtype and device of the weight, detached.
 
     Raises:
         ValueError: If the weight has fewer than two dimensions.
@@ -38,16 +35,7 @@ def as_matrix(weight: Tensor, transposed: bool = False) -> Tensor:
 
 
 def from_matrix(matrix: Tensor, shape: Size, transposed: bool = False) -> Tensor:
-    """Return a matrix in the shape of the weight it came from, the inverse of `as_matrix`.
-
-    Args:
-        matrix: Matrix of shape (outputs, inputs); not modified.
-        shape: Shape of the weight.
-        transposed: As given to `as_matrix`.
-
-    Returns:
-        Contiguous tensor of that shape.
-    """
+    """Return a matrix as a contiguous weight of a shape, the inverse of `as_matrix`."""
     if not transposed:
         return matrix.reshape(shape).contiguous()
     outputs_first = (shape[1], shape[0], *shape[2:])

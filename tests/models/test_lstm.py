@@ -2,18 +2,8 @@ import pytest
 import torch
 
 from specflow.datasets.shapes import SpeechShape
-from specflow.models.lstm import Lstm, LstmParams
+from specflow.models.lstm import Lstm
 from specflow.spectra import alignment
-
-SHAPE = SpeechShape(num_features=5, characters="abc")
-
-
-def build(num_layers: int = 2, hidden: int = 3, bidirectional: bool = True, shape=SHAPE) -> Lstm:
-    torch.manual_seed(0)
-    params = LstmParams(
-        kind="lstm", num_layers=num_layers, hidden=hidden, bidirectional=bidirectional
-    )
-    return Lstm(params, shape).double()
 
 
 def utterances() -> tuple[torch.Tensor, torch.Tensor]:
@@ -42,8 +32,8 @@ def naive_direction(model: Lstm, frames: list, layer: int, suffix: str) -> list:
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_forward_matches_naive_one_utterance_at_a_time(bidirectional: bool) -> None:
-    model = build(bidirectional=bidirectional)
+def test_forward_matches_naive_one_utterance_at_a_time(models, bidirectional):
+    model = models.lstm(bidirectional)
     frames, lengths = utterances()
     logits = model(frames, lengths)
     assert logits.shape == (5, 7, 4)
@@ -59,8 +49,8 @@ def test_forward_matches_naive_one_utterance_at_a_time(bidirectional: bool) -> N
         torch.testing.assert_close(found[:length], expected)
 
 
-def test_padding_has_no_influence() -> None:
-    model = build()
+def test_padding_has_no_influence(models):
+    model = models.lstm()
     frames, lengths = utterances()
     changed = frames.clone()
     for row, length in zip(changed, lengths, strict=True):
@@ -71,23 +61,23 @@ def test_padding_has_no_influence() -> None:
     assert not torch.equal(model(changed, lengths)[0], found[0])
 
 
-def test_gradients_are_the_same_bits_twice() -> None:
+def test_gradients_are_the_same_bits_twice(models):
     frames, lengths = utterances()
     gradients = []
     for _ in range(2):
-        model = build().float()
+        model = models.lstm().float()
         model(frames.float(), lengths).square().sum().backward()
         gradients.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
     assert torch.equal(*gradients)
 
 
-def test_paper_size_has_as_many_parameters_as_written_out() -> None:
+def test_paper_size_has_as_many_parameters_as_written_out(models):
     shape = SpeechShape(num_features=40, characters="x" * 28)
     first = 4 * 256 * (40 + 256 + 2)
     above = 4 * 256 * (512 + 256 + 2)
     expected = 2 * first + 3 * 2 * above + 29 * (512 + 1)
-    parameters = build(4, 256, shape=shape).parameters()
-    assert sum(p.numel() for p in parameters) == expected == 5_356_061
+    found = models.num_parameters("lstm", shape=shape, num_layers=4, hidden=256, bidirectional=True)
+    assert found == expected == 5_356_061
 
 
 def naive_alignment(previous: torch.Tensor, following: torch.Tensor) -> torch.Tensor:
@@ -96,17 +86,19 @@ def naive_alignment(previous: torch.Tensor, following: torch.Tensor) -> torch.Te
     return (Vh @ U).abs()
 
 
-def test_alignment_of_every_pair_matches_naive_from_the_equations() -> None:
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_alignment_of_every_pair_matches_naive_from_the_equations(models, bidirectional):
     """What a gate writes to unit h is row h of it, and column h of all that read the hidden state.
 
     The naive version takes rows and columns out by index arithmetic of its own.
     """
     hidden = 3
-    model = build()
+    model = models.lstm(bidirectional)
     weights = {name: p.detach() for name, p in model.named_parameters()}
     g = [2 * hidden + unit for unit in range(hidden)]
     expected = {}
-    for direction, (suffix, word) in enumerate([("", ""), ("_reverse", "reverse ")]):
+    directions = [("", ""), ("_reverse", "reverse ")][: 1 + bidirectional]
+    for direction, (suffix, word) in enumerate(directions):
         half = [direction * hidden + unit for unit in range(hidden)]
         ih, hh = (
             [weights[f"lstm.weight_{kind}_l{layer}{suffix}"][g] for layer in range(2)]

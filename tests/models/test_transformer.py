@@ -6,12 +6,11 @@ from torch import Tensor, nn
 
 from specflow.datasets.shapes import TokenShape
 from specflow.models import transformer as module
-from specflow.models.transformer import TransformerBlock, TransformerParams, sinusoidal_positions
+from specflow.models.transformer import TransformerBlock, sinusoidal_positions
 
 NORMS = ("none", "layer")
-PAPER = TransformerParams(
-    kind="transformer", num_blocks=1, d_model=128, num_heads=4, d_mlp=512, norm="none"
-)
+ADDITION = TokenShape(num_tokens=114, length=3)
+PAPER = {"num_blocks": 1, "d_model": 128, "num_heads": 4, "d_mlp": 512, "norm": "none"}
 # 6 tokens and width 32: below 12 samples inputs do not repeat enough for a table; above, scores
 # and values are tables too where heads times positions are few beside the width.
 WAYS = {"dense": (9, 2), "gathered": (216, 4), "tables": (216, 2)}
@@ -132,8 +131,8 @@ def test_results_are_the_same_bits_under_deterministic_algorithms(models, sequen
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_block_has_the_parameters_and_initialization_of_torch_layer():
-    params = PAPER.model_copy(update={"norm": "layer"})
+def test_block_has_the_parameters_and_initialization_of_torch_layer(models):
+    params = models.section("transformer", **PAPER | {"norm": "layer"})
     torch.manual_seed(3)
     ours = TransformerBlock(params).state_dict()
     torch.manual_seed(3)
@@ -142,24 +141,23 @@ def test_block_has_the_parameters_and_initialization_of_torch_layer():
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_paper_size_has_as_many_parameters_as_written_out():
-    model = PAPER.build(TokenShape(num_tokens=114, length=3))
+def test_paper_size_has_as_many_parameters_as_written_out(models):
     attention = 3 * 128 * (128 + 1) + 128 * (128 + 1)
     mlp = 512 * (128 + 1) + 128 * (512 + 1)
     expected = 114 * 128 + attention + mlp + 114 * (128 + 1)
-    assert sum(p.numel() for p in model.parameters()) == expected == 227_058
+    found = models.num_parameters("transformer", shape=ADDITION, **PAPER)
+    assert found == expected == 227_058
 
 
-def test_embedding_and_output_are_uniform_and_output_bias_zero():
-    torch.manual_seed(0)
-    model = PAPER.build(TokenShape(num_tokens=114, length=3))
+def test_embedding_and_output_are_uniform_and_output_bias_zero(models):
+    model = models.build("transformer", shape=ADDITION, **PAPER)
     for weight in (model.embedding.weight, model.output.weight):
         assert 0.099 < weight.abs().max() <= 0.1
         assert weight.std().item() == pytest.approx(0.2 / math.sqrt(12), rel=0.02)
     assert not model.output.bias.any()
 
 
-def test_sinusoidal_positions_match_the_formula_of_the_paper():
+def test_sinusoidal_positions_match_the_formula_of_the_paper(models):
     expected = torch.tensor(
         [
             [f(t / 10000 ** (i / 8)) for i in range(0, 8, 2) for f in (math.sin, math.cos)]
@@ -167,40 +165,40 @@ def test_sinusoidal_positions_match_the_formula_of_the_paper():
         ]
     )
     torch.testing.assert_close(sinusoidal_positions(5, 8), expected)
-    shape = TokenShape(num_tokens=114, length=3)
-    assert "positions" not in PAPER.build(shape).state_dict()  # they are not trained
+    assert "positions" not in models.transformer().state_dict()  # they are not trained
 
 
 def test_pairs_are_those_of_the_paper(models):
-    labels = [pair.label for pair in models.transformer(num_blocks=2).wiring.pairs]
-    assert labels == [
+    wiring = models.transformer(num_blocks=2).wiring
+    inside = [
+        "block {0} query -> block {0} key",
+        "block {0} value -> block {0} attention out",
+        "block {0} attention out -> block {0} MLP in",
+        "block {0} MLP in -> block {0} MLP out",
+    ]
+    assert [pair.label for pair in wiring.pairs] == [
         "embedding -> block 1 attention in",
-        "block 1 query -> block 1 key",
-        "block 1 value -> block 1 attention out",
-        "block 1 attention out -> block 1 MLP in",
-        "block 1 MLP in -> block 1 MLP out",
+        *(pair.format(1) for pair in inside),
         "block 1 MLP out -> block 2 attention in",
-        "block 2 query -> block 2 key",
-        "block 2 value -> block 2 attention out",
-        "block 2 attention out -> block 2 MLP in",
-        "block 2 MLP in -> block 2 MLP out",
+        *(pair.format(2) for pair in inside),
         "block 2 MLP out -> output",
     ]
+    roles = ("attention in", "attention out", "MLP in", "MLP out")
+    labels = [f"block {number} {role}" for number in (1, 2) for role in roles]
+    assert [matrix.label for matrix in wiring.matrices] == ["embedding", *labels, "output"]
+    assert not any(matrix.view.cuts for matrix in wiring.matrices)  # tracked as a whole
 
 
 def test_pairs_compare_what_attention_multiplies(models):
     model = models.transformer(num_heads=4)
     into, heads, values, *_ = model.wiring.pairs
     weight = model.blocks[0].self_attn.in_proj_weight.detach()
-
-    def rows(view):
-        return view.of(weight)
-
-    assert [m.previous_side for m in into.meetings] == ["right"]  # rows of an embedding: tokens
+    sides = {(m.previous_side, m.following_side) for m in into.meetings}
+    assert sides == {("right", "right")}  # rows of an embedding: tokens
     assert {(m.previous_side, m.following_side) for m in heads.meetings} == {("left", "left")}
     for i, meeting in enumerate(heads.meetings):
-        assert torch.equal(rows(meeting.previous), weight[8 * i : 8 * i + 8])
-        assert torch.equal(rows(meeting.following), weight[32 + 8 * i : 40 + 8 * i])
+        assert torch.equal(meeting.previous.of(weight), weight[8 * i : 8 * i + 8])
+        assert torch.equal(meeting.following.of(weight), weight[32 + 8 * i : 40 + 8 * i])
     assert len(heads.meetings) == 4
-    assert torch.equal(rows(values.meetings[0].previous), weight[64:])
+    assert torch.equal(values.meetings[0].previous.of(weight), weight[64:])
     assert not values.meetings[0].following.cuts

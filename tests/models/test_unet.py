@@ -6,30 +6,20 @@ from torch import nn
 from torch.nn import functional
 
 from specflow.datasets.shapes import ImageShape
-from specflow.models.unet import Unet, UnetParams
+from specflow.models.unet import TimeEmbedding
 
-DIGITS = ImageShape(channels=1, size=28, num_classes=10)
-
-
-def params(channels=(8, 12, 16, 20), width=10):
-    return UnetParams(
-        kind="unet", channels=tuple(channels), embedding_width=width, fourier_scale=30.0
-    )
-
-
-def unet(channels=(8, 12, 16, 20), width=10, shape=DIGITS):
-    torch.manual_seed(0)
-    return Unet(params(channels, width), shape).double()
+CHANNELS = (8, 12, 16, 20)
 
 
 @pytest.mark.parametrize("size", range(24, 33))
-def test_output_has_the_shape_of_the_images(size):
+def test_output_has_the_shape_of_the_images(models, size):
     shape = ImageShape(channels=3, size=size, num_classes=10)
     images = torch.randn(2, 3, size, size, dtype=torch.float64)
-    assert unet(shape=shape)(images, torch.rand(2)).shape == images.shape
+    model = models.unet(*CHANNELS, shape=shape)
+    assert model(images, torch.rand(2)).shape == images.shape
 
 
-def test_paper_size_has_as_many_parameters_as_written_out():
+def test_paper_size_has_as_many_parameters_as_written_out(models):
     widths, embedding = [64, 128, 256, 512], 512
     convolutions = sum(9 * a * b for a, b in pairwise([1, *widths]))
     levels = [*widths, 256, 128, 64]  # each has a time projection with bias, and a norm
@@ -38,14 +28,14 @@ def test_paper_size_has_as_many_parameters_as_written_out():
     time = (embedding + 1) * embedding
     expected = 2 * convolutions + projections + norms + time
     with torch.device("meta"):
-        model = Unet(params(widths, embedding), DIGITS)
+        model = models.unet(*widths, width=embedding)
     assert sum(p.numel() for p in model.parameters()) == expected == 4_085_504
     groups = [module.num_groups for module in model.modules() if isinstance(module, nn.GroupNorm)]
     assert groups == [4] + [32] * 6
 
 
-def test_forward_matches_layers_called_by_hand():
-    model = unet()
+def test_forward_matches_layers_called_by_hand(models):
+    model = models.unet(*CHANNELS)
     w = dict(model.named_parameters())
     images = torch.randn(3, 1, 28, 28, dtype=torch.float64)
     times = torch.tensor([0.0, 0.3, 0.9], dtype=torch.float64)
@@ -82,26 +72,25 @@ def test_forward_matches_layers_called_by_hand():
     torch.testing.assert_close(model(images, times), expected)
 
 
-def test_every_parameter_has_a_gradient_and_frequencies_are_a_kept_buffer():
-    model = unet()
+def test_every_parameter_has_a_gradient_and_frequencies_are_a_kept_buffer(models):
+    model = models.unet(*CHANNELS)
     model(torch.randn(4, 1, 28, 28).double(), torch.rand(4)).square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
     assert "time.frequencies" in model.state_dict()
     assert "time.frequencies" not in dict(model.named_parameters())
 
 
-def test_frequencies_have_the_scale_and_are_seeded_with_the_weights():
-    wide = Unet(params(width=4000), DIGITS).time.frequencies
-    assert wide.std().item() == pytest.approx(30, rel=0.1)
+def test_frequencies_have_the_scale_and_are_seeded_with_the_weights(models):
+    wide = models.unet(4, 8, width=4000).time
+    assert wide.frequencies.std().item() == pytest.approx(30, rel=0.1)
+    assert torch.equal(models.unet(4, 8, width=4000).time.frequencies, wide.frequencies)
     torch.manual_seed(1)
-    other = Unet(params(), DIGITS).time.frequencies
-    assert torch.equal(unet().time.frequencies, unet().time.frequencies)
-    assert not torch.equal(unet().time.frequencies.float(), other)
+    assert not torch.equal(TimeEmbedding(4000, 30.0).frequencies.double(), wide.frequencies)
 
 
 @pytest.mark.parametrize("level", range(4))
-def test_narrow_norms_do_not_cancel_the_time_of_any_level(level):
-    model = unet((4, 8, 8, 8))
+def test_narrow_norms_do_not_cancel_the_time_of_any_level(models, level):
+    model = models.unet(4, 8, 8, 8)
     for index, module in enumerate(model.down):
         if index != level:
             nn.init.zeros_(module.dense.weight)
@@ -112,8 +101,8 @@ def test_narrow_norms_do_not_cancel_the_time_of_any_level(level):
     assert (early - late).abs().max() > 1e-4
 
 
-def test_pairs_are_those_of_the_paper():
-    assert [pair.label for pair in unet().wiring.pairs] == [
+def test_pairs_are_those_of_the_paper(models):
+    assert [pair.label for pair in models.unet(*CHANNELS).wiring.pairs] == [
         "conv 1 -> conv 2",
         "dense 1 -> conv 2",
         "conv 2 -> conv 3",
@@ -134,8 +123,8 @@ def test_pairs_are_those_of_the_paper():
     ]
 
 
-def test_transposed_are_the_convolutions_on_the_way_up():
-    matrices = unet().wiring.matrices
+def test_transposed_are_the_convolutions_on_the_way_up(models):
+    matrices = models.unet(*CHANNELS).wiring.matrices
     transposed = [matrix.name for matrix in matrices if matrix.view.transposed]
     assert transposed == [*(f"up.{i}.conv.weight" for i in range(3)), "output.weight"]
     assert [matrix.label for matrix in matrices] == [
@@ -153,13 +142,13 @@ def test_transposed_are_the_convolutions_on_the_way_up():
         ((8,), "at least 2 items"),
     ],
 )
-def test_widths_that_make_no_equal_groups_are_refused(channels, message):
+def test_widths_that_make_no_equal_groups_are_refused(models, channels, message):
     with pytest.raises(ValueError, match=message):
-        params(channels)
+        models.unet(*channels)
 
 
-def test_images_too_small_for_the_levels_are_refused():
+def test_images_too_small_for_the_levels_are_refused(models):
     small = ImageShape(channels=1, size=16, num_classes=10)
     with pytest.raises(ValueError, match=r"unet of 4 levels reads no images of 16 x 16 pixels"):
-        params().check_shape(small)
-    params((8, 8, 8)).check_shape(small)
+        models.unet(8, 8, 8, 8, shape=small)
+    models.unet(8, 8, 8, shape=small)

@@ -16,7 +16,7 @@ LAYERS = {
 @pytest.mark.parametrize("depth", LAYERS)
 def test_layers_are_those_of_the_paper(models, depth):
     layers = []
-    for module in models.vgg(depth, width=3).features:
+    for module in models.build("vgg", depth=depth, width=3).features:
         match module:
             case nn.Conv2d(kernel_size=(3, 3), padding=(1, 1)):
                 layers.append(str(module.out_channels // 3))
@@ -34,13 +34,13 @@ def test_depth_16_of_width_64_has_as_many_parameters_as_written_out(models):
     convolutions = sum(b * (9 * a + 1) for a, b in pairwise(channels))
     batch_norms = sum(2 * b for b in channels[1:])
     expected = convolutions + batch_norms + 10 * (512 + 1)
-    parameters = models.vgg(16, width=64).parameters()
-    assert sum(p.numel() for p in parameters) == expected == 14_728_266
+    found = models.num_parameters("vgg", depth=16, width=64)
+    assert found == expected == 14_728_266
 
 
 @pytest.mark.parametrize("depth", LAYERS)
 def test_logits_have_a_class_each_and_every_parameter_a_gradient(models, depth):
-    model = models.vgg(depth, width=2)
+    model = models.build("vgg", depth=depth, width=2)
     logits = model(torch.randn(4, 3, 32, 32))
     assert logits.shape == (4, 10)
     logits.square().sum().backward()
@@ -48,7 +48,7 @@ def test_logits_have_a_class_each_and_every_parameter_a_gradient(models, depth):
 
 
 def test_forward_matches_layers_called_by_hand(models):
-    model = models.vgg(11, width=2)
+    model = models.build("vgg", depth=11, width=2)
     images = torch.randn(3, 3, 32, 32)
     model(images)
     model.eval()
@@ -68,7 +68,7 @@ def test_forward_matches_layers_called_by_hand(models):
 
 
 def test_pairs_are_a_chain(models):
-    wiring = models.vgg(11, width=1).wiring
+    wiring = models.build("vgg", depth=11, width=1).wiring
     labels = [matrix.label for matrix in wiring.matrices]
     assert labels == [f"conv {i}" for i in range(1, 9)] + ["output"]
     expected = [f"{a} -> {b}" for a, b in pairwise(labels)]

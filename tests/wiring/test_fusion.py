@@ -6,40 +6,36 @@ from specflow.errors import SpecflowError
 QKV = {"match": "*qkv", "split": ["q", "k", "v"]}
 
 
-def take(wiring, tensors):
-    return {m.name: m.view.of(tensors[m.view.tensor]) for m in wiring.matrices}
-
-
 @pytest.mark.parametrize(("shares", "lengths"), [(None, [4, 4, 4]), ([4, 1, 1], [8, 2, 2])])
-def test_declared_parts_follow_each_other_in_declared_shares(wire, shares, lengths):
+def test_declared_parts_follow_each_other_in_declared_shares(take, shares, lengths):
     tensors = {"attn.qkv.weight": torch.arange(36.0).view(12, 3)}
-    parts = take(wire(tensors, fused=[QKV | {"shares": shares}]), tensors)
-    assert list(parts) == ["attn.qkv:q", "attn.qkv:k", "attn.qkv:v"]
+    parts = take(tensors, fused=[QKV | {"shares": shares}])
+    assert list(parts) == ["attn.qkv q", "attn.qkv k", "attn.qkv v"]
     assert [len(part) for part in parts.values()] == lengths
     assert torch.equal(torch.cat(list(parts.values())), tensors["attn.qkv.weight"])
 
 
-def test_declared_parts_are_interleaved_by_heads(wire):
+def test_declared_parts_are_interleaved_by_heads(take):
     tensors = {"qkv": torch.arange(12.0)[:, None].expand(12, 2)}
-    parts = take(wire(tensors, fused=[QKV | {"interleaved_by": "heads"}], num_heads=2), tensors)
+    parts = take(tensors, fused=[QKV | {"interleaved_by": "heads"}], num_heads=2)
     assert {name: part[:, 0].tolist() for name, part in parts.items()} == {
-        "qkv:q": [0, 1, 6, 7],
-        "qkv:k": [2, 3, 8, 9],
-        "qkv:v": [4, 5, 10, 11],
+        "qkv q": [0, 1, 6, 7],
+        "qkv k": [2, 3, 8, 9],
+        "qkv v": [4, 5, 10, 11],
     }
 
 
-def test_experts_are_matrices_of_their_own_and_split_further(wire):
+def test_experts_are_matrices_of_their_own_and_split_further(take):
     """Experts stacked in front, each (inputs, outputs) with gate and up side by side."""
     tensors = {"experts.gate_up": torch.arange(3 * 4 * 10.0).view(3, 4, 10)}
     rules = [
         {"match": "*.gate_up", "split": None},
         {"match": "*.gate_up:*", "split": ["gate", "up"], "axis": 1},
     ]
-    parts = take(wire(tensors, fused=rules, transposed=["experts.*"]), tensors)
+    parts = take(tensors, fused=rules, transposed=["experts.*"])
     assert len(parts) == 6
     expected = tensors["experts.gate_up"][1, :, 5:].T
-    assert torch.equal(parts["experts.gate_up:1.up"], expected)
+    assert torch.equal(parts["experts.gate_up 1 up"], expected)
 
 
 @pytest.mark.parametrize(

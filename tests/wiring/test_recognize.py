@@ -5,24 +5,31 @@ from torch import nn
 
 from specflow.errors import SpecflowError
 
-BLOCK_PAIRS = (
+ATTENTION = ("query", "key", "value")
+INSIDE = (
     "block {0} query -> block {0} key",
     "block {0} value -> block {0} attention out",
     "block {0} attention out -> block {0} MLP in",
     "block {0} MLP in -> block {0} MLP out",
 )
+GATED = (
+    *INSIDE[:2],
+    "block {0} attention out -> block {0} MLP gate",
+    INSIDE[2],
+    "block {0} MLP gate -> block {0} MLP out",
+    INSIDE[3],
+)
 
 
-def expected_pairs(blocks, output="output"):
-    pairs = [f"embedding -> block 1 {part}" for part in ("query", "key", "value")]
-    for number in range(1, blocks + 1):
-        pairs += [pair.format(number) for pair in BLOCK_PAIRS]
-        if number < blocks:
-            pairs += [
-                f"block {number} MLP out -> block {number + 1} {part}"
-                for part in ("query", "key", "value")
-            ]
-    return [*pairs, f"block {blocks} MLP out -> {output}"]
+def expected_pairs(output="output", readers=ATTENTION, inside=INSIDE):
+    """Of two blocks."""
+    return [
+        *(f"embedding -> block 1 {reader}" for reader in readers),
+        *(pair.format(1) for pair in inside),
+        *(f"block 1 MLP out -> block 2 {reader}" for reader in readers),
+        *(pair.format(2) for pair in inside),
+        f"block 2 MLP out -> {output}",
+    ]
 
 
 def labels(items):
@@ -31,16 +38,10 @@ def labels(items):
 
 def test_gpt_neox_has_all_pairs_in_order_of_depth(wire):
     wiring = wire(made_up.gpt_neox(), num_heads=2)
-    assert labels(wiring.pairs) == expected_pairs(2)
-    assert labels(wiring.matrices) == [
-        "embedding",
-        *(
-            f"block {number} {role}"
-            for number in (1, 2)
-            for role in ("query", "key", "value", "attention out", "MLP in", "MLP out")
-        ),
-        "output",
-    ]
+    assert labels(wiring.pairs) == expected_pairs()
+    roles = (*ATTENTION, "attention out", "MLP in", "MLP out")
+    inner = [f"block {number} {role}" for number in (1, 2) for role in roles]
+    assert labels(wiring.matrices) == ["embedding", *inner, "output"]
     assert wiring.matrices[1].name == "gpt_neox.layers.0.attention.query_key_value:q"
     assert not wiring.notes
     assert all(pair.fits for pair in wiring.pairs)
@@ -70,15 +71,7 @@ def test_gpt_neox_of_unknown_heads_stays_whole_and_says_so(wire):
     wiring = wire(made_up.gpt_neox())
     assert wiring.matrices[1].label == "block 1 attention in"
     assert (wiring.matrices[1].view.rows, wiring.matrices[1].view.columns) == (24, 8)
-    assert labels(wiring.pairs) == [
-        "embedding -> block 1 attention in",
-        "block 1 attention out -> block 1 MLP in",
-        "block 1 MLP in -> block 1 MLP out",
-        "block 1 MLP out -> block 2 attention in",
-        "block 2 attention out -> block 2 MLP in",
-        "block 2 MLP in -> block 2 MLP out",
-        "block 2 MLP out -> output",
-    ]
+    assert labels(wiring.pairs) == expected_pairs(readers=["attention in"], inside=INSIDE[2:])
     (note,) = wiring.notes
     assert "num_heads is not given: 2 matrices stay whole" in note
 
@@ -94,7 +87,7 @@ def test_heads_that_do_not_fit_are_refused(wire):
 @pytest.mark.parametrize("linear", [False, True])
 def test_gpt2_has_all_pairs_and_its_embedding_as_output(wire, prefix, linear):
     wiring = wire(made_up.gpt2(prefix=prefix, linear=linear), num_heads=2)
-    assert labels(wiring.pairs) == expected_pairs(2, output="embedding")
+    assert labels(wiring.pairs) == expected_pairs(output="embedding")
     assert labels(wiring.matrices)[:2] == ["embedding", "positions"]
     assert (wiring.pairs[-1].meetings[0].following_side) == "right"
     shapes = {m.label: (m.view.rows, m.view.columns) for m in wiring.matrices}
@@ -106,24 +99,14 @@ def test_gpt2_has_all_pairs_and_its_embedding_as_output(wire, prefix, linear):
 
 def test_gpt2_with_an_output_layer_ends_there(wire):
     tensors = made_up.gpt2(prefix="transformer.") | {"lm_head.weight": torch.ones(11, 8)}
-    assert labels(wire(tensors).pairs)[-1] == "block 2 MLP out -> output"
+    assert labels(wire(tensors, num_heads=2).pairs) == expected_pairs()
 
 
-def test_llama_pairs_gate_and_up_with_down(wire):
-    wiring = wire(made_up.llama(), num_heads=2)
-    found = labels(wiring.pairs)
-    for pair in (
-        "block 1 query -> block 1 key",
-        "block 1 value -> block 1 attention out",
-        "block 1 attention out -> block 1 MLP gate",
-        "block 1 attention out -> block 1 MLP in",
-        "block 1 MLP gate -> block 1 MLP out",
-        "block 1 MLP in -> block 1 MLP out",
-        "block 1 MLP out -> block 2 value",
-        "block 2 MLP out -> output",
-    ):
-        assert pair in found
-    assert len(found) == 3 + 2 * 6 + 3 + 1
+@pytest.mark.parametrize("head", [True, False])
+def test_llama_pairs_gate_and_up_with_down_and_ends_with_its_output_layer(wire, head):
+    wiring = wire(made_up.llama(head=head), num_heads=2)
+    expected = expected_pairs(inside=GATED)
+    assert labels(wiring.pairs) == (expected if head else expected[:-1])
     assert all(pair.fits for pair in wiring.pairs)
 
 
@@ -142,10 +125,6 @@ def test_grouped_queries_share_keys_and_values_do_not_meet_outputs(wire):
         ("model.layers.0.self_attn.k_proj.weight", 2)
     }
     assert all(pair.fits for pair in wiring.pairs)
-
-
-def test_llama_without_output_layer_has_no_last_pair(wire):
-    assert labels(wire(made_up.llama(head=False)).pairs)[-1] == "block 2 MLP in -> block 2 MLP out"
 
 
 def test_unknown_heads_are_noted_and_compared_with_nothing(wire):

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from specflow.errors import SpecflowError
+from specflow.wiring.names import check_names
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,12 @@ def test_names_lose_weight_where_they_can(wire, tensors, expected):
     assert [matrix.name for matrix in wiring.matrices] == expected
 
 
+def test_tensor_of_another_shape_is_refused(wire):
+    (matrix,) = wire({"w": (4, 3)}).matrices
+    with pytest.raises(ValueError, match=r"w: got shape \(3, 4\); expected \(4, 3\)"):
+        matrix.view.of(torch.ones(3, 4))
+
+
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_convolution_is_one_matrix_of_outputs_and_all_its_inputs(wire, number):
     module = [nn.Conv1d, nn.Conv2d, nn.Conv3d][number - 1](3, 5, 2, bias=False)
@@ -78,3 +85,8 @@ def test_declared_transposed_convolution_has_its_outputs_as_rows(wire, number):
 def test_pattern_of_transposed_tensors_that_matches_none_is_refused(wire):
     with pytest.raises(SpecflowError, match=r"transposed: 'tconv\*' matches none of the 1 matr"):
         wire({"conv.weight": (2, 3, 1)}, transposed=["tconv*"])
+
+
+def test_of_several_bad_names_the_first_is_told_in_every_process():
+    with pytest.raises(SpecflowError, match="model: a tensor has the name 'bad//0'"):
+        check_names("model", ["fine", *(f"bad//{number}" for number in range(20))])

@@ -3,8 +3,8 @@ import pytest
 from specflow.wiring import Cut, Matrix, Meeting, Pair, View, Wiring, chain, follow
 
 
-def matrix(name, shape=(4, 4), role=""):
-    return Matrix(name, name, View(name, shape), role)
+def matrix(name, shape=(4, 4)):
+    return Matrix(name, name, View(name, shape))
 
 
 def test_chain_feeds_each_layer_into_the_next_convolutions_at_their_kernel():
@@ -19,11 +19,6 @@ def test_pair_whose_dimensions_differ_does_not_fit():
     assert follow(matrix("a", (4, 3)), matrix("b", (4, 5)), following_side="left").fits
 
 
-def test_inner_are_all_matrices_but_the_output_layer():
-    wiring = chain([matrix("a"), matrix("b"), matrix("c", role="output")])
-    assert [m.name for m in wiring.inner] == ["a", "b"]
-
-
 def test_views_are_the_matrices_then_the_parts_that_pairs_compare():
     a, b = matrix("a"), matrix("b")
     half = a.view.cut_rows(1, 2, 2)
@@ -33,11 +28,11 @@ def test_views_are_the_matrices_then_the_parts_that_pairs_compare():
 
 
 def test_parts_are_named_and_labelled_after_their_matrix():
-    part = matrix("qkv", (12, 4)).part("q", Cut(0, 0, 1, 3), "query")
+    part = matrix("qkv", (12, 4)).part("q", Cut(0, 0, 1, 3))
     head = part.part("head", Cut(0, 1, 2, 2))
-    assert [(m.name, m.label, m.role) for m in (part, head)] == [
-        ("qkv:q", "qkv q", "query"),
-        ("qkv:q.head", "qkv q head", ""),
+    assert [(part.name, part.label), (head.name, head.label)] == [
+        ("qkv:q", "qkv q"),
+        ("qkv:q.head", "qkv q head"),
     ]
     assert (part.view.rows, head.view.rows) == (4, 2)
     assert part.view.holds(head.view)

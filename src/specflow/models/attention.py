@@ -14,14 +14,7 @@ from torch.nn import functional
 def causal_attention(q_BLD: Tensor, k_BTD: Tensor, v_BTD: Tensor, num_heads: int) -> Tensor:
     """Return what the queries of the last L positions read from values up to their own position.
 
-    Args:
-        q_BLD: Queries, shape (B, L, D), where L is T or 1.
-        k_BTD: Keys, shape (B, T, D).
-        v_BTD: Values, shape (B, T, D).
-        num_heads: H, a divisor of D.
-
-    Returns:
-        Outputs of the heads side by side, shape (B, L, D).
+    L is T or 1, H a divisor of D; returned are the outputs (B, L, D) of the heads side by side.
     """
     if q_BLD.shape[1] == 1:
         return _attention_of_last(q_BLD, k_BTD, v_BTD, num_heads)

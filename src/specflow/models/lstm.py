@@ -11,7 +11,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from specflow.datasets.shapes import SpeechShape
 from specflow.models.network import ModelSection, Network
 from specflow.section import Count
-from specflow.wiring.lstm import lstm_wiring
+from specflow.wiring import Wiring
+from specflow.wiring.lstm import lstm_pairs, lstms_of
 
 
 class LstmParams(ModelSection):
@@ -38,12 +39,7 @@ class Lstm(Network):
     """LSTM whose hidden states a linear layer turns into scores of symbols, frame by frame."""
 
     def __init__(self, params: LstmParams, shape: SpeechShape) -> None:
-        """Build the network with torch's default initialization.
-
-        Args:
-            params: Number and width of layers, and whether they read in both directions.
-            shape: Number of features of a frame, and of symbols.
-        """
+        """Build the network with torch's default initialization."""
         super().__init__()
         self.lstm = nn.LSTM(
             shape.num_features,
@@ -55,8 +51,9 @@ class Lstm(Network):
         directions = 1 + params.bidirectional
         self.output = nn.Linear(directions * params.hidden, shape.num_symbols)
         names = (name for name, _ in self.named_parameters() if ".weight_" in name)
-        matrices = (self.matrix(name, name, "") for name in names)
-        self.wiring = lstm_wiring(matrices, self.matrix("output.weight", "output", "output"))
+        (lstm,) = lstms_of(self.matrix(name, name, "") for name in names)
+        output = self.matrix("output.weight", "output", "output")
+        self.wiring = Wiring((*lstm.values(), output), tuple(lstm_pairs(lstm, output)))
 
     def forward(self, x_BTF: Tensor, lengths: Tensor) -> Tensor:
         """Return logits of symbols; padding has no influence on those of true frames.

@@ -31,12 +31,7 @@ class Mlp(Network):
     """MLP on flattened images."""
 
     def __init__(self, params: MlpParams, shape: ImageShape) -> None:
-        """Build the network with torch's default initialization.
-
-        Args:
-            params: Widths of the hidden layers.
-            shape: Shape of the images and number of classes.
-        """
+        """Build the network with torch's default initialization."""
         super().__init__()
         widths = [shape.channels * shape.size**2, *params.hidden]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))

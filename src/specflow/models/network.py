@@ -21,14 +21,7 @@ class Network(nn.Module):
     wiring: Wiring
 
     def matrix(self, name: str, label: str, role: str, *, transposed: bool = False) -> Matrix:
-        """Return a parameter as a matrix that is tracked.
-
-        Args:
-            name: Name of the parameter.
-            label: Name that a person can read.
-            role: What it does.
-            transposed: True if inputs come before outputs (transposed convolutions).
-        """
+        """Return a parameter as a matrix that is tracked; `transposed` if its inputs come first."""
         shape = tuple(self.get_parameter(name).shape)
         return Matrix(name, label, View(name, shape, transposed=transposed), role)
 
@@ -48,9 +41,6 @@ class ModelSection(KindSection):
     def check_shape(self, shape: DataShape) -> None:
         """Check that the model can read the data.
 
-        Args:
-            shape: Shape of a sample.
-
         Raises:
             ValueError: If the model reads another kind of data, or another size.
         """
@@ -58,14 +48,11 @@ class ModelSection(KindSection):
             raise ValueError(f"reads {self.reads}; got a dataset of {shape.kind}")
 
     def build(self, shape: DataShape, *, last_position_only: bool = False) -> Network:
-        """Return a new network, initialized from torch's global generator.
+        """Return a new network on the default device, initialized from torch's global generator.
 
         Args:
             shape: Shape of the data that it reads.
             last_position_only: For token models: compute the last position's logits only.
-
-        Returns:
-            The network, on the default device.
 
         Raises:
             ValueError: If the model cannot read data of this shape.

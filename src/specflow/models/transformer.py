@@ -24,7 +24,7 @@ from specflow.models.attention import (
 from specflow.models.network import ModelSection, Network
 from specflow.section import Count
 from specflow.wiring import Wiring
-from specflow.wiring.transformer import transformer_wiring
+from specflow.wiring.transformer import Role, transformer_wiring
 
 ALL, LAST = slice(None), slice(-1, None)
 
@@ -74,11 +74,7 @@ class TransformerBlock(nn.Module):
     """
 
     def __init__(self, params: TransformerParams) -> None:
-        """Build the block.
-
-        Args:
-            params: Sizes; with `norm: none` both norms pass their input on.
-        """
+        """Build the block; with `norm: none` both norms pass their input on."""
         super().__init__()
         self.self_attn = nn.MultiheadAttention(params.d_model, params.num_heads, batch_first=True)
         self.linear1 = nn.Linear(params.d_model, params.d_mlp)
@@ -86,15 +82,7 @@ class TransformerBlock(nn.Module):
         self.norm1, self.norm2 = build_norm(params), build_norm(params)
 
     def forward(self, x_BTD: Tensor, wanted: slice = ALL) -> Tensor:
-        """Return the block's output.
-
-        Args:
-            x_BTD: Inputs, shape (B, T, D).
-            wanted: The positions whose output is computed, ALL or LAST.
-
-        Returns:
-            Shape (B, L, D).
-        """
+        """Return the block's output (B, L, D) at the wanted positions, ALL or LAST."""
         return self._finish(x_BTD[:, wanted], *self._project(x_BTD, wanted))
 
     def from_table(self, x_VTD: Tensor, tokens: Tensor, wanted: slice = ALL) -> Tensor:
@@ -146,15 +134,10 @@ class Transformer(Network):
     def __init__(
         self, params: TransformerParams, shape: TokenShape, *, last_position_only: bool = False
     ) -> None:
-        """Build the network.
+        """Build the network; `last_position_only` computes the logits of the last position alone.
 
         Embedding and output weights are uniform in [-0.1, 0.1], the output bias is zero,
         everything else as torch initializes it.
-
-        Args:
-            params: Sizes.
-            shape: Number of tokens and greatest length of sequences.
-            last_position_only: Return, and compute, the logits of the last position only.
         """
         super().__init__()
         self._last_only = last_position_only
@@ -170,14 +153,7 @@ class Transformer(Network):
         self.wiring = _wiring(self, params)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Return logits of the next token.
-
-        Args:
-            tokens: Shape (B, T), int64.
-
-        Returns:
-            Shape (B, T, V), or (B, V) with `last_position_only`.
-        """
+        """Return logits (B, T, V), or (B, V) with `last_position_only`, of int64 tokens (B, T)."""
         wanted = [ALL] * len(self.blocks)
         if self._last_only:
             wanted[-1] = LAST
@@ -205,14 +181,9 @@ def build_norm(params: TransformerParams) -> nn.Module:
 
 
 def sinusoidal_positions(length: int, d_model: int) -> Tensor:
-    """Return the position table of Vaswani et al. 2017, section 3.5.
+    """Return the position table (T, D) of Vaswani et al. 2017, section 3.5, for an even width.
 
-    Args:
-        length: Number of positions T.
-        d_model: Even width D.
-
-    Returns:
-        Shape (T, D): sines at even columns, cosines at odd ones, of wavelengths 2 pi to 20000 pi.
+    Sines are at even columns, cosines at odd ones, of wavelengths 2 pi to 20000 pi.
     """
     rates = torch.exp(torch.arange(0, d_model, 2) * (-math.log(10000.0) / d_model))
     angles = torch.arange(length)[:, None] * rates
@@ -220,21 +191,19 @@ def sinusoidal_positions(length: int, d_model: int) -> Tensor:
 
 
 def _wiring(model: Transformer, params: TransformerParams) -> Wiring:
-    roles = {
-        "self_attn.in_proj_weight": "attention in",
-        "self_attn.out_proj.weight": "attention out",
-        "linear1.weight": "MLP in",
-        "linear2.weight": "MLP out",
+    names: dict[Role, str] = {
+        "attention in": "self_attn.in_proj_weight",
+        "attention out": "self_attn.out_proj.weight",
+        "MLP in": "linear1.weight",
+        "MLP out": "linear2.weight",
     }
-    return transformer_wiring(
-        model.matrix("embedding.weight", "embedding", "embedding"),
-        [
-            [
-                model.matrix(f"blocks.{index}.{name}", f"block {index + 1} {role}", role)
-                for name, role in roles.items()
-            ]
-            for index in range(params.num_blocks)
-        ],
-        model.matrix("output.weight", "output", "output"),
-        params.num_heads,
-    )
+    blocks = [
+        {
+            role: model.matrix(f"blocks.{index}.{name}", f"block {index + 1} {role}", role)
+            for role, name in names.items()
+        }
+        for index in range(params.num_blocks)
+    ]
+    embedding = model.matrix("embedding.weight", "embedding", "embedding")
+    output = model.matrix("output.weight", "output", "output")
+    return transformer_wiring(embedding, blocks, output, params.num_heads)

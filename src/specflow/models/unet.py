@@ -51,14 +51,7 @@ class UnetParams(ModelSection):
         return self
 
     def sizes(self, size: int) -> list[int]:
-        """Return the pixels of a side that the convolution of every level reads, then writes.
-
-        Args:
-            size: Pixels of a side of the images.
-
-        Returns:
-            One number a level, and the size at the bottom as the last.
-        """
+        """Return the pixels of a side that every level reads, and at last those at the bottom."""
         sizes = [size]
         for level in range(len(self.channels)):
             sizes.append((sizes[-1] - 3) // _stride(level) + 1)
@@ -66,9 +59,6 @@ class UnetParams(ModelSection):
 
     def check_shape(self, shape: DataShape) -> None:
         """Check that images are large enough for so many levels.
-
-        Args:
-            shape: Shape of a sample.
 
         Raises:
             ValueError: If the data are not images, or too small.
@@ -85,7 +75,6 @@ class UnetParams(ModelSection):
 
 
 def _stride(level: int) -> int:
-    """Return the stride of the convolution of a level, counted from 0."""
     return 1 if level == 0 else 2
 
 
@@ -95,12 +84,7 @@ class TimeEmbedding(nn.Module):
     frequencies: Tensor
 
     def __init__(self, width: int, scale: float) -> None:
-        """Draw the frequencies and build the linear layer.
-
-        Args:
-            width: E, an even number: a sine and a cosine of each frequency.
-            scale: Standard deviation of the frequencies, in periods over the whole of time.
-        """
+        """Draw width / 2 frequencies of standard deviation `scale`, in periods over all time."""
         super().__init__()
         self.register_buffer("frequencies", scale * torch.randn(width // 2))
         self.linear = nn.Linear(width, width)
@@ -115,14 +99,7 @@ class Level(nn.Module):
     """A convolution, the time projection added to it, GroupNorm and swish."""
 
     def __init__(self, conv: nn.Module, width: int, channels: int, groups: int) -> None:
-        """Build a level.
-
-        Args:
-            conv: The convolution or transposed convolution.
-            width: E.
-            channels: Channels that `conv` writes.
-            groups: Groups of the norm, a divisor of `channels`.
-        """
+        """Build a level around a convolution that writes `channels`; E is `width`."""
         super().__init__()
         self.conv = conv
         self.dense = nn.Linear(width, channels)
@@ -138,12 +115,7 @@ class Unet(Network):
     """Noise-prediction UNet of any number of levels."""
 
     def __init__(self, params: UnetParams, shape: ImageShape) -> None:
-        """Build the network with torch's default initialization.
-
-        Args:
-            params: Channels of the levels, and the time embedding.
-            shape: Channels and size of the images that it reads and writes.
-        """
+        """Build the network with torch's default initialization."""
         super().__init__()
         widths, width = params.channels, params.embedding_width
         sizes = params.sizes(shape.size)
@@ -161,14 +133,9 @@ class Unet(Network):
         self.wiring = _wiring(self)
 
     def forward(self, images: Tensor, times: Tensor) -> Tensor:
-        """Return the noise that noised images hold.
+        """Return the noise (B, C, S, S) that noised images of this shape hold.
 
-        Args:
-            images: Shape (B, C, S, S).
-            times: Shape (B,), float: the share of the noising process that has passed, in [0, 1).
-
-        Returns:
-            Shape (B, C, S, S).
+        Times (B,) are the share of the noising process that has passed, in [0, 1).
         """
         embedding = self.time(times)
         encoded: list[Tensor] = []

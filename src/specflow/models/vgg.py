@@ -40,9 +40,6 @@ class VggParams(ModelSection):
     def check_shape(self, shape: DataShape) -> None:
         """Check that images have the size that five halvings bring to one pixel.
 
-        Args:
-            shape: Shape of a sample.
-
         Raises:
             ValueError: If the data are not images of 32 x 32 pixels.
         """
@@ -58,12 +55,7 @@ class Vgg(Network):
     """VGG-11, 13, 16 or 19 with BatchNorm."""
 
     def __init__(self, params: VggParams, shape: ImageShape) -> None:
-        """Build the network with torch's default initialization.
-
-        Args:
-            params: Depth, and number of channels of the first stage.
-            shape: Images of 32 x 32 pixels, their channels and number of classes.
-        """
+        """Build the network with torch's default initialization."""
         super().__init__()
         layers: list[nn.Module] = []
         names: list[str] = []

@@ -1,14 +1,15 @@
 """Pairs of neighbours that params declare by pattern."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 
 from pydantic import ConfigDict, Field, model_validator
 
 from specflow.errors import SpecflowError
+from specflow.matrices import Side
 from specflow.section import Section, Text
 from specflow.wiring.tensors import counted
-from specflow.wiring.view import Side
 from specflow.wiring.wiring import Matrix, Pair, follow
 
 
@@ -41,13 +42,6 @@ class PairParams(Section):
 def declared_pairs(matrices: Sequence[Matrix], rules: Iterable[PairParams]) -> list[Pair]:
     """Return the pairs that rules declare, in the order of rules and previous matrices.
 
-    Args:
-        matrices: All matrices; patterns are those of their names.
-        rules: What each `*` of `from` stands for, it stands for in `to`.
-
-    Returns:
-        The pairs.
-
     Raises:
         SpecflowError: If a rule makes no pair, or dimensions that should meet differ.
     """
@@ -55,37 +49,33 @@ def declared_pairs(matrices: Sequence[Matrix], rules: Iterable[PairParams]) -> l
 
 
 def _pairs_of(rule: PairParams, matrices: Sequence[Matrix]) -> list[Pair]:
-    followers: dict[tuple[str, ...], list[Matrix]] = {}
+    text = f"pairs: {rule.from_!r} -> {rule.to!r}"
+    followers = defaultdict(list)
     for matrix, stars in _matching(rule.to, matrices):
-        followers.setdefault(stars, []).append(matrix)
-    met = [
-        (previous, following)
-        for previous, stars in _matching(rule.from_, matrices)
-        for following in followers.get(stars, [])
-    ]
-    if not met:
-        raise SpecflowError(f"{_text_of(rule)} makes no pair of {counted(matrices)}")
-    return [_pair(rule, previous, following) for previous, following in met]
+        followers[stars].append(matrix)
+    pairs = []
+    for previous, stars in _matching(rule.from_, matrices):
+        for following in followers[stars]:
+            pair = follow(previous, following, rule.from_side, rule.to_side)
+            if not pair.fits:
+                written, read = pair.meetings[0].lengths
+                raise SpecflowError(
+                    f"{text}: {previous.name} ({rule.from_side}, {written}) cannot "
+                    f"meet {following.name} ({rule.to_side}, {read}); "
+                    "expected equal lengths of singular vectors"
+                )
+            pairs.append(pair)
+    if not pairs:
+        raise SpecflowError(f"{text} makes no pair of {counted(matrices)}")
+    return pairs
 
 
-def _pair(rule: PairParams, previous: Matrix, following: Matrix) -> Pair:
-    pair = follow(previous, following, rule.from_side, rule.to_side)
-    if not pair.fits:
-        written, read = pair.meetings[0].lengths
-        raise SpecflowError(
-            f"{_text_of(rule)}: {previous.name} ({rule.from_side}, {written}) cannot "
-            f"meet {following.name} ({rule.to_side}, {read}); "
-            "expected equal lengths of singular vectors"
-        )
-    return pair
-
-
-def _text_of(rule: PairParams) -> str:
-    return f"pairs: {rule.from_!r} -> {rule.to!r}"
-
-
-def _matching(pattern: str, matrices: Iterable[Matrix]) -> list[tuple[Matrix, tuple[str, ...]]]:
-    """Return the matrices that a pattern matches, each with what its stars stand for."""
+def _matching(
+    pattern: str, matrices: Iterable[Matrix]
+) -> Iterator[tuple[Matrix, tuple[str | None, ...]]]:
+    """Yield the matrices that a pattern matches, each with what its stars stand for."""
     expression = re.compile("(.*)".join(re.escape(part) for part in pattern.split("*")))
-    found = ((matrix, expression.fullmatch(matrix.name)) for matrix in matrices)
-    return [(matrix, match.groups()) for matrix, match in found if match is not None]
+    for matrix in matrices:
+        match = expression.fullmatch(matrix.name)
+        if match is not None:
+            yield matrix, match.groups()

@@ -59,66 +59,46 @@ class FusionParams(Section):
 
 def cut_declared(
     matrices: Sequence[Matrix], rules: Iterable[FusionParams], num_heads: int | None
-) -> list[Matrix]:
-    """Return matrices with declared fusions cut into their parts.
-
-    Args:
-        matrices: What there is.
-        rules: The fusions, applied one after the other.
-        num_heads: Attention heads, where a rule is interleaved by them.
-
-    Returns:
-        The parts in place of what was cut, and all others.
+) -> Sequence[Matrix]:
+    """Return matrices with declared fusions, one after the other, cut into their parts.
 
     Raises:
         SpecflowError: If a rule matches nothing or does not fit what it matches.
     """
-    found = list(matrices)
     for rule in rules:
-        matches = {m.name for m in found if fnmatchcase(m.name, rule.match)}
+        matches = {m.name for m in matrices if fnmatchcase(m.name, rule.match)}
         if not matches:
-            raise SpecflowError(f"fused: {rule.match!r} matches none of {counted(found)}")
-        found = _with_parts(found, matches, rule, num_heads)
-    return found
+            raise SpecflowError(f"fused: {rule.match!r} matches none of {counted(matrices)}")
+        matrices = _with_parts(matrices, matches, rule, num_heads)
+    return matrices
 
 
 def cut_recognized(
-    matrices: Sequence[Matrix], rules: Iterable[FusionParams], num_heads: int | None
-) -> tuple[list[Matrix], list[str]]:
-    """Return matrices with an architecture's fusions cut, and a note on those left whole.
+    matrices: Sequence[Matrix], rule: FusionParams, num_heads: int | None
+) -> tuple[Sequence[Matrix], list[str]]:
+    """Return matrices with an architecture's fusion cut, and a note on those left whole.
 
     What is interleaved by heads stays whole as long as `num_heads` is not known.
 
     Raises:
-        SpecflowError: If a rule does not fit what it matches.
+        SpecflowError: If the rule does not fit what it matches.
     """
-    found, notes = list(matrices), []
-    for rule in rules:
-        matches = {m.name for m in found if fnmatchcase(m.name, rule.match) and not m.view.cuts}
-        if matches and rule.interleaved_by is not None and num_heads is None:
-            notes.append(
-                f"{rule.match} is interleaved by heads and num_heads is not given: "
-                f"{len(matches)} matrices stay whole"
-            )
-        else:
-            found = _with_parts(found, matches, rule, num_heads)
-    return found, notes
+    matches = {m.name for m in matrices if fnmatchcase(m.name, rule.match) and not m.view.cuts}
+    if matches and rule.interleaved_by is not None and num_heads is None:
+        note = f"{rule.match} is interleaved by heads and num_heads is not given: "
+        return matrices, [f"{note}{len(matches)} matrices stay whole"]
+    return _with_parts(matrices, matches, rule, num_heads), []
 
 
 def _with_parts(
     matrices: Sequence[Matrix], names: set[str], rule: FusionParams, num_heads: int | None
 ) -> list[Matrix]:
     """Return matrices, those of some names cut."""
-    cut = ((_parts(m, rule, num_heads) if m.name in names else [m]) for m in matrices)
+    cut = (_parts(m, rule, num_heads) if m.name in names else [m] for m in matrices)
     return [part for parts in cut for part in parts]
 
 
 def _parts(matrix: Matrix, rule: FusionParams, num_heads: int | None) -> list[Matrix]:
-    """Return the parts of one matrix.
-
-    Raises:
-        SpecflowError: If the rule does not fit the shape of its tensor.
-    """
     try:
         cuts = _cuts(rule, matrix.view.remaining, num_heads)
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import accumulate
 from pathlib import Path
 
 from specflow.errors import SpecflowError
@@ -12,24 +13,19 @@ MAX_LENGTH = 1000  # characters; attributes of HDF5 end at 2^16 bytes
 def check_names(path: str | Path, names: Iterable[str]) -> None:
     """Check that every name is a path of HDF5, and none lies within another.
 
-    Args:
-        path: The file that they are from, or what else holds them.
-        names: Names of tensors.
-
     Raises:
-        SpecflowError: With the first name that is not.
+        SpecflowError: With a name that is not, and `path`, the file that holds it.
     """
-    known = set(names)
+    known = dict.fromkeys(names)
     for name in known:
         problem = problem_of(name)
         if problem is not None:
             shown = name[:MAX_LENGTH]
             raise SpecflowError(f"{path}: a tensor has the name {shown!r}, which {problem}")
     for name in known:
-        parts = name.split("/")
-        folders = {"/".join(parts[:count]) for count in range(1, len(parts))}
-        if folders & known:
-            outer = min(folders & known)
+        folders = accumulate(name.split("/")[:-1], "{}/{}".format)
+        outer = next((folder for folder in folders if folder in known), None)
+        if outer is not None:
             raise SpecflowError(
                 f"{path}: tensors have the names {outer!r} and {name!r}; expected none within "
                 "another (names are paths of HDF5)"

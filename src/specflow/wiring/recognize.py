@@ -1,6 +1,7 @@
 """From names and shapes of tensors to the wiring of checkpoints."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -8,14 +9,14 @@ from pydantic import Field, model_validator
 
 from specflow.errors import SpecflowError
 from specflow.section import Count, Section, Text
-from specflow.wiring.anatomy import anatomy_of, ending_in
-from specflow.wiring.architectures import Architecture, LayoutName, recognize
+from specflow.wiring.architectures import Architecture, LayoutName, blocks_of, recognize
 from specflow.wiring.declared import PairParams, declared_pairs
 from specflow.wiring.fusion import FusionParams, cut_declared, cut_recognized
-from specflow.wiring.lstm import lstm_pairs, lstms_of, output_of
+from specflow.wiring.lstm import lstm_pairs, lstms_of, reads_states
 from specflow.wiring.names import some_of
 from specflow.wiring.tensors import TensorInfo, matches_any, whole_matrices
 from specflow.wiring.transformer import transformer_pairs
+from specflow.wiring.view import View
 from specflow.wiring.wiring import Matrix, Pair, Wiring
 
 Patterns = Annotated[tuple[Text, ...], Field(strict=False)]
@@ -69,36 +70,31 @@ def wiring_of(tensors: Mapping[str, TensorInfo], params: LayoutParams) -> Wiring
     architecture = recognize(tensors, params.layout)
     conventional = architecture.transposed if architecture else ()
     whole, skipped = whole_matrices(tensors, params.transposed, conventional)
-    cut = cut_declared(whole, params.fused, params.num_heads)
-    fused = architecture.fused if architecture else ()
-    cut, notes = cut_recognized(cut, fused, params.num_heads)
-    _check_distinct(cut)
-    ordered, pairs = _recognized(cut, architecture, params.num_heads)
-    left_out = _left_out(ordered, params)
-    matrices = [matrix for matrix in ordered if matrix.name not in left_out]
+    found = cut_declared(whole, params.fused, params.num_heads)
+    notes: list[str] = []
+    if architecture and architecture.fused:
+        found, notes = cut_recognized(found, architecture.fused, params.num_heads)
+    _check_distinct(found)
+    pairs: list[Pair] = []
+    if architecture:
+        found, pairs = _recognized(found, architecture, params.num_heads)
+    left_out = _left_out(found, params)
+    matrices = [matrix for matrix in found if matrix.name not in left_out]
     if not matrices:
         raise SpecflowError(f"no matrix is left of {len(tensors)} tensors; expected one or more")
     known = _within(matrices, pairs)
     met = [pair for pair in known if pair.fits] + declared_pairs(matrices, params.pairs)
+    notes += _notes(matrices, known, params.num_heads, architecture)
     return Wiring(
         matrices=tuple(matrices),
         pairs=tuple({pair.label: pair for pair in met}.values()),
-        skipped=skipped | _by_tensor(ordered, left_out),
-        notes=(
-            *notes,
-            *_note_on_heads(matrices, params.num_heads),
-            *_note_on_unfit(known),
-            *(_note_on_stacks(matrices) if architecture else ()),
-        ),
+        skipped=skipped | _by_tensor(found, left_out),
+        notes=tuple(notes),
     )
 
 
 def _check_distinct(matrices: Iterable[Matrix]) -> None:
-    """Refuse a part that has the name of another tensor's matrix.
-
-    Raises:
-        SpecflowError: With both.
-    """
+    # A part may have the name of another tensor's matrix.
     seen: dict[str, Matrix] = {}
     for matrix in matrices:
         other = seen.setdefault(matrix.name, matrix)
@@ -110,22 +106,39 @@ def _check_distinct(matrices: Iterable[Matrix]) -> None:
 
 
 def _recognized(
-    matrices: Sequence[Matrix], architecture: Architecture | None, num_heads: int | None
+    matrices: Sequence[Matrix], architecture: Architecture, num_heads: int | None
 ) -> tuple[list[Matrix], list[Pair]]:
-    """Return matrices, labelled and in order of depth, and the pairs of a known architecture."""
-    if architecture is None:
-        return list(matrices), []
-    anatomy = anatomy_of(matrices, architecture)
+    """Return matrices, labelled and in order of depth, and their pairs.
+
+    Embedding and output are known where there is one of them, and one stack of blocks or one LSTM.
+    """
+    blocks = blocks_of(matrices, architecture)
     lstms = lstms_of(matrices) if architecture.name == "torch" else []
-    last = anatomy.embedding if anatomy.tied else anatomy.output
-    pairs = transformer_pairs(anatomy.blocks, anatomy.embedding, last, num_heads)
-    output = output_of(lstms, ending_in(matrices, architecture.outputs))
-    pairs += [pair for lstm in lstms for pair in lstm_pairs(lstm, output)]
-    anatomy = replace(anatomy, output=output or anatomy.output)
-    inner = {m.name: m for lstm in lstms for m in lstm.values()}
-    placed = {m.name for m in anatomy.in_order(inner.values())}
+    output = _only(matrices, architecture.outputs, "output")
+    embedding = positions = last = above = None
+    if len({block.stack for block in blocks if block.index is not None}) == 1:
+        embedding = _only(matrices, architecture.embeddings, "embedding")
+        positions = _only(matrices, architecture.positions, "positions")
+        last = output
+    if len(lstms) == 1 and output is not None and reads_states(output, lstms[0]):
+        above = output
+    reads_last = embedding if last is None and architecture.tied else last
+    pairs = transformer_pairs(blocks, embedding, reads_last, num_heads)
+    pairs += [pair for lstm in lstms for pair in lstm_pairs(lstm, above)]
+
+    first = [m for m in (embedding, positions) if m is not None]
+    inner = [m for block in blocks for m in block.matrices.values()]
+    inner += [m for lstm in lstms for m in lstm.values()]
+    end = [m for m in (last or above,) if m is not None]
+    placed = {m.name for m in (*first, *inner, *end)}
     others = [m for m in matrices if m.name not in placed]
-    return anatomy.in_order([*inner.values(), *others]), pairs
+    return [*first, *inner, *others, *end], pairs
+
+
+def _only(matrices: Iterable[Matrix], names: Iterable[str], role: str) -> Matrix | None:
+    """Return the one matrix whose name ends in one of some names, labelled by its role."""
+    found = [matrix for matrix in matrices if matrix.name.rsplit(".", 1)[-1] in names]
+    return replace(found[0], label=role, role=role) if len(found) == 1 else None
 
 
 def _left_out(matrices: Iterable[Matrix], params: LayoutParams) -> dict[str, str]:
@@ -151,37 +164,32 @@ def _by_tensor(matrices: Iterable[Matrix], left_out: Mapping[str, str]) -> dict[
 
 def _within(matrices: Iterable[Matrix], pairs: Iterable[Pair]) -> list[Pair]:
     """Return the pairs that compare nothing but these matrices and parts of them."""
-    kept: dict[str, list[Matrix]] = {}
+    kept = defaultdict(list)
     for matrix in matrices:
-        kept.setdefault(matrix.view.tensor, []).append(matrix)
-    return [
-        pair
-        for pair in pairs
-        if all(any(m.view.holds(view) for m in kept.get(view.tensor, ())) for view in pair.views)
-    ]
+        kept[matrix.view.tensor].append(matrix.view)
+
+    def is_kept(view: View) -> bool:
+        return any(whole.holds(view) for whole in kept[view.tensor])
+
+    return [pair for pair in pairs if all(is_kept(view) for view in pair.views)]
 
 
-def _note_on_heads(matrices: Iterable[Matrix], num_heads: int | None) -> list[str]:
-    queries = [matrix for matrix in matrices if matrix.role == "query"]
-    if num_heads is not None or not queries:
-        return []
-    return [f"num_heads is not given: {len(queries)} queries are not compared with their keys"]
-
-
-def _note_on_unfit(pairs: Iterable[Pair]) -> list[str]:
-    labels = [pair.label for pair in pairs if not pair.fits]
-    if not labels:
-        return []
-    shown = some_of(labels, 3)
-    return [f"dimensions do not meet in {len(labels)} pairs, which are not compared: {shown}"]
-
-
-def _note_on_stacks(matrices: Iterable[Matrix]) -> list[str]:
-    """Note tensors that may hold several matrices (experts), which no rule cuts."""
-    names = [matrix.name for matrix in matrices if len(matrix.view.remaining) == 3]
-    if not names:
-        return []
-    return [
-        f"{len(names)} tensors of three dimensions are read as convolutions (if they hold experts, "
-        f"declare them in fused with split: null): {some_of(names, 3)}"
-    ]
+def _notes(
+    matrices: Sequence[Matrix],
+    pairs: Iterable[Pair],
+    num_heads: int | None,
+    architecture: Architecture | None,
+) -> Iterator[str]:
+    queries = sum(matrix.role == "query" for matrix in matrices)
+    if queries and num_heads is None:
+        yield f"num_heads is not given: {queries} queries are not compared with their keys"
+    unfit = [pair.label for pair in pairs if not pair.fits]
+    if unfit:
+        shown = some_of(unfit, 3)
+        yield f"dimensions do not meet in {len(unfit)} pairs, which are not compared: {shown}"
+    stacks = [matrix.name for matrix in matrices if len(matrix.view.remaining) == 3]
+    if stacks and architecture:
+        yield (
+            f"{len(stacks)} tensors of three dimensions are read as convolutions (if they hold "
+            f"experts, declare them in fused with split: null): {some_of(stacks, 3)}"
+        )

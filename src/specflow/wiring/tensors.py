@@ -25,17 +25,14 @@ class TensorInfo:
 
 
 def whole_matrices(
-    tensors: Mapping[str, TensorInfo], transposed: Iterable[str], conventional: Iterable[str] = ()
+    tensors: Mapping[str, TensorInfo], transposed: Sequence[str], conventional: Sequence[str]
 ) -> tuple[list[Matrix], dict[str, str]]:
-    """Return every tensor that is a matrix, and why the others are none.
+    """Return the tensors that are matrices, in their order, and why each of the others is none.
 
     Args:
         tensors: Shape and dtype by name.
         transposed: Patterns of tensors whose inputs come first; each must match one.
         conventional: The same of an architecture, where it has such tensors.
-
-    Returns:
-        Matrices in the order of the tensors, not yet cut; and the reason of each other tensor.
 
     Raises:
         SpecflowError: If a pattern of transposed tensors matches none.
@@ -56,9 +53,8 @@ def whole_matrices(
     return matrices, skipped
 
 
-def matches_any(names: Iterable[str], patterns: Iterable[str]) -> bool:
+def matches_any(names: Iterable[str], patterns: Sequence[str]) -> bool:
     """Return whether any of the names matches any of the patterns."""
-    patterns = tuple(patterns)
     return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 

@@ -1,25 +1,18 @@
 """Neighbours in transformers: embedding, attention, MLP, block after block, output."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 from specflow.errors import SpecflowError
-from specflow.wiring.view import Cut, View
+from specflow.wiring.view import View
 from specflow.wiring.wiring import Matrix, Meeting, Pair, Wiring, follow
 
-Role = Literal[
-    "attention in",
-    "query",
-    "key",
-    "value",
-    "attention out",
-    "MLP gate",
-    "MLP in",
-    "MLP out",
+Role = Literal[  # in order of depth
+    "attention in", "query", "key", "value", "attention out", "MLP gate", "MLP in", "MLP out"
 ]
-READERS: tuple[Role, ...] = ("attention in", "query", "key", "value")
-DEPTH: tuple[Role, ...] = (*READERS, "attention out", "MLP gate", "MLP in", "MLP out")
+ROLES: tuple[Role, ...] = get_args(Role)
+READERS = ROLES[:4]
 _CHAIN: tuple[tuple[Role, Role], ...] = (
     ("value", "attention out"),
     ("attention out", "MLP gate"),
@@ -34,8 +27,8 @@ class Block:
     """The matrices of a block by role, or of an attention that stands alone.
 
     Attributes:
-        matrices: By role, in order of depth. Beside a whole "attention in", its query, key and
-            value are parts that pairs compare.
+        matrices: By role. Beside a whole "attention in", its query, key and value are parts that
+            pairs compare.
         index: Number of the block in its stack, None of a lone attention.
         stack: What stands before the blocks in its names; of a lone attention its own name.
     """
@@ -46,27 +39,24 @@ class Block:
 
 
 def transformer_wiring(
-    embedding: Matrix, blocks: Sequence[Sequence[Matrix]], output: Matrix, num_heads: int
+    embedding: Matrix, blocks: Sequence[Mapping[Role, Matrix]], output: Matrix, num_heads: int
 ) -> Wiring:
     """Return the wiring of one stack of blocks between an embedding and an output layer.
 
     Args:
         embedding: Of tokens, one row each.
-        blocks: The tracked matrices of each block in order of depth, with the roles `Role`. An
-            "attention in" holds query, key and value one after the other: it is tracked and fed
-            as a whole, and its parts meet inside the block.
+        blocks: The tracked matrices of each block by role in order of depth. An "attention in"
+            holds query, key and value one after the other: it is tracked and fed as a whole, and
+            its parts meet inside the block.
         output: What reads the last block.
         num_heads: Attention heads of a block.
-
-    Returns:
-        The wiring.
 
     Raises:
         SpecflowError: If the heads do not divide the rows of queries or keys.
     """
-    known = [Block(_by_role(block), index) for index, block in enumerate(blocks)]
+    known = [Block({**block, **_parts(block)}, index) for index, block in enumerate(blocks)]
     pairs = transformer_pairs(known, embedding, output, num_heads)
-    inner = (matrix for block in blocks for matrix in block)
+    inner = (matrix for block in blocks for matrix in block.values())
     return Wiring((embedding, *inner, output), tuple(pairs))
 
 
@@ -84,9 +74,6 @@ def transformer_pairs(
         output: What reads the last block, likewise.
         num_heads: Attention heads of a block.
 
-    Returns:
-        The pairs in order of depth.
-
     Raises:
         SpecflowError: If the heads do not divide the rows of queries or keys.
     """
@@ -101,17 +88,14 @@ def transformer_pairs(
     return pairs
 
 
-def _by_role(matrices: Sequence[Matrix]) -> dict[Role, Matrix]:
-    """Return matrices by role, with the parts of a whole attention."""
-    found: dict[Role, Matrix] = {m.role: m for m in matrices}  # type: ignore[misc]
-    whole = found.get("attention in")
-    if whole is not None:
-        parts: tuple[Role, ...] = ("query", "key", "value")
-        for place, role in enumerate(parts):
-            label = f"{whole.label.removesuffix(whole.role)}{role}"
-            part = whole.part(role, Cut(0, place, place + 1, 3), role)
-            found[role] = replace(part, label=label)
-    return found
+def _parts(block: Mapping[Role, Matrix]) -> dict[Role, Matrix]:
+    """Return query, key and value of a whole attention."""
+    whole = block["attention in"]
+    owner = whole.label.removesuffix("attention in")
+    return {
+        role: Matrix(f"{whole.name}:{role}", owner + role, whole.view.cut_rows(i, i + 1, 3), role)
+        for i, role in enumerate(READERS[1:])
+    }
 
 
 def _between(before: Block | None, block: Block, embedding: Matrix | None) -> list[Pair]:
@@ -128,19 +112,14 @@ def _between(before: Block | None, block: Block, embedding: Matrix | None) -> li
 
 
 def _inside(block: Mapping[Role, Matrix], num_heads: int | None) -> list[Pair]:
-    pairs = []
+    pairs = [follow(block[a], block[b]) for a, b in _CHAIN if a in block and b in block]
     if "query" in block and "key" in block and num_heads is not None:
-        pairs.append(_query_key(block["query"], block["key"], num_heads))
-    pairs += [follow(block[a], block[b]) for a, b in _CHAIN if a in block and b in block]
+        return [_query_key(block["query"], block["key"], num_heads), *pairs]
     return pairs
 
 
 def _query_key(query: Matrix, key: Matrix, num_heads: int) -> Pair:
-    """With fewer heads of keys than of queries, neighbouring queries share a head of keys.
-
-    Raises:
-        SpecflowError: If the heads do not divide the rows.
-    """
+    # With fewer heads of keys than of queries, neighbouring queries share a head of keys.
     rows, key_rows = query.view.rows, key.view.rows
     size, rest = divmod(rows, num_heads)
     key_heads, key_rest = divmod(key_rows, size) if size else (0, 1)

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from specflow.matrices import Side as Side
-from specflow.matrices import as_matrix
+from specflow.matrices import Side, as_matrix
 
 
 @dataclass(frozen=True)
@@ -90,13 +89,7 @@ class View:
         return self.rows if side == "left" else self.columns
 
     def of(self, tensor: Tensor) -> Tensor:
-        """Return the matrix, of shape (rows, columns).
-
-        Args:
-            tensor: The whole tensor; not modified.
-
-        Returns:
-            Matrix in the dtype of the tensor, a view into it where its layout allows it.
+        """Return the matrix (rows, columns) of a whole tensor, a view where its layout allows it.
 
         Raises:
             ValueError: If the tensor has another shape than the view was declared for.
@@ -110,11 +103,7 @@ class View:
         return as_matrix(tensor, self.transposed)
 
     def cut(self, cut: Cut) -> "View":
-        """Return the view of a part of this one.
-
-        Args:
-            cut: Along a dimension of what is left, as it lies in the tensor.
-        """
+        """Return the view of a part of this one, along a dimension as it lies in the tensor."""
         return replace(self, cuts=(*self.cuts, cut))
 
     def cut_rows(self, start: int, stop: int, total: int) -> "View":

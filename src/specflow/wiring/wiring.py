@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from specflow.wiring.view import Cut, Side, View
+from specflow.matrices import Side
+from specflow.wiring.view import Cut, View
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,10 @@ class Matrix:
     view: View
     role: str = ""
 
-    def part(self, name: str, cut: Cut, role: str = "") -> "Matrix":
-        """Return a part of this matrix, named and labelled after it.
-
-        Args:
-            name: Of the part.
-            cut: What is taken of what this matrix is.
-            role: The part's role.
-        """
+    def part(self, name: str, cut: Cut) -> "Matrix":
+        """Return a part of this matrix, named and labelled after it."""
         separator = "." if self.view.cuts else ":"
-        label = f"{self.label} {name}"
-        return Matrix(f"{self.name}{separator}{name}", label, self.view.cut(cut), role)
+        return Matrix(f"{self.name}{separator}{name}", f"{self.label} {name}", self.view.cut(cut))
 
 
 @dataclass(frozen=True)
