@@ -70,7 +70,7 @@ def test_another_process_gives_the_same_bytes_with_one_kind_and_another_seed_doe
 @pytest.mark.parametrize(
     ("section", "name"),
     [
-        (CIFAR10, "cifar-10-python.tar.gz"),
+        (CIFAR10, "cifar-10-binary.tar.gz"),
         (MNIST, "train-images-idx3-ubyte.gz"),
         (MNIST, "train-images-idx3-ubyte"),
         (WIKITEXT, "wikitext-103-raw-v1.zip"),
