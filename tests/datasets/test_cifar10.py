@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.datasets.builders import CIFAR10, made, stand_in, tar_gz
+from tests.datasets.builders import CIFAR10, made, stand_in, tar_gz, valid
 
 from specflow.datasets import cifar10
 from specflow.errors import SpecflowError
@@ -24,31 +24,29 @@ def members(**changes: bytes | None) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def place(workplace: Path, monkeypatch: pytest.MonkeyPatch):
+    """Puts an archive of small batches in the raw folder."""
     monkeypatch.setattr(cifar10, "BATCH_SIZE", SIZE)
-
-    def read(contents: dict[str, bytes]) -> tuple[np.ndarray, np.ndarray]:
-        (tmp_path / "cifar.tar.gz").write_bytes(tar_gz(contents))
-        return cifar10.read_archive(tmp_path / "cifar.tar.gz")
-
-    return read
+    return lambda contents: stand_in(monkeypatch, cifar10, "ARCHIVE", tar_gz(contents))
 
 
 def test_published_batches_have_30730000_bytes() -> None:
     assert cifar10.BATCH_SIZE * cifar10._RECORD == 30_730_000
 
 
-def test_images_and_labels_are_read_in_the_order_of_batches(read) -> None:
+def test_images_and_labels_are_read_in_the_order_of_batches(place) -> None:
     for contents in (members(), dict(sorted(members().items(), reverse=True))):
-        images, targets = read(contents)
+        place(contents)
+        images, targets = valid(CIFAR10).read()
         assert images.shape == (5 * SIZE, 3, 32, 32)
         np.testing.assert_array_equal(images.reshape(5, SIZE, 3072), PIXELS)
         assert targets.dtype == np.int64
         np.testing.assert_array_equal(targets, LABELS.ravel())
 
 
-def test_channels_are_planes_and_rows_run_from_the_top(read) -> None:
-    images, _ = read(members())
+def test_channels_are_planes_and_rows_run_from_the_top(place) -> None:
+    place(members())
+    images, _ = valid(CIFAR10).read()
     # "The first 1024 bytes are the red channel values, the next 1024 the green, and the final 1024
     # the blue. The values are stored in row-major order" (the page of CIFAR-10)
     assert images[SIZE + 1, 2, 5, 7] == PIXELS[1, 1, 2 * 1024 + 5 * 32 + 7]
@@ -62,17 +60,15 @@ def test_channels_are_planes_and_rows_run_from_the_top(read) -> None:
         (bytes(12_293), "data_batch_4.bin has 12293 bytes; expected at most 12292"),
     ],
 )
-def test_missing_and_wrong_batches_are_named(read, batch: bytes | None, message: str) -> None:
-    with pytest.raises(SpecflowError, match=rf"cifar\.tar\.gz: .*{message}"):
-        read(members(data_batch_4=batch))
+def test_missing_and_wrong_batches_are_named(place, batch: bytes | None, message: str) -> None:
+    place(members(data_batch_4=batch))
+    with pytest.raises(SpecflowError, match=rf"cifar-10-binary\.tar\.gz: .*{message}"):
+        valid(CIFAR10).read()
 
 
-def test_archive_put_there_by_hand_is_prepared(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cifar10, "BATCH_SIZE", SIZE)
-    path = stand_in(monkeypatch, cifar10, "ARCHIVE", tar_gz(members()))
-    dataset = made(CIFAR10 | {"validation_fraction": 0.0001}, workplace)
+def test_archive_put_there_by_hand_is_prepared(place) -> None:
+    path = place(members())
+    dataset = made(CIFAR10 | {"validation_fraction": 0.0001}, Path())
     assert dataset.train["inputs"].shape == (15, 3, 34, 34)
     assert dataset.validation["inputs"].shape == (5, 3, 34, 34)
     labels = [*dataset.train["targets"].tolist(), *dataset.validation["targets"].tolist()]

@@ -57,6 +57,7 @@ def test_wrong_checksum_is_refused_and_leaves_nothing(
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_missing_file_is_named(tmp_path: Path) -> None:
+def test_missing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digits, "source_file", lambda: tmp_path / "absent.csv.gz")
     with pytest.raises(SpecflowError, match=r"absent\.csv\.gz: no such file.*pip install"):
-        digits.read_images(tmp_path / "absent.csv.gz")
+        valid(DIGITS).read()

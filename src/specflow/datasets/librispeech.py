@@ -46,8 +46,8 @@ class LibriSpeechParams(SpeechParams):
 
     kind: Literal["librispeech"]
 
-    num_train: ClassVar[int] = 28_539
-    num_validation: ClassVar[int] = 2703
+    num_train: ClassVar[int] = 28_539  # utterances of train-clean-100
+    num_validation: ClassVar[int] = 2703  # of dev-clean
 
     @property
     def mean_frames(self) -> float:

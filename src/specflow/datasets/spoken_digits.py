@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -135,19 +136,15 @@ def lines(params: SpokenDigitsParams, split: Split) -> list[Line]:
     What a line says depends on the seed, its number and the range alone, so that a larger dataset
     starts with the lines of a smaller one.
     """
-    names = voices(params, split)
-    return [
-        _line(params, split, index, names[index % len(names)])
-        for index in range(params.num_samples(split))
-    ]
-
-
-def _line(params: SpokenDigitsParams, split: Split, index: int, voice: str) -> Line:
-    generator = _generator(params, _STREAMS[split], index, _TEXT)
-    low, high = params.num_digits
-    digits = generator.integers(10, size=generator.integers(low, high, endpoint=True))
-    noise = float(generator.uniform(*params.noise))
-    return Line(voice, " ".join(WORDS[digit] for digit in digits), noise)
+    script = []
+    speakers = cycle(voices(params, split))
+    for index in range(params.num_samples(split)):
+        generator = _generator(params, _STREAMS[split], index, _TEXT)
+        low, high = params.num_digits
+        digits = generator.integers(10, size=generator.integers(low, high, endpoint=True))
+        noise = float(generator.uniform(*params.noise))
+        script.append(Line(next(speakers), " ".join(WORDS[digit] for digit in digits), noise))
+    return script
 
 
 def speak(script: list[Line]) -> Iterator[np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 from specflow.datasets.dataset import DatasetSection
 from specflow.datasets.shapes import TokenShape
 from specflow.datasets.storage import DatasetWriter, Split
-from specflow.datasets.tokenizers import Tokenizer, TokenizerParams, build_tokenizer
+from specflow.datasets.tokenizers import Tokenizer, TokenizerParams, unigram_bits
 from specflow.errors import SpecflowError
 from specflow.section import Count
 
@@ -64,8 +64,8 @@ def write_text(
     Args:
         params: Tokens, length, and numbers of windows.
         writer: Takes the arrays.
-        parts: Read the documents of both parts; that of the training part is called twice, to
-            train the tokenizer and to encode.
+        parts: Read the documents of both parts. That of the training part is called three times:
+            for the tokenizer, for the byte-unigram model, and to encode.
         text_sha256: SHA-256 of the source.
         shuffle: Draws the order of the windows of each part; None leaves them in theirs.
 
@@ -73,14 +73,15 @@ def write_text(
         SpecflowError: If there are fewer windows or tokens than the params want; the message
             says how many there are.
     """
-    tokenizer, unigram_bits = build_tokenizer(params.tokenizer, parts["train"]())
+    tokenizer = params.tokenizer.train(parts["train"]())
+    byte_bits = unigram_bits(parts["train"]())
     for split, documents in parts.items():
         windows: Iterable[np.ndarray] = packed(documents(), tokenizer, params.length)
         if shuffle is not None:
             pieces = list(windows)
             windows = [shuffle.permutation(np.concatenate(pieces))] if pieces else []
         count = params.num_samples(split)
-        baseline = write_windows(writer, split, windows, count, tokenizer, unigram_bits)
+        baseline = write_windows(writer, split, windows, count, tokenizer, byte_bits)
     writer.describe(
         {
             "text_sha256": text_sha256,
@@ -137,7 +138,7 @@ def write_windows(
     windows: Iterable[np.ndarray],
     count: int,
     tokenizer: Tokenizer,
-    unigram_bits: np.ndarray,
+    byte_bits: np.ndarray,
 ) -> float:
     """Write the first `count` windows, with the bytes and bits that they stand for.
 
@@ -151,7 +152,7 @@ def write_windows(
         windows: Pieces of shape (number, length + 1), read as far as needed.
         count: Number of windows wanted.
         tokenizer: Made the tokens.
-        unigram_bits: Bits of each byte under the byte-unigram model, shape (256,).
+        byte_bits: Bits of each byte under the byte-unigram model, shape (256,).
 
     Returns:
         Bits per byte of the byte-unigram model over the windows written.
@@ -161,7 +162,7 @@ def write_windows(
     """
     contents = [np.frombuffer(content, np.uint8) for content in tokenizer.contents]
     bytes_of = np.array([len(content) for content in contents], np.int64)
-    bits_of = np.array([unigram_bits[content].sum() for content in contents])
+    bits_of = np.array([byte_bits[content].sum() for content in contents])
     found, num_bytes, num_bits = 0, 0, 0.0
     for piece in windows:
         tokens = np.ascontiguousarray(piece[: count - found])

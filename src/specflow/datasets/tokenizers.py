@@ -6,7 +6,7 @@ per byte. One further token, the separator, stands between documents and for no 
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -48,8 +48,6 @@ class ByteParams(Section):
 
     def train(self, documents: Iterable[str]) -> Tokenizer:
         """Return the tokenizer: bytes of UTF-8, token 256 the separator; nothing is learned."""
-        for _ in documents:
-            pass
         definition = json.dumps({"kind": "bytes", "separator": 256})
         return Tokenizer([*(bytes([value]) for value in range(256)), b""], 256, definition, _bytes)
 
@@ -117,32 +115,16 @@ class BytePairParams(Section):
 TokenizerParams = Annotated[ByteParams | BytePairParams, Field(discriminator="kind")]
 
 
-def build_tokenizer(
-    params: TokenizerParams, documents: Iterable[str]
-) -> tuple[Tokenizer, np.ndarray]:
-    """Return the tokenizer of a training part, and the byte-unigram model of the same text.
+def unigram_bits(documents: Iterable[str]) -> np.ndarray:
+    """Return the byte-unigram model of documents, read once: the bits that it needs for each byte.
 
-    Args:
-        params: Kind and size of the vocabulary.
-        documents: The training documents, read once.
-
-    Returns:
-        The tokenizer, and the bits that the unigram model needs for each of the 256 bytes:
-        -log2 of its share of the training text, where every byte counts once more than it occurs.
-
-    Raises:
-        SpecflowError: If the documents give fewer tokens than the vocabulary shall have.
+    These are -log2 of the byte's share of the text, where every byte counts once more than it
+    occurs; shape (256,).
     """
     counts = np.ones(256, np.int64)
-    tokenizer = params.train(_counted(documents, counts))
-    return tokenizer, -np.log2(counts / counts.sum())
-
-
-def _counted(documents: Iterable[str], counts: np.ndarray) -> Iterator[str]:
-    """Yield the documents, adding the number of times that each byte occurs."""
     for text in documents:
         counts += np.bincount(np.frombuffer(text.encode(), np.uint8), minlength=256)
-        yield text
+    return -np.log2(counts / counts.sum())
 
 
 def _bytes_by_character(alphabet: Iterable[str]) -> dict[str, int]:
