@@ -5,30 +5,23 @@ import h5py
 import numpy as np
 import pytest
 from pydantic import TypeAdapter
+from tests.datasets.builders import CIFAR10, DIGITS, MNIST, made, valid
 
-from specflow.datasets.cifar10 import Cifar10Params
 from specflow.datasets.dataset import Dataset
-from specflow.datasets.digits import DigitsParams
-from specflow.datasets.images import random_split, write_images
-from specflow.datasets.storage import Data, load, write_dataset
+from specflow.datasets.images import write_images
+from specflow.datasets.storage import Data, write_dataset
 
-DIGITS = {"kind": "digits", "image_size": 28, "validation_fraction": 0.2, "seed": 0}
-CIFAR10 = {"kind": "cifar10", "image_size": 34, "validation_fraction": 0.1, "seed": 0}
-
-
-def made(folder: Path, **changes) -> Data:
-    DigitsParams.model_validate(DIGITS | changes).prepare(folder / "digits.h5")
-    return load(folder / "digits.h5")
+PERMUTED = DIGITS | {"permuted_labels": True}
 
 
 @pytest.fixture(scope="module")
 def true(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    return made(tmp_path_factory.mktemp("true"))
+    return made(DIGITS, tmp_path_factory.mktemp("true"))
 
 
 @pytest.fixture(scope="module")
 def permuted(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    return made(tmp_path_factory.mktemp("permuted"), permuted_labels=True)
+    return made(PERMUTED, tmp_path_factory.mktemp("permuted"))
 
 
 def test_permuted_labels_are_the_true_ones_in_another_order(true: Data, permuted: Data) -> None:
@@ -44,13 +37,7 @@ def test_permuted_labels_change_nothing_else(true: Data, permuted: Data) -> None
     assert permuted.validation["targets"].equal(true.validation["targets"])
 
 
-def test_permutation_depends_on_the_seed_alone(permuted: Data, tmp_path: Path) -> None:
-    assert made(tmp_path, permuted_labels=True).fingerprint == permuted.fingerprint
-    other = made(tmp_path, permuted_labels=True, seed=1)
-    assert not other.train["targets"].equal(permuted.train["targets"])
-
-
-@pytest.mark.parametrize("section", [DIGITS, CIFAR10, DIGITS | {"kind": "mnist"}])
+@pytest.mark.parametrize("section", [DIGITS, CIFAR10, MNIST])
 def test_true_labels_are_not_mentioned_in_the_config(section: dict[str, object]) -> None:
     adapter = TypeAdapter(Dataset)
     for labels in ({}, {"permuted_labels": False}):
@@ -64,8 +51,8 @@ def test_channels_are_standardized_each_by_itself_as_naive(tmp_path: Path) -> No
     generator = np.random.default_rng(0)
     scale = np.array([50, 100, 256])[:, None, None]
     images = (generator.random((60, 3, 32, 32)) * scale).astype(np.uint8)
-    params = Cifar10Params.model_validate(CIFAR10)
-    train, validation = random_split(60, 20, seed=3)
+    params = valid(CIFAR10)
+    train, validation = np.split(generator.permutation(60), [40])
     with write_dataset(tmp_path / "x.h5", params) as writer:
         write_images(params, writer, images, np.arange(60), (train, validation))
     padded = np.zeros((60, 3, 34, 34))
@@ -80,18 +67,20 @@ def test_channels_are_standardized_each_by_itself_as_naive(tmp_path: Path) -> No
             np.testing.assert_array_equal(targets, indices)
 
 
-def test_pieces_give_the_same_as_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = made(tmp_path)
+def test_pieces_give_the_same_as_the_whole(
+    true: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("specflow.datasets.images._PIECE", 700)
-    assert made(tmp_path).fingerprint == whole.fingerprint
+    assert made(DIGITS, tmp_path).fingerprint == true.fingerprint
 
 
-def test_random_split_has_every_index_once() -> None:
-    train, validation = random_split(100, 30, seed=0)
-    assert (len(train), len(validation)) == (70, 30)
+def test_split_has_every_index_once_in_random_order() -> None:
+    first, other = (valid(MNIST | {"seed": seed}).split(np.zeros(100)) for seed in (0, 1))
+    train, validation = first
+    assert (len(train), len(validation)) == (40, 60)
     assert sorted([*train, *validation]) == list(range(100))
     assert list(train) != sorted(train)
-    assert not np.array_equal(train, random_split(100, 30, seed=1)[0])
+    assert not np.array_equal(train, other[0])
 
 
 @pytest.mark.parametrize(
@@ -100,8 +89,7 @@ def test_random_split_has_every_index_once() -> None:
      ("cifar10", 50_000, (45_000, 5_000))],
 )  # fmt: skip
 def test_sizes_are_known_without_any_file(kind: str, total: int, sizes: tuple[int, int]) -> None:
-    section = {"kind": kind, "image_size": 32, "validation_fraction": 0.1, "seed": 0}
-    params = TypeAdapter(Dataset).validate_python(section)
+    params = valid(DIGITS | {"kind": kind, "validation_fraction": 0.1})
     assert (params.num_train, params.num_validation) == sizes
     assert params.num_images == total
     assert params.shape.channels == (3 if kind == "cifar10" else 1)
@@ -114,10 +102,10 @@ def test_sizes_are_known_without_any_file(kind: str, total: int, sizes: tuple[in
         (DIGITS, "image_size", 27, "greater than or equal to 28"),
         (DIGITS, "validation_fraction", 0.001, "greater than or equal to 0.002"),
         (CIFAR10, "validation_fraction", 0.0, "greater than or equal to 0.0001"),
-        (DIGITS | {"kind": "mnist"}, "validation_fraction", 1.0, "less than or equal to 0.9999"),
+        (MNIST, "validation_fraction", 1.0, "less than or equal to 0.9999"),
         (DIGITS, "permuted_labels", 1, "valid boolean"),
     ],
 )
 def test_values_out_of_range_are_refused(section: dict, key: str, value, expected: str) -> None:
     with pytest.raises(ValueError, match=rf"{key}\n.*{expected}"):
-        TypeAdapter(Dataset).validate_python(section | {key: value})
+        valid(section | {key: value})

@@ -5,37 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.datasets.builders import TEXT, made
 
 from specflow.datasets import reference_text
-from specflow.datasets.reference_text import (
-    ReferenceTextParams,
-    documents,
-    read_topics,
-    split_documents,
-)
-from specflow.datasets.storage import Data, load
+from specflow.datasets.reference_text import documents, read_topics, split_documents
+from specflow.datasets.storage import Data
 from specflow.errors import SpecflowError
 
-BYTES = {"kind": "bytes"}
 PAIRS = {"kind": "byte_pairs", "num_tokens": 270}
-
-
-def params(tokenizer: dict[str, object] = BYTES, **changed: object) -> ReferenceTextParams:
-    values = {
-        "kind": "reference_text",
-        "tokenizer": tokenizer,
-        "length": 32,
-        "num_train_sequences": 60,
-        "num_validation_sequences": 20,
-        "validation_fraction": 0.35,
-        "seed": 0,
-    }
-    return ReferenceTextParams.model_validate(values | changed)
-
-
-def made(config: ReferenceTextParams, folder: Path) -> Data:
-    config.prepare(folder / "text.h5")
-    return load(folder / "text.h5")
 
 
 def invented(name: str, size: int = 900) -> str:
@@ -58,38 +35,33 @@ def letters(dataset: Data, part: str) -> set[str]:
     return {chr(token) for token in tokens} & set("abcdefghij")
 
 
-def parts_of(topics: dict[str, str], config: ReferenceTextParams) -> tuple[list[str], list[str]]:
-    generator = np.random.Generator(np.random.PCG64(config.seed))
-    return split_documents(documents(topics), config.validation_fraction, generator)
+def parts_of(topics: dict[str, str]) -> tuple[list[str], list[str]]:
+    generator = np.random.Generator(np.random.PCG64(0))
+    return split_documents(documents(topics), 0.35, generator)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_no_document_is_in_both_parts(tmp_path: Path, topics: dict[str, str], seed: int) -> None:
     # Every window there is, so that nothing of a document can hide.
-    config = params(num_train_sequences=197, num_validation_sequences=84, seed=seed)
-    dataset = made(config, tmp_path)
+    every = {"num_train_sequences": 197, "num_validation_sequences": 84}
+    dataset = made(TEXT | every | {"seed": seed}, tmp_path)
     train, validation = letters(dataset, "train"), letters(dataset, "validation")
     assert (len(train), len(validation)) == (7, 3)
     assert train | validation == set(topics)
 
 
 def test_windows_are_passages_of_their_documents(tmp_path: Path, topics: dict[str, str]) -> None:
-    dataset = made(params(), tmp_path)
-    for part, texts in zip(("train", "validation"), parts_of(topics, params()), strict=True):
+    dataset = made(TEXT, tmp_path)
+    for part, texts in zip(("train", "validation"), parts_of(topics), strict=True):
         stream = [token for text in texts for token in [256, *text.encode()]]
         passages = {tuple(stream[i : i + 33]) for i in range(0, len(stream), 32)}
         rows = [tuple(row) for row in getattr(dataset, part)["tokens"].tolist()]
         assert set(rows) <= passages
 
 
-def test_split_and_order_depend_on_the_seed_alone(tmp_path: Path, topics: dict[str, str]) -> None:
-    assert made(params(), tmp_path).fingerprint == made(params(), tmp_path).fingerprint
-    assert made(params(), tmp_path).fingerprint != made(params(seed=1), tmp_path).fingerprint
-
-
 def test_order_is_random(tmp_path: Path, topics: dict[str, str]) -> None:
     # The first rows stand for the whole where an evaluation is limited to some of them.
-    firsts = made(params(num_train_sequences=197), tmp_path).train["tokens"][:, 5].tolist()
+    firsts = made(TEXT | {"num_train_sequences": 197}, tmp_path).train["tokens"][:, 5].tolist()
     changes = sum(a != b for a, b in pairwise(firsts))
     assert changes > 90  # 7 if documents stood in order
 
@@ -98,21 +70,22 @@ def test_order_is_random(tmp_path: Path, topics: dict[str, str]) -> None:
 def test_tokenizer_and_unigram_model_are_of_the_training_part_alone(
     tmp_path: Path, topics: dict[str, str], part: int, same: bool
 ) -> None:
-    before = made(params(PAIRS), tmp_path)
-    texts = parts_of(topics, params())
+    before = made(TEXT | {"tokenizer": PAIRS}, tmp_path)
+    texts = parts_of(topics)
     changed = {name for name, text in topics.items() if f"{text}\n" in texts[part]}
     for name in changed:  # of the same sizes, so that the split stays
         topics[name] = topics[name][:450] + "qz" * 225
-    after = made(params(PAIRS, num_train_sequences=10, num_validation_sequences=3), tmp_path)
+    few = {"num_train_sequences": 10, "num_validation_sequences": 3}
+    after = made(TEXT | few | {"tokenizer": PAIRS}, tmp_path)
     assert (before.metadata["tokenizer"] == after.metadata["tokenizer"]) is same
     assert before.metadata["text_sha256"] != after.metadata["text_sha256"]
 
 
 def test_metadata_tell_source_and_baseline(tmp_path: Path, topics: dict[str, str]) -> None:
-    dataset = made(params(), tmp_path)
+    dataset = made(TEXT, tmp_path)
     expected = hashlib.sha256(json.dumps(dict(sorted(topics.items()))).encode()).hexdigest()
     assert dataset.metadata["text_sha256"] == expected
-    train = "".join(parts_of(topics, params())[0]).encode()
+    train = "".join(parts_of(topics)[0]).encode()
     tokens = dataset.validation["tokens"][:, 1:].flatten().tolist()
     values = [token for token in tokens if token != 256]
     bits = [-np.log2((train.count(value) + 1) / (len(train) + 256)) for value in values]
@@ -123,17 +96,16 @@ def test_metadata_tell_source_and_baseline(tmp_path: Path, topics: dict[str, str
 def test_too_few_windows_are_counted(
     tmp_path: Path, topics: dict[str, str], split: str, available: int
 ) -> None:
-    made(params(**{f"num_{split}_sequences": available}), tmp_path)
-    with pytest.raises(
-        SpecflowError, match=f"got {available + 1}; expected at most the {available} "
-    ):
-        made(params(**{f"num_{split}_sequences": available + 1}), tmp_path / "new")
+    made(TEXT | {f"num_{split}_sequences": available}, tmp_path)
+    message = f"num_{split}_sequences: got {available + 1}; expected at most the {available} "
+    with pytest.raises(SpecflowError, match=message):
+        made(TEXT | {f"num_{split}_sequences": available + 1}, tmp_path / "new")
     assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_validation_without_documents_is_refused(tmp_path: Path, topics: dict[str, str]) -> None:
     with pytest.raises(SpecflowError, match=r"num_validation_sequences: got 20; .*at most the 0 "):
-        made(params(validation_fraction=0.01), tmp_path)
+        made(TEXT | {"validation_fraction": 0.01}, tmp_path)
 
 
 def test_topics_that_share_a_paragraph_are_one_document() -> None:

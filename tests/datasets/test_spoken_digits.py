@@ -1,37 +1,20 @@
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.datasets.builders import SPOKEN_DIGITS, made, needs_speech, transcripts
 
 from specflow.datasets import spoken_digits, synthesizer
 from specflow.datasets.spoken_digits import VOICES, Line, SpokenDigitsParams
-from specflow.datasets.storage import load
-from specflow.datasets.utterances import CHARACTERS
 from specflow.errors import SpecflowError
 
-INSTALLED = importlib.util.find_spec("espeakng_loader") is not None
-needs_extra = pytest.mark.skipif(
-    not INSTALLED,
-    reason="needs the extra speech: pip install -c constraints.txt -e '.[speech]'",
-)
+needs_extra = needs_speech("espeakng_loader")
 
 
 def params(**changes: object) -> SpokenDigitsParams:
-    values = {
-        "kind": "spoken_digits",
-        "num_train": 12,
-        "num_validation": 6,
-        "num_digits": (2, 4),
-        "train_voices": 5,
-        "validation_voices": 3,
-        "noise": (10.0, 30.0),
-        "logarithm": True,
-        "seed": 0,
-    }
-    return SpokenDigitsParams.model_validate(values | changes)
+    return SpokenDigitsParams.model_validate(SPOKEN_DIGITS | changes)
 
 
 def test_every_voice_is_named_once() -> None:
@@ -89,51 +72,15 @@ def test_params_that_do_not_fit_are_refused(changes: dict, message: str) -> None
         params(**changes)
 
 
-def test_without_the_extra_the_message_says_what_installs_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    message = r"package espeakng_loader, .*`pip install -c constraints\.txt -e '\.\[speech\]'`"
-    with pytest.raises(SpecflowError, match=message):
-        params().prepare(tmp_path / "speech.h5")
-    assert list(tmp_path.iterdir()) == []
-
-
-PREPARE = """
-import pathlib, sys, torch
-from specflow.datasets.spoken_digits import SpokenDigitsParams
-torch.set_num_threads(2)
-SpokenDigitsParams.model_validate_json(sys.argv[1]).prepare(pathlib.Path(sys.argv[2]))
-"""
-
-
-@pytest.mark.slow
-@needs_extra
-def test_another_process_gives_the_same_bytes_and_another_seed_does_not(tmp_path: Path) -> None:
-    for name, seed in (("1", 0), ("other", 1)):
-        params(seed=seed).prepare(tmp_path / f"{name}.h5")
-    command = [sys.executable, "-c", PREPARE, params().model_dump_json(), tmp_path / "2.h5"]
-    # Fresh memory is filled with this byte, so that what is left unset would differ.
-    environment = {"PYTHONPATH": ":".join(sys.path), "MALLOC_PERTURB_": "165"}
-    subprocess.run(command, env=environment, check=True, timeout=120)
-    first, second, other = ((tmp_path / f"{name}.h5").read_bytes() for name in ("1", "2", "other"))
-    assert first == second
-    assert first != other
-
-
 @needs_extra
 def test_the_dataset_is_what_params_say(tmp_path: Path) -> None:
-    params().prepare(tmp_path / "speech.h5")
-    dataset = load(tmp_path / "speech.h5")
+    dataset = made(SPOKEN_DIGITS, tmp_path)
     for split, count in (("train", 12), ("validation", 6)):
         part = getattr(dataset, split)
         assert part["inputs"].shape[0] == count == len(part["target_lengths"])
         assert part["inputs"].shape[2] == params().shape.num_features
-        texts = [
-            "".join(CHARACTERS[symbol - 1] for symbol in row if symbol)
-            for row in part["targets"].tolist()
-        ]
-        assert texts == [line.text for line in spoken_digits.lines(params(), split)]
+        script = spoken_digits.lines(params(), split)
+        assert transcripts(part) == [line.text for line in script]
 
 
 @needs_extra
@@ -173,7 +120,6 @@ def test_the_synthesizer_imports_nothing_of_the_library() -> None:
 @needs_extra
 @pytest.mark.parametrize("num_digits", [(2, 4), (8, 8)])
 def test_estimated_frames_are_close_to_the_mean(tmp_path: Path, num_digits: tuple) -> None:
-    chosen = params(num_train=96, train_voices=48, num_digits=num_digits)
-    chosen.prepare(tmp_path / "speech.h5")
-    frames = load(tmp_path / "speech.h5").train["input_lengths"].double().mean()
-    assert chosen.mean_frames == pytest.approx(float(frames), rel=0.1)
+    section = SPOKEN_DIGITS | {"num_train": 96, "train_voices": 48, "num_digits": num_digits}
+    frames = made(section, tmp_path).train["input_lengths"].double().mean()
+    assert params(num_digits=num_digits).mean_frames == pytest.approx(float(frames), rel=0.1)

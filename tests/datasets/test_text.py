@@ -6,20 +6,15 @@ import pytest
 
 from specflow.datasets import text
 from specflow.datasets.modular_addition import ModularAdditionParams
-from specflow.datasets.storage import load, write_dataset
-from specflow.datasets.text import WindowWriter, packed
+from specflow.datasets.storage import SPLITS, load, write_dataset
+from specflow.datasets.text import packed, write_windows
 from specflow.datasets.tokenizers import BytePairParams, ByteParams
-from specflow.errors import SpecflowError
 
 TEXTS = ["one two three. ", "é" * 7, "", "x", "the last of all documents, which is longer"] * 3
+BYTES = ByteParams(kind="bytes").train([])
 BITS = np.random.Generator(np.random.PCG64(0)).uniform(1, 9, 256)
-
-
 # Kept beside the arrays; any section will do.
 CONFIG = ModularAdditionParams(kind="modular_addition", modulus=2, train_fraction=0.5, seed=0)
-
-
-BYTES = ByteParams(kind="bytes").train([])
 
 
 def naive_windows(texts: list[str], length: int) -> list[list[int]]:
@@ -51,9 +46,9 @@ def test_text_shorter_than_a_window_gives_none() -> None:
 def test_bytes_and_unigram_bits_of_windows_match_naive(tmp_path: Path) -> None:
     tokenizer = BytePairParams(kind="byte_pairs", num_tokens=262).train(TEXTS)
     with write_dataset(tmp_path / "x.h5", CONFIG) as writer:
-        kept = WindowWriter(writer, tokenizer, BITS)
-        baseline = kept.write("train", packed(TEXTS, tokenizer, 4), 9)
-        kept.write("validation", packed(TEXTS[:5], tokenizer, 4), 2)
+        windows = packed(TEXTS, tokenizer, 4)
+        baseline = write_windows(writer, "train", windows, 9, tokenizer, BITS)
+        writer.append("validation", "tokens", np.zeros((1, 5), np.int32))
     part = load(tmp_path / "x.h5").train
     contents = [
         b"".join(tokenizer.contents[token] for token in row[1:]) for row in part["tokens"].tolist()
@@ -74,18 +69,7 @@ def test_windows_are_read_as_far_as_needed(tmp_path: Path) -> None:
             yield np.full((3, 6), index, np.int32)
 
     with write_dataset(tmp_path / "x.h5", CONFIG) as writer:
-        kept = WindowWriter(writer, BYTES, BITS)
-        for split in ("train", "validation"):
-            kept.write(split, pieces(), 4)
+        for split in SPLITS:
+            write_windows(writer, split, pieces(), 4, BYTES, BITS)
     assert read == [0, 1, 0, 1]
     assert load(tmp_path / "x.h5").train["tokens"][:, 0].tolist() == [0, 0, 0, 1]
-
-
-def test_too_few_windows_are_counted(tmp_path: Path) -> None:
-    tokenizer = BYTES
-    count = len(naive_windows(TEXTS, 5))
-    message = rf"num_train_sequences: got {count + 1}; expected at most the {count} "
-    with write_dataset(tmp_path / "x.h5", CONFIG) as writer:
-        kept = WindowWriter(writer, tokenizer, BITS)
-        with pytest.raises(SpecflowError, match=message):
-            kept.write("train", packed(TEXTS, tokenizer, 5), count + 1)

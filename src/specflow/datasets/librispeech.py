@@ -7,20 +7,15 @@ is extracted, and besides the features only one sound at a time is in memory.
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from specflow.datasets.archives import read_members
-from specflow.datasets.download import RawFile, fetch
+from specflow.datasets.dataset import package_folder
 from specflow.datasets.features import SAMPLE_RATE
+from specflow.datasets.raw_files import RawFile, fetch, read_members
 from specflow.datasets.storage import DatasetWriter, Split
-from specflow.datasets.utterances import (
-    SpeechParams,
-    Utterance,
-    check_installed,
-    write_utterances,
-)
+from specflow.datasets.utterances import SpeechParams, Utterance, write_utterances
 from specflow.errors import SpecflowError
 
 _FOLDER = "https://www.openslr.org/resources/12/"
@@ -51,15 +46,8 @@ class LibriSpeechParams(SpeechParams):
 
     kind: Literal["librispeech"]
 
-    @property
-    def num_train(self) -> int:
-        """Number of utterances of train-clean-100."""
-        return 28_539
-
-    @property
-    def num_validation(self) -> int:
-        """Number of utterances of dev-clean."""
-        return 2703
+    num_train: ClassVar[int] = 28_539  # utterances of train-clean-100
+    num_validation: ClassVar[int] = 2703  # of dev-clean
 
     @property
     def mean_frames(self) -> float:
@@ -72,7 +60,7 @@ class LibriSpeechParams(SpeechParams):
 
     def write(self, writer: DatasetWriter) -> None:
         """Write features and transcripts as `write_utterances` says, both in random order."""
-        check_installed("soundfile")
+        package_folder("soundfile", extra="speech")
         found = {split: fetch(archive) for split, archive in ARCHIVES.items()}
         for split, path in found.items():
             utterances = read_archive(path, self.num_samples(split))
@@ -97,7 +85,7 @@ def read_archive(path: Path, count: int) -> Iterator[Utterance]:
     """
     transcripts: dict[str, str] = {}
     for match, text in read_members(path, _MEMBER + r"trans\.txt", _LARGEST):
-        transcripts |= _transcripts(f"{path}: {match[1]}", text)
+        transcripts |= _transcripts(f"{path}: {match[1]}.trans.txt", text)
     number = 0
     for match, sound in read_members(path, _MEMBER + "flac", _LARGEST):
         name = match[1]
@@ -110,24 +98,14 @@ def read_archive(path: Path, count: int) -> Iterator[Utterance]:
 
 
 def _transcripts(name: str, content: bytes) -> dict[str, str]:
-    """Return the transcripts of a chapter by name: lines of a name, a space and the text.
-
-    Raises:
-        SpecflowError: If a line is anything else.
-    """
     try:
         pairs = [line.split(" ", 1) for line in content.decode("ascii").splitlines()]
         return {utterance: text.strip().lower() for utterance, text in pairs}
     except ValueError as error:
-        raise SpecflowError(f"{name}.trans.txt: expected lines of a name and a text") from error
+        raise SpecflowError(f"{name}: expected lines of a name and a text") from error
 
 
 def _samples(name: str, content: bytes) -> np.ndarray:
-    """Return the samples (n,) int16 of a sound.
-
-    Raises:
-        SpecflowError: If it is not FLAC of one channel at 16 kHz.
-    """
     import soundfile  # here, since it is part of the extra
 
     try:

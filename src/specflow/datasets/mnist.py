@@ -1,6 +1,7 @@
 """MNIST: the 60,000 handwritten digits to train on (LeCun et al. 1998), as IDX files."""
 
 import gzip
+import math
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -8,9 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from specflow import paths
-from specflow.datasets.archives import unpacking
-from specflow.datasets.download import RawFile, fetch
 from specflow.datasets.images import ImageParams
+from specflow.datasets.raw_files import RawFile, fetch, unpacking
 from specflow.errors import SpecflowError
 
 NUM_IMAGES = 60_000
@@ -57,17 +57,10 @@ class MnistParams(ImageParams):
     num_images: ClassVar[int] = NUM_IMAGES
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the digits, downloaded if they are not there.
-
-        Raises:
-            SpecflowError: If a file cannot be had, or is not the expected one.
-        """
+        """Return the digits, downloaded if they are not there."""
         images = read_idx(_fetched(IMAGES, UNPACKED_IMAGES), (NUM_IMAGES, SIZE, SIZE))
-        path = _fetched(LABELS, UNPACKED_LABELS)
-        labels = read_idx(path, (NUM_IMAGES,)).astype(np.int64)
-        if labels.max() > 9:
-            raise SpecflowError(f"{path}: has class {labels.max()}; expected 0 to 9")
-        return images[:, None], labels
+        labels = read_idx(_fetched(LABELS, UNPACKED_LABELS), (NUM_IMAGES,))
+        return images[:, None], labels.astype(np.int64)
 
 
 def _fetched(packed: RawFile, unpacked: RawFile) -> Path:
@@ -77,24 +70,21 @@ def _fetched(packed: RawFile, unpacked: RawFile) -> Path:
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """Read an array of bytes in the IDX format of the MNIST page.
+    """Read an array of bytes in the IDX format of the MNIST page, gzipped if it is named *.gz.
 
     It is two zeros, the type (8 for unsigned bytes), the number of dimensions, each dimension as
     four bytes, most significant first, and the entries in C order.
 
-    Args:
-        path: The file, gzipped or not.
-        shape: Shape that it must have.
-
     Returns:
-        Array of this shape, uint8.
+        Array of the given shape, uint8.
 
     Raises:
         SpecflowError: If the file cannot be read, is damaged, or has another type, shape or length.
     """
     header = bytes([0, 0, 8, len(shape)]) + np.array(shape, dtype=">u4").tobytes()
-    length = len(header) + int(np.prod(shape))
-    content = _content(path, length + 1)  # one byte more, to see that there is none
+    length = len(header) + math.prod(shape)
+    with unpacking(path), (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+        content = file.read(length + 1)  # one byte more, to see that there is none
     if content[: len(header)] != header:
         raise SpecflowError(
             f"{path}: begins with {content[: len(header)].hex()}; expected {header.hex()}, the "
@@ -104,10 +94,3 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         found = "more" if len(content) > length else f"{len(content)}"
         raise SpecflowError(f"{path}: has {found} bytes; expected {length} for shape {shape}")
     return np.frombuffer(content, dtype=np.uint8, offset=len(header)).reshape(shape)
-
-
-def _content(path: Path, limit: int) -> bytes:
-    with unpacking(path), path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        return (gzip.GzipFile(fileobj=file) if packed else file).read(limit)

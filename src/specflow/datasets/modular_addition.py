@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from specflow.datasets.dataset import DatasetSection
 from specflow.datasets.shapes import TokenShape
-from specflow.datasets.storage import DatasetWriter
+from specflow.datasets.storage import SPLITS, DatasetWriter
 from specflow.section import Fraction, Seed
 
 
@@ -56,10 +56,8 @@ class ModularAdditionParams(DatasetSection):
         are (a + b) mod p. Both parts are in random order.
         """
         order = np.random.Generator(np.random.PCG64(self.seed)).permutation(self.modulus**2)
-        first, second = np.divmod(order, self.modulus)
-        inputs = np.stack([first, second, np.full_like(order, self.modulus)], axis=1)
-        targets = (first + second) % self.modulus
-        writer.append("train", "inputs", inputs[: self.num_train])
-        writer.append("train", "targets", targets[: self.num_train])
-        writer.append("validation", "inputs", inputs[self.num_train :])
-        writer.append("validation", "targets", targets[self.num_train :])
+        for split, pairs in zip(SPLITS, np.split(order, [self.num_train]), strict=True):
+            first, second = np.divmod(pairs, self.modulus)
+            inputs = np.stack([first, second, np.full_like(pairs, self.modulus)], axis=1)
+            writer.append(split, "inputs", inputs)
+            writer.append(split, "targets", (first + second) % self.modulus)

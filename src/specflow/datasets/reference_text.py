@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from specflow.datasets.storage import DatasetWriter
-from specflow.datasets.text import TextParams, write_text
+from specflow.datasets.storage import DatasetWriter, Split
+from specflow.datasets.text import Documents, TextParams, write_text
 from specflow.section import Fraction, Seed
 
 # Topics that repeat a shorter paragraph ("Changed in version 3.8: ...") may still be two documents.
@@ -34,12 +34,11 @@ class ReferenceTextParams(TextParams):
     def write(self, writer: DatasetWriter) -> None:
         """Write windows as `write_text` says, split by document; both parts in random order."""
         topics = read_topics()
+        source = hashlib.sha256(json.dumps(topics, sort_keys=True).encode()).hexdigest()
         generator = np.random.Generator(np.random.PCG64(self.seed))
         train, validation = split_documents(documents(topics), self.validation_fraction, generator)
-        source = text_hash(topics)
-        write_text(
-            self, writer, lambda: train, lambda: validation, text_sha256=source, shuffle=generator
-        )
+        parts: dict[Split, Documents] = {"train": lambda: train, "validation": lambda: validation}
+        write_text(self, writer, parts, text_sha256=source, shuffle=generator)
 
 
 def read_topics() -> dict[str, str]:
@@ -49,19 +48,11 @@ def read_topics() -> dict[str, str]:
     return dict(topics.topics)
 
 
-def text_hash(topics: Mapping[str, str]) -> str:
-    """Return the SHA-256 of names and texts of all topics, hexadecimal."""
-    return hashlib.sha256(json.dumps(topics, sort_keys=True).encode()).hexdigest()
-
-
 def documents(topics: Mapping[str, str]) -> list[str]:
     """Return the documents that topics make: topics which share a paragraph are one document.
 
     Some topics are sections of others, so that a split by topic would let most of them be read
     in training. In a document of several topics, the longest first, shared paragraphs occur once.
-
-    Args:
-        topics: Text of every topic, by name.
 
     Returns:
         Documents of which no two share a paragraph of 40 characters or more, in an order that
@@ -73,7 +64,8 @@ def documents(topics: Mapping[str, str]) -> list[str]:
         related = [other for other in families if _shared(other, family)]
         merged: dict[str, str] = {}
         for other in [*related, family]:
-            merged |= {key: text for key, text in other.items() if key not in merged}
+            for words, paragraph in other.items():
+                merged.setdefault(words, paragraph)
         families = [other for other in families if other not in related] + [merged]
     return ["\n\n".join(family.values()) + "\n" for family in families]
 

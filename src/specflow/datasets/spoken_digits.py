@@ -5,12 +5,12 @@ in a fixed order; random numbers are drawn from seeded streams, one for each utt
 """
 
 import json
-import math
 import struct
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,14 +18,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from specflow.datasets import synthesizer
+from specflow.datasets.dataset import package_folder
 from specflow.datasets.features import SAMPLE_RATE
 from specflow.datasets.storage import SPLITS, DatasetWriter, Split
-from specflow.datasets.utterances import (
-    SpeechParams,
-    Utterance,
-    check_installed,
-    write_utterances,
-)
+from specflow.datasets.utterances import SpeechParams, Utterance, write_utterances
 from specflow.errors import SpecflowError
 from specflow.section import Count
 
@@ -103,15 +99,11 @@ class SpokenDigitsParams(SpeechParams):
         return 3.4 + 9.0 * sum(self.num_digits) / 2
 
     @model_validator(mode="after")
-    def _ranges_ascend(self) -> "SpokenDigitsParams":
+    def _fits_together(self) -> "SpokenDigitsParams":
         for name in ("num_digits", "noise"):
             low, high = getattr(self, name)
             if low > high:
                 raise ValueError(f"{name} = [{low}, {high}]; expected the smaller number first")
-        return self
-
-    @model_validator(mode="after")
-    def _enough_voices(self) -> "SpokenDigitsParams":
         total = self.train_voices + self.validation_voices
         if total > len(VOICES):
             raise ValueError(
@@ -121,7 +113,7 @@ class SpokenDigitsParams(SpeechParams):
 
     def write(self, writer: DatasetWriter) -> None:
         """Write features and transcripts as `write_utterances` says."""
-        check_installed("espeakng_loader")
+        package_folder("espeakng_loader", extra="speech")
         parts = {split: lines(self, split) for split in SPLITS}
         # The synthesizer speaks the lines of both parts in one go, the second after the first.
         sounds = speak([line for part in parts.values() for line in part])
@@ -133,10 +125,9 @@ class SpokenDigitsParams(SpeechParams):
 def voices(params: SpokenDigitsParams, split: Split) -> tuple[str, ...]:
     """Return the voices of a part, which the other part has none of."""
     order = _generator(params, _VOICE_STREAM).permutation(len(VOICES))
-    chosen = [VOICES[index] for index in order]
-    if split == "validation":
-        chosen = chosen[params.train_voices :][: params.validation_voices]
-    return tuple(chosen[: params.train_voices] if split == "train" else chosen)
+    train, both = params.train_voices, params.train_voices + params.validation_voices
+    chosen = order[:train] if split == "train" else order[train:both]
+    return tuple(VOICES[index] for index in chosen)
 
 
 def lines(params: SpokenDigitsParams, split: Split) -> list[Line]:
@@ -145,26 +136,19 @@ def lines(params: SpokenDigitsParams, split: Split) -> list[Line]:
     What a line says depends on the seed, its number and the range alone, so that a larger dataset
     starts with the lines of a smaller one.
     """
-    names = voices(params, split)
-    return [
-        _line(params, split, index, names[index % len(names)])
-        for index in range(params.num_samples(split))
-    ]
-
-
-def _line(params: SpokenDigitsParams, split: Split, index: int, voice: str) -> Line:
-    generator = _generator(params, _STREAMS[split], index, _TEXT)
-    low, high = params.num_digits
-    digits = generator.integers(10, size=generator.integers(low, high, endpoint=True))
-    noise = float(generator.uniform(*params.noise))
-    return Line(voice, " ".join(WORDS[digit] for digit in digits), noise)
+    script = []
+    speakers = cycle(voices(params, split))
+    for index in range(params.num_samples(split)):
+        generator = _generator(params, _STREAMS[split], index, _TEXT)
+        low, high = params.num_digits
+        digits = generator.integers(10, size=generator.integers(low, high, endpoint=True))
+        noise = float(generator.uniform(*params.noise))
+        script.append(Line(next(speakers), " ".join(WORDS[digit] for digit in digits), noise))
+    return script
 
 
 def speak(script: list[Line]) -> Iterator[np.ndarray]:
     """Speak all lines in one new process of the synthesizer, which runs while they are taken.
-
-    Args:
-        script: What is said.
 
     Yields:
         The samples of each line, shape (n,) int16, at the synthesizer's rate.
@@ -203,22 +187,11 @@ def resample(sound: np.ndarray) -> np.ndarray:
     """Return samples at 16 kHz, float64, of samples (n,) at the synthesizer's rate."""
     from scipy.signal import resample_poly  # here, since it loads slowly
 
-    common = math.gcd(SAMPLE_RATE, synthesizer.SAMPLE_RATE)
-    up, down = SAMPLE_RATE // common, synthesizer.SAMPLE_RATE // common
-    return resample_poly(sound.astype(np.float64), up, down)
+    return resample_poly(sound.astype(np.float64), SAMPLE_RATE, synthesizer.SAMPLE_RATE)
 
 
 def add_noise(speech: np.ndarray, noise: np.ndarray, ratio: float) -> np.ndarray:
-    """Return speech with noise scaled so that their mean powers have a ratio.
-
-    Args:
-        speech: Shape (n,).
-        noise: Shape (n,), of mean power 1.
-        ratio: Power of the speech over that of the noise, in decibels.
-
-    Returns:
-        Shape (n,).
-    """
+    """Return speech (n,) and noise (n,), of mean power 1, with a ratio of powers in decibels."""
     return speech + noise * np.sqrt(np.mean(speech**2)) * 10 ** (-ratio / 20)
 
 

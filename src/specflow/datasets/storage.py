@@ -8,7 +8,7 @@ larger.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,7 +65,7 @@ class DatasetWriter:
         Args:
             split: Part of the dataset that the array belongs to.
             name: Name of the array, for example "inputs".
-            rows: Shape (number of rows, *shape of a row), number and size free for every piece.
+            rows: Shape (number of rows, *shape of a row), number free for every piece.
 
         Raises:
             ValueError: If type or row shape differ from those of the first piece.
@@ -85,20 +85,14 @@ class DatasetWriter:
         self._digests[key].update(np.ascontiguousarray(rows))
 
     def describe(self, metadata: Metadata) -> None:
-        """Keep facts about the data beside them, once.
-
-        Args:
-            metadata: Texts and numbers by name.
-        """
+        """Keep facts about the data, texts and numbers by name, beside them; once."""
         text = json.dumps(dict(metadata), sort_keys=True).encode()
         hdf5.write(self._file, _METADATA, np.frombuffer(text, np.uint8))
         self._digests[_METADATA] = hashlib.sha256(text)
 
     def fingerprint(self) -> str:
         """Return the SHA-256 over everything written so far, hexadecimal."""
-        return _fingerprint(
-            _line(key, self._file[key], digest.hexdigest()) for key, digest in self._digests.items()
-        )
+        return _fingerprint(self._file, self._digests)
 
     def _create(self, key: str, rows: np.ndarray) -> None:
         row_shape = rows.shape[1:]
@@ -139,11 +133,7 @@ def write_dataset(path: Path, config: BaseModel) -> Iterator[DatasetWriter]:
 def load(path: Path) -> Data:
     """Read a dataset into memory; its contents are checked against its fingerprint on the way.
 
-    Args:
-        path: A file written by `write_dataset`.
-
-    Returns:
-        The dataset, its tensors on the CPU, with the types that were written.
+    Its tensors are on the CPU and have the types that were written.
 
     Raises:
         BrokenFileError: If the file is missing, truncated, damaged or of another version, with its
@@ -158,21 +148,15 @@ def load(path: Path) -> Data:
             hint = f"to rebuild it, remove it and run `dvc repro prepare@{path.stem}`"
             raise hdf5.BrokenFileError(f"{path}: damaged ({error}); {hint}") from error
     tensors: dict[str, dict[str, Tensor]] = {split: {} for split in SPLITS}
-    metadata = json.loads(arrays.pop(_METADATA, np.frombuffer(b"{}", np.uint8)).tobytes())
+    metadata = json.loads(arrays.pop(_METADATA).tobytes()) if _METADATA in arrays else {}
     for key, array in arrays.items():
         split, name = key.split("/")
         tensors[split][name] = torch.from_numpy(array)
-    return Data(tensors["train"], tensors["validation"], found, config, metadata)
+    return Data(**tensors, fingerprint=found, config=config, metadata=metadata)
 
 
 def fingerprint(path: Path) -> str:
     """Return the fingerprint that a dataset was written with, without reading its contents.
-
-    Args:
-        path: A file written by `write_dataset`.
-
-    Returns:
-        SHA-256 over the contents of all arrays, hexadecimal.
 
     Raises:
         BrokenFileError: If the file is missing, truncated or of another version.
@@ -182,19 +166,11 @@ def fingerprint(path: Path) -> str:
 
 
 def _read(file: h5py.File, size: int) -> tuple[dict[str, np.ndarray], str, dict[str, Any]]:
-    """Return the arrays, their fingerprint, and the config.
-
-    Raises:
-        ValueError: If the fingerprint is not the one that the file was written with, or if the
-            config is that of no dataset.
-    """
     keys = [f"{split}/{name}" for split in SPLITS for name in file[split]]
     keys += [_METADATA] if _METADATA in file else []
     arrays = {key: _array(file[key], size) for key in keys}
-    found = _fingerprint(
-        _line(key, array, hashlib.sha256(array.data).hexdigest()) for key, array in arrays.items()
-    )
-    expected = file.attrs["fingerprint"]
+    digests = {key: hashlib.sha256(array.data) for key, array in arrays.items()}
+    found, expected = _fingerprint(arrays, digests), file.attrs["fingerprint"]
     if found != expected:
         raise ValueError(f"its contents have fingerprint {found}; expected {expected}")
     config = json.loads(file.attrs["config"])
@@ -211,9 +187,9 @@ def _array(stored: h5py.Dataset | h5py.Group, file_size: int) -> np.ndarray:
     return stored[...]
 
 
-def _line(key: str, array: np.ndarray | h5py.Dataset, digest: str) -> str:
-    return f"{key} {array.dtype.str} {array.shape} {digest}"
-
-
-def _fingerprint(lines: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+def _fingerprint(arrays: Mapping[str, Any], digests: Mapping[str, Any]) -> str:
+    lines = sorted(
+        f"{key} {arrays[key].dtype.str} {arrays[key].shape} {digest.hexdigest()}"
+        for key, digest in digests.items()
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

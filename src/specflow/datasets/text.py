@@ -1,6 +1,6 @@
 """Text packed into windows of one length without padding, and what each window stands for."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from specflow.datasets.dataset import DatasetSection
 from specflow.datasets.shapes import TokenShape
 from specflow.datasets.storage import DatasetWriter, Split
-from specflow.datasets.tokenizers import Tokenizer, TokenizerParams, build_tokenizer
+from specflow.datasets.tokenizers import Tokenizer, TokenizerParams, unigram_bits
 from specflow.errors import SpecflowError
 from specflow.section import Count
 
@@ -51,23 +51,21 @@ class TextParams(DatasetSection):
 def write_text(
     params: TextParams,
     writer: DatasetWriter,
-    train: Documents,
-    validation: Documents,
+    parts: Mapping[Split, Documents],
     *,
     text_sha256: str,
     shuffle: np.random.Generator | None = None,
 ) -> None:
     """Write windows of both parts, the tokenizer trained on the training part.
 
-    The arrays are those of `WindowWriter.write`. Metadata: `text_sha256`, `tokenizer` (JSON),
+    The arrays are those of `write_windows`. Metadata: `text_sha256`, `tokenizer` (JSON),
     `unigram_bits_per_byte` of the validation windows.
 
     Args:
         params: Tokens, length, and numbers of windows.
         writer: Takes the arrays.
-        train: Reads the documents of the training part; called twice, to train the tokenizer
-            and to encode.
-        validation: Reads those of the validation part.
+        parts: Read the documents of both parts. That of the training part is called three times:
+            for the tokenizer, for the byte-unigram model, and to encode.
         text_sha256: SHA-256 of the source.
         shuffle: Draws the order of the windows of each part; None leaves them in theirs.
 
@@ -75,15 +73,15 @@ def write_text(
         SpecflowError: If there are fewer windows or tokens than the params want; the message
             says how many there are.
     """
-    tokenizer, unigram_bits = build_tokenizer(params.tokenizer, train())
-    kept = WindowWriter(writer, tokenizer, unigram_bits)
-    parts: dict[Split, Documents] = {"train": train, "validation": validation}
+    tokenizer = params.tokenizer.train(parts["train"]())
+    byte_bits = unigram_bits(parts["train"]())
     for split, documents in parts.items():
         windows: Iterable[np.ndarray] = packed(documents(), tokenizer, params.length)
         if shuffle is not None:
             pieces = list(windows)
             windows = [shuffle.permutation(np.concatenate(pieces))] if pieces else []
-        baseline = kept.write(split, windows, params.num_samples(split))
+        count = params.num_samples(split)
+        baseline = write_windows(writer, split, windows, count, tokenizer, byte_bits)
     writer.describe(
         {
             "text_sha256": text_sha256,
@@ -134,56 +132,51 @@ def _pieces(documents: Iterable[str]) -> Iterator[list[str]]:
         yield piece
 
 
-class WindowWriter:
-    """Writes windows with the bytes and the bits of the byte-unigram model that they stand for."""
+def write_windows(
+    writer: DatasetWriter,
+    split: Split,
+    windows: Iterable[np.ndarray],
+    count: int,
+    tokenizer: Tokenizer,
+    byte_bits: np.ndarray,
+) -> float:
+    """Write the first `count` windows, with the bytes and bits that they stand for.
 
-    def __init__(
-        self, writer: DatasetWriter, tokenizer: Tokenizer, unigram_bits: np.ndarray
-    ) -> None:
-        """Get ready.
+    `tokens` (N, length + 1) int32: the input and, one further, the targets; `num_bytes` (N,)
+    int64: the bytes of the targets; `unigram_bits` (N,) float64: the bits that the byte-unigram
+    model needs for these.
 
-        Args:
-            writer: Takes the arrays.
-            tokenizer: Made the tokens.
-            unigram_bits: Bits of each byte under the byte-unigram model, shape (256,).
-        """
-        self._writer = writer
-        contents = [np.frombuffer(content, np.uint8) for content in tokenizer.contents]
-        self._bytes = np.array([len(content) for content in contents], np.int64)
-        self._bits = np.array([unigram_bits[content].sum() for content in contents])
+    Args:
+        writer: Takes the arrays.
+        split: Part of the dataset that they belong to.
+        windows: Pieces of shape (number, length + 1), read as far as needed.
+        count: Number of windows wanted.
+        tokenizer: Made the tokens.
+        byte_bits: Bits of each byte under the byte-unigram model, shape (256,).
 
-    def write(self, split: Split, windows: Iterable[np.ndarray], count: int) -> float:
-        """Write the first `count` windows.
+    Returns:
+        Bits per byte of the byte-unigram model over the windows written.
 
-        `tokens` (N, length + 1) int32: the input and, one further, the targets; `num_bytes` (N,)
-        int64: the bytes of the targets; `unigram_bits` (N,) float64: the bits that the
-        byte-unigram model needs for these.
-
-        Args:
-            split: Part of the dataset that they belong to.
-            windows: Pieces of shape (number, length + 1), read as far as needed.
-            count: Number of windows wanted.
-
-        Returns:
-            Bits per byte of the byte-unigram model over the windows written.
-
-        Raises:
-            SpecflowError: If there are fewer.
-        """
-        found, num_bytes, num_bits = 0, 0, 0.0
-        for piece in windows:
-            tokens = np.ascontiguousarray(piece[: count - found])
-            lengths = self._bytes[tokens[:, 1:]].sum(axis=1)
-            bits = self._bits[tokens[:, 1:]].sum(axis=1)
-            self._writer.append(split, "tokens", tokens)
-            self._writer.append(split, "num_bytes", lengths)
-            self._writer.append(split, "unigram_bits", bits)
-            found += len(tokens)
-            num_bytes += int(lengths.sum())
-            num_bits += float(bits.sum())
-            if found == count:
-                return num_bits / num_bytes
-        raise SpecflowError(
-            f"num_{split}_sequences: got {count}; expected at most the {found} that the {split} "
-            "text fills at this length with these tokens"
-        )
+    Raises:
+        SpecflowError: If there are fewer windows.
+    """
+    contents = [np.frombuffer(content, np.uint8) for content in tokenizer.contents]
+    bytes_of = np.array([len(content) for content in contents], np.int64)
+    bits_of = np.array([byte_bits[content].sum() for content in contents])
+    found, num_bytes, num_bits = 0, 0, 0.0
+    for piece in windows:
+        tokens = np.ascontiguousarray(piece[: count - found])
+        lengths = bytes_of[tokens[:, 1:]].sum(axis=1)
+        bits = bits_of[tokens[:, 1:]].sum(axis=1)
+        writer.append(split, "tokens", tokens)
+        writer.append(split, "num_bytes", lengths)
+        writer.append(split, "unigram_bits", bits)
+        found += len(tokens)
+        num_bytes += int(lengths.sum())
+        num_bits += float(bits.sum())
+        if found == count:
+            return num_bits / num_bytes
+    raise SpecflowError(
+        f"num_{split}_sequences: got {count}; expected at most the {found} that the {split} "
+        "text fills at this length with these tokens"
+    )

@@ -6,7 +6,7 @@ per byte. One further token, the separator, stands between documents and for no 
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -48,8 +48,6 @@ class ByteParams(Section):
 
     def train(self, documents: Iterable[str]) -> Tokenizer:
         """Return the tokenizer: bytes of UTF-8, token 256 the separator; nothing is learned."""
-        for _ in documents:
-            pass
         definition = json.dumps({"kind": "bytes", "separator": 256})
         return Tokenizer([*(bytes([value]) for value in range(256)), b""], 256, definition, _bytes)
 
@@ -84,13 +82,14 @@ class BytePairParams(Section):
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
         import tokenizers
 
+        alphabet = tokenizers.pre_tokenizers.ByteLevel.alphabet()
         learned = tokenizers.Tokenizer(tokenizers.models.BPE())
         learned.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
         trainer = tokenizers.trainers.BpeTrainer(
             vocab_size=self.num_tokens,
             min_frequency=2,
             special_tokens=[_SEPARATOR],
-            initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
+            initial_alphabet=alphabet,
             show_progress=False,
         )
         learned.train_from_iterator(documents, trainer)
@@ -107,53 +106,33 @@ class BytePairParams(Section):
             encoded = learned.encode_batch_fast(texts, add_special_tokens=False)
             return [np.array(document.ids, np.int32) for document in encoded]
 
+        byte_of = _bytes_by_character(alphabet)
         names = {token: name for name, token in learned.get_vocab().items()}
-        merged = [bytes(_BYTE_OF[character] for character in names[t]) for t in range(1, found)]
+        merged = [bytes(byte_of[character] for character in names[t]) for t in range(1, found)]
         return Tokenizer([b"", *merged], 0, learned.to_str(), encode)
 
 
 TokenizerParams = Annotated[ByteParams | BytePairParams, Field(discriminator="kind")]
 
 
-def build_tokenizer(
-    params: TokenizerParams, documents: Iterable[str]
-) -> tuple[Tokenizer, np.ndarray]:
-    """Return the tokenizer of a training part, and the byte-unigram model of the same text.
+def unigram_bits(documents: Iterable[str]) -> np.ndarray:
+    """Return the byte-unigram model of documents, read once: the bits that it needs for each byte.
 
-    Args:
-        params: Kind and size of the vocabulary.
-        documents: The training documents, read once.
-
-    Returns:
-        The tokenizer, and the bits that the unigram model needs for each of the 256 bytes:
-        -log2 of its share of the training text, where every byte counts once more than it occurs.
-
-    Raises:
-        SpecflowError: If the documents give fewer tokens than the vocabulary shall have.
+    These are -log2 of the byte's share of the text, where every byte counts once more than it
+    occurs; shape (256,).
     """
     counts = np.ones(256, np.int64)
-    tokenizer = params.train(_counted(documents, counts))
-    return tokenizer, -np.log2(counts / counts.sum())
-
-
-def _counted(documents: Iterable[str], counts: np.ndarray) -> Iterator[str]:
-    """Yield the documents, adding the number of times that each byte occurs."""
     for text in documents:
         counts += np.bincount(np.frombuffer(text.encode(), np.uint8), minlength=256)
-        yield text
+    return -np.log2(counts / counts.sum())
 
 
-def _byte_alphabet() -> dict[str, int]:
+def _bytes_by_character(alphabet: Iterable[str]) -> dict[str, int]:
     """Return the byte for each of the characters that byte-level vocabularies are written in.
 
-    Printable characters of Latin-1 are their own byte; the other bytes, in order, are the
-    characters from U+0100 (Radford et al. 2019, the published encoder).
+    Those of Latin-1 are their own byte; the others, from U+0100, are the remaining bytes in order
+    (Radford et al. 2019, the published encoder).
     """
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = sorted(set(range(256)) - set(printable))
-    return {chr(byte): byte for byte in printable} | {
-        chr(256 + index): byte for index, byte in enumerate(others)
-    }
-
-
-_BYTE_OF = _byte_alphabet()
+    codes = sorted(map(ord, alphabet))
+    remaining = [byte for byte in range(256) if byte not in codes]
+    return {chr(code): code if code < 256 else remaining[code - 256] for code in codes}

@@ -1,8 +1,6 @@
 """Utterances as arrays: mel features and transcripts, both padded to the longest of their part."""
 
-import importlib.util
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +16,6 @@ from specflow.threads import one_thread
 # What transcripts are written in: with the blank of CTC, 29 symbols as in the paper.
 CHARACTERS = " 'abcdefghijklmnopqrstuvwxyz"
 _PIECE = 256  # utterances that are padded and written at a time
-_INSTALL = "`pip install -c constraints.txt -e '.[speech]'` installs it"
 
 
 class SpeechParams(DatasetSection):
@@ -80,37 +77,21 @@ def write_utterances(
     inputs, targets = _Rows(), _Rows()
     with one_thread():
         for utterance in utterances:
-            symbols = encode(utterance)
+            symbols = _symbols(utterance)
             features = mel_features(utterance.samples, logarithm=logarithm)
             _check_length(utterance, symbols, len(features))
             inputs.append(features)
             targets.append(symbols)
-    order = _order(len(inputs.lengths), order_seed)
+    order = np.arange(len(inputs.lengths))
+    if order_seed is not None:
+        order = np.random.Generator(np.random.PCG64(order_seed)).permutation(len(order))
     for name, rows in (("input", inputs), ("target", targets)):
         for piece in rows.padded(order):
             writer.append(split, f"{name}s", piece)
         writer.append(split, f"{name}_lengths", np.array(rows.lengths)[order])
 
 
-def check_installed(module: str) -> None:
-    """Check that a package of the extra `speech` is there, without importing it.
-
-    Args:
-        module: Name under which it is imported.
-
-    Raises:
-        SpecflowError: If it is not; the message says what installs it.
-    """
-    if importlib.util.find_spec(module) is None:
-        raise SpecflowError(f"the package {module}, which speech needs, is not here; {_INSTALL}")
-
-
-def encode(utterance: Utterance) -> np.ndarray:
-    """Return the symbols of a transcript, shape (number of characters,), int64.
-
-    Raises:
-        SpecflowError: If it is empty, or has a character that is not in CHARACTERS.
-    """
+def _symbols(utterance: Utterance) -> np.ndarray:
     if not utterance.text or set(utterance.text) - set(CHARACTERS):
         raise SpecflowError(
             f"{utterance.name}: transcript {utterance.text!r}; expected some of {CHARACTERS!r}"
@@ -119,23 +100,13 @@ def encode(utterance: Utterance) -> np.ndarray:
 
 
 def _check_length(utterance: Utterance, symbols: np.ndarray, num_frames: int) -> None:
-    """Check that CTC has a frame for each symbol, and for a blank between two that are the same.
-
-    Raises:
-        SpecflowError: If there are fewer frames.
-    """
-    needed = len(symbols) + sum(a == b for a, b in pairwise(symbols.tolist()))
+    # CTC has a frame for each symbol, and for a blank between two that are the same.
+    needed = len(symbols) + int((symbols[1:] == symbols[:-1]).sum())
     if num_frames < needed:
         raise SpecflowError(
             f"{utterance.name}: {num_frames} frames for the transcript {utterance.text!r}; "
             f"expected at least {needed}"
         )
-
-
-def _order(count: int, seed: int | None) -> np.ndarray:
-    if seed is None:
-        return np.arange(count)
-    return np.random.Generator(np.random.PCG64(seed)).permutation(count)
 
 
 class _Rows:
@@ -152,18 +123,17 @@ class _Rows:
 
     def append(self, row: np.ndarray) -> None:
         self.lengths.append(len(row))
-        self._packed += np.ascontiguousarray(row).data.cast("B")
+        self._packed += row.tobytes()
         self._template = row[:0]
 
     def padded(self, order: np.ndarray) -> Iterator[np.ndarray]:
         """Yield pieces of the arrays in an order, each array followed by zeros."""
-        ends = np.cumsum(self.lengths)
-        row_shape = self._template.shape[1:]
-        rows = np.frombuffer(self._packed, self._template.dtype).reshape(-1, *row_shape)
+        dtype, row_shape = self._template.dtype, self._template.shape[1:]
+        packed = np.frombuffer(self._packed, dtype).reshape(-1, *row_shape)
+        rows = np.split(packed, np.cumsum(self.lengths)[:-1])
         for start in range(0, len(order), _PIECE):
             indices = order[start : start + _PIECE]
-            piece = np.zeros((len(indices), max(self.lengths), *row_shape), rows.dtype)
+            piece = np.zeros((len(indices), max(self.lengths), *row_shape), dtype)
             for place, index in zip(piece, indices, strict=True):
-                length = self.lengths[index]
-                place[:length] = rows[ends[index] - length : ends[index]]
+                place[: self.lengths[index]] = rows[index]
             yield piece

@@ -3,24 +3,26 @@
 import io
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from specflow.datasets.archives import unpacking
-from specflow.datasets.download import RawFile, fetch
-from specflow.datasets.storage import DatasetWriter
-from specflow.datasets.text import TextParams, write_text
+from specflow.datasets.raw_files import RawFile, fetch, unpacking
+from specflow.datasets.storage import DatasetWriter, Split
+from specflow.datasets.text import Documents, TextParams, write_text
 from specflow.errors import SpecflowError
 
 ARCHIVE = RawFile(
-    name="wikitext-103-raw-v1.zip",
-    size=191_984_949,
-    sha256="91c00ae287f0d699e18605c84afc9e45c192bc6b7797ff8837e5474655a33794",
-    urls=("https://wikitext.smerity.com/wikitext-103-raw-v1.zip",),
+    "wikitext-103-raw-v1.zip",
+    191_984_949,
+    "91c00ae287f0d699e18605c84afc9e45c192bc6b7797ff8837e5474655a33794",
+    ("https://wikitext.smerity.com/wikitext-103-raw-v1.zip",),
 )
-_FOLDER = "wikitext-103-raw/"
+_MEMBERS: dict[Split, str] = {
+    "train": "wikitext-103-raw/wiki.train.raw",
+    "validation": "wikitext-103-raw/wiki.valid.raw",
+}
 # " = Title = " stands for an article, " = = Section = = " for a part of it.
 _HEADING = re.compile(r" = (?!= ).*(?<! =) = \n")
 
@@ -38,11 +40,11 @@ class Wikitext103Params(TextParams):
     def write(self, writer: DatasetWriter) -> None:
         """Write windows as `write_text` says, in the published order; text is read in pieces."""
         archive = fetch(ARCHIVE)
-        train, validation = (
-            partial(read_articles, archive, f"{_FOLDER}wiki.{part}.raw", self.lower_cased)
-            for part in ("train", "valid")
-        )
-        write_text(self, writer, train, validation, text_sha256=ARCHIVE.sha256)
+        parts: dict[Split, Documents] = {
+            split: partial(read_articles, archive, member, self.lower_cased)
+            for split, member in _MEMBERS.items()
+        }
+        write_text(self, writer, parts, text_sha256=ARCHIVE.sha256)
 
 
 def read_articles(archive: Path, member: str, lower_cased: bool) -> Iterator[str]:
@@ -68,16 +70,15 @@ def read_articles(archive: Path, member: str, lower_cased: bool) -> Iterator[str
                 yield article.lower() if lower_cased else article
 
 
-def _split_at_headings(lines: Iterator[str] | io.TextIOWrapper) -> Iterator[str]:
+def _split_at_headings(lines: Iterable[str]) -> Iterator[str]:
     """Yield articles; a heading stands after an empty line, where formulas (" = x = ") do not."""
     article: list[str] = []
     after_blank = True
     for line in lines:
-        blank = not line.strip()
         if after_blank and _HEADING.fullmatch(line) and "".join(article).strip():
             yield "".join(article)
             article = []
         article.append(line)
-        after_blank = blank
+        after_blank = not line.strip()
     if "".join(article).strip():
         yield "".join(article)

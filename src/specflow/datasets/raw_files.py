@@ -1,6 +1,12 @@
-"""Raw files of datasets: put below data/raw/ by hand, or downloaded; checked before any use."""
+"""Raw files of datasets: put below data/raw/ by hand or downloaded, checked, read as streams."""
 
 import hashlib
+import re
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +24,7 @@ _HEADERS = {
 }
 _TIMEOUT = 60  # seconds of silence
 _CHUNK = 2**16  # bytes that are received at a time, and lost when a connection breaks
+_PACKING = (EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
 
 
 class RawFile(NamedTuple):
@@ -43,23 +50,16 @@ class _WrongBytesError(Exception):
     """A server that has another file, or a part that is not of this file."""
 
 
-def fetch(file: RawFile, folder: Path | None = None) -> Path:
-    """Return where a raw file lies, downloaded if it is not there yet; its checksum is verified.
+def fetch(file: RawFile) -> Path:
+    """Return where a raw file lies, its checksum verified; it is downloaded if it is not there yet.
 
     An interrupted download goes on where it ended, from any of the servers.
-
-    Args:
-        file: What it must be, and where it can be had.
-        folder: Where it lies or goes; None means `paths.raw_data()`.
-
-    Returns:
-        The path of a file that has the expected checksum.
 
     Raises:
         SpecflowError: If the file has another checksum, cannot be had from any server, or cannot
             be written, with its place, what is expected there and where to get it.
     """
-    path = (folder or paths.raw_data()) / file.name
+    path = paths.raw_data() / file.name
     expected = f"expected {file}, to be had from {' or '.join(file.urls)}"
     try:
         if not path.is_file():
@@ -80,11 +80,6 @@ def fetch(file: RawFile, folder: Path | None = None) -> Path:
 
 
 def _check(path: Path, file: RawFile) -> None:
-    """Check what lies at a place.
-
-    Raises:
-        _WrongBytesError: If it is not the file.
-    """
     with path.open("rb") as content:
         found = hashlib.file_digest(content, "sha256").hexdigest()
     if found != file.sha256:
@@ -166,3 +161,43 @@ def _receive(part: Path, url: str) -> None:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
+
+
+@contextmanager
+def unpacking(name: str | Path) -> Iterator[None]:
+    """Name what is read in what goes wrong with reading it.
+
+    Raises:
+        SpecflowError: If the block found it missing, damaged, or not in the expected encoding.
+    """
+    try:
+        yield
+    except (OSError, UnicodeDecodeError, *_PACKING) as error:
+        raise SpecflowError(f"{name}: cannot be read: {error}") from error
+
+
+def read_members(path: Path, name: str, limit: int) -> Iterator[tuple[re.Match[str], bytes]]:
+    """Read the members of a gzipped tar whose whole names match; nothing is extracted.
+
+    Args:
+        path: The archive; verify its checksum first.
+        name: Regular expression of the name.
+        limit: Greatest size of a member in bytes.
+
+    Yields:
+        The match of the name, and the content.
+
+    Raises:
+        SpecflowError: If the archive is damaged, or a member is no plain file or too large.
+    """
+    with unpacking(path), tarfile.open(path, "r|gz") as archive:
+        for member in archive:
+            if match := re.fullmatch(name, member.name):
+                file = archive.extractfile(member) if member.isreg() else None
+                if file is None:
+                    raise SpecflowError(f"{path}: {member.name} is no plain file")
+                if member.size > limit:
+                    raise SpecflowError(
+                        f"{path}: {member.name} has {member.size} bytes; expected at most {limit}"
+                    )
+                yield match, file.read()

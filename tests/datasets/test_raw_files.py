@@ -1,0 +1,300 @@
+import gzip
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.datasets.builders import tar_gz
+
+from specflow import paths
+from specflow.datasets.raw_files import RawFile, fetch, read_members
+from specflow.errors import SpecflowError
+
+CONTENT = np.random.default_rng(0).bytes(500_000)
+OTHER = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Server(ThreadingHTTPServer):
+    """Sends `content` from this machine, and keeps what it was asked.
+
+    `break_after` bytes of a body the connection ends; `whole` ignores ranges; `status` refuses.
+    """
+
+    def __init__(
+        self,
+        content: bytes = CONTENT,
+        break_after: int | None = None,
+        whole: bool = False,
+        status: int = 200,
+        encoding: str | None = None,
+    ) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.content, self.break_after, self.whole = content, break_after, whole
+        self.status, self.encoding = status, encoding
+        self.url = f"http://127.0.0.1:{self.server_port}/set.tar.gz"
+        self.requests: list[dict[str, str]] = []
+
+    @property
+    def ranges(self) -> list[str | None]:
+        return [request.get("Range") for request in self.requests]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        server = self.server
+        server.requests.append(dict(self.headers))
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        offset = int(asked[1]) if asked and not server.whole else 0
+        if server.status != 200 or (offset and offset >= len(server.content)):
+            self.send_error(server.status if server.status != 200 else 416)
+            return
+        body = server.content[offset:]
+        self.send_response(206 if offset else 200)
+        if offset:
+            total = len(server.content)
+            self.send_header("Content-Range", f"bytes {offset}-{total - 1}/{total}")
+        if server.encoding:
+            self.send_header("Content-Encoding", server.encoding)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: server.break_after])
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def serve() -> Iterator:
+    """Start servers, which end with the test."""
+    with ExitStack() as running:
+
+        def start(**behaviour) -> Server:
+            server = running.enter_context(Server(**behaviour))
+            threading.Thread(target=server.serve_forever, args=[0.01]).start()
+            running.callback(server.shutdown)
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def folder(workplace: Path) -> Path:
+    """The folder of raw files."""
+    path = workplace / "data" / "raw"
+    path.mkdir(parents=True)
+    return path
+
+
+def raw_file(*servers: Server) -> RawFile:
+    return RawFile("set.tar.gz", len(CONTENT), SHA256, tuple(server.url for server in servers))
+
+
+def files(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.suffix != ".lock"]
+
+
+def fetched(*servers: Server) -> bytes:
+    return fetch(raw_file(*servers)).read_bytes()
+
+
+def test_file_is_downloaded_once(serve, folder: Path) -> None:
+    server = serve()
+    for _ in range(2):
+        assert fetched(server) == CONTENT
+    assert len(server.requests) == 1
+    assert files(folder) == ["set.tar.gz"]
+
+
+def test_file_that_was_put_there_is_not_downloaded(folder: Path) -> None:
+    (folder / "set.tar.gz").write_bytes(CONTENT)
+    folder.chmod(0o555)  # nothing has to be written
+    assert fetch(raw_file()).resolve() == folder / "set.tar.gz"
+    folder.chmod(0o755)
+
+
+def test_raw_data_lie_below_the_main_checkout(
+    serve, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert paths.raw_data() == Path("data/raw")
+    monkeypatch.setenv("DVC_ROOT", str(workplace / "main"))
+    assert fetch(raw_file(serve())) == workplace / "main" / "data" / "raw" / "set.tar.gz"
+
+
+def test_wrong_file_that_was_put_there_is_named_and_kept(serve, folder: Path) -> None:
+    server = serve()
+    (folder / "set.tar.gz").write_bytes(OTHER)
+    with pytest.raises(SpecflowError) as raised:
+        fetch(raw_file(server))
+    for part in ("data/raw/set.tar.gz", hashlib.sha256(OTHER).hexdigest(), SHA256, server.url):
+        assert part in str(raised.value)
+    assert (folder / "set.tar.gz").read_bytes() == OTHER
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("content", [OTHER, CONTENT[:-1000], CONTENT + b"more", b"<html>"])
+def test_wrong_bytes_of_a_server_are_named_and_not_kept(
+    serve, folder: Path, content: bytes
+) -> None:
+    server = serve(content=content)
+    with pytest.raises(SpecflowError) as raised:
+        fetch(raw_file(server))
+    for part in ("data/raw/set.tar.gz", hashlib.sha256(content).hexdigest(), SHA256, server.url):
+        assert part in str(raised.value)
+    assert files(folder) == []
+
+
+def test_own_user_agent_is_sent_and_no_encoding_asked_for(serve, folder: Path) -> None:
+    server = serve()
+    fetch(raw_file(server))
+    assert "specflow" in server.requests[0]["User-Agent"]
+    assert server.requests[0]["Accept-Encoding"] == "identity"
+
+
+def test_declared_encoding_is_not_undone(serve, folder: Path) -> None:
+    assert fetched(serve(encoding="x-gzip")) == CONTENT
+
+
+def test_broken_connections_go_on_where_they_ended(serve, folder: Path) -> None:
+    server = serve(break_after=200_000)
+    assert fetched(server) == CONTENT
+    offsets = [int(asked.removeprefix("bytes=").removesuffix("-")) for asked in server.ranges[1:]]
+    assert server.ranges[0] is None
+    assert len(offsets) >= 2
+    assert offsets == sorted(set(offsets))
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "ranges"),
+    [
+        (CONTENT[:300_000], False, ["bytes=300000-"]),
+        (CONTENT, False, []),
+        (CONTENT[:300_000], True, ["bytes=300000-"]),  # a server without ranges begins anew
+        (b"x" * 1000, False, ["bytes=1000-", None]),  # a part of another file is given up
+        (b"x" * len(CONTENT), False, [None]),
+        (b"x" * 600_000, False, [None]),
+    ],
+    ids=["part", "all", "no ranges", "other part", "other file", "longer file"],
+)
+def test_killed_download_is_resumed_unless_it_is_of_another_file(
+    serve, folder: Path, part: bytes, whole: bool, ranges: list[str | None]
+) -> None:
+    (folder / "set.tar.gz.part").write_bytes(part)
+    server = serve(whole=whole)
+    assert fetched(server) == CONTENT
+    assert server.ranges == ranges
+
+
+def test_part_beyond_the_file_of_a_server_is_given_up(serve, folder: Path) -> None:
+    (folder / "set.tar.gz.part").write_bytes(CONTENT[:300_000])
+    server = serve(content=CONTENT[:200_000])
+    with pytest.raises(SpecflowError, match=r"\(200000 bytes\); expected .* \(500000 bytes\)"):
+        fetch(raw_file(server))
+    assert server.ranges == ["bytes=300000-", None]
+
+
+@pytest.mark.parametrize("bad", [{"status": 503}, {"content": OTHER}, {"break_after": 0}])
+def test_next_mirror_is_asked(serve, folder: Path, bad: dict[str, object]) -> None:
+    first, second, third = serve(**bad), serve(), serve()
+    assert fetched(first, second, third) == CONTENT
+    assert (len(first.requests), len(second.requests), len(third.requests)) == (1, 1, 0)
+
+
+def test_without_network_the_place_and_all_sources_are_named(workplace: Path) -> None:
+    urls = ("http://127.0.0.1:9/a", "http://127.0.0.1:9/b")
+    with pytest.raises(SpecflowError, match="by hand") as raised:
+        fetch(RawFile("set.tar.gz", len(CONTENT), SHA256, urls))
+    for part in ("data/raw/set.tar.gz", SHA256, *urls):
+        assert part in str(raised.value)
+    assert files(paths.raw_data()) == []
+
+
+def test_unwritable_place_is_named(workplace: Path) -> None:
+    Path("data").write_text("a file where the folder should be")
+    with pytest.raises(SpecflowError, match=r"raw/set\.tar\.gz.*to be had from"):
+        fetch(raw_file())
+
+
+FETCH = """
+import resource, sys
+from specflow.datasets.raw_files import RawFile, fetch
+from specflow.errors import SpecflowError
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+try:
+    fetch(RawFile("set.tar.gz", int(sys.argv[1]), sys.argv[2], (sys.argv[3],)))
+except SpecflowError as error:
+    print(error)
+"""
+
+
+def test_full_disk_is_named_and_what_arrived_is_kept(serve, folder: Path) -> None:
+    server = serve()  # every write beyond 300 kB fails, as on a full disk
+    command = [sys.executable, "-c", FETCH, str(len(CONTENT)), SHA256, server.url]
+    environment = os.environ | {"PYTHONPATH": ":".join(sys.path)}
+    ended = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ended.stdout.startswith("data/raw/set.tar.gz: [Errno 27] File too large")
+    assert len(server.requests) == 1
+    assert fetched(server) == CONTENT
+    assert server.ranges[1] not in (None, "bytes=0-")
+
+
+MEMBERS = {"set/1.bin": b"one", "set/2.bin": CONTENT[:50_000], "set/readme": b"no member"}
+
+
+def members(path: Path, content: bytes, limit: int = 50_000) -> dict[str, bytes]:
+    path.write_bytes(content)
+    return {name[1]: body for name, body in read_members(path, r"set/(\d)\.bin", limit)}
+
+
+def test_members_are_those_with_the_whole_name(tmp_path: Path) -> None:
+    contents = MEMBERS | {"set/3.bin.txt": b"", "other/set/4.bin": b""}
+    found = members(tmp_path / "a.tar.gz", tar_gz(contents))
+    assert found == {"1": b"one", "2": CONTENT[:50_000]}
+
+
+def test_member_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    with pytest.raises(SpecflowError, match=r"set/2\.bin has 50000 bytes; expected at most 49999"):
+        members(tmp_path / "a.tar.gz", tar_gz(MEMBERS), limit=49_999)
+
+
+@pytest.mark.parametrize(
+    ("kind", "target"),
+    [
+        (tarfile.SYMTYPE, "/etc/passwd"),
+        (tarfile.LNKTYPE, "../secret"),
+        (tarfile.SYMTYPE, "1.bin"),
+        (tarfile.FIFOTYPE, ""),
+        (tarfile.DIRTYPE, ""),
+    ],
+)
+def test_member_that_is_no_plain_file_is_refused(tmp_path: Path, kind: bytes, target: str) -> None:
+    with pytest.raises(SpecflowError, match=r"a\.tar\.gz: set/3\.bin is no plain file"):
+        members(tmp_path / "a.tar.gz", tar_gz({**MEMBERS, "set/3.bin": (kind, target)}))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<html>",
+        gzip.compress(b"no tar"),
+        *(tar_gz(MEMBERS)[:end] for end in (100, -900, -9000)),
+    ],
+    ids=["empty", "page", "no_tar", "start", "end_cut", "more_cut"],
+)
+def test_file_that_is_no_whole_archive_is_named(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(SpecflowError, match=r"a\.tar\.gz: cannot be read"):
+        members(tmp_path / "a.tar.gz", content)
