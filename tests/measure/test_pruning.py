@@ -8,8 +8,7 @@ from specflow import paths
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
-from specflow.measure import pruning as module
-from specflow.measure.evaluation import Pruned
+from specflow.measure.evaluation import Evaluation, Pruned
 from specflow.measure.layouts import PRUNING
 from specflow.measure.pruning import PruningJob, measure_pruning
 from specflow.measure.settings import PruningParams
@@ -109,12 +108,12 @@ def test_a_killed_measurement_goes_on_to_the_same_bytes(addition_run, monkeypatc
     measure_pruning(job, done.append)
     whole = job.target.read_bytes()
     job.target.unlink()
-    evaluate = module.evaluate_changed
-    monkeypatch.setattr(module, "evaluate_changed", dies_after(3, evaluate))
+    evaluate = Evaluation.metrics
+    monkeypatch.setattr(Evaluation, "metrics", dies_after(3, evaluate))
     with pytest.raises(Killed):
         measure_pruning(job, done.append)
     assert not job.target.exists()
-    monkeypatch.setattr(module, "evaluate_changed", dies_after(4, evaluate))  # of 2 checkpoints
+    monkeypatch.setattr(Evaluation, "metrics", dies_after(4, evaluate))  # of 2 checkpoints
     measure_pruning(job, done.append)
     assert job.target.read_bytes() == whole
     assert done == [1] * (3 + 1 + 3)

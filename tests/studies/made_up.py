@@ -69,10 +69,11 @@ def change(path: Path, name: str, values: np.ndarray) -> None:
         file[name][...] = values
 
 
-def write_runs() -> dict[str, tuple[int, ...]]:
-    """Two seeds of one experiment, kept at two steps; a metric that they lack has a baseline."""
+def write_runs() -> None:
+    """Two seeds of one experiment, kept at two steps; one metric has a baseline."""
     origin = Origin("", 0, 0, 0, 0.0, "", "cpu", "")
     for seed in (0, 1):
+        write_spectra(paths.spectra("run", seed), seed, steps=(0, 4))
         metrics = {"validation/loss": 2.0 + seed, "train/loss": 1.0, "train/loss_baseline": 9.0}
         kept = [Checkpoint(step, {}, {}, metrics, None) for step in (0, 4)]
         write_trajectory(paths.trajectory("run", seed), origin, [0, 4], 2, kept)
@@ -81,4 +82,3 @@ def write_runs() -> dict[str, tuple[int, ...]]:
             for keep in ("full/1.0", "top/0.25", "top/0.5", "bottom/0.25", "bottom/0.5"):
                 for metric in ("train/loss", "train/loss_baseline"):
                     write(file, f"{keep}/{metric}", np.array([3.0, 4.0 + seed]))
-    return {"run": (0, 1)}

@@ -9,6 +9,7 @@ Layout of the file (version 1), N points, for every path, named by its branches:
 Ranks and agreement of an all-zero matrix are not defined: NaN.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -24,14 +25,11 @@ from specflow.hdf5 import create, write, write_row
 from specflow.interventions.interpolation import interpolate, loss_barrier
 from specflow.measure.evaluation import (
     FULL,
+    Evaluation,
     Pruned,
-    evaluate_changed,
-    final_weights,
-    prepared_task,
     pruning_variants,
     rank_of,
     remembered,
-    variant_group,
 )
 from specflow.measure.layouts import CONNECTION
 from specflow.measure.settings import PruningParams, SpectraParams
@@ -48,7 +46,7 @@ from specflow.spectra import (
 )
 
 # Metrics by variant and `split/metric`, and ranks by matrix, of one network.
-Point = Mapping[str, Mapping[str, float]]
+Point = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -80,11 +78,7 @@ class ConnectionJob:
 
 
 def measure_connection(job: ConnectionJob, report: Report) -> None:
-    """Walk along every path and evaluate each point; an endpoint counts once for all its paths.
-
-    Args:
-        job: The paths.
-        report: Called with 1 after each point.
+    """Walk along every path and evaluate each point, an endpoint once for all its paths.
 
     Raises:
         SpecflowError: If a branch or the data are broken, or the result cannot be written.
@@ -110,10 +104,10 @@ class _Endpoint:
 class _Measurement:
     def __init__(self, job: ConnectionJob) -> None:
         self._job = job
-        self._task = prepared_task(job.problem)
-        self._model = self._task.build_model()
-        matrices = self._model.wiring.matrices
-        self._views = {matrix.name: matrix.view for matrix in matrices}
+        self._evaluation = Evaluation(job.problem, job.pruning)
+        self._wiring = self._evaluation.model.wiring
+        self._views = {matrix.name: matrix.view for matrix in self._wiring.matrices}
+        self._variants = (FULL, *pruning_variants(job.pruning))
         self._names = {path: path.stem for pair in job.endpoints.values() for path in pair}
         assert len(set(self._names.values())) == len(self._names), self._names
 
@@ -143,8 +137,8 @@ class _Measurement:
             report(1)
 
     def _endpoint(self, path: Path) -> _Endpoint:
-        weights = final_weights(path, self._task)
-        pruned = Pruned(weights, self._model.wiring)
+        weights = self._evaluation.final_weights(path)
+        pruned = Pruned(weights, self._wiring)
         sides, count = pruned.sides, self._job.spectra.diagonal_length
         found = {
             name: decompose(view.of(weights[view.tensor]), count, sides.get(name))
@@ -157,7 +151,7 @@ class _Measurement:
 
     def _between(self, start: Mapping[str, Tensor], end: Mapping[str, Tensor], alpha: float) -> Any:
         weights = interpolate(start, end, alpha)
-        pruned = Pruned(weights, self._model.wiring)
+        pruned = Pruned(weights, self._wiring)
         sides = pruned.sides
         spectra = {
             name: singular_values(view.of(weights[view.tensor]), sides.get(name))
@@ -166,13 +160,7 @@ class _Measurement:
         return self._measure(pruned, spectra)
 
     def _measure(self, pruned: Pruned, spectra: Mapping[str, Tensor]) -> Point:
-        metrics = {
-            f"{variant_group(variant)}/{metric}": value
-            for variant in (FULL, *pruning_variants(self._job.pruning))
-            for metric, value in evaluate_changed(
-                self._task, self._model, pruned.weights(variant), self._job.pruning
-            ).items()
-        }
+        metrics = self._evaluation.metrics_of(pruned, self._variants)
         return {"metrics": metrics, "ranks": {name: rank_of(S) for name, S in spectra.items()}}
 
 
@@ -189,11 +177,12 @@ def _write_agreement(
 
 def _write_points(group: h5py.Group, alphas: np.ndarray, points: Iterable[Point]) -> None:
     """Write ranks and metrics of every point of a path, and the barriers."""
-    curves: dict[str, list[float]] = {}
+    curves: dict[str, list[float]] = defaultdict(list)
     for index, point in enumerate(points):
         write_row(group.require_group("ranks"), point["ranks"], index, len(alphas))
-        for name, value in point["metrics"].items():
-            curves.setdefault(f"curves/{name}", []).append(value)
+        for variant, metrics in point["metrics"].items():
+            for name, value in metrics.items():
+                curves[f"curves/{variant}/{name}"].append(value)
     for name, values in sorted(curves.items()):
         data = write(group, name, values)
         finite = bool(np.isfinite(values).all())

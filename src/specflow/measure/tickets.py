@@ -47,9 +47,7 @@ class TicketJob:
         ticket: Trajectory of the ticket.
         target: Place of the result.
         wiring: The network's wiring.
-        kind: As for `ticket_masks`.
-        density: As for `ticket_masks`.
-        seed: The source's seed.
+        kind: As for `ticket_masks`, like density and seed, which is the source's.
         score_length: Leading entries whose mean is the agreement score.
     """
 
@@ -66,12 +64,8 @@ class TicketJob:
 def measure_ticket(job: TicketJob, report: Report, *, workers: int) -> None:
     """Compare every kept step of a ticket with the same step of its source.
 
-    The mask is computed again, by the function and from the weights that it came from.
-
-    Args:
-        job: The run.
-        report: Called with 1 after each checkpoint.
-        workers: Threads, one matrix each.
+    The mask is computed again, by the function and from the weights that it came from. Matrices
+    are decomposed by threads side by side.
 
     Raises:
         SpecflowError: If a trajectory is broken, the ticket has a step that the source has not or

@@ -1,7 +1,7 @@
 """Tables of spectra, the same ones of runs and of checkpoints made elsewhere."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -13,13 +13,15 @@ import numpy as np
 import pandas as pd
 import torch
 
+from specflow.frames import Frames, at_end, where
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import SPECTRA
 from specflow.spectra import QUANTITIES, is_direction
-from specflow.studies.measures import entries_of, read, stacked
+from specflow.studies.tables import Spread, entries_of, over, read, stacked
 
 TOP = 10  # directions whose agreement is compared with that of as many next ones
 MEAN = "mean of all"  # in place of a matrix
+_RANK = "normalized_effective_rank"
 
 # What git tracks is thinned: the files of measures hold the rest.
 _FIRST_INDICES = 16  # of a spectrum or a diagonal: all of these are in the table, and ...
@@ -74,12 +76,10 @@ def spectra_tables(all_measured: Sequence[Measured]) -> dict[str, pd.DataFrame]:
     settling has the mean agreement with the last step of directions 1 to 10 and of 11 to 20, at the
     last kept step of the first half. Matrices with fewer than 20 directions kept have no row.
 
+    What has several indices or compares any two steps is thinned, see the constants of this file.
+
     Args:
         all_measured: In the order of the rows.
-
-    Returns:
-        Tables as `specflow.frames` describes them. What has several indices or compares any two
-        steps is thinned, see the constants of this file.
 
     Raises:
         BrokenFileError: If a file is missing or broken.
@@ -101,29 +101,20 @@ def spectra_tables(all_measured: Sequence[Measured]) -> dict[str, pd.DataFrame]:
     return {table: stacked(columns, frames[table]) for table, columns in _COLUMNS.items()}
 
 
-def _scores(file: h5py.File, kind: str, column: str, values: Sequence[str]) -> pd.DataFrame:
-    """Return a row for each entry and step."""
+def _scores(table: str, kind: str, file: h5py.File) -> pd.DataFrame:
+    """Return a row for each entry and step; a quantity that the first lacks is no column."""
     entries, steps = entries_of(file, kind), read(file, "step")
-    nothing = np.empty(0)
-    return pd.DataFrame(
-        {
-            "step": np.tile(steps, len(entries)),
-            column: np.repeat(np.array(list(entries), dtype=object), len(steps)),
-            **{
-                name: np.concatenate([nothing, *(read(entry, name) for entry in entries.values())])
-                for name in values
-            },
-        }
-    )
-
-
-def _spectra(file: h5py.File) -> pd.DataFrame:
-    first: Collection[str] = next(iter(entries_of(file, "matrices").values()), ())
-    return _scores(file, "matrices", "matrix", [*(q for q in QUANTITIES if q in first), *_SCORES])
-
-
-def _alignment(file: h5py.File) -> pd.DataFrame:
-    return _scores(file, "pairs", "pair", ["alignment_score"])
+    column, *names = _COLUMNS[table][3:]
+    first = next(iter(entries.values()), ())
+    cells = {
+        "step": np.tile(steps, len(entries)),
+        column: np.repeat(np.array(list(entries), dtype=object), len(steps)),
+    }
+    for name in names:
+        if name in first or name not in QUANTITIES:
+            values = [read(entry, name) for entry in entries.values()]
+            cells[name] = np.concatenate([np.empty(0), *values])
+    return pd.DataFrame(cells)
 
 
 def _growth(file: h5py.File) -> pd.DataFrame:
@@ -165,8 +156,8 @@ def _settling(file: h5py.File) -> pd.DataFrame:
 
 
 _OF_RUN: dict[str, Callable[[h5py.File], pd.DataFrame]] = {
-    "spectra": _spectra,
-    "alignment": _alignment,
+    "spectra": partial(_scores, "spectra", "matrices"),
+    "alignment": partial(_scores, "alignment", "pairs"),
     "growth": _growth,
     "settling": _settling,
 }
@@ -186,11 +177,11 @@ def _described(kind: str, measured: Measured, files: Sequence[h5py.File]) -> pd.
 
 
 def _over_seeds(
-    kind: str, column: str, quantity: str, measured: Measured, files: Sequence[h5py.File]
+    kind: str, quantity: str, measured: Measured, files: Sequence[h5py.File]
 ) -> pd.DataFrame:
     """Return mean and deviation over seeds of a quantity that has steps and indices."""
     places = _shown_places(len(files[0]["step"]), _MOST_STEPS)
-    steps, frames = read(files[0], "step")[places], []
+    steps, column, frames = read(files[0], "step")[places], _COLUMNS[kind][1], []
     for name in getattr(measured, kind):
         values = np.stack([read(file, f"{kind}/{name}/{quantity}")[places] for file in files])
         indices = shown_indices(values.shape[2])
@@ -257,8 +248,36 @@ _OF_ALL: dict[str, Callable[[Measured, Sequence[h5py.File]], pd.DataFrame]] = {
     "steps": _steps,
     "matrices": partial(_described, "matrices"),
     "pairs": partial(_described, "pairs"),
-    "singular_values": partial(_over_seeds, "matrices", "matrix", "singular_values"),
-    "agreement_diagonal": partial(_over_seeds, "matrices", "matrix", "agreement"),
-    "alignment_diagonal": partial(_over_seeds, "pairs", "pair", "alignment"),
+    "singular_values": partial(_over_seeds, "matrices", "singular_values"),
+    "agreement_diagonal": partial(_over_seeds, "matrices", "agreement"),
+    "alignment_diagonal": partial(_over_seeds, "pairs", "alignment"),
     "pairwise_agreement": _pairwise,
 }
+
+
+def spectra_summary(
+    tables: Frames, name: str, of_matrices: str, of_pairs: str
+) -> dict[str, Spread]:
+    """Return quantities at the end, agreement halfway and alignment, as the metrics file has them.
+
+    Args:
+        tables: The tables, as they were written.
+        name: Of the experiment or the checkpoints.
+        of_matrices: The unit of what matrices have, a column of the table of spectra.
+        of_pairs: The unit of what pairs have, a column of the table of alignment.
+    """
+    spectra, unit = where(tables["spectra"], experiment=name), [of_matrices]
+    steps = spectra["step"]
+    half = steps[steps <= (steps.min() + steps.max()) / 2].max()
+    start, middle, end = (
+        where(spectra, step=steps.min()),
+        where(spectra, step=half),
+        at_end(spectra),
+    )
+    alignment = at_end(where(tables["alignment"], experiment=name))
+    return {
+        **{quantity: over(end, quantity, unit) for quantity in QUANTITIES},
+        f"{_RANK}_at_start": over(start, _RANK, unit),
+        "agreement_score_halfway": over(middle, "agreement_score", unit),
+        "alignment_score": over(alignment, "alignment_score", [of_pairs]),
+    }

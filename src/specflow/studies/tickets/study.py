@@ -1,0 +1,151 @@
+"""Sections of lottery tickets, and their tables: what masks keep, histories, spectra."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import h5py
+import pandas as pd
+
+from specflow import paths
+from specflow.frames import Frames, at_end, where
+from specflow.hdf5 import open_file
+from specflow.measure.layouts import TICKET
+from specflow.section import Section, Seeds
+from specflow.studies.study import Known, Shown, Study
+from specflow.studies.tables import Spread, entries_of, metrics, over, read, rounded, spread
+from specflow.studies.tickets.settings import CompareSettings, RetrainSettings, Ticket
+
+_SCORES = ("agreement_score", "normalized_effective_rank")
+
+Row = tuple[Any, ...]
+
+
+class CollectedTicket(Ticket):
+    """What is collected of a ticket: the run of every seed."""
+
+    seeds: Seeds
+
+
+class TicketParams(Study, Ticket):
+    """A lottery ticket: the runs of an experiment with most of their weights held at 0."""
+
+    collects = CollectedTicket
+
+    def settings(self, name: str, known: Known) -> Mapping[str, Section]:
+        """Return the settings of retrain and compare."""
+        experiment, ticket = known.experiments[self.experiment], dict(self)
+        run = experiment.run(self.experiment, known)
+        samples = experiment.pruning.batch_norm_samples
+        return {
+            "retrain": RetrainSettings(**ticket, run=run, batch_norm_samples=samples),
+            "compare": CompareSettings(
+                **ticket,
+                seeds=known.seeds,
+                num_checkpoints=sum(step >= self.rewind_step for step in run.kept_steps),
+                model=run.model,
+                shape=run.shape,
+                score_length=experiment.spectra.score_length,
+            ),
+        }
+
+    def collected(self, name: str, known: Known, shown: Shown) -> Section:
+        """Return what the tables of the ticket are made of."""
+        return CollectedTicket(**dict(self), seeds=known.seeds)
+
+    def problems(self, known: Known) -> list[str]:
+        """Return what does not fit between the ticket and its experiment."""
+        experiment = known.experiments.get(self.experiment)
+        if experiment is None:
+            return known.unknown("experiment", self.experiment, "experiments")
+        problems = []
+        if self.rewind_step not in experiment.checkpoints.split_steps:
+            expected = f"expected one of {known.split_steps(self.experiment)}"
+            problems.append(f"rewind_step: got {self.rewind_step}; {expected}")
+        dataset = known.datasets.get(experiment.dataset)
+        if dataset is not None and not experiment.problems(known):
+            views = (matrix.view for matrix in experiment.wiring(dataset).inner)
+            total = sum(view.rows * view.columns for view in views)
+            if round(self.density * total) == 0:
+                problems.append(
+                    f"density: got {self.density}, which keeps none of the {total} weights of "
+                    f"{self.experiment}; expected {1 / total:.1e} or more"
+                )
+        return problems
+
+    @staticmethod
+    def tables(entries: Mapping[str, CollectedTicket]) -> dict[str, pd.DataFrame]:
+        """Return what tickets are, what their masks keep, histories, and spectra."""
+        about = ("experiment", "kind", "density", "rewind_step")
+        declared = [(name, *(getattr(own, key) for key in about)) for name, own in entries.items()]
+        found = {"tickets": pd.DataFrame(declared, columns=["ticket", *about])}
+        for table, (columns, rows_of) in _TABLES.items():
+            rows = [
+                (name, seed, *row)
+                for name, ticket in entries.items()
+                for seed in ticket.seeds
+                for row in _rows(name, seed, rows_of)
+            ]
+            found[table] = pd.DataFrame(rows, columns=["ticket", "seed", *columns])
+        return found
+
+    @staticmethod
+    def summary(tables: Frames, names: Sequence[str]) -> dict[str, Any]:
+        """Return what the metrics file says of each ticket, over seeds."""
+        sources = tables["tickets"].set_index("ticket")["experiment"]
+        return {
+            name: _summary(tables, name, where(tables["matrices"], experiment=sources[name]))
+            for name in names
+        }
+
+
+def _rows(ticket: str, seed: int, rows_of: Callable[[h5py.File], Iterator[Row]]) -> Iterator[Row]:
+    with open_file(paths.ticket_measures(ticket, seed), TICKET) as file:
+        yield from rows_of(file)
+
+
+def _masks(file: h5py.File) -> Iterator[Row]:
+    """Yield what the mask keeps of every matrix that has one."""
+    for matrix, entry in entries_of(file, "matrices").items():
+        about = entry.attrs
+        if "density" in about:
+            yield matrix, float(about["density"]), float(about["masked_agreement_score"])
+
+
+def _history(file: h5py.File) -> Iterator[Row]:
+    steps = read(file, "step").tolist()
+    for split in file["metrics"]:
+        for metric in file["metrics"][split]:
+            values = read(file, f"metrics/{split}/{metric}").tolist()
+            for step, value in zip(steps, values, strict=True):
+                yield step, split, metric, value
+
+
+def _spectra(file: h5py.File) -> Iterator[Row]:
+    steps = read(file, "step").tolist()
+    for matrix, entry in entries_of(file, "matrices").items():
+        values = (read(entry, score).tolist() for score in _SCORES)
+        for step, *row in zip(steps, *values, strict=True):
+            yield step, matrix, *row
+
+
+_TABLES: dict[str, tuple[tuple[str, ...], Callable[[h5py.File], Iterator[Row]]]] = {
+    "ticket_masks": (("matrix", "density", "masked_agreement_score"), _masks),
+    "ticket_history": (("step", "split", "metric", "value"), _history),
+    "ticket_spectra": (("step", "matrix", *_SCORES), _spectra),
+}
+
+
+def _summary(tables: Frames, name: str, matrices: pd.DataFrame) -> dict[str, Spread]:
+    masks, unit = where(tables["ticket_masks"], ticket=name), ["seed"]
+    entries = (matrices["rows"] * matrices["columns"]).set_axis(matrices["matrix"])
+    sizes = masks["matrix"].map(entries)
+    kept = (masks["density"] * sizes).groupby(masks["seed"]).sum()
+    density = kept / sizes.groupby(masks["seed"]).sum()
+    end = at_end(where(tables["ticket_spectra"], ticket=name))
+    return {
+        **metrics(at_end(where(tables["ticket_history"], ticket=name)), unit),
+        # the table has five digits, so that seeds differ in the fifth
+        "density": spread(density.map(lambda share: rounded(share, 4))),
+        "masked_agreement_score": over(masks, "masked_agreement_score", unit),
+        "agreement_score": over(end, "agreement_score", unit),
+    }
