@@ -4,7 +4,8 @@ A summary has mean and std (ddof = 1) over units (seeds, paths, matrices). It is
 quantity is not defined for every unit, and the std where there is one unit alone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import h5py
 import numpy as np
@@ -15,6 +16,7 @@ from specflow.hdf5 import BrokenFileError
 
 KEEPS = ("full", "top", "bottom")
 
+Row = tuple[Any, ...]
 Spread = dict[str, float | None]
 
 
@@ -67,6 +69,21 @@ def read(group: h5py.Group, name: str) -> np.ndarray:
             f"{group.file.filename}: cannot read {group.name}/{name} ({error}); "
             "`dvc checkout --force` restores it from the cache, `dvc repro -f` makes it again"
         ) from error
+
+
+def tables_of(
+    columns: Mapping[str, Sequence[str]], rows: Iterable[tuple[str, Row]]
+) -> dict[str, pd.DataFrame]:
+    """Return tables by name, all columns of each even without rows.
+
+    Args:
+        columns: Columns of every table.
+        rows: The table that a row is of, and its cells.
+    """
+    found: dict[str, list[Row]] = {table: [] for table in columns}
+    for table, row in rows:
+        found[table].append(row)
+    return {table: pd.DataFrame(found[table], columns=list(columns[table])) for table in columns}
 
 
 def stacked(columns: Sequence[str], frames: Iterable[pd.DataFrame]) -> pd.DataFrame:

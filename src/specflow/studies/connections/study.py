@@ -1,6 +1,6 @@
 """Sections of connections, and their tables: curves along paths, barriers, agreement of ends."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import h5py
@@ -17,23 +17,27 @@ from specflow.studies.connections.settings import (
     Branches,
     BranchSettings,
     ConnectSettings,
-    PathGroup,
+    Relation,
     path_groups_of,
 )
 from specflow.studies.study import Known, Shown, Study
-from specflow.studies.tables import KEEPS, Spread, curves_in, metrics, over, read
+from specflow.studies.tables import KEEPS, Row, Spread, curves_in, metrics, over, read, tables_of
 
 _PATH = ("connection", "relation", "trunks", "split_step", "scale", "branches")
 _CURVE = ("split", "keep", "keep_fraction", "metric")
+_COLUMNS = {
+    "connections": ("connection", "experiment"),
+    "interpolation": (*_PATH, "alpha", *_CURVE, "value"),
+    "barriers": (*_PATH, *_CURVE, "barrier"),
+    "endpoint_agreement": (*_PATH, "matrix", "agreement_score"),
+    "interpolation_ranks": (*_PATH, "alpha", "normalized_effective_rank"),
+}
 
 _GROUPS = {  # of paths, by the relation of their endpoints
     "within": "split_{split_step}",
     "across": "across_split_{split_step}",
     "perturbed": "perturbed_{scale:g}",
 }
-
-Row = tuple[Any, ...]
-_RowsOf = Callable[[PathGroup, list[float], h5py.Group], Iterator[Row]]
 
 
 class CollectedConnection(Branches):
@@ -125,12 +129,8 @@ class ConnectionParams(Study, Branches):
         What git tracks is thinned: interpolation has validation data alone, and pruned networks on
         paths within a trunk alone, where barriers has all.
         """
-        experiments = [(name, own.experiment) for name, own in entries.items()]
-        found = {"connections": pd.DataFrame(experiments, columns=["connection", "experiment"])}
-        for table, (columns, rows_of) in _TABLES.items():
-            rows = [row for name, own in entries.items() for row in _each_path(name, own, rows_of)]
-            found[table] = pd.DataFrame(rows, columns=[*_PATH, *columns])
-        return found
+        rows = (row for name, own in entries.items() for row in _rows(name, own))
+        return tables_of(_COLUMNS, rows)
 
     @staticmethod
     def summary(tables: Frames, names: Sequence[str]) -> dict[str, Any]:
@@ -144,48 +144,30 @@ class ConnectionParams(Study, Branches):
         }
 
 
-def _each_path(name: str, connection: CollectedConnection, rows_of: _RowsOf) -> Iterator[Row]:
-    """Yield the rows of every path of a connection, with the cells that say which path it is."""
+def _rows(name: str, connection: CollectedConnection) -> Iterator[tuple[str, Row]]:
+    yield "connections", (name, connection.experiment)
     for group in path_groups_of(connection, connection.across_trunks):
         about = (name, group.relation, *group.split_point)
         with open_file(paths.connection(name, *group.split_point), CONNECTION) as file:
             alphas = read(file, "alpha").tolist()
             for branches in group.endpoints:
-                for row in rows_of(group, alphas, file[branches]):
-                    yield (*about, branches, *row)
+                for table, *row in _of_path(file[branches], alphas, group.relation):
+                    yield table, (*about, branches, *row)
 
 
-def _interpolation(group: PathGroup, alphas: list[float], path: h5py.Group) -> Iterator[Row]:
-    keeps = KEEPS if group.relation == "within" else KEEPS[:1]
-    for keep, fraction, split, metric in curves_in(path["curves"], keeps):
-        if split == "validation":
-            values = read(path["curves"], f"{keep}/{fraction}/{split}/{metric}").tolist()
-            for alpha, value in zip(alphas, values, strict=True):
-                yield alpha, split, keep, float(fraction), metric, value
-
-
-def _barriers(group: PathGroup, alphas: list[float], path: h5py.Group) -> Iterator[Row]:
-    for keep, fraction, split, metric in curves_in(path["curves"], KEEPS):
-        barrier = path["curves"][keep][fraction][split][metric].attrs["barrier"]
-        yield split, keep, float(fraction), metric, float(barrier)
-
-
-def _agreement(group: PathGroup, alphas: list[float], path: h5py.Group) -> Iterator[Row]:
+def _of_path(path: h5py.Group, alphas: list[float], relation: Relation) -> Iterator[Row]:
+    curves, ranks = path["curves"], path["ranks"]
+    for keep, fraction, split, metric in curves_in(curves, KEEPS):
+        name, about = f"{keep}/{fraction}/{split}/{metric}", (split, keep, float(fraction), metric)
+        yield "barriers", *about, float(curves[name].attrs["barrier"])
+        if split == "validation" and (keep == "full" or relation == "within"):
+            for alpha, value in zip(alphas, read(curves, name).tolist(), strict=True):
+                yield "interpolation", alpha, *about, value
     for matrix, data in path["agreement"].items():
-        yield matrix, float(data.attrs["score"])
-
-
-def _mean_ranks(group: PathGroup, alphas: list[float], path: h5py.Group) -> Iterator[Row]:
-    ranks = np.mean([read(path["ranks"], matrix) for matrix in path["ranks"]], axis=0)
-    yield from zip(alphas, ranks.tolist(), strict=True)
-
-
-_TABLES: dict[str, tuple[tuple[str, ...], _RowsOf]] = {
-    "interpolation": (("alpha", *_CURVE, "value"), _interpolation),
-    "barriers": ((*_CURVE, "barrier"), _barriers),
-    "endpoint_agreement": (("matrix", "agreement_score"), _agreement),
-    "interpolation_ranks": (("alpha", "normalized_effective_rank"), _mean_ranks),
-}
+        yield "endpoint_agreement", matrix, float(data.attrs["score"])
+    means = np.mean([read(ranks, matrix) for matrix in ranks], axis=0).tolist()
+    for alpha, mean in zip(alphas, means, strict=True):
+        yield "interpolation_ranks", alpha, mean
 
 
 def _summary(barriers: pd.DataFrame, agreement: pd.DataFrame) -> dict[str, dict[str, Spread]]:

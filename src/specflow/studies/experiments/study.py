@@ -1,6 +1,6 @@
 """Sections of experiments, and their tables: spectra, histories, and losses after pruning."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import pandas as pd
@@ -18,12 +18,18 @@ from specflow.section import Name, Section, Seeds
 from specflow.studies.experiments.settings import PruneSettings, SpectraSettings
 from specflow.studies.spectra import Measured, spectra_summary, spectra_tables
 from specflow.studies.study import Known, Shown, Study
-from specflow.studies.tables import KEEPS, Spread, curves_in, metrics, read, spread, stacked
+from specflow.studies.tables import KEEPS, Row, Spread, curves_in, metrics, read, spread, tables_of
 from specflow.training.schedules import StepSchedule
 from specflow.training.settings import RunSettings, TrainingParams
 from specflow.wiring import Wiring
 
 _FITTED = 0.01  # share of wrong answers under which a part counts as fitted
+
+_RUN = ("experiment", "seed", "step", "split")
+_COLUMNS = {
+    "history": (*_RUN, "metric", "value"),
+    "pruning": (*_RUN, "keep", "keep_fraction", "metric", "value"),
+}
 
 _Names = Annotated[tuple[str, ...], Field(strict=False)]
 
@@ -171,25 +177,22 @@ class ExperimentParams(Study, TrainingParams):
 
         Pruning has no rows of the full model: these are its history.
         """
-        found = spectra_tables(
-            [
-                Measured(
-                    name,
-                    {seed: paths.spectra(name, seed) for seed in own.seeds},
-                    own.matrices,
-                    own.pairs,
-                )
-                for name, own in entries.items()
-            ]
-        )
-        for table, (columns, rows_of) in _TABLES.items():
-            frames = (
-                rows_of(name, seed).assign(experiment=name, seed=seed)
-                for name, own in entries.items()
-                for seed in own.seeds
+        measured = [
+            Measured(
+                name,
+                {seed: paths.spectra(name, seed) for seed in own.seeds},
+                own.matrices,
+                own.pairs,
             )
-            found[table] = stacked(("experiment", "seed", "step", *columns), frames)
-        return found
+            for name, own in entries.items()
+        ]
+        rows = (
+            (table, (name, seed, *row))
+            for name, own in entries.items()
+            for seed in own.seeds
+            for table, *row in _of_run(name, seed)
+        )
+        return {**spectra_tables(measured), **tables_of(_COLUMNS, rows)}
 
     @staticmethod
     def summary(tables: Frames, names: Sequence[str]) -> dict[str, Any]:
@@ -206,33 +209,17 @@ class ExperimentParams(Study, TrainingParams):
         return found
 
 
-def _history(experiment: str, seed: int) -> pd.DataFrame:
-    with open_trajectory(paths.trajectory(experiment, seed)) as trajectory:
-        frames = []
-        for key, values in sorted(trajectory.metrics().items()):
-            split, metric = key.split("/")
-            curve = {"step": trajectory.steps, "split": split, "metric": metric, "value": values}
-            frames.append(pd.DataFrame(curve))
-    return pd.concat(frames)
-
-
-def _pruning(experiment: str, seed: int) -> pd.DataFrame:
+def _of_run(experiment: str, seed: int) -> Iterator[Row]:
+    with open_trajectory(paths.trajectory(experiment, seed)) as run:
+        for name, values in sorted(run.metrics().items()):
+            for step, value in zip(run.steps, values.tolist(), strict=True):
+                yield "history", step, *name.split("/"), value
     with open_file(paths.pruning(experiment, seed), PRUNING) as file:
-        steps, frames = read(file, "step"), []
-        for curve in curves_in(file, KEEPS[1:]):
-            keep, fraction, split, metric = curve
-            about = {"keep": keep, "keep_fraction": float(fraction)}
-            about |= {"split": split, "metric": metric}
-            frames.append(
-                pd.DataFrame({"step": steps, **about, "value": read(file, "/".join(curve))})
-            )
-    return pd.concat(frames)
-
-
-_TABLES: dict[str, tuple[tuple[str, ...], Callable[[str, int], pd.DataFrame]]] = {
-    "history": (("split", "metric", "value"), _history),
-    "pruning": (("split", "keep", "keep_fraction", "metric", "value"), _pruning),
-}
+        steps = read(file, "step").tolist()
+        for keep, fraction, split, metric in curves_in(file, KEEPS[1:]):
+            values = read(file, f"{keep}/{fraction}/{split}/{metric}")
+            for step, value in zip(steps, values.tolist(), strict=True):
+                yield "pruning", step, split, keep, float(fraction), metric, value
 
 
 def _first_fits(history: pd.DataFrame) -> dict[str, Spread]:

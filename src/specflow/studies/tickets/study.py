@@ -1,6 +1,6 @@
 """Sections of lottery tickets, and their tables: what masks keep, histories, spectra."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -12,12 +12,28 @@ from specflow.hdf5 import open_file
 from specflow.measure.layouts import TICKET
 from specflow.section import Section, Seeds
 from specflow.studies.study import Known, Shown, Study
-from specflow.studies.tables import Spread, entries_of, metrics, over, read, rounded, spread
+from specflow.studies.tables import (
+    Row,
+    Spread,
+    entries_of,
+    metrics,
+    over,
+    read,
+    rounded,
+    spread,
+    tables_of,
+)
 from specflow.studies.tickets.settings import CompareSettings, RetrainSettings, Ticket
 
 _SCORES = ("agreement_score", "normalized_effective_rank")
 
-Row = tuple[Any, ...]
+_RUN = ("ticket", "seed")
+_COLUMNS = {
+    "tickets": ("ticket", "experiment", "kind", "density", "rewind_step"),
+    "ticket_masks": (*_RUN, "matrix", "density", "masked_agreement_score"),
+    "ticket_history": (*_RUN, "step", "split", "metric", "value"),
+    "ticket_spectra": (*_RUN, "step", "matrix", *_SCORES),
+}
 
 
 class CollectedTicket(Ticket):
@@ -75,18 +91,8 @@ class TicketParams(Study, Ticket):
     @staticmethod
     def tables(entries: Mapping[str, CollectedTicket]) -> dict[str, pd.DataFrame]:
         """Return what tickets are, what their masks keep, histories, and spectra."""
-        about = ("experiment", "kind", "density", "rewind_step")
-        declared = [(name, *(getattr(own, key) for key in about)) for name, own in entries.items()]
-        found = {"tickets": pd.DataFrame(declared, columns=["ticket", *about])}
-        for table, (columns, rows_of) in _TABLES.items():
-            rows = [
-                (name, seed, *row)
-                for name, ticket in entries.items()
-                for seed in ticket.seeds
-                for row in _rows(name, seed, rows_of)
-            ]
-            found[table] = pd.DataFrame(rows, columns=["ticket", "seed", *columns])
-        return found
+        rows = (row for name, ticket in entries.items() for row in _rows(name, ticket))
+        return tables_of(_COLUMNS, rows)
 
     @staticmethod
     def summary(tables: Frames, names: Sequence[str]) -> dict[str, Any]:
@@ -98,41 +104,28 @@ class TicketParams(Study, Ticket):
         }
 
 
-def _rows(ticket: str, seed: int, rows_of: Callable[[h5py.File], Iterator[Row]]) -> Iterator[Row]:
-    with open_file(paths.ticket_measures(ticket, seed), TICKET) as file:
-        yield from rows_of(file)
+def _rows(name: str, ticket: CollectedTicket) -> Iterator[tuple[str, Row]]:
+    yield "tickets", (name, ticket.experiment, ticket.kind, ticket.density, ticket.rewind_step)
+    for seed in ticket.seeds:
+        with open_file(paths.ticket_measures(name, seed), TICKET) as file:
+            for table, *row in _of_run(file):
+                yield table, (name, seed, *row)
 
 
-def _masks(file: h5py.File) -> Iterator[Row]:
-    """Yield what the mask keeps of every matrix that has one."""
+def _of_run(file: h5py.File) -> Iterator[Row]:
+    steps = read(file, "step").tolist()
     for matrix, entry in entries_of(file, "matrices").items():
         about = entry.attrs
-        if "density" in about:
-            yield matrix, float(about["density"]), float(about["masked_agreement_score"])
-
-
-def _history(file: h5py.File) -> Iterator[Row]:
-    steps = read(file, "step").tolist()
-    for split in file["metrics"]:
-        for metric in file["metrics"][split]:
-            values = read(file, f"metrics/{split}/{metric}").tolist()
-            for step, value in zip(steps, values, strict=True):
-                yield step, split, metric, value
-
-
-def _spectra(file: h5py.File) -> Iterator[Row]:
-    steps = read(file, "step").tolist()
-    for matrix, entry in entries_of(file, "matrices").items():
+        if "density" in about:  # the last one has no mask
+            kept = (float(about[key]) for key in ("density", "masked_agreement_score"))
+            yield "ticket_masks", matrix, *kept
         values = (read(entry, score).tolist() for score in _SCORES)
-        for step, *row in zip(steps, *values, strict=True):
-            yield step, matrix, *row
-
-
-_TABLES: dict[str, tuple[tuple[str, ...], Callable[[h5py.File], Iterator[Row]]]] = {
-    "ticket_masks": (("matrix", "density", "masked_agreement_score"), _masks),
-    "ticket_history": (("step", "split", "metric", "value"), _history),
-    "ticket_spectra": (("step", "matrix", *_SCORES), _spectra),
-}
+        for step, *scores in zip(steps, *values, strict=True):
+            yield "ticket_spectra", step, matrix, *scores
+    for split, own in file["metrics"].items():
+        for metric in own:
+            for step, value in zip(steps, read(own, metric).tolist(), strict=True):
+                yield "ticket_history", step, split, metric, value
 
 
 def _summary(tables: Frames, name: str, matrices: pd.DataFrame) -> dict[str, Spread]:
