@@ -51,25 +51,15 @@ Point = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class ConnectionJob:
-    """Paths that are measured together.
-
-    Attributes:
-        problem: Settings of the trunks' problem and network.
-        num_points: Points of each path, both endpoints included.
-        pruning: Which prunings of each point are evaluated.
-        spectra: What is stored of the agreement of endpoints.
-        endpoints: The trajectories of the branches at both ends of every path, by its name.
-        target: Place of the result.
-        scratch: Where finished points are kept; removed when all are.
-    """
+    """Paths that are measured together."""
 
     problem: ProblemSettings
-    num_points: int
-    pruning: PruningParams
-    spectra: SpectraParams
-    endpoints: Mapping[str, tuple[Path, Path]]
+    num_points: int  # of each path, both endpoints included
+    pruning: PruningParams  # of each point
+    spectra: SpectraParams  # what is stored of the agreement of endpoints
+    endpoints: Mapping[str, tuple[Path, Path]]  # trajectories at both ends of every path
     target: Path
-    scratch: Scratch
+    scratch: Scratch  # where finished points are kept; removed when all are
 
     @property
     def total_points(self) -> int:

@@ -28,21 +28,13 @@ from specflow.scratch import Scratch
 
 @dataclass(frozen=True)
 class PruningJob:
-    """Pruning of one run.
-
-    Attributes:
-        problem: Settings of its problem and network.
-        settings: What is pruned.
-        source: Its trajectory.
-        target: Place of the result.
-        scratch: Where finished checkpoints are kept; removed when all are.
-    """
+    """Pruning of one run."""
 
     problem: ProblemSettings
     settings: PruningParams
-    source: Path
+    source: Path  # its trajectory
     target: Path
-    scratch: Scratch
+    scratch: Scratch  # where finished checkpoints are kept; removed when all are
 
 
 def measure_pruning(job: PruningJob, report: Report) -> None:

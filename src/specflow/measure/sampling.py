@@ -20,22 +20,13 @@ from specflow.problems.task import GenerativeTask
 
 @dataclass(frozen=True)
 class SamplingJob:
-    """One set of samples.
-
-    Attributes:
-        problem: Settings of the problem and network of what is sampled.
-        pruning: Which prunings of it are sampled beside the full model.
-        num_images: Number of images of each.
-        noise_seed: Seed of the noise that the images are made from.
-        source: The run's trajectory.
-        target: Place of the result.
-    """
+    """One set of samples."""
 
     problem: ProblemSettings
-    pruning: PruningParams
-    num_images: int
+    pruning: PruningParams  # what is sampled beside the full model
+    num_images: int  # of each
     noise_seed: int
-    source: Path
+    source: Path  # the run's trajectory
     target: Path
 
     @property

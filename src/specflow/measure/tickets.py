@@ -40,25 +40,16 @@ Decompositions = Mapping[str, Decomposition]
 
 @dataclass(frozen=True)
 class TicketJob:
-    """One run of a ticket.
+    """One run of a ticket."""
 
-    Attributes:
-        source: Trajectory of the source.
-        ticket: Trajectory of the ticket.
-        target: Place of the result.
-        wiring: The network's wiring.
-        kind: As for `ticket_masks`, like density and seed, which is the source's.
-        score_length: Leading entries whose mean is the agreement score.
-    """
-
-    source: Path
-    ticket: Path
+    source: Path  # trajectory of the run that the ticket comes from
+    ticket: Path  # the ticket's own
     target: Path
     wiring: Wiring
     kind: Kind
     density: float
-    seed: int
-    score_length: int
+    seed: int  # the source's
+    score_length: int  # leading entries whose mean is the agreement score
 
 
 def measure_ticket(job: TicketJob, report: Report, *, workers: int) -> None:

@@ -1,8 +1,7 @@
 """What the stages of a connection depend on beside its runs: branches, and paths between them."""
 
-from dataclasses import dataclass
 from itertools import combinations, product
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, Field
 
@@ -10,8 +9,6 @@ from specflow.measure.settings import PruningParams, SpectraParams
 from specflow.problems.settings import ProblemSettings
 from specflow.section import Index, Positive, Section, Seeds, Steps, ascending
 from specflow.training.settings import RunSettings
-
-Relation = Literal["within", "across", "perturbed"]
 
 
 class PerturbationParams(Section):
@@ -62,92 +59,77 @@ class ConnectSettings(Branches):
 
 
 class Branch(NamedTuple):
-    """One branch.
-
-    Attributes:
-        trunk_seed: Seed of its trunk.
-        split_step: The step from which it goes on.
-        number: Number of its data order, from 0.
-        scale: Scale of the perturbation of its split point, 0 for none.
-    """
+    """One branch: its trunk, the step from which it goes on, and its data order."""
 
     trunk_seed: int
     split_step: int
-    number: int
-    scale: float = 0.0
+    number: int  # of its data order, from 0
+    scale: float = 0.0  # of the perturbation of its split point, 0 for none
 
 
-@dataclass(frozen=True)
-class PathGroup:
+class PathGroup(NamedTuple):
     """Interpolation paths of one kind, measured together.
 
     Attributes:
         relation: Of the two endpoints of each path: within, two branches of one split point;
             across, branches of one number of two trunks; perturbed, two branches of one perturbed
             split point.
-        trunk_seeds: The one trunk, or the two, ascending.
-        split_step: Where the branches split.
-        scale: Scale of the perturbation of the split point, 0 for none.
-        numbers: Branch numbers of the endpoints of each path, or the one number of both.
+        split_point: The trunk or the two as tables and files name them ("0" or "0-1"), the split
+            step, and the scale of the perturbation.
+        endpoints: Those of every path, by the branch numbers: "0-1", or "0" across trunks.
     """
 
-    relation: Relation
-    trunk_seeds: tuple[int, ...]
-    split_step: int
-    scale: float
-    numbers: tuple[tuple[int, ...], ...]
-
-    @property
-    def split_point(self) -> tuple[str, int, float]:
-        """The trunks as tables and files name them, "0" or "0-1", the split step and the scale."""
-        return _joined(self.trunk_seeds), self.split_step, self.scale
-
-    @property
-    def endpoints(self) -> dict[str, tuple[Branch, Branch]]:
-        """The two endpoints of every path, by the branch numbers: "0-1", or "0" across trunks."""
-        endpoints = {}
-        for numbers in self.numbers:
-            first, second = (
-                Branch(seed, self.split_step, number, self.scale)
-                for seed, number in product(self.trunk_seeds, numbers)
-            )
-            endpoints[_joined(numbers)] = first, second
-        return endpoints
+    relation: str
+    split_point: tuple[str, int, float]
+    endpoints: dict[str, tuple[Branch, Branch]]
 
 
 def branches_of(branches: Branches) -> list[Branch]:
     """Return every branch of a connection, those from perturbed split points at the end."""
-    numbers = range(branches.num_branches)
-    plain = product(branches.trunk_seeds, branches.split_steps, numbers)
-    found = [Branch(*branch) for branch in plain]
-    if (perturbed := branches.perturbation) is not None:
-        starts = product(branches.trunk_seeds, perturbed.scales, numbers)
-        found += [
-            Branch(seed, perturbed.split_step, number, scale) for seed, scale, number in starts
-        ]
-    return found
+    return [
+        Branch(seed, step, number, scale)
+        for seed, step, scale in (*_split_points(branches), *_perturbed_points(branches))
+        for number in range(branches.num_branches)
+    ]
 
 
 def path_groups_of(branches: Branches, across_trunks: bool) -> list[PathGroup]:
     """Return every group of paths: within trunks, then across them if asked for, then perturbed."""
-    pairs = tuple(combinations(range(branches.num_branches), 2))
-    singles = tuple((number,) for number in range(branches.num_branches))
-    seeds, steps = branches.trunk_seeds, branches.split_steps
-    groups = [
-        PathGroup("within", (seed,), step, 0.0, pairs) for seed, step in product(seeds, steps)
+    numbers = range(branches.num_branches)
+
+    def within(seed: int, step: int, scale: float) -> PathGroup:
+        endpoints = {
+            f"{first}-{second}": (
+                Branch(seed, step, first, scale),
+                Branch(seed, step, second, scale),
+            )
+            for first, second in combinations(numbers, 2)
+        }
+        relation = "perturbed" if scale else "within"
+        return PathGroup(relation, (str(seed), step, scale), endpoints)
+
+    def across(first: int, second: int, step: int) -> PathGroup:
+        endpoints = {
+            str(number): (Branch(first, step, number), Branch(second, step, number))
+            for number in numbers
+        }
+        return PathGroup("across", (f"{first}-{second}", step, 0.0), endpoints)
+
+    pairs_of_trunks = combinations(branches.trunk_seeds, 2) if across_trunks else ()
+    return [
+        *(within(*point) for point in _split_points(branches)),
+        *(across(*pair, step) for pair, step in product(pairs_of_trunks, branches.split_steps)),
+        *(within(*point) for point in _perturbed_points(branches)),
     ]
-    if across_trunks:
-        groups += [
-            PathGroup("across", trunks, step, 0.0, singles)
-            for trunks, step in product(combinations(seeds, 2), steps)
-        ]
-    if (perturbed := branches.perturbation) is not None:
-        groups += [
-            PathGroup("perturbed", (seed,), perturbed.split_step, scale, pairs)
-            for seed, scale in product(seeds, perturbed.scales)
-        ]
-    return groups
 
 
-def _joined(numbers: tuple[int, ...]) -> str:
-    return "-".join(map(str, numbers))
+def _split_points(branches: Branches) -> list[tuple[int, int, float]]:
+    """Return trunk, step and scale 0 of the split points of the trunks."""
+    return list(product(branches.trunk_seeds, branches.split_steps, (0.0,)))
+
+
+def _perturbed_points(branches: Branches) -> list[tuple[int, int, float]]:
+    perturbed = branches.perturbation
+    if perturbed is None:
+        return []
+    return list(product(branches.trunk_seeds, (perturbed.split_step,), perturbed.scales))

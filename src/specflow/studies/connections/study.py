@@ -17,7 +17,6 @@ from specflow.studies.connections.settings import (
     Branches,
     BranchSettings,
     ConnectSettings,
-    Relation,
     path_groups_of,
 )
 from specflow.studies.study import Known, Shown, Study
@@ -155,7 +154,7 @@ def _rows(name: str, connection: CollectedConnection) -> Iterator[tuple[str, Row
                     yield table, (*about, branches, *row)
 
 
-def _of_path(path: h5py.Group, alphas: list[float], relation: Relation) -> Iterator[Row]:
+def _of_path(path: h5py.Group, alphas: list[float], relation: str) -> Iterator[Row]:
     curves, ranks = path["curves"], path["ranks"]
     for keep, fraction, split, metric in curves_in(curves, KEEPS):
         name, about = f"{keep}/{fraction}/{split}/{metric}", (split, keep, float(fraction), metric)
