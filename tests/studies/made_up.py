@@ -33,21 +33,19 @@ def write_spectra(
     steps: Sequence[int] = (0, 3, 6, 10),
     shapes: Mapping[str, tuple[int, int]] = SHAPES,
     pairs: Sequence[str] = PAIRS,
-    epoch_steps: float = 2.0,
-    length: int = 100,
 ) -> Path:
     """Spectra of made-up matrices; one number of each quantity is not defined."""
     rng, T = np.random.default_rng(seed), len(steps)
     with create(path, SPECTRA, {}) as file:
         write(file, "step", np.array(steps, dtype=np.int64))
-        write(file, "epoch", np.array(steps) / epoch_steps)
+        write(file, "epoch", np.array(steps) / 2)
         for depth, (name, (rows, columns)) in enumerate(shapes.items()):
             group = file.create_group(f"matrices/{name}")
             group.attrs.update(depth=depth, label=f"the {name}", role="conv", tensor=name)
             group.attrs.update(rows=rows, columns=columns, null_agreement=rng.uniform())
             R = min(rows, columns)
             write(group, "singular_values", np.sort(rng.uniform(size=(T, R)))[:, ::-1])
-            write(group, "agreement", rng.uniform(size=(T, min(R, length))))
+            write(group, "agreement", rng.uniform(size=(T, R)))
             write(group, "pairwise_agreement", rng.uniform(size=(T, T)))
             for score in ("agreement_score", "step_agreement_score"):
                 write(group, score, rng.uniform(size=T))

@@ -34,11 +34,6 @@ def test_most_of_a_section_has_a_usual_value():
     assert ReadingParams.model_validate({"files": ["*.pt"]}).layout == "auto"
 
 
-def test_path_alone_is_a_file_whose_step_is_told_by_its_name():
-    params = CheckpointsParams.model_validate(LEAST | {"files": ["a", {"path": "b", "step": 3}]})
-    assert [(file.path, file.step) for file in params.files] == [("a", None), ("b", 3)]
-
-
 def test_errors_within_lists_name_the_entry_and_the_keys_that_are_expected():
     data = LEAST | {
         "files": ["a", {"path": 3}],
@@ -78,7 +73,6 @@ def test_section_survives_json():
         ({"step_from": "step"}, "expected one group for the step"),
         ({"step_from": "("}, "expected a regular expression"),
         ({"include": []}, "at least 1 item"),
-        ({"layout": "bert"}, "Input should be 'auto'"),
         ({"fused": [SPLIT | {"split": ["q"]}]}, "at least 2 items"),
         ({"fused": [SPLIT | {"split": ["q", "q"]}]}, "each once"),
         ({"fused": [SPLIT | {"split": ["a/b", "c"]}]}, "should match pattern"),
@@ -87,7 +81,6 @@ def test_section_survives_json():
         ({"fused": [SPLIT | {"interleaved_by": "heads"}]}, "num_heads is null; expected a number"),
         ({"pairs": [{"from": "*.v", "to": "o"}]}, r"from has 1 `\*` and to has 0"),
         ({"pairs": [{"from": "a", "to": "b", "to_side": "top"}]}, "Input should be 'left'"),
-        ({"heads": 4}, "Extra inputs"),
     ],
 )
 def test_faulty_value_is_refused(change, match):
@@ -137,12 +130,6 @@ def test_wiring_is_that_of_what_most_steps_hold(tmp_path):
     checkpoints, wiring = read(tmp_path, "step*.pt")
     assert [step.number for step in checkpoints.steps] == [0, 1, 2]
     assert [(m.name, m.view.shape) for m in wiring.matrices] == [("w", (2, 3))]
-
-
-def test_layout_that_does_not_fit_is_refused(tmp_path):
-    torch.save({"w": torch.ones(2, 3)}, tmp_path / "step0.pt")
-    with pytest.raises(SpecflowError, match="layout: got 'llama', but the tensors are w"):
-        read(tmp_path, "step0.pt", layout="llama")
 
 
 @pytest.fixture

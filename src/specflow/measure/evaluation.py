@@ -52,12 +52,7 @@ class Pruned:
     """All prunings of one network; each matrix is decomposed once."""
 
     def __init__(self, weights: Mapping[str, Tensor], wiring: Wiring) -> None:
-        """Decompose every matrix but the output layer's.
-
-        Args:
-            weights: Parameters and buffers by name; not modified.
-            wiring: The network's wiring; each matrix is a whole parameter and has its name.
-        """
+        """Decompose every matrix but the output layer's; each is a whole parameter of its name."""
         self._weights = weights
         self._pruners = {
             matrix.name: SpectrumPruner(weights[matrix.name], matrix.view.transposed)
@@ -79,19 +74,10 @@ class Pruned:
 
 
 class Evaluation:
-    """A learning problem, and a network that is given weights which training did not reach.
-
-    Attributes:
-        task: The problem on its prepared data, on the device that computes.
-        model: A network of the runs' architecture.
-    """
+    """A task on its prepared data, and a model that is given weights training did not reach."""
 
     def __init__(self, problem: ProblemSettings, pruning: PruningParams) -> None:
         """Load the data, for results of the same bytes each time.
-
-        Args:
-            problem: The problem and its network.
-            pruning: Number of samples for BatchNorm.
 
         Raises:
             SpecflowError: If the data are missing or broken, or there is no such device.
@@ -108,11 +94,7 @@ class Evaluation:
         return to_tensors(arrays, self.task.device)
 
     def final_weights(self, path: Path) -> dict[str, Tensor]:
-        """Return parameters and buffers of the last kept step of a trajectory.
-
-        Raises:
-            SpecflowError: If it is broken, or was trained on other data than the task's.
-        """
+        """Return those of the last kept step of a trajectory, refused if it had other data."""
         with open_trajectory(path) as trajectory:
             trajectory.check_data(self.task.fingerprint)
             return self.weights(trajectory, -1)
