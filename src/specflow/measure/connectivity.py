@@ -10,7 +10,7 @@ Ranks and agreement of an all-zero matrix are not defined: NaN.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -98,8 +98,8 @@ class _Measurement:
         self._wiring = self._evaluation.model.wiring
         self._views = {matrix.name: matrix.view for matrix in self._wiring.matrices}
         self._variants = (FULL, *pruning_variants(job.pruning))
-        self._names = {path: path.stem for pair in job.endpoints.values() for path in pair}
-        assert len(set(self._names.values())) == len(self._names), self._names
+        ends = {path for pair in job.endpoints.values() for path in pair}
+        assert len({path.stem for path in ends}) == len(ends), ends  # what is kept is named so
 
     def paths(self) -> Iterator[tuple[str, _Endpoint, _Endpoint]]:
         """Yield every path with its endpoints; memory holds those that further paths need."""
@@ -128,26 +128,26 @@ class _Measurement:
 
     def _endpoint(self, path: Path) -> _Endpoint:
         weights = self._evaluation.final_weights(path)
-        pruned = Pruned(weights, self._wiring)
-        sides, count = pruned.sides, self._job.spectra.diagonal_length
-        found = {
-            name: decompose(view.of(weights[view.tensor]), count, sides.get(name))
-            for name, view in self._views.items()
-        }
+        take = partial(decompose, count=self._job.spectra.diagonal_length)
+        pruned, found = self._decomposed(weights, take)
         spectra = {name: decomposition.S for name, decomposition in found.items()}
         measure = partial(self._measure, pruned, spectra)
-        point = remembered(self._job.scratch, f"endpoint_{self._names[path]}", measure)
+        point = remembered(self._job.scratch, f"endpoint_{path.stem}", measure)
         return _Endpoint(weights, found, point)
 
     def _between(self, start: Mapping[str, Tensor], end: Mapping[str, Tensor], alpha: float) -> Any:
-        weights = interpolate(start, end, alpha)
+        return self._measure(*self._decomposed(interpolate(start, end, alpha), singular_values))
+
+    def _decomposed(
+        self, weights: Mapping[str, Tensor], take: Callable[..., Any]
+    ) -> tuple[Pruned, dict[str, Any]]:
+        """Return the prunings of a network, and what is taken of each of its decompositions."""
         pruned = Pruned(weights, self._wiring)
         sides = pruned.sides
-        spectra = {
-            name: singular_values(view.of(weights[view.tensor]), sides.get(name))
+        return pruned, {
+            name: take(view.of(weights[view.tensor]), side=sides.get(name))
             for name, view in self._views.items()
         }
-        return self._measure(pruned, spectra)
 
     def _measure(self, pruned: Pruned, spectra: Mapping[str, Tensor]) -> Point:
         metrics = self._evaluation.metrics_of(pruned, self._variants)

@@ -115,6 +115,6 @@ def _differ_in_labels(
     first, second = datasets[true.dataset], datasets[random.dataset]
     if getattr(first, "permuted_labels", True) or not getattr(second, "permuted_labels", False):
         return False
-    return second.model_copy(update={"permuted_labels": False}) == first and _but_splits(
-        random
-    ).model_copy(update={"dataset": true.dataset}) == _but_splits(true)
+    unpermuted = second.model_copy(update={"permuted_labels": False})
+    relabelled = random.model_copy(update={"dataset": true.dataset})
+    return unpermuted == first and _but_splits(relabelled) == _but_splits(true)
