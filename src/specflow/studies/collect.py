@@ -50,14 +50,10 @@ def _tables(settings: CollectSettings) -> dict[str, pd.DataFrame]:
 
 
 def summarize(tables: Frames, names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Return the metrics file's content, computed from the tables alone.
+    """Return the metrics file's content, computed from the tables as they were written.
 
-    Args:
-        tables: The tables, as they were written.
-        names: Names of the entries of each kind of experiment.
-
-    Returns:
-        Nested by kind, name, quantity, then mean and std, see `specflow.studies.tables`.
+    Nested by kind, name (of the names of each kind), quantity, then mean and std, see
+    `specflow.studies.tables`.
     """
     kinds = kinds_of_studies()
     found = {kind: kinds[kind].summary(tables, own) for kind, own in names.items()}

@@ -74,12 +74,7 @@ def read(group: h5py.Group, name: str) -> np.ndarray:
 def tables_of(
     columns: Mapping[str, Sequence[str]], rows: Iterable[tuple[str, Row]]
 ) -> dict[str, pd.DataFrame]:
-    """Return tables by name, all columns of each even without rows.
-
-    Args:
-        columns: Columns of every table.
-        rows: The table that a row is of, and its cells.
-    """
+    """Return tables by name, of rows that say which table they are of; there may be none."""
     found: dict[str, list[Row]] = {table: [] for table in columns}
     for table, row in rows:
         found[table].append(row)

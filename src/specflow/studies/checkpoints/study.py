@@ -77,11 +77,6 @@ class CheckpointsParams(Study, CheckpointsSettings):
 def checkpoint_tables(name: str, spectra: Path, audit: Path) -> dict[str, pd.DataFrame]:
     """Return every table of one network's checkpoints; the middle matrix and pair are in full.
 
-    Args:
-        name: What tables call them.
-        spectra: The file of their spectra.
-        audit: The file of their audit.
-
     Raises:
         SpecflowError: If a result is missing or broken.
     """
@@ -93,11 +88,7 @@ def measured_checkpoints(
 ) -> Measured:
     """Return the spectra of checkpoints, of seed 0, of which one matrix and one pair are in full.
 
-    Args:
-        name: What tables call them.
-        spectra: The file.
-        matrix: Name of the matrix in full; None means the middle one by depth.
-        pair: Label of the pair in full; None likewise.
+    These are the ones named, or the middle ones by depth.
 
     Raises:
         SpecflowError: If the file is missing or broken, or there is no such matrix or pair.
