@@ -24,7 +24,7 @@ from specflow.executor import num_workers
 from specflow.measure.settings import SpectraParams
 from specflow.measure.spectra import measure_spectra
 from specflow.scratch import Scratch
-from specflow.studies.checkpoints.reading import read_checkpoints
+from specflow.studies.checkpoints.analysis import read_checkpoints
 from specflow.studies.checkpoints.settings import ReadingParams
 
 WIDTH, HEADS, VOCABULARY = 2048, 16, 50304

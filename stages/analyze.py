@@ -1,6 +1,5 @@
 """Audit checkpoints made elsewhere, and measure their spectra."""
 
-from functools import partial
 from pathlib import Path
 
 from specflow import paths
@@ -8,8 +7,7 @@ from specflow.config.settings import read_settings
 from specflow.executor import Report, num_workers, run_members
 from specflow.scratch import Scratch
 from specflow.stage import run_stage
-from specflow.studies.checkpoints.analysis import analyze_checkpoints
-from specflow.studies.checkpoints.reading import read_checkpoints
+from specflow.studies.checkpoints.analysis import analyze_checkpoints, read_checkpoints
 from specflow.studies.checkpoints.settings import CheckpointsSettings
 
 
@@ -18,22 +16,21 @@ def main(name: str) -> None:
     settings, code = read_settings("analyze", name, CheckpointsSettings)
     checkpoints, wiring = read_checkpoints(settings, Path(settings.path))
     parts = (settings.model_dump_json(), code, checkpoints.fingerprint())
-    analyze = partial(
-        analyze_checkpoints,
-        checkpoints,
-        wiring,
-        settings.spectra,
-        Scratch.of(paths.scratch_root(), f"analyze-{name}", *parts),
-        workers=num_workers(),
-        audit=paths.checkpoints_audit(name),
-        spectra=paths.checkpoints_spectra(name),
-    )
 
-    def run(_: str, report: Report) -> None:
-        analyze(report)
+    def analyze(name: str, report: Report) -> None:
+        analyze_checkpoints(
+            checkpoints,
+            wiring,
+            settings.spectra,
+            Scratch.of(paths.scratch_root(), f"analyze-{name}", *parts),
+            report,
+            workers=num_workers(),
+            audit=paths.checkpoints_audit(name),
+            spectra=paths.checkpoints_spectra(name),
+        )
 
     total = 2 * len(checkpoints.steps)
-    run_members(run, {name: name}, title=f"analyze {name}", total=total, workers=1)
+    run_members(analyze, {name: name}, title=f"analyze {name}", total=total, workers=1)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
 from specflow import paths
 from specflow.config.settings import read_settings
 from specflow.stage import run_stage
-from specflow.studies.connections.branches import Branch, branches_of
-from specflow.studies.connections.settings import BranchSettings
+from specflow.studies.connections.settings import Branch, BranchSettings, branches_of
 from specflow.training.order import branch_order_seed
 from specflow.training.perturbed import Perturbation
 from specflow.training.runs import Branching, TrainingRun, train_runs
@@ -31,10 +30,8 @@ def main(connection: str) -> None:
 
 def _start(settings: BranchSettings, branch: Branch) -> Branching:
     trunk = paths.trajectory(settings.run.experiment, branch.trunk_seed)
-    if not branch.scale:
-        return Branching(trunk, branch.split_step)
-    perturbation = Perturbation(branch.scale, settings.batch_norm_samples)
-    return Branching(trunk, branch.split_step, perturbation)
+    moved = Perturbation(branch.scale, settings.batch_norm_samples) if branch.scale else None
+    return Branching(trunk, branch.split_step, moved)
 
 
 if __name__ == "__main__":

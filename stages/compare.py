@@ -26,13 +26,9 @@ def main(ticket: str) -> None:
         )
         for seed in settings.seeds
     }
-    run_members(
-        partial(measure_ticket, workers=num_workers()),
-        jobs,
-        title=f"compare {ticket}",
-        total=len(jobs) * settings.num_checkpoints,
-        workers=1,
-    )
+    compare = partial(measure_ticket, workers=num_workers())
+    total = len(jobs) * settings.num_checkpoints
+    run_members(compare, jobs, title=f"compare {ticket}", total=total, workers=1)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,7 @@ from specflow.executor import run_members
 from specflow.measure.connectivity import ConnectionJob, measure_connection
 from specflow.scratch import Scratch, state_of
 from specflow.stage import run_stage
-from specflow.studies.connections.branches import path_groups_of
-from specflow.studies.connections.settings import ConnectSettings
+from specflow.studies.connections.settings import ConnectSettings, path_groups_of
 
 
 def main(connection: str) -> None:
@@ -17,11 +16,10 @@ def main(connection: str) -> None:
     device = choose_device()
     jobs = {}
     for group in path_groups_of(settings, settings.across_trunks):
-        point = (group.trunks, group.split_step, group.scale)
-        name = f"{connection}/{paths.split_name(*point)}"
+        name = f"{connection}/{paths.split_name(*group.split_point)}"
         endpoints = {
-            path: (paths.branch(connection, *first), paths.branch(connection, *second))
-            for path, (first, second) in group.endpoints.items()
+            path: (paths.branch(connection, *start), paths.branch(connection, *end))
+            for path, (start, end) in group.endpoints.items()
         }
         states = (state_of(file) for both in endpoints.values() for file in both)
         parts = (settings.model_dump_json(), code, device.type, *states)
@@ -31,16 +29,11 @@ def main(connection: str) -> None:
             pruning=settings.pruning,
             spectra=settings.spectra,
             endpoints=endpoints,
-            target=paths.connection(connection, *point),
+            target=paths.connection(connection, *group.split_point),
             scratch=Scratch.of(paths.scratch_root(), f"connect-{name}", *parts),
         )
-    run_members(
-        measure_connection,
-        jobs,
-        title=f"connect {connection}",
-        total=sum(job.total_points for job in jobs.values()),
-        workers=workers_on(device),
-    )
+    title, total = f"connect {connection}", sum(job.total_points for job in jobs.values())
+    run_members(measure_connection, jobs, title=title, total=total, workers=workers_on(device))
 
 
 if __name__ == "__main__":

@@ -25,13 +25,8 @@ def main(experiment: str) -> None:
             target=paths.pruning(experiment, seed),
             scratch=Scratch.of(paths.scratch_root(), f"prune-{name}", *parts),
         )
-    run_members(
-        measure_pruning,
-        jobs,
-        title=f"prune {experiment}",
-        total=len(jobs) * settings.num_checkpoints,
-        workers=workers_on(device),
-    )
+    title, total = f"prune {experiment}", len(jobs) * settings.num_checkpoints
+    run_members(measure_pruning, jobs, title=title, total=total, workers=workers_on(device))
 
 
 if __name__ == "__main__":

@@ -19,13 +19,8 @@ def main(samples: str) -> None:
         source=paths.trajectory(settings.experiment, settings.run_seed),
         target=paths.samples(samples),
     )
-    run_members(
-        measure_samples,
-        {samples: job},
-        title=f"sample {samples}",
-        total=job.num_variants,
-        workers=1,
-    )
+    title, total = f"sample {samples}", job.num_variants
+    run_members(measure_samples, {samples: job}, title=title, total=total, workers=1)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,5 @@
 """Measure the spectra of every checkpoint of one experiment."""
 
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-
 from specflow import paths
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.config.settings import read_settings
@@ -15,45 +11,33 @@ from specflow.stage import run_stage
 from specflow.studies.experiments.settings import SpectraSettings
 
 
-@dataclass(frozen=True)
-class _Job:
-    source: Path
-    target: Path
-    scratch: Scratch
-
-
 def main(experiment: str) -> None:
     """Measure the experiment `experiment`, seed by seed, its matrices side by side."""
     settings, code = read_settings("spectra", experiment, SpectraSettings)
-    jobs = {}
-    for seed in settings.seeds:
-        name, source = f"{experiment}/{paths.seed_name(seed)}", paths.trajectory(experiment, seed)
-        parts = (settings.model_dump_json(), code, choose_device().type, state_of(source))
-        scratch = Scratch.of(paths.scratch_root(), f"spectra-{name}", *parts)
-        jobs[name] = _Job(source, paths.spectra(experiment, seed), scratch)
-    run_members(
-        partial(_measure, settings),
-        jobs,
-        title=f"spectra {experiment}",
-        total=len(jobs) * settings.num_checkpoints,
-        workers=1,
-    )
+    wiring, device = settings.model.wiring(settings.shape), choose_device()
+    jobs = {f"{experiment}/{paths.seed_name(seed)}": seed for seed in settings.seeds}
 
+    def measure(seed: int, report: Report) -> None:
+        source, target = paths.trajectory(experiment, seed), paths.spectra(experiment, seed)
+        parts = (settings.model_dump_json(), code, device.type, state_of(source))
+        name = f"spectra-{experiment}/{paths.seed_name(seed)}"
+        scratch = Scratch.of(paths.scratch_root(), name, *parts)
+        with scratch.locked():
+            measure_spectra(
+                TrajectoryCheckpoints(source),
+                wiring,
+                settings.spectra,
+                target,
+                scratch,
+                report,
+                workers=num_workers(),
+                device=device,
+                strict=True,
+            )
+            scratch.remove()
 
-def _measure(settings: SpectraSettings, job: _Job, report: Report) -> None:
-    with job.scratch.locked():
-        measure_spectra(
-            TrajectoryCheckpoints(job.source),
-            settings.model.wiring(settings.shape),
-            settings.spectra,
-            job.target,
-            job.scratch,
-            report,
-            workers=num_workers(),
-            device=choose_device(),
-            strict=True,
-        )
-        job.scratch.remove()
+    total = len(jobs) * settings.num_checkpoints
+    run_members(measure, jobs, title=f"spectra {experiment}", total=total, workers=1)
 
 
 if __name__ == "__main__":

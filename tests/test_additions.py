@@ -148,8 +148,7 @@ def add_kind_of_experiment(clone: Clone) -> set[str]:
     files = {
         f"{folder}/__init__.py": '"""Distances between the ends of runs."""\n',
         f"{folder}/settings.py": definitions(code, "DistanceSettings"),
-        f"{folder}/section.py": settings + definitions(code, "DistanceParams"),
-        f"{folder}/tables.py": settings + definitions(code, "Collected", "tables"),
+        f"{folder}/study.py": settings + definitions(code, "DistanceParams"),
         "stages/distance.py": STAGE,
         f"{SOURCE}/figures/distances.py": FIGURE,
     }
@@ -167,7 +166,7 @@ ADDITIONS = {
     add_problem: 2,
     add_figure: 1,
     add_claim: 1,
-    add_kind_of_experiment: 7,
+    add_kind_of_experiment: 6,
 }
 
 

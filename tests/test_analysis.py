@@ -28,7 +28,7 @@ from specflow.measure.settings import SpectraParams
 from specflow.measure.spectra import measure_spectra
 from specflow.scratch import Scratch
 from specflow.spectra import QUANTITIES
-from specflow.studies.measures import entries_of
+from specflow.studies.tables import entries_of
 from specflow.training.runs import TrainingRun, train_runs
 
 SOURCE = Path(specflow.__file__).parents[1]

@@ -23,10 +23,9 @@ from specflow.executor import num_workers
 from specflow.frames import write_table
 from specflow.measure.settings import SpectraParams
 from specflow.scratch import Scratch
-from specflow.studies.checkpoints.analysis import analyze_checkpoints
-from specflow.studies.checkpoints.reading import read_checkpoints
+from specflow.studies.checkpoints.analysis import analyze_checkpoints, read_checkpoints
 from specflow.studies.checkpoints.settings import ReadingParams
-from specflow.studies.checkpoints.tables import checkpoint_tables
+from specflow.studies.checkpoints.study import checkpoint_tables
 from specflow.wiring import Wiring
 from specflow.wiring.recognize import wiring_of
 

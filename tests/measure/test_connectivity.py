@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 
 import h5py
@@ -12,6 +13,7 @@ from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
 from specflow.measure import connectivity as module
 from specflow.measure.connectivity import ConnectionJob, measure_connection
+from specflow.measure.evaluation import Evaluation
 from specflow.measure.layouts import CONNECTION
 from specflow.measure.settings import PruningParams, SpectraParams
 
@@ -76,20 +78,22 @@ def test_a_path_does_not_depend_on_what_is_measured_beside_it(job):
 
 
 def test_an_endpoint_is_decomposed_and_evaluated_once_for_all_its_paths(job, monkeypatch):
-    calls = dict.fromkeys(("Pruned", "evaluate_changed"), 0)
+    calls = Counter()
 
-    def count(name, function):
+    def count(owner, name):
+        function = getattr(owner, name)
+
         def counted(*arguments):
             calls[name] += 1
             return function(*arguments)
 
-        return counted
+        monkeypatch.setattr(owner, name, counted)
 
-    for name in calls:
-        monkeypatch.setattr(module, name, count(name, getattr(module, name)))
+    count(module, "Pruned")
+    count(Evaluation, "metrics")
     measured(job)
     networks = 3 + 3 * 3  # endpoints, and interior points of three paths
-    assert calls == {"Pruned": networks, "evaluate_changed": 3 * networks}
+    assert calls == {"Pruned": networks, "metrics": 3 * networks}
 
 
 def test_ranks_and_agreement_and_barriers_match_their_definitions(job):
@@ -123,13 +127,13 @@ def test_a_branch_and_itself_agree_and_have_no_barrier(job):
 
 
 def test_agreement_with_an_all_zero_matrix_is_not_defined(job, monkeypatch):
-    read = module.final_weights
+    read = Evaluation.final_weights
 
-    def without_output(path, task):
-        weights = read(path, task)
+    def without_output(self, path):
+        weights = read(self, path)
         return weights | {"output.weight": torch.zeros_like(weights["output.weight"])}
 
-    monkeypatch.setattr(module, "final_weights", without_output)
+    monkeypatch.setattr(Evaluation, "final_weights", without_output)
     with measured(job, "0-1") as file:
         agreement, ranks = file["0-1/agreement"], file["0-1/ranks"]
         assert np.isnan(agreement["output.weight"][:]).all()
@@ -147,13 +151,13 @@ def test_endpoint_on_other_data_is_refused(job, addition_run):
 
 def test_a_killed_measurement_goes_on_to_the_same_bytes(job, monkeypatch):
     measured(job, "0-1", "1-2")
-    whole, evaluate = TARGET.read_bytes(), module.evaluate_changed
+    whole, evaluate = TARGET.read_bytes(), Evaluation.metrics
     TARGET.unlink()
-    monkeypatch.setattr(module, "evaluate_changed", dies_after(3 * 6 + 1, evaluate))
+    monkeypatch.setattr(Evaluation, "metrics", dies_after(3 * 6 + 1, evaluate))
     with pytest.raises(Killed):  # in the seventh of nine networks
         measured(job, "0-1", "1-2")
     assert not TARGET.exists()
-    monkeypatch.setattr(module, "evaluate_changed", dies_after(3 * 3, evaluate))
+    monkeypatch.setattr(Evaluation, "metrics", dies_after(3 * 3, evaluate))
     measured(job, "0-1", "1-2")
     assert TARGET.read_bytes() == whole
     assert not SCRATCH.folder.exists()

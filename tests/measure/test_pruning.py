@@ -8,8 +8,7 @@ from specflow import paths
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
-from specflow.measure import pruning as module
-from specflow.measure.evaluation import Pruned
+from specflow.measure.evaluation import Evaluation, Pruned
 from specflow.measure.layouts import PRUNING
 from specflow.measure.pruning import PruningJob, measure_pruning
 from specflow.measure.settings import PruningParams
@@ -20,6 +19,13 @@ def job_of(run, fractions=(0.5,)):
     settings = PruningParams(keep_fractions=fractions, batch_norm_samples=100)
     target = paths.pruning(run.experiment, 0)
     return PruningJob(run, settings, source, target, SCRATCH)
+
+
+def measured(job):
+    done = []
+    measure_pruning(job, done.append)
+    assert done == [1, 1, 1]
+    return open_file(job.target, PRUNING)
 
 
 def naive_pruned(weight, keep, fraction):
@@ -37,11 +43,9 @@ def with_pruned(weights, last, *how):
 @pytest.mark.parametrize("keep", ["top", "bottom"])
 @pytest.mark.parametrize("fraction", [0.25, 0.5])
 def test_losses_match_a_naive_pruning(addition_run, keep, fraction):
-    job = job_of(addition_run, (0.25, 0.5))
-    measure_pruning(job, lambda done: None)
-    task = task_of(addition_run)
+    job, task = job_of(addition_run, (0.25, 0.5)), task_of(addition_run)
     model, part = task.build_model(), task.data["validation"]
-    with open_trajectory(job.source) as trajectory, open_file(job.target, PRUNING) as file:
+    with open_trajectory(job.source) as trajectory, measured(job) as file:
         assert set(file[keep]) == {"0.25", "0.5"}
         for index in range(3):
             weights = with_pruned(trajectory.weights(index), "output.weight", keep, fraction)
@@ -56,18 +60,15 @@ def test_losses_match_a_naive_pruning(addition_run, keep, fraction):
 
 def test_full_model_is_the_runs_own_history(digits_run):
     job = job_of(digits_run)
-    measure_pruning(job, lambda done: None)
-    with open_trajectory(job.source) as trajectory, open_file(job.target, PRUNING) as file:
+    with open_trajectory(job.source) as trajectory, measured(job) as file:
         for key, values in trajectory.metrics().items():
             assert file[f"full/1.0/{key}"][:].tolist() == values.tolist()
 
 
 def test_batch_norm_statistics_are_reestimated_on_training_data(digits_run):
-    job = job_of(digits_run)
-    measure_pruning(job, lambda done: None)
-    task = task_of(digits_run)
+    job, task = job_of(digits_run), task_of(digits_run)
     model = task.build_model()
-    with open_trajectory(job.source) as trajectory, open_file(job.target, PRUNING) as file:
+    with open_trajectory(job.source) as trajectory, measured(job) as file:
         weights = with_pruned(trajectory.weights(-1), "classifier.weight", "top", 0.5)
         weights |= trajectory.buffers(-1)
         found = file["top/0.5/validation/loss"][-1]
@@ -106,16 +107,16 @@ def test_other_data_than_the_runs_are_refused(addition_run):
 
 def test_a_killed_measurement_goes_on_to_the_same_bytes(addition_run, monkeypatch):
     job, done = job_of(addition_run), []
-    measure_pruning(job, done.append)
+    measured(job)
     whole = job.target.read_bytes()
     job.target.unlink()
-    evaluate = module.evaluate_changed
-    monkeypatch.setattr(module, "evaluate_changed", dies_after(3, evaluate))
+    evaluate = Evaluation.metrics
+    monkeypatch.setattr(Evaluation, "metrics", dies_after(3, evaluate))
     with pytest.raises(Killed):
         measure_pruning(job, done.append)
     assert not job.target.exists()
-    monkeypatch.setattr(module, "evaluate_changed", dies_after(4, evaluate))  # of 2 checkpoints
+    monkeypatch.setattr(Evaluation, "metrics", dies_after(4, evaluate))  # of 2 checkpoints
     measure_pruning(job, done.append)
     assert job.target.read_bytes() == whole
-    assert done == [1] * (3 + 1 + 3)
+    assert done == [1] * (1 + 3)
     assert not SCRATCH.folder.exists()

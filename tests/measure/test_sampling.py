@@ -7,7 +7,7 @@ from specflow import paths
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
-from specflow.measure.evaluation import Pruned
+from specflow.measure.evaluation import Pruned, Variant
 from specflow.measure.layouts import SAMPLES
 from specflow.measure.sampling import SamplingJob, measure_samples
 from specflow.measure.settings import PruningParams
@@ -43,7 +43,7 @@ def test_images_are_those_of_the_final_weights_whole_and_pruned(job):
         assert file["low"][:].tolist() == [images.min()]
         assert file["high"][:].tolist() == [images.max()]
         for keep, fraction in (name.split("/") for name in NAMES):
-            model.load_state_dict(pruned.weights((keep, float(fraction))))
+            model.load_state_dict(pruned.weights(Variant(keep, float(fraction))))
             expected = task.sample(model, 3, 5).numpy()
             np.testing.assert_array_equal(file[f"{keep}/{fraction}"][:], expected)
         assert len({file[name][:].tobytes() for name in NAMES}) == 5

@@ -33,21 +33,19 @@ def write_spectra(
     steps: Sequence[int] = (0, 3, 6, 10),
     shapes: Mapping[str, tuple[int, int]] = SHAPES,
     pairs: Sequence[str] = PAIRS,
-    epoch_steps: float = 2.0,
-    length: int = 100,
 ) -> Path:
     """Spectra of made-up matrices; one number of each quantity is not defined."""
     rng, T = np.random.default_rng(seed), len(steps)
     with create(path, SPECTRA, {}) as file:
         write(file, "step", np.array(steps, dtype=np.int64))
-        write(file, "epoch", np.array(steps) / epoch_steps)
+        write(file, "epoch", np.array(steps) / 2)
         for depth, (name, (rows, columns)) in enumerate(shapes.items()):
             group = file.create_group(f"matrices/{name}")
             group.attrs.update(depth=depth, label=f"the {name}", role="conv", tensor=name)
             group.attrs.update(rows=rows, columns=columns, null_agreement=rng.uniform())
             R = min(rows, columns)
             write(group, "singular_values", np.sort(rng.uniform(size=(T, R)))[:, ::-1])
-            write(group, "agreement", rng.uniform(size=(T, min(R, length))))
+            write(group, "agreement", rng.uniform(size=(T, R)))
             write(group, "pairwise_agreement", rng.uniform(size=(T, T)))
             for score in ("agreement_score", "step_agreement_score"):
                 write(group, score, rng.uniform(size=T))
@@ -69,10 +67,11 @@ def change(path: Path, name: str, values: np.ndarray) -> None:
         file[name][...] = values
 
 
-def write_runs() -> dict[str, tuple[int, ...]]:
-    """Two seeds of one experiment, kept at two steps; a metric that they lack has a baseline."""
+def write_runs() -> None:
+    """Two seeds of one experiment, kept at two steps; one metric has a baseline."""
     origin = Origin("", 0, 0, 0, 0.0, "", "cpu", "")
     for seed in (0, 1):
+        write_spectra(paths.spectra("run", seed), seed, steps=(0, 4))
         metrics = {"validation/loss": 2.0 + seed, "train/loss": 1.0, "train/loss_baseline": 9.0}
         kept = [Checkpoint(step, {}, {}, metrics, None) for step in (0, 4)]
         write_trajectory(paths.trajectory("run", seed), origin, [0, 4], 2, kept)
@@ -81,4 +80,3 @@ def write_runs() -> dict[str, tuple[int, ...]]:
             for keep in ("full/1.0", "top/0.25", "top/0.5", "bottom/0.25", "bottom/0.5"):
                 for metric in ("train/loss", "train/loss_baseline"):
                     write(file, f"{keep}/{metric}", np.array([3.0, 4.0 + seed]))
-    return {"run": (0, 1)}

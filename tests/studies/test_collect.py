@@ -36,8 +36,6 @@ def test_of_nothing_all_tables_are_there_and_the_metrics_file_is_empty(workplace
 def collected(workplace):
     """Settings of an experiment and of checkpoints made elsewhere, whose results are there."""
     write_runs()
-    for seed in (0, 1):
-        write_spectra(paths.spectra("run", seed), seed, steps=(0, 4))
     write_spectra(paths.checkpoints_spectra("theirs"))
     write_audit(paths.checkpoints_audit("theirs"), AUDIT)
     experiment = {"seeds": [0, 1], "matrices": ["a/kernel"], "pairs": []}

@@ -17,7 +17,7 @@ from specflow.figures.section import FiguresParams, chosen_matrices, chosen_pair
 from specflow.measure.settings import PruningParams, SpectraParams
 from specflow.section import Name, Section, Seeds
 from specflow.studies.comparisons import Groups, groups_of
-from specflow.studies.experiments.section import ExperimentParams, merge
+from specflow.studies.experiments.study import ExperimentParams, merge
 from specflow.studies.study import Known, kinds_of_studies
 from specflow.training.settings import TrainingParams
 

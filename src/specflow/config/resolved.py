@@ -96,7 +96,7 @@ def _modules(stage: str, settings: Section) -> list[str]:
     """Return the modules that a stage imports by name: those of kinds, or a whole folder's."""
     listed = modules_in(_LISTED[stage]) if stage in _LISTED else []
     if stage == "collect":
-        listed = [f"specflow.studies.{kind}.tables" for kind in kinds_of_studies()]
+        listed = [f"specflow.studies.{kind}.study" for kind in kinds_of_studies()]
     return [*listed, *dict.fromkeys(_kinds_in(settings))]
 
 

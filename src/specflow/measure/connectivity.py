@@ -9,7 +9,8 @@ Layout of the file (version 1), N points, for every path, named by its branches:
 Ranks and agreement of an all-zero matrix are not defined: NaN.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,14 +25,11 @@ from specflow.hdf5 import create, write, write_row
 from specflow.interventions.interpolation import interpolate, loss_barrier
 from specflow.measure.evaluation import (
     FULL,
+    Evaluation,
     Pruned,
-    evaluate_changed,
-    final_weights,
-    prepared_task,
     pruning_variants,
     rank_of,
     remembered,
-    variant_group,
 )
 from specflow.measure.layouts import CONNECTION
 from specflow.measure.settings import PruningParams, SpectraParams
@@ -48,30 +46,20 @@ from specflow.spectra import (
 )
 
 # Metrics by variant and `split/metric`, and ranks by matrix, of one network.
-Point = Mapping[str, Mapping[str, float]]
+Point = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class ConnectionJob:
-    """Paths that are measured together.
-
-    Attributes:
-        problem: Settings of the trunks' problem and network.
-        num_points: Points of each path, both endpoints included.
-        pruning: Which prunings of each point are evaluated.
-        spectra: What is stored of the agreement of endpoints.
-        endpoints: The trajectories of the branches at both ends of every path, by its name.
-        target: Place of the result.
-        scratch: Where finished points are kept; removed when all are.
-    """
+    """Paths that are measured together."""
 
     problem: ProblemSettings
-    num_points: int
-    pruning: PruningParams
-    spectra: SpectraParams
-    endpoints: Mapping[str, tuple[Path, Path]]
+    num_points: int  # of each path, both endpoints included
+    pruning: PruningParams  # of each point
+    spectra: SpectraParams  # what is stored of the agreement of endpoints
+    endpoints: Mapping[str, tuple[Path, Path]]  # trajectories at both ends of every path
     target: Path
-    scratch: Scratch
+    scratch: Scratch  # where finished points are kept; removed when all are
 
     @property
     def total_points(self) -> int:
@@ -80,11 +68,7 @@ class ConnectionJob:
 
 
 def measure_connection(job: ConnectionJob, report: Report) -> None:
-    """Walk along every path and evaluate each point; an endpoint counts once for all its paths.
-
-    Args:
-        job: The paths.
-        report: Called with 1 after each point.
+    """Walk along every path and evaluate each point, an endpoint once for all its paths.
 
     Raises:
         SpecflowError: If a branch or the data are broken, or the result cannot be written.
@@ -110,12 +94,12 @@ class _Endpoint:
 class _Measurement:
     def __init__(self, job: ConnectionJob) -> None:
         self._job = job
-        self._task = prepared_task(job.problem)
-        self._model = self._task.build_model()
-        matrices = self._model.wiring.matrices
-        self._views = {matrix.name: matrix.view for matrix in matrices}
-        self._names = {path: path.stem for pair in job.endpoints.values() for path in pair}
-        assert len(set(self._names.values())) == len(self._names), self._names
+        self._evaluation = Evaluation(job.problem, job.pruning)
+        self._wiring = self._evaluation.model.wiring
+        self._views = {matrix.name: matrix.view for matrix in self._wiring.matrices}
+        self._variants = (FULL, *pruning_variants(job.pruning))
+        ends = {path for pair in job.endpoints.values() for path in pair}
+        assert len({path.stem for path in ends}) == len(ends), ends  # what is kept is named so
 
     def paths(self) -> Iterator[tuple[str, _Endpoint, _Endpoint]]:
         """Yield every path with its endpoints; memory holds those that further paths need."""
@@ -143,36 +127,30 @@ class _Measurement:
             report(1)
 
     def _endpoint(self, path: Path) -> _Endpoint:
-        weights = final_weights(path, self._task)
-        pruned = Pruned(weights, self._model.wiring)
-        sides, count = pruned.sides, self._job.spectra.diagonal_length
-        found = {
-            name: decompose(view.of(weights[view.tensor]), count, sides.get(name))
-            for name, view in self._views.items()
-        }
+        weights = self._evaluation.final_weights(path)
+        take = partial(decompose, count=self._job.spectra.diagonal_length)
+        pruned, found = self._decomposed(weights, take)
         spectra = {name: decomposition.S for name, decomposition in found.items()}
         measure = partial(self._measure, pruned, spectra)
-        point = remembered(self._job.scratch, f"endpoint_{self._names[path]}", measure)
+        point = remembered(self._job.scratch, f"endpoint_{path.stem}", measure)
         return _Endpoint(weights, found, point)
 
     def _between(self, start: Mapping[str, Tensor], end: Mapping[str, Tensor], alpha: float) -> Any:
-        weights = interpolate(start, end, alpha)
-        pruned = Pruned(weights, self._model.wiring)
+        return self._measure(*self._decomposed(interpolate(start, end, alpha), singular_values))
+
+    def _decomposed(
+        self, weights: Mapping[str, Tensor], take: Callable[..., Any]
+    ) -> tuple[Pruned, dict[str, Any]]:
+        """Return the prunings of a network, and what is taken of each of its decompositions."""
+        pruned = Pruned(weights, self._wiring)
         sides = pruned.sides
-        spectra = {
-            name: singular_values(view.of(weights[view.tensor]), sides.get(name))
+        return pruned, {
+            name: take(view.of(weights[view.tensor]), side=sides.get(name))
             for name, view in self._views.items()
         }
-        return self._measure(pruned, spectra)
 
     def _measure(self, pruned: Pruned, spectra: Mapping[str, Tensor]) -> Point:
-        metrics = {
-            f"{variant_group(variant)}/{metric}": value
-            for variant in (FULL, *pruning_variants(self._job.pruning))
-            for metric, value in evaluate_changed(
-                self._task, self._model, pruned.weights(variant), self._job.pruning
-            ).items()
-        }
+        metrics = self._evaluation.metrics_of(pruned, self._variants)
         return {"metrics": metrics, "ranks": {name: rank_of(S) for name, S in spectra.items()}}
 
 
@@ -189,11 +167,12 @@ def _write_agreement(
 
 def _write_points(group: h5py.Group, alphas: np.ndarray, points: Iterable[Point]) -> None:
     """Write ranks and metrics of every point of a path, and the barriers."""
-    curves: dict[str, list[float]] = {}
+    curves: dict[str, list[float]] = defaultdict(list)
     for index, point in enumerate(points):
         write_row(group.require_group("ranks"), point["ranks"], index, len(alphas))
-        for name, value in point["metrics"].items():
-            curves.setdefault(f"curves/{name}", []).append(value)
+        for variant, metrics in point["metrics"].items():
+            for name, value in metrics.items():
+                curves[f"curves/{variant}/{name}"].append(value)
     for name, values in sorted(curves.items()):
         data = write(group, name, values)
         finite = bool(np.isfinite(values).all())

@@ -11,15 +11,7 @@ from pathlib import Path
 
 from specflow.executor import Report
 from specflow.hdf5 import create, write
-from specflow.measure.evaluation import (
-    FULL,
-    Pruned,
-    final_weights,
-    load_changed,
-    prepared_task,
-    pruning_variants,
-    variant_group,
-)
+from specflow.measure.evaluation import FULL, Evaluation, Pruned, pruning_variants
 from specflow.measure.layouts import SAMPLES
 from specflow.measure.settings import PruningParams
 from specflow.problems.settings import ProblemSettings
@@ -28,22 +20,13 @@ from specflow.problems.task import GenerativeTask
 
 @dataclass(frozen=True)
 class SamplingJob:
-    """One set of samples.
-
-    Attributes:
-        problem: Settings of the problem and network of what is sampled.
-        pruning: Which prunings of it are sampled beside the full model.
-        num_images: Number of images of each.
-        noise_seed: Seed of the noise that the images are made from.
-        source: The run's trajectory.
-        target: Place of the result.
-    """
+    """One set of samples."""
 
     problem: ProblemSettings
-    pruning: PruningParams
-    num_images: int
+    pruning: PruningParams  # what is sampled beside the full model
+    num_images: int  # of each
     noise_seed: int
-    source: Path
+    source: Path  # the run's trajectory
     target: Path
 
     @property
@@ -53,22 +36,18 @@ class SamplingJob:
 
 
 def measure_samples(job: SamplingJob, report: Report) -> None:
-    """Sample the full model and every pruning, all images of one in a batch.
+    """Sample the full model and every pruning, all images of one in a batch; report each.
 
     The data are loaded for what black and full light are, and for BatchNorm statistics if the
     network keeps any.
 
-    Args:
-        job: The set.
-        report: Called with 1 after each network.
-
     Raises:
         SpecflowError: If the trajectory or the data are broken, or the result cannot be written.
     """
-    task = prepared_task(job.problem)
+    evaluation = Evaluation(job.problem, job.pruning)
+    task, model = evaluation.task, evaluation.model
     assert isinstance(task, GenerativeTask)  # params.yaml names an experiment of such a problem
-    model = task.build_model()
-    weights = final_weights(job.source, task)
+    weights = evaluation.final_weights(job.source)
     pruned = Pruned(weights, model.wiring)
     with create(job.target, SAMPLES, {}) as file:
         for name, values in zip(("low", "high"), task.value_range(), strict=True):
@@ -77,7 +56,7 @@ def measure_samples(job: SamplingJob, report: Report) -> None:
             if variant == FULL:  # with the statistics that it was trained with
                 model.load_state_dict(weights)
             else:
-                load_changed(task, model, pruned.weights(variant), job.pruning)
+                evaluation.load(pruned.weights(variant))
             images = task.sample(model, job.num_images, job.noise_seed)
-            write(file, variant_group(variant), images.cpu().numpy())
+            write(file, variant.group, images.cpu().numpy())
             report(1)

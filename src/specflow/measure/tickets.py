@@ -40,38 +40,23 @@ Decompositions = Mapping[str, Decomposition]
 
 @dataclass(frozen=True)
 class TicketJob:
-    """One run of a ticket.
+    """One run of a ticket."""
 
-    Attributes:
-        source: Trajectory of the source.
-        ticket: Trajectory of the ticket.
-        target: Place of the result.
-        wiring: The network's wiring.
-        kind: As for `ticket_masks`.
-        density: As for `ticket_masks`.
-        seed: The source's seed.
-        score_length: Leading entries whose mean is the agreement score.
-    """
-
-    source: Path
-    ticket: Path
+    source: Path  # trajectory of the run that the ticket comes from
+    ticket: Path  # the ticket's own
     target: Path
     wiring: Wiring
     kind: Kind
     density: float
-    seed: int
-    score_length: int
+    seed: int  # the source's
+    score_length: int  # leading entries whose mean is the agreement score
 
 
 def measure_ticket(job: TicketJob, report: Report, *, workers: int) -> None:
     """Compare every kept step of a ticket with the same step of its source.
 
-    The mask is computed again, by the function and from the weights that it came from.
-
-    Args:
-        job: The run.
-        report: Called with 1 after each checkpoint.
-        workers: Threads, one matrix each.
+    The mask is computed again, by the function and from the weights that it came from. Matrices
+    are decomposed by threads side by side.
 
     Raises:
         SpecflowError: If a trajectory is broken, the ticket has a step that the source has not or

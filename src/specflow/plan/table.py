@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from specflow.config.params import CommonParams
 from specflow.plan.costs import Costs, costs_of, state_bytes
-from specflow.studies.connections.branches import branches_of
-from specflow.studies.connections.settings import Branches
+from specflow.studies.connections.settings import Branches, branches_of
 from specflow.studies.tickets.settings import Ticket
 from specflow.training.settings import RunSettings
 

@@ -1,7 +1,7 @@
 """From all results to the small tables and the metrics file that git tracks."""
 
-import importlib
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +11,8 @@ from pydantic import JsonValue
 from specflow import paths
 from specflow.frames import Frames, Tables, write_table
 from specflow.section import Name, Section
-from specflow.studies.measures import stacked
+from specflow.studies.study import kinds_of_studies
+from specflow.studies.tables import stacked
 from specflow.textfiles import write_text
 
 
@@ -22,16 +23,12 @@ class CollectSettings(Section):
 
 
 def collect(settings: CollectSettings) -> None:
-    """Write every table and the metrics file.
-
-    Args:
-        settings: What to collect; results of anything else are left alone.
+    """Write every table and the metrics file; results of what is not collected are left alone.
 
     Raises:
         SpecflowError: If a result is missing or broken, or a table cannot be written.
     """
-    tables = _tables(settings)
-    for name, table in tables.items():
+    for name, table in _tables(settings).items():
         write_table(paths.TABLES / f"{name}.csv", table)
     names = {kind: list(entries) for kind, entries in settings.entries.items()}
     summary = summarize(Tables(paths.TABLES), names)
@@ -40,36 +37,24 @@ def collect(settings: CollectSettings) -> None:
 
 def _tables(settings: CollectSettings) -> dict[str, pd.DataFrame]:
     """Return all tables; what several kinds have rows of is one table, experiments first."""
-    frames: dict[str, list[pd.DataFrame]] = {}
+    frames = defaultdict(list)
     for kind in sorted(settings.entries, key=lambda kind: (kind != "experiments", kind)):
-        study = tables_of(kind)
+        study = kinds_of_studies()[kind]
         entries = {
-            name: study.Collected.model_validate_json(json.dumps(own))
+            name: study.collects.model_validate_json(json.dumps(own))
             for name, own in settings.entries[kind].items()
         }
         for name, table in study.tables(entries).items():
-            frames.setdefault(name, []).append(table)
+            frames[name].append(table)
     return {name: stacked(list(rows[0].columns), rows) for name, rows in frames.items()}
 
 
 def summarize(tables: Frames, names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Return the metrics file's content, computed from the tables alone.
+    """Return the metrics file's content, computed from the tables as they were written.
 
-    Args:
-        tables: The tables, as they were written.
-        names: Names of the entries of each kind of experiment.
-
-    Returns:
-        Nested by kind, name, quantity, then mean and std, see `specflow.studies.summary`.
+    Nested by kind, name (of the names of each kind), quantity, then mean and std, see
+    `specflow.studies.tables`.
     """
-    studies = {kind: tables_of(kind) for kind in names}
-    return {
-        kind: study.summary(tables, names[kind])
-        for kind, study in studies.items()
-        if hasattr(study, "summary")
-    }
-
-
-def tables_of(kind: str) -> Any:
-    """Return the module that makes the tables of a kind of experiment, see `Study`."""
-    return importlib.import_module(f"specflow.studies.{kind}.tables")
+    kinds = kinds_of_studies()
+    found = {kind: kinds[kind].summary(tables, own) for kind, own in names.items()}
+    return {kind: summary for kind, summary in found.items() if summary is not None}

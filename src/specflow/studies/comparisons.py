@@ -1,13 +1,15 @@
 """Experiments that are to be compared, found by what they differ in: one number, or the labels."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
+from itertools import product
 from typing import TYPE_CHECKING
 
 from specflow.section import Name, NonNegative, Section
 
 if TYPE_CHECKING:  # what reads the groups alone is not to import, or depend on, all of these
     from specflow.datasets.dataset import DatasetSection
-    from specflow.studies.experiments.section import ExperimentParams
+    from specflow.studies.experiments.study import ExperimentParams
     from specflow.training.settings import TrainingParams
 
 _LEAST_SERIES = 3
@@ -71,41 +73,22 @@ def groups_of(
     datasets: "Mapping[str, DatasetSection]",
     tasks: "Mapping[str, TrainingParams]",
 ) -> Groups:
-    """Return every comparison that the experiments of a params.yaml allow.
-
-    Args:
-        experiments: Experiments by name, merged with their tasks.
-        datasets: Datasets by name.
-        tasks: Tasks by name.
-
-    Returns:
-        Series of weight decays and pairs of labels, in the order of the experiments.
-    """
-    series = (_series(family, tasks) for family in _families(experiments))
+    """Return every comparison that experiments allow, merged with their tasks, in their order."""
+    families: dict[str, dict[str, ExperimentParams]] = defaultdict(dict)  # by all but weight decay
+    for name, experiment in experiments.items():
+        optimizer = experiment.optimizer.model_copy(update={"weight_decay": 0.0})
+        common = _but_splits(experiment).model_copy(update={"optimizer": optimizer})
+        families[common.model_dump_json()][name] = experiment
+    series = (_series(family, tasks) for family in families.values())
+    pairs = (
+        LabelPair(true_labels=true, random_labels=random)
+        for (true, first), (random, second) in product(experiments.items(), repeat=2)
+        if _differ_in_labels(first, second, datasets)
+    )
     return Groups(
         weight_decay={one.base: one for one in series if one is not None},
-        labels={pair.true_labels: pair for pair in _label_pairs(experiments, datasets)},
+        labels={pair.true_labels: pair for pair in pairs},
     )
-
-
-def _families(
-    experiments: "Mapping[str, ExperimentParams]",
-) -> "Iterable[Mapping[str, ExperimentParams]]":
-    """Return the experiments that are equal but for weight decay, together."""
-    families: list[tuple[ExperimentParams, dict[str, ExperimentParams]]] = []
-    for name, experiment in experiments.items():
-        common = _but_decay(experiment)
-        family = next((members for other, members in families if other == common), None)
-        if family is None:
-            families.append((common, {name: experiment}))
-        else:
-            family[name] = experiment
-    return [members for _, members in families]
-
-
-def _but_decay(experiment: "ExperimentParams") -> "ExperimentParams":
-    optimizer = experiment.optimizer.model_copy(update={"weight_decay": 0.0})
-    return _but_splits(experiment).model_copy(update={"optimizer": optimizer})
 
 
 def _but_splits(experiment: "ExperimentParams") -> "ExperimentParams":
@@ -126,24 +109,12 @@ def _series(
     return DecaySeries(base=base, weight_decays=decays)
 
 
-def _label_pairs(
-    experiments: "Mapping[str, ExperimentParams]", datasets: "Mapping[str, DatasetSection]"
-) -> list[LabelPair]:
-    items = experiments.items()
-    return [
-        LabelPair(true_labels=true, random_labels=random)
-        for true, first in items
-        for random, second in items
-        if _differ_in_labels(first, second, datasets)
-    ]
-
-
 def _differ_in_labels(
     true: "ExperimentParams", random: "ExperimentParams", datasets: "Mapping[str, DatasetSection]"
 ) -> bool:
     first, second = datasets[true.dataset], datasets[random.dataset]
     if getattr(first, "permuted_labels", True) or not getattr(second, "permuted_labels", False):
         return False
-    return second.model_copy(update={"permuted_labels": False}) == first and _but_splits(
-        random
-    ).model_copy(update={"dataset": true.dataset}) == _but_splits(true)
+    unpermuted = second.model_copy(update={"permuted_labels": False})
+    relabelled = random.model_copy(update={"dataset": true.dataset})
+    return unpermuted == first and _but_splits(relabelled) == _but_splits(true)

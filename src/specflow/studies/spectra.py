@@ -1,10 +1,9 @@
 """Tables of spectra, the same ones of runs and of checkpoints made elsewhere."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from itertools import combinations_with_replacement
 from pathlib import Path
 
@@ -13,13 +12,15 @@ import numpy as np
 import pandas as pd
 import torch
 
+from specflow.frames import Frames, at_end, where
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import SPECTRA
 from specflow.spectra import QUANTITIES, is_direction
-from specflow.studies.measures import entries_of, read, stacked
+from specflow.studies.tables import Spread, entries_of, over, read, stacked
 
 TOP = 10  # directions whose agreement is compared with that of as many next ones
 MEAN = "mean of all"  # in place of a matrix
+_RANK = "normalized_effective_rank"
 
 # What git tracks is thinned: the files of measures hold the rest.
 _FIRST_INDICES = 16  # of a spectrum or a diagonal: all of these are in the table, and ...
@@ -65,21 +66,9 @@ class Measured:
 
 
 def spectra_tables(all_measured: Sequence[Measured]) -> dict[str, pd.DataFrame]:
-    """Return every table that is made of spectra, by name.
+    """Return every table that is made of spectra, by name, rows in the order given.
 
-    growth has, of every run and matrix, top_growth = s_1(T) / s_1(0) and median_growth =
-    median_i s_i(T) / s_i(0), T the last step and 0 the first; null directions of the first step
-    are left out, and of an all-zero matrix nothing is defined.
-
-    settling has the mean agreement with the last step of directions 1 to 10 and of 11 to 20, at the
-    last kept step of the first half. Matrices with fewer than 20 directions kept have no row.
-
-    Args:
-        all_measured: In the order of the rows.
-
-    Returns:
-        Tables as `specflow.frames` describes them. What has several indices or compares any two
-        steps is thinned, see the constants of this file.
+    What has several indices or compares any two steps is thinned, see the constants of this file.
 
     Raises:
         BrokenFileError: If a file is missing or broken.
@@ -87,51 +76,43 @@ def spectra_tables(all_measured: Sequence[Measured]) -> dict[str, pd.DataFrame]:
     frames = defaultdict(list)
     for measured in all_measured:
         with ExitStack() as stack:
-            files = {
-                seed: stack.enter_context(open_file(path, SPECTRA))
-                for seed, path in measured.files.items()
-            }
-            for table, of_run in _OF_RUN.items():
-                for seed, file in files.items():
-                    rows = of_run(file).assign(experiment=measured.name, seed=seed)
-                    frames[table].append(rows)
-            for table, of_all in _OF_ALL.items():
-                rows = of_all(measured, list(files.values()))
+            files = [
+                stack.enter_context(open_file(path, SPECTRA)) for path in measured.files.values()
+            ]
+            for seed, file in zip(measured.files, files, strict=True):
+                for table, rows in _of_run(file):
+                    frames[table].append(rows.assign(experiment=measured.name, seed=seed))
+            for table, rows in _of_all(measured, files):
                 frames[table].append(rows.assign(experiment=measured.name))
     return {table: stacked(columns, frames[table]) for table, columns in _COLUMNS.items()}
 
 
-def _scores(file: h5py.File, kind: str, column: str, values: Sequence[str]) -> pd.DataFrame:
-    """Return a row for each entry and step."""
-    entries, steps = entries_of(file, kind), read(file, "step")
-    nothing = np.empty(0)
-    return pd.DataFrame(
-        {
-            "step": np.tile(steps, len(entries)),
-            column: np.repeat(np.array(list(entries), dtype=object), len(steps)),
-            **{
-                name: np.concatenate([nothing, *(read(entry, name) for entry in entries.values())])
-                for name in values
-            },
-        }
-    )
+def _of_run(file: h5py.File) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the rows of one seed, of every matrix or pair and step."""
+    steps, matrices = read(file, "step"), entries_of(file, "matrices")
+    yield "spectra", _scores("spectra", steps, matrices)
+    yield "alignment", _scores("alignment", steps, entries_of(file, "pairs"))
+    growth = [
+        (matrix, *growth_factors(*read(entry, "singular_values")[[0, -1]]))
+        for matrix, entry in matrices.items()
+    ]
+    yield "growth", pd.DataFrame(growth, columns=list(_COLUMNS["growth"][2:]))
+    yield "settling", _settling(steps, matrices)
 
 
-def _spectra(file: h5py.File) -> pd.DataFrame:
-    first: Collection[str] = next(iter(entries_of(file, "matrices").values()), ())
-    return _scores(file, "matrices", "matrix", [*(q for q in QUANTITIES if q in first), *_SCORES])
-
-
-def _alignment(file: h5py.File) -> pd.DataFrame:
-    return _scores(file, "pairs", "pair", ["alignment_score"])
-
-
-def _growth(file: h5py.File) -> pd.DataFrame:
-    rows = []
-    for matrix, entry in entries_of(file, "matrices").items():
-        values = read(entry, "singular_values")
-        rows.append((matrix, *growth_factors(values[0], values[-1])))
-    return pd.DataFrame(rows, columns=list(_COLUMNS["growth"][2:]))
+def _scores(table: str, steps: np.ndarray, entries: Mapping[str, h5py.Group]) -> pd.DataFrame:
+    """Return a row for each entry and step; a quantity that the first lacks is no column."""
+    column, *names = _COLUMNS[table][3:]
+    first = next(iter(entries.values()), ())
+    cells = {
+        "step": np.tile(steps, len(entries)),
+        column: np.repeat(np.array(list(entries), dtype=object), len(steps)),
+    }
+    for name in names:
+        if name in first or name not in QUANTITIES:
+            values = [read(entry, name) for entry in entries.values()]
+            cells[name] = np.concatenate([np.empty(0), *values])
+    return pd.DataFrame(cells)
 
 
 def growth_factors(start: np.ndarray, end: np.ndarray) -> tuple[float, float]:
@@ -152,11 +133,13 @@ def growth_factors(start: np.ndarray, end: np.ndarray) -> tuple[float, float]:
     return float(factors[0]), float(np.median(factors))
 
 
-def _settling(file: h5py.File) -> pd.DataFrame:
-    steps = read(file, "step")
-    half = int(np.flatnonzero(steps <= (steps[0] + steps[-1]) / 2)[-1])
-    rows = []
-    for matrix, entry in entries_of(file, "matrices").items():
+def _settling(steps: np.ndarray, matrices: Mapping[str, h5py.Group]) -> pd.DataFrame:
+    """Return the mean agreement with the last step of directions 1 to 10, and of 11 to 20.
+
+    At the last kept step of the first half; matrices with fewer directions kept have no row.
+    """
+    half, rows = int(np.flatnonzero(steps <= (steps[0] + steps[-1]) / 2)[-1]), []
+    for matrix, entry in matrices.items():
         agreement = read(entry, "agreement")[half]
         if len(agreement) >= 2 * TOP:
             top, following = agreement[: 2 * TOP].reshape(2, TOP).mean(axis=1)
@@ -164,41 +147,34 @@ def _settling(file: h5py.File) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(_COLUMNS["settling"][2:]))
 
 
-_OF_RUN: dict[str, Callable[[h5py.File], pd.DataFrame]] = {
-    "spectra": _spectra,
-    "alignment": _alignment,
-    "growth": _growth,
-    "settling": _settling,
-}
-
-
-def _steps(measured: Measured, files: Sequence[h5py.File]) -> pd.DataFrame:
-    return pd.DataFrame({name: read(files[0], name) for name in ("step", "epoch")})
-
-
-def _described(kind: str, measured: Measured, files: Sequence[h5py.File]) -> pd.DataFrame:
-    _, column, *about = _COLUMNS[kind]
-    rows = (
-        (name, *(entry.attrs[key] for key in about))
-        for name, entry in entries_of(files[0], kind).items()
-    )
-    return pd.DataFrame(rows, columns=[column, *about])
+def _of_all(measured: Measured, files: Sequence[h5py.File]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the rows of all seeds together."""
+    yield "steps", pd.DataFrame({name: read(files[0], name) for name in ("step", "epoch")})
+    for kind in ("matrices", "pairs"):
+        _, column, *about = _COLUMNS[kind]
+        entries = entries_of(files[0], kind).items()
+        rows = [(name, *(entry.attrs[key] for key in about)) for name, entry in entries]
+        yield kind, pd.DataFrame(rows, columns=[column, *about])
+    yield "singular_values", _over_seeds("matrices", measured.matrices, "singular_values", files)
+    yield "agreement_diagonal", _over_seeds("matrices", measured.matrices, "agreement", files)
+    yield "alignment_diagonal", _over_seeds("pairs", measured.pairs, "alignment", files)
+    yield "pairwise_agreement", _pairwise(measured.matrices, files)
 
 
 def _over_seeds(
-    kind: str, column: str, quantity: str, measured: Measured, files: Sequence[h5py.File]
+    kind: str, names: Sequence[str], quantity: str, files: Sequence[h5py.File]
 ) -> pd.DataFrame:
     """Return mean and deviation over seeds of a quantity that has steps and indices."""
-    places = _shown_places(len(files[0]["step"]), _MOST_STEPS)
-    steps, frames = read(files[0], "step")[places], []
-    for name in getattr(measured, kind):
+    steps, column, frames = read(files[0], "step"), _COLUMNS[kind][1], []
+    places = _shown_places(len(steps), _MOST_STEPS)
+    for name in names:
         values = np.stack([read(file, f"{kind}/{name}/{quantity}")[places] for file in files])
         indices = shown_indices(values.shape[2])
         values = values[..., indices - 1].reshape(len(files), -1)
         cells = {
             column: name,
-            "step": np.repeat(steps, len(indices)),
-            "index": np.tile(indices, len(steps)),
+            "step": np.repeat(steps[places], len(indices)),
+            "index": np.tile(indices, len(places)),
             "mean": values.mean(axis=0),
             "std": values.std(axis=0, ddof=1) if len(files) > 1 else np.nan,
         }
@@ -219,26 +195,20 @@ def _shown_places(count: int, most: int) -> np.ndarray:
     return np.linspace(0, count - 1, min(count, most)).round().astype(int)
 
 
-def _pairwise(measured: Measured, files: Sequence[h5py.File]) -> pd.DataFrame:
+def _pairwise(names: Sequence[str], files: Sequence[h5py.File]) -> pd.DataFrame:
     """Return every two steps once, of the matrices shown in full, then means over matrices."""
     steps = read(files[0], "step")
     shown = _shown_places(len(steps), _MOST_STEPS_SQUARED)
     first, second = np.array(list(combinations_with_replacement(shown, 2))).T
     scores = {
         name: np.mean([read(f, f"matrices/{name}/pairwise_agreement") for f in files], axis=0)
-        for name in measured.matrices
+        for name in names
     }
     if scores:
         scores[MEAN] = np.mean([_mean_agreement(file) for file in files], axis=0)
+    pairs = pd.DataFrame({"step": steps[first], "other_step": steps[second]})
     frames = (
-        pd.DataFrame(
-            {
-                "matrix": name,
-                "step": steps[first],
-                "other_step": steps[second],
-                "agreement_score": values[first, second],
-            }
-        )
+        pairs.assign(matrix=name, agreement_score=values[first, second])
         for name, values in scores.items()
     )
     return stacked(_COLUMNS["pairwise_agreement"][1:], frames)
@@ -253,12 +223,29 @@ def _mean_agreement(file: h5py.File) -> np.ndarray:
     return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
-_OF_ALL: dict[str, Callable[[Measured, Sequence[h5py.File]], pd.DataFrame]] = {
-    "steps": _steps,
-    "matrices": partial(_described, "matrices"),
-    "pairs": partial(_described, "pairs"),
-    "singular_values": partial(_over_seeds, "matrices", "matrix", "singular_values"),
-    "agreement_diagonal": partial(_over_seeds, "matrices", "matrix", "agreement"),
-    "alignment_diagonal": partial(_over_seeds, "pairs", "pair", "alignment"),
-    "pairwise_agreement": _pairwise,
-}
+def spectra_summary(
+    tables: Frames, name: str, of_matrices: str, of_pairs: str
+) -> dict[str, Spread]:
+    """Return quantities at the end, agreement halfway and alignment, as the metrics file has them.
+
+    Args:
+        tables: The tables, as they were written.
+        name: Of the experiment or the checkpoints.
+        of_matrices: The unit of what matrices have, a column of the table of spectra.
+        of_pairs: The unit of what pairs have, a column of the table of alignment.
+    """
+    spectra, unit = where(tables["spectra"], experiment=name), [of_matrices]
+    steps = spectra["step"]
+    half = steps[steps <= (steps.min() + steps.max()) / 2].max()
+    start, middle, end = (
+        where(spectra, step=steps.min()),
+        where(spectra, step=half),
+        at_end(spectra),
+    )
+    alignment = at_end(where(tables["alignment"], experiment=name))
+    return {
+        **{quantity: over(end, quantity, unit) for quantity in QUANTITIES},
+        f"{_RANK}_at_start": over(start, _RANK, unit),
+        "agreement_score_halfway": over(middle, "agreement_score", unit),
+        "alignment_score": over(alignment, "alignment_score", [of_pairs]),
+    }

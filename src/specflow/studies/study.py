@@ -2,13 +2,16 @@
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol
+
+import pandas as pd
 
 from specflow import studies
 from specflow.datasets.dataset import DatasetSection
+from specflow.frames import Frames
 from specflow.section import Section
 from specflow.wiring import Wiring
 
@@ -56,65 +59,65 @@ class Shown(Protocol):
 
 
 class Study(Section):
-    """An entry of one kind of experiment in params.yaml.
+    """An entry of one kind of experiment in params.yaml, and the tables of all entries.
 
     The kind is a folder of `studies`; its section of params.yaml has the folder's name, and
-    `section.py` in it holds one subclass of this class. `tables.py` makes its rows of the tables:
-        Collected: A section, what `collected` returns.
-        tables(entries): Data frames by name, of `Collected` by name of the entry.
-        summary(tables, names): What the metrics file says of each entry; optional.
+    `study.py` in it holds one subclass of this class, whose `collects` is the class of what
+    `collected` returns.
     """
 
+    collects: ClassVar[type[Section]]
+
     def problems(self, known: Known) -> list[str]:
-        """Return what does not fit between this entry and others.
+        """Return what does not fit between this entry and others, which may be faulty.
 
-        Args:
-            known: The valid entries of the file.
-
-        Returns:
-            Lines "key: got value; expected ...", with keys relative to this entry.
+        Lines are "key: got value; expected ...", with keys relative to this entry.
         """
         return []
 
     def settings(self, name: str, known: Known) -> Mapping[str, Section]:
-        """Return the complete settings of every stage of this entry.
-
-        Args:
-            name: Key of the entry.
-            known: A valid file.
-
-        Returns:
-            Settings by the name of the stage.
-        """
+        """Return the complete settings of this entry by stage, those of a valid file."""
         raise NotImplementedError
 
     def collected(self, name: str, known: Known, shown: Shown) -> Section:
-        """Return what the tables of this entry are made of.
+        """Return what the tables of this entry are made of, those of a valid file."""
+        raise NotImplementedError
+
+    @staticmethod
+    def tables(entries: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+        """Return this kind's rows of the tables by name, all columns even if there are no rows.
 
         Args:
-            name: Key of the entry.
-            known: A valid file.
-            shown: Which matrices and pairs go into tables in full.
+            entries: What was collected, by name of the entry, in the order of the rows.
 
-        Returns:
-            A section of the class `Collected` of the kind's `tables.py`.
+        Raises:
+            BrokenFileError: If a file of measures is missing or broken.
         """
         raise NotImplementedError
+
+    @staticmethod
+    def summary(tables: Frames, names: Sequence[str]) -> dict[str, Any] | None:
+        """Return what the metrics file says of each entry, from tables alone; None if nothing."""
+        return None
+
+    def _shared(self, kind: type[Section]) -> dict[str, Any]:
+        """Return the values of the keys that another section has too."""
+        own = type(self).model_fields
+        return {key: getattr(self, key) for key in kind.model_fields if key in own}
 
 
 @cache
 def kinds_of_studies() -> Mapping[str, type[Study]]:
     """Return the class of every kind of experiment by the name of its section."""
     folders = sorted(info.name for info in pkgutil.iter_modules(studies.__path__) if info.ispkg)
-    return {folder: _class_in(f"{studies.__name__}.{folder}.section") for folder in folders}
+    return {folder: _class_in(f"{studies.__name__}.{folder}.study") for folder in folders}
 
 
 def _class_in(module: str) -> type[Study]:
-    members = vars(importlib.import_module(module)).values()
-    found: Any = [
+    found = [
         one
-        for one in members
+        for one in vars(importlib.import_module(module)).values()
         if isinstance(one, type) and issubclass(one, Study) and one.__module__ == module
     ]
     assert len(found) == 1, (module, found)
-    return cast("type[Study]", found[0])
+    return found[0]

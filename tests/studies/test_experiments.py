@@ -1,23 +1,19 @@
 import pytest
-from tests.studies.made_up import write_runs, write_spectra
+from tests.studies.made_up import write_runs
 
 from specflow import paths
 from specflow.hdf5 import BrokenFileError
-from specflow.studies.experiments.collected import Collected
-from specflow.studies.experiments.tables import tables as tables_of
+from specflow.studies.experiments.study import CollectedExperiment, ExperimentParams
 
 
 @pytest.fixture
 def runs(workplace):
-    seeds = write_runs()
-    for name, own in seeds.items():
-        for seed in own:
-            write_spectra(paths.spectra(name, seed), seed, steps=(0, 4))
-    return {name: Collected(seeds=tuple(own), matrices=(), pairs=()) for name, own in seeds.items()}
+    write_runs()
+    return {"run": CollectedExperiment(seeds=(0, 1), matrices=(), pairs=())}
 
 
 def test_histories_have_every_metric_baselines_too(runs):
-    history = tables_of(runs)["history"]
+    history = ExperimentParams.tables(runs)["history"]
     assert list(history) == ["experiment", "seed", "step", "split", "metric", "value"]
     assert history.iloc[:4].to_numpy().tolist() == [
         ["run", 0, step, "train", metric, value]
@@ -28,7 +24,7 @@ def test_histories_have_every_metric_baselines_too(runs):
 
 
 def test_prunings_are_told_apart_and_leave_out_the_full_model_and_baselines(runs):
-    pruning = tables_of(runs)["pruning"]
+    pruning = ExperimentParams.tables(runs)["pruning"]
     columns = ["step", "split", "keep", "keep_fraction", "metric", "value"]
     assert list(pruning) == ["experiment", "seed", *columns]
     assert pruning[pruning["seed"] == 1][columns].to_numpy().tolist() == [
@@ -42,13 +38,7 @@ def test_prunings_are_told_apart_and_leave_out_the_full_model_and_baselines(runs
 def test_missing_results_are_named(runs):
     paths.pruning("run", 1).unlink()
     with pytest.raises(BrokenFileError, match=r"run/seed1/pruning\.h5: there is no such file"):
-        tables_of(runs)
+        ExperimentParams.tables(runs)
     paths.trajectory("run", 1).write_bytes(b"")
     with pytest.raises(BrokenFileError, match=r"run/seed1/trajectory\.h5: broken"):
-        tables_of(runs)
-
-
-def test_without_experiments_the_tables_are_empty():
-    empty = tables_of({})
-    assert {"history", "pruning", "spectra"} <= set(empty)
-    assert not any(map(len, empty.values()))
+        ExperimentParams.tables(runs)

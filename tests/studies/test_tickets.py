@@ -4,11 +4,10 @@ import pytest
 from specflow import paths
 from specflow.hdf5 import BrokenFileError, create, write
 from specflow.measure.layouts import TICKET
-from specflow.studies.tickets.collected import Collected
-from specflow.studies.tickets.tables import tables as tables_of
+from specflow.studies.tickets.study import CollectedTicket, TicketParams
 
 TICKETS = {
-    name: Collected(experiment="run", kind=kind, density=density, rewind_step=4, seeds=(0, 1))
+    name: CollectedTicket(experiment="run", kind=kind, density=density, rewind_step=4, seeds=(0, 1))
     for name, kind, density in (("won", "magnitude", 0.2), ("lost", "random", 0.05))
 }
 
@@ -30,7 +29,7 @@ def tables(workplace):
                     if matrix != "last":
                         group.attrs["density"] = 0.1 + depth
                         group.attrs["masked_agreement_score"] = 0.3
-    return tables_of(TICKETS)
+    return TicketParams.tables(TICKETS)
 
 
 def test_every_ticket_has_a_row(tables):
@@ -63,12 +62,6 @@ def test_histories_and_spectra_have_a_row_a_step(tables):
     assert spectra["matrix"].iloc[:6].tolist() == ["z", "z", "a", "a", "last", "last"]
 
 
-def test_without_tickets_the_tables_are_empty():
-    tables = tables_of({})
-    assert set(tables) == {"tickets", "ticket_masks", "ticket_history", "ticket_spectra"}
-    assert not any(map(len, tables.values()))
-
-
 def test_missing_measures_are_named(workplace):
     with pytest.raises(BrokenFileError, match=r"tickets/won/seed0/tickets.h5: there is no such"):
-        tables_of(TICKETS)
+        TicketParams.tables(TICKETS)

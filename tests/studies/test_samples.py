@@ -8,8 +8,7 @@ from specflow.datasets.storage import load, write_dataset
 from specflow.hdf5 import create, write
 from specflow.measure.layouts import SAMPLES
 from specflow.studies.samples.settings import Sampling
-from specflow.studies.samples.tables import hexadecimal
-from specflow.studies.samples.tables import tables as tables_of
+from specflow.studies.samples.study import SampleParams, hexadecimal
 
 LOW, HIGH = np.array([-1.0, 0.0]), np.array([1.0, 10.0])
 
@@ -51,11 +50,10 @@ def test_table_has_a_row_for_each_image_of_each_variant(workplace):
         for name in ("full/1.0", "top/0.5", "bottom/0.5"):
             write(file, name, np.linspace(0, 1, 12).reshape(2, 1, 2, 3))
     sampling = Sampling(experiment="unet", run_seed=0, num_images=2, noise_seed=0)
-    table = tables_of({"faces": sampling})["samples"]
+    table = SampleParams.tables({"faces": sampling})["samples"]
     pixels = ("00172e465d74", "8ba2b9d1e8ff")
     assert table.to_numpy().tolist() == [
         ["faces", "unet", keep, fraction, image, 2, 3, 1, pixels[image]]
         for keep, fraction in (("full", 1.0), ("top", 0.5), ("bottom", 0.5))
         for image in (0, 1)
     ]
-    assert list(tables_of({})["samples"]) == list(table)

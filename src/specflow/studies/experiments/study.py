@@ -1,18 +1,51 @@
-"""Sections of experiments: a task on a dataset, and what it overrides."""
+"""Sections of experiments, and their tables: spectra, histories, and losses after pruning."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
 
+import pandas as pd
+from pydantic import Field
+
+from specflow import paths
+from specflow.checkpoints.trajectory import open_trajectory
 from specflow.datasets.dataset import DatasetSection
+from specflow.frames import Frames, at_end, where
+from specflow.hdf5 import open_file
+from specflow.measure.layouts import PRUNING
 from specflow.measure.settings import PruningParams, SpectraParams
 from specflow.problems.settings import ProblemSettings
-from specflow.section import Name, Section
-from specflow.studies.experiments.collected import Collected
+from specflow.section import Name, Section, Seeds
 from specflow.studies.experiments.settings import PruneSettings, SpectraSettings
+from specflow.studies.spectra import Measured, spectra_summary, spectra_tables
 from specflow.studies.study import Known, Shown, Study
+from specflow.studies.tables import KEEPS, Row, Spread, curves_in, metrics, read, spread, tables_of
 from specflow.training.schedules import StepSchedule
 from specflow.training.settings import RunSettings, TrainingParams
 from specflow.wiring import Wiring
+
+_FITTED = 0.01  # share of wrong answers under which a part counts as fitted
+
+_RUN = ("experiment", "seed", "step", "split")
+_COLUMNS = {
+    "history": (*_RUN, "metric", "value"),
+    "pruning": (*_RUN, "keep", "keep_fraction", "metric", "value"),
+}
+
+_Names = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class CollectedExperiment(Section):
+    """What is collected of an experiment.
+
+    Attributes:
+        seeds: Its seeds.
+        matrices: Matrices of which single singular values and diagonals go into tables.
+        pairs: Labels of pairs whose diagonals go into tables.
+    """
+
+    seeds: Seeds
+    matrices: _Names
+    pairs: _Names
 
 
 class ExperimentParams(Study, TrainingParams):
@@ -24,6 +57,8 @@ class ExperimentParams(Study, TrainingParams):
         spectra: What is stored of every matrix; the file's own unless overridden.
         pruning: What is kept of every spectrum; the file's own unless overridden.
     """
+
+    collects = CollectedExperiment
 
     task: Name
     dataset: Name
@@ -37,9 +72,8 @@ class ExperimentParams(Study, TrainingParams):
     def run(self, name: str, known: Known) -> RunSettings:
         """Return what the runs depend on, and nothing else."""
         dataset = known.datasets[self.dataset]
-        training = {key: getattr(self, key) for key in TrainingParams.model_fields}
         return RunSettings(
-            **training,
+            **self._shared(RunSettings),
             experiment=name,
             dataset_name=self.dataset,
             shape=dataset.shape,
@@ -49,38 +83,23 @@ class ExperimentParams(Study, TrainingParams):
 
     def problem_settings(self, known: Known) -> ProblemSettings:
         """Return what evaluating a network of the experiment depends on."""
+        shape = known.datasets[self.dataset].shape
         return ProblemSettings(
-            problem=self.problem,
-            model=self.model,
-            evaluation=self.evaluation,
-            dataset_name=self.dataset,
-            shape=known.datasets[self.dataset].shape,
+            **self._shared(ProblemSettings), dataset_name=self.dataset, shape=shape
         )
 
     def settings(self, name: str, known: Known) -> Mapping[str, Section]:
         """Return the settings of train, spectra and prune."""
-        run = self.run(name, known)
-        return {
-            "train": run,
-            "spectra": SpectraSettings(
-                seeds=run.seeds,
-                num_checkpoints=len(run.kept_steps),
-                model=run.model,
-                shape=run.shape,
-                spectra=self.spectra,
-            ),
-            "prune": PruneSettings(
-                seeds=run.seeds,
-                num_checkpoints=len(run.kept_steps),
-                run=self.problem_settings(known),
-                pruning=self.pruning,
-            ),
-        }
+        run, problem = self.run(name, known), self.problem_settings(known)
+        about: dict[str, Any] = {"seeds": run.seeds, "num_checkpoints": len(run.kept_steps)}
+        spectra = SpectraSettings(**about, model=run.model, shape=run.shape, spectra=self.spectra)
+        prune = PruneSettings(**about, run=problem, pruning=self.pruning)
+        return {"train": run, "spectra": spectra, "prune": prune}
 
     def collected(self, name: str, known: Known, shown: Shown) -> Section:
         """Return what the tables of the experiment are made of."""
         matrices, pairs = shown.of(name, self.wiring(known.datasets[self.dataset]))
-        return Collected(seeds=known.seeds, matrices=matrices, pairs=pairs)
+        return CollectedExperiment(seeds=known.seeds, matrices=matrices, pairs=pairs)
 
     def problems(self, known: Known) -> list[str]:
         """Return what does not fit together in the experiment and its dataset."""
@@ -152,18 +171,77 @@ class ExperimentParams(Study, TrainingParams):
                 )
         return [f"checkpoints.split_steps: {problem}" for problem in problems]
 
+    @staticmethod
+    def tables(entries: Mapping[str, CollectedExperiment]) -> dict[str, pd.DataFrame]:
+        """Return the tables of spectra, history and pruning.
+
+        Pruning has no rows of the full model: these are its history.
+        """
+        measured = [
+            Measured(
+                name,
+                {seed: paths.spectra(name, seed) for seed in own.seeds},
+                own.matrices,
+                own.pairs,
+            )
+            for name, own in entries.items()
+        ]
+        rows = (
+            (table, (name, seed, *row))
+            for name, own in entries.items()
+            for seed in own.seeds
+            for table, *row in _of_run(name, seed)
+        )
+        return {**spectra_tables(measured), **tables_of(_COLUMNS, rows)}
+
+    @staticmethod
+    def summary(tables: Frames, names: Sequence[str]) -> dict[str, Any]:
+        """Return what the metrics file says of each experiment, over seeds."""
+        found = {}
+        for name in names:
+            history = where(tables["history"], experiment=name)
+            found[name] = {
+                **metrics(at_end(history), ["seed"]),
+                **_first_fits(history),
+                **spectra_summary(tables, name, "seed", "seed"),
+                "pruned": _pruned(at_end(where(tables["pruning"], experiment=name))),
+            }
+        return found
+
+
+def _of_run(experiment: str, seed: int) -> Iterator[Row]:
+    with open_trajectory(paths.trajectory(experiment, seed)) as run:
+        for name, values in sorted(run.metrics().items()):
+            for step, value in zip(run.steps, values.tolist(), strict=True):
+                yield "history", step, *name.split("/"), value
+    with open_file(paths.pruning(experiment, seed), PRUNING) as file:
+        steps = read(file, "step").tolist()
+        for keep, fraction, split, metric in curves_in(file, KEEPS[1:]):
+            values = read(file, f"{keep}/{fraction}/{split}/{metric}")
+            for step, value in zip(steps, values.tolist(), strict=True):
+                yield "pruning", step, split, keep, float(fraction), metric, value
+
+
+def _first_fits(history: pd.DataFrame) -> dict[str, Spread]:
+    """Return the first kept step at which at most 1% of the answers are wrong."""
+    errors, found = where(history, metric="error"), {}
+    for split, rows in errors.groupby("split", sort=False):
+        first = rows[rows["value"] <= _FITTED].groupby("seed")["step"].min()
+        found[f"{split}/first_step_at_99_percent"] = spread(first.reindex(rows["seed"].unique()))
+    return found
+
+
+def _pruned(pruning: pd.DataFrame) -> dict[str, dict[str, Spread]]:
+    return {
+        f"{keep}_{fraction:g}": metrics(rows, ["seed"])
+        for (keep, fraction), rows in pruning.groupby(["keep", "keep_fraction"], sort=False)
+    }
+
 
 def merge(base: Any, override: Any) -> Any:
-    """Return `base` with `override` on top, key by key.
+    """Return `base` with `override` on top, key by key; both as read from YAML, not modified.
 
     A mapping of another `kind` replaces the base as a whole, since its keys are others.
-
-    Args:
-        base: A value as read from YAML; not modified.
-        override: A value as read from YAML; not modified.
-
-    Returns:
-        The merged value.
     """
     if not (isinstance(base, Mapping) and isinstance(override, Mapping)):
         return override

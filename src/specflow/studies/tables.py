@@ -1,6 +1,11 @@
-"""Reading the HDF5 files of measures, and putting what they hold into tables."""
+"""What tables of all kinds share: reading files of measures, rows, and what summaries say of them.
 
-from collections.abc import Iterable, Iterator, Sequence
+A summary has mean and std (ddof = 1) over units (seeds, paths, matrices). It is None where a
+quantity is not defined for every unit, and the std where there is one unit alone.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import h5py
 import numpy as np
@@ -11,6 +16,9 @@ from specflow.hdf5 import BrokenFileError
 
 KEEPS = ("full", "top", "bottom")
 
+Row = tuple[Any, ...]
+Spread = dict[str, float | None]
+
 
 def curves_in(group: h5py.Group, keeps: Iterable[str]) -> list[tuple[str, str, str, str]]:
     """Return (keep, keep_fraction, split, metric) of every curve of a group but baselines.
@@ -18,9 +26,6 @@ def curves_in(group: h5py.Group, keeps: Iterable[str]) -> list[tuple[str, str, s
     Args:
         group: Holds /<keep>/<keep_fraction>/<split>/<metric>.
         keeps: The variants, in the order wanted.
-
-    Returns:
-        Names of groups and datasets.
     """
     return [
         (keep, fraction, split, metric)
@@ -36,11 +41,8 @@ def entries_of(file: h5py.File, kind: str) -> dict[str, h5py.Group]:
     """Return the entries of a group by name, from the input of the network to its output.
 
     Args:
-        file: The file.
+        file: The file; without the group there are no entries.
         kind: "matrices" or "pairs"; their groups, whose names may have slashes, say their `depth`.
-
-    Returns:
-        Groups by name; none if the file has no such kind.
     """
     found = dict(_described(file[kind], "")) if kind in file else {}
     return dict(sorted(found.items(), key=lambda entry: entry[1].attrs["depth"]))
@@ -69,14 +71,53 @@ def read(group: h5py.Group, name: str) -> np.ndarray:
         ) from error
 
 
-def stacked(columns: Sequence[str], frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Return rows below each other; there may be none.
+def tables_of(
+    columns: Mapping[str, Sequence[str]], rows: Iterable[tuple[str, Row]]
+) -> dict[str, pd.DataFrame]:
+    """Return tables by name, of rows that say which table they are of; there may be none."""
+    found: dict[str, list[Row]] = {table: [] for table in columns}
+    for table, row in rows:
+        found[table].append(row)
+    return {table: pd.DataFrame(found[table], columns=list(columns[table])) for table in columns}
 
-    Args:
-        columns: The columns wanted, in order; cells of one that a frame does not have are empty.
-        frames: The rows.
+
+def stacked(columns: Sequence[str], frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return rows below each other, of which there may be none, with the columns wanted.
+
+    Cells of a column that a frame does not have are empty.
     """
     full = [frame for frame in frames if len(frame)]
     if not full:
         return pd.DataFrame(columns=list(columns))
     return pd.concat(full, ignore_index=True).reindex(columns=list(columns))
+
+
+def metrics(
+    table: pd.DataFrame, unit: list[str], column: str = "value", ending: str = ""
+) -> dict[str, Spread]:
+    """Return a column over units by `split/metric` of its rows, names with an ending."""
+    return {
+        f"{split}/{metric}{ending}": over(rows, column, unit)
+        for (split, metric), rows in table.groupby(["split", "metric"], sort=False)
+    }
+
+
+def over(table: pd.DataFrame, column: str, unit: list[str]) -> Spread:
+    """Return mean and std over units of the mean of what is defined in a column of each."""
+    defined = table[column].where(np.isfinite(table[column]))
+    return spread(defined.groupby([table[name] for name in unit]).mean())
+
+
+def spread(values: pd.Series) -> Spread:
+    """Return mean and std of one value a unit."""
+    if not len(values) or not np.isfinite(values).all():
+        return {"mean": None, "std": None}
+    return {
+        "mean": rounded(values.mean()),
+        "std": rounded(values.std()) if len(values) > 1 else None,
+    }
+
+
+def rounded(value: float, digits: int = 5) -> float:
+    """Return a number with so many significant digits."""
+    return float(f"{value:.{digits}g}")

@@ -1,0 +1,134 @@
+"""Sections of checkpoints made elsewhere, and their tables: spectra, changes, the audit's flags."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from specflow import paths
+from specflow.audit.findings import read_audit
+from specflow.errors import SpecflowError
+from specflow.frames import Frames, where
+from specflow.hdf5 import open_file
+from specflow.measure.layouts import SPECTRA
+from specflow.section import Section
+from specflow.studies.checkpoints.settings import CheckpointsSettings
+from specflow.studies.spectra import Measured, spectra_summary, spectra_tables
+from specflow.studies.study import Known, Shown, Study
+from specflow.studies.tables import entries_of, spread, stacked
+
+_CHANGES = ("experiment", "step", "matrix", "relative_change", "cosine")
+_FLAGS = ("experiment", "step", "matrix", "flag", "evidence")
+
+
+class CollectedCheckpoints(Section):
+    """What is collected of checkpoints.
+
+    Attributes:
+        matrix: Name of the matrix whose singular values and diagonals go into tables; None means
+            the middle one by depth.
+        pair: Label of the pair whose diagonals do; None likewise.
+    """
+
+    matrix: str | None
+    pair: str | None
+
+
+class CheckpointsParams(Study, CheckpointsSettings):
+    """Checkpoints of one network that were made elsewhere."""
+
+    collects = CollectedCheckpoints
+
+    def settings(self, name: str, known: Known) -> Mapping[str, Section]:
+        """Return the settings of analyze."""
+        return {"analyze": CheckpointsSettings(**dict(self))}
+
+    def collected(self, name: str, known: Known, shown: Shown) -> Section:
+        """Return what the tables of the checkpoints are made of."""
+        matrix, pair = shown.named(name)
+        return CollectedCheckpoints(matrix=matrix, pair=pair)
+
+    @staticmethod
+    def tables(entries: Mapping[str, CollectedCheckpoints]) -> dict[str, pd.DataFrame]:
+        """Return the tables of spectra, changes and audit.
+
+        Raises:
+            SpecflowError: If a result is missing or broken, or has not what is to be in full.
+        """
+        measured = [
+            measured_checkpoints(name, paths.checkpoints_spectra(name), own.matrix, own.pair)
+            for name, own in entries.items()
+        ]
+        return _tables(measured, {name: paths.checkpoints_audit(name) for name in entries})
+
+    @staticmethod
+    def summary(tables: Frames, names: Sequence[str]) -> dict[str, Any]:
+        """Return what the metrics file says of each, over matrices or pairs."""
+        found = {}
+        for name in names:
+            flagged = where(tables["audit"], experiment=name)["step"].nunique()
+            spectra = spectra_summary(tables, name, "matrix", "pair")
+            found[name] = {"flagged_steps": spread(pd.Series([float(flagged)])), **spectra}
+        return found
+
+
+def checkpoint_tables(name: str, spectra: Path, audit: Path) -> dict[str, pd.DataFrame]:
+    """Return every table of one network's checkpoints; the middle matrix and pair are in full.
+
+    Raises:
+        SpecflowError: If a result is missing or broken.
+    """
+    return _tables([measured_checkpoints(name, spectra)], {name: audit})
+
+
+def measured_checkpoints(
+    name: str, spectra: Path, matrix: str | None = None, pair: str | None = None
+) -> Measured:
+    """Return the spectra of checkpoints, of seed 0, of which one matrix and one pair are in full.
+
+    These are the ones named, or the middle ones by depth.
+
+    Raises:
+        SpecflowError: If the file is missing or broken, or there is no such matrix or pair.
+    """
+    with open_file(spectra, SPECTRA) as file:
+        matrices, pairs = (list(entries_of(file, kind)) for kind in ("matrices", "pairs"))
+    path = f"figures.checkpoints.{name}"
+    return Measured(
+        name,
+        {0: spectra},
+        _chosen(f"{path}.matrix", matrix, matrices),
+        _chosen(f"{path}.pair", pair, pairs),
+    )
+
+
+def _chosen(path: str, named: str | None, names: list[str]) -> tuple[str, ...]:
+    if named is None:
+        return tuple(names[len(names) // 2 :][:1])
+    if named not in names:
+        expected = ", ".join(names) or "none"
+        raise SpecflowError(f"{path}: got {named!r}; expected one of {expected}")
+    return (named,)
+
+
+def _tables(measured: Sequence[Measured], audits: Mapping[str, Path]) -> dict[str, pd.DataFrame]:
+    changes, flags = [], []
+    for name, path in audits.items():
+        audit = read_audit(path)
+        for matrix, own in audit.changes.items():
+            cells = {
+                "experiment": name,
+                "step": audit.steps,
+                "matrix": matrix,
+                "relative_change": np.array(own.relative_change, dtype=np.float64),
+                "cosine": np.array(own.cosine, dtype=np.float64),
+            }
+            changes.append(pd.DataFrame(cells)[1:])  # from each step to the next
+        flags += [(name, one.step, one.matrix, one.flag, one.evidence) for one in audit.flags]
+    return {
+        **spectra_tables(measured),
+        "changes": stacked(_CHANGES, changes),
+        "audit": pd.DataFrame(flags, columns=list(_FLAGS)),
+    }
