@@ -118,8 +118,7 @@ def _plan(chosen: argparse.Namespace) -> None:
 
 
 def _scorecard(chosen: argparse.Namespace) -> None:
-    from specflow.claims.scorecard import read_scorecard
-    from specflow.claims.table import markdown
+    from specflow.claims.scorecard import markdown, read_scorecard
 
     print(markdown(read_scorecard(chosen.claims)), end="")
 

@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from specflow.claims.evidence import GrokkingRoles
 from specflow.claims.judge import judge
-from specflow.claims.section import ClaimsParams, JudgeSettings
+from specflow.claims.section import ClaimsParams, GrokkingRoles, JudgeSettings
 from specflow.frames import Tables, write_table
 from specflow.studies.comparisons import DecaySeries, Groups, LabelPair
 

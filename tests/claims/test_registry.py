@@ -7,10 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import specflow
-from specflow.claims.registry import CLAIMS
+from specflow.claims.claim import all_claims
 
 NEW_CLAIM = """
 from specflow.claims.claim import claim
@@ -42,18 +40,16 @@ print(scorecard_text(judge(Tables(Path(sys.argv[1])), settings)))
 """
 
 
-@pytest.fixture
-def judged(world, tmp_path):
-    """A function that judges in a copy of the package that has one more file of claims."""
+def test_new_claim_is_a_file_and_a_threshold(world, tmp_path):
     source, copy = Path(specflow.__file__).parent, tmp_path / "specflow"
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "claims" / "made_up.py").write_text(NEW_CLAIM)
     world.run("run", [0.2, 0.2])
     world.scorecard()  # writes the tables
 
-    def with_threshold(value):
+    def judged(threshold):
         settings = {"claims": world.claims.model_dump(), "groups": world.groups.model_dump()}
-        settings["claims"]["thresholds"]["numbers_are_low"] = value
+        settings["claims"]["thresholds"]["numbers_are_low"] = threshold
         return subprocess.run(
             [sys.executable, "-c", JUDGE, str(world.folder)],
             input=json.dumps(settings),
@@ -62,12 +58,8 @@ def judged(world, tmp_path):
             env={**os.environ, "PYTHONPATH": str(tmp_path)},
         )
 
-    return with_threshold
-
-
-def test_new_claim_is_a_file_and_a_threshold(judged):
     rows = json.loads(judged(0.5).stdout)
-    assert list(rows) == [*CLAIMS, "numbers_are_low"]
+    assert list(rows) == [*all_claims(), "numbers_are_low"]
     finding = rows["numbers_are_low"]["subjects"]["run"]
     assert (finding["value"], finding["verdict"]) == (0.21, "holds")
     assert rows["numbers_are_low"]["holds_when"] == "< 0.5"
@@ -77,5 +69,6 @@ def test_new_claim_is_a_file_and_a_threshold(judged):
 
 
 def test_every_claim_says_what_is_claimed_and_what_the_paper_reports():
-    assert len({claim.text for claim in CLAIMS.values()}) == len(CLAIMS)
-    assert all(claim.text and claim.statistic and claim.paper for claim in CLAIMS.values())
+    claims = all_claims().values()
+    assert len({claim.text for claim in claims}) == len(claims)
+    assert all(claim.text and claim.statistic and claim.paper for claim in claims)

@@ -53,11 +53,6 @@ def test_claims_on_grokking_may_be_without_experiments(problems_with):
     assert problems_with({"claims.grokking": {"decay": "grokking"}}) == []
 
 
-def test_run_is_not_compared_with_itself(problems_with):
-    (problem,) = problems_with({"claims.grokking": {"no_decay": "grokking", "decay": "grokking"}})
-    assert problem.startswith("claims.grokking.decay: got 'grokking'; expected another experiment")
-
-
 @pytest.mark.parametrize(
     "path",
     [

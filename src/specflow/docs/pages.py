@@ -6,7 +6,6 @@ these is written by hand.
 
 import pkgutil
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +15,7 @@ from ruamel.yaml import YAML
 
 import specflow
 from specflow import interventions, paths, spectra
-from specflow.claims.registry import CLAIMS
+from specflow.claims.claim import all_claims
 from specflow.claims.scorecard import Verdict, read_scorecard
 from specflow.docs.markdown import escaped, parts_of, reference, table
 from specflow.docs.params import params
@@ -63,8 +62,7 @@ def _scorecard() -> str:
     """Return of how many subjects each claim holds, and does not."""
     rows = []
     for name, judged in read_scorecard(paths.CLAIMS).items():
-        counts = Counter(finding.verdict for finding in judged.subjects.values())
-        verdicts = (str(counts[verdict] or "") for verdict in get_args(Verdict))
+        verdicts = (str(judged.counts[verdict] or "") for verdict in get_args(Verdict))
         rows.append((f"[{judged.claim}](docs/claims.md#{name})", *verdicts))
     return table(("claim", *get_args(Verdict)), rows)
 
@@ -109,7 +107,7 @@ def _changes() -> str:
 def _claims() -> str:
     thresholds = YAML(typ="safe").load(paths.PARAMS)["claims"]["thresholds"]
     found = []
-    for name, claim in CLAIMS.items():
+    for name, claim in all_claims().items():
         lines = {
             "Statistic": claim.statistic,
             "Measured": parts_of(claim.measure)[""],
