@@ -78,6 +78,8 @@ BAD_TOGETHER = [
     ("tasks.digits.optimizer.learning_rate", float("nan"), "finite"),
     ("pruning.keep_fractions", [0.5, 0.5], "ascending"),
     ("spectra.score_length", 101, "at most", "spectra"),
+    ("experiments.grokking.spectra", {"score_length": 101}, "at most"),
+    ("checkpoints.digits.spectra", {"score_length": 101}, "at most"),
     ("tasks.digits.batch_size", 4901, "less than the 4900", "experiments.digits_vgg.batch_size"),
     (
         "tasks.digits.accumulation_steps",

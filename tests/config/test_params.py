@@ -135,6 +135,21 @@ def test_fault_of_a_task_or_of_the_file_is_reported_once(problems_with):
     assert problem.startswith("spectra.mass: got 1.0")
 
 
+def test_fault_of_an_experiment_is_named_beside_one_of_its_task(problems_with):
+    experiment = {"task": "addition", "dataset": "addition"}
+    changes = {"tasks.addition.num_epochs": 0, "experiments.Upper": experiment}
+    paths = [problem.split(":")[0] for problem in problems_with(changes)]
+    assert paths == ["tasks.addition.num_epochs", "experiments.Upper"]
+
+
+def test_matrix_and_pair_that_a_network_does_not_have_are_both_named(problems_with):
+    problems = problems_with({"figures.experiments": {"digits_vgg": {"matrix": "x", "pair": "y"}}})
+    assert [problem.partition("; expected one of ")[0] for problem in problems] == [
+        "figures.experiments.digits_vgg.matrix: got 'x'",
+        "figures.experiments.digits_vgg.pair: got 'y'",
+    ]
+
+
 def test_key_that_is_a_number_is_named_beside_other_errors(tmp_path):
     changes = {"figures.problems": ["absent"], "samples.digits_unet.experiment": "grokking"}
     data = tiny_with(changes)

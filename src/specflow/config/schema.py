@@ -4,17 +4,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from specflow.config.params import params_model
+from specflow.config.params import INHERITED, params_model
+from specflow.studies.study import kinds_of_studies
 from specflow.training.settings import TrainingParams
 
 FILE = "params.schema.json"
 PARTIAL = "Partial"  # begins the name of a section that may lack keys, since it inherits them
-
-# What a section may leave out, since it stands in its task or once for the file.
-_INHERITED = {
-    "ExperimentParams": (*TrainingParams.model_fields, "spectra", "pruning"),
-    "CheckpointsParams": ("spectra",),
-}
 
 _Schema = dict[str, Any]
 
@@ -27,8 +22,10 @@ def schema() -> _Schema:
     """
     found = params_model().model_json_schema(mode="validation")
     definitions = found["$defs"]
-    for name, keys in _INHERITED.items():
-        section = definitions[name]
+    for name, of_file in INHERITED.items():
+        of_task = TrainingParams.model_fields if name == "experiments" else ()
+        keys = (*of_file, *of_task)
+        section = definitions[kinds_of_studies()[name].__name__]
         section["required"] = [key for key in section["required"] if key not in keys]
         for key in keys:
             section["properties"][key] = _partial(section["properties"][key], definitions)
