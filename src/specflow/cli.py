@@ -112,7 +112,7 @@ def _plan(chosen: argparse.Namespace) -> None:
     from specflow.config.params import load_params
 
     params = load_params(chosen.params)  # a faulty file is told of before torch is imported
-    from specflow.plan import plan_table
+    from specflow.plan.table import plan_table
 
     print(plan_table(params))
 

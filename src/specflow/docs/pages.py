@@ -6,10 +6,10 @@ these is written by hand.
 
 import pkgutil
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from ruamel.yaml import YAML
 
@@ -41,20 +41,20 @@ def pages_of(root: Path) -> list[Path]:
 def filled(text: str) -> str:
     """Return a page with every generated part made anew, from the project in the working folder.
 
-    Args:
-        text: The page.
-
     Raises:
         KeyError: If a part has a name that is not in `PARTS`.
     """
     return _PART.sub(lambda part: f"{part[1]}\n{PARTS[part[2]]()}\n\n{part[3]}", text)
 
 
+def _doc(module: str) -> str:
+    return import_module(f"{specflow.__name__}.{module}").__doc__ or ""
+
+
 def _tree() -> str:
     """Return the packages of the library, each with the first line of what it says of itself."""
     packages = [found.name for found in pkgutil.iter_modules(specflow.__path__) if found.ispkg]
-    docs = {name: import_module(f"{specflow.__name__}.{name}").__doc__ or "" for name in packages}
-    lines = (f"  {name + '/':<15} {doc.splitlines()[0]}" for name, doc in docs.items())
+    lines = (f"  {name + '/':<15} {_doc(name).splitlines()[0]}" for name in packages)
     return "\n".join(["```", "src/specflow/", *lines, "```"])
 
 
@@ -128,7 +128,6 @@ def _limits(sign: str, threshold: float | Mapping[str, float]) -> str:
 
 def _figures() -> str:
     order = get_args(Of)
-
     rows = [
         (
             f"`{name}`",
@@ -143,20 +142,15 @@ def _figures() -> str:
 
 def _layouts() -> str:
     """Return what docstrings say of the files that their modules write."""
-    docs = {name: import_module(f"{specflow.__name__}.{name}").__doc__ or "" for name in _WRITERS}
-    return "\n\n".join(
-        f"`{name}`\n\n```\n{doc[doc.index('Layout') :].strip()}\n```" for name, doc in docs.items()
-    )
+    layouts = []
+    for name in _WRITERS:
+        doc = _doc(name)
+        layouts.append(f"`{name}`\n\n```\n{doc[doc.index('Layout') :].strip()}\n```")
+    return "\n\n".join(layouts)
 
 
-PARTS: Mapping[str, Callable[[], Any]] = {
-    "tree": _tree,
-    "scorecard": _scorecard,
-    "quantities": _quantities,
-    "functions": _functions,
-    "changes": _changes,
-    "claims": _claims,
-    "figures": _figures,
-    "layouts": _layouts,
-    "params": params,
-}
+_MAKERS = (
+    *(_tree, _scorecard, _quantities, _functions, _changes, _claims, _figures, _layouts),
+    params,
+)
+PARTS = {make.__name__.removeprefix("_"): make for make in _MAKERS}
