@@ -1,17 +1,7 @@
 """`@claim`: a claim, its statistic, on which side of its threshold it holds, and its subjects.
 
 One function makes a claim, in any file of this folder; its threshold is in params.yaml at
-`claims.thresholds.<name of the function>`:
-
-    @claim(
-        text="late branches are connected",
-        statistic="barrier at the last split over barrier at split 0, validation loss",
-        holds="<",
-        threshold=Positive,
-        subjects=connections_with("within"),
-        paper="branches that split late enough end without a barrier",
-    )
-    def late_split_connected(tables: Tables, connection: str) -> Measured: ...
+`claims.thresholds.<name of the function>`.
 """
 
 from collections.abc import Callable, Mapping

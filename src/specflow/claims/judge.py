@@ -46,17 +46,9 @@ def _boundary(holds: Inequality, threshold: float | TwoThresholds) -> str:
 def find(
     measured: Measured, holds: Inequality, threshold: float | TwoThresholds, confidence: float
 ) -> Finding:
-    """Judge a claim on one subject.
+    """Judge a claim on one subject, with intervals of a confidence in (0, 1).
 
-    Args:
-        measured: The statistic of every unit.
-        holds: On which side of the threshold the claim holds.
-        threshold: The boundary; of a claim with two conditions, both.
-        confidence: Of the intervals, in (0, 1).
-
-    Returns:
-        Value, interval and verdict. The claim holds if every condition does, and does not hold if
-        one does not.
+    With two thresholds it holds if both conditions do, and does not hold if one does not.
     """
     is_share, unit = measured.is_share, measured.unit
     first = _estimate(measured.values, is_share, confidence)
