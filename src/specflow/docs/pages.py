@@ -6,15 +6,16 @@ these is written by hand.
 
 import pkgutil
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import get_args
 
 from ruamel.yaml import YAML
 
 import specflow
-from specflow import interventions, paths, spectra
+from specflow import checkpoints, interventions, measure, paths, spectra
 from specflow.claims.claim import all_claims
 from specflow.claims.scorecard import Verdict, read_scorecard
 from specflow.docs.markdown import escaped, parts_of, reference, table
@@ -22,14 +23,6 @@ from specflow.docs.params import params
 from specflow.figures.registry import kinds
 from specflow.figures.subjects import Of
 
-_WRITERS = (
-    "checkpoints.trajectory",
-    "measure.spectra_file",
-    "measure.pruning",
-    "measure.connectivity",
-    "measure.tickets",
-    "measure.sampling",
-)
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -47,14 +40,17 @@ def filled(text: str) -> str:
     return _PART.sub(lambda part: f"{part[1]}\n{PARTS[part[2]]()}\n\n{part[3]}", text)
 
 
-def _doc(module: str) -> str:
-    return import_module(f"{specflow.__name__}.{module}").__doc__ or ""
+def _modules_in(*packages: ModuleType) -> Iterator[ModuleType]:
+    for package in packages:
+        for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            yield import_module(info.name)
 
 
 def _tree() -> str:
     """Return the packages of the library, each with the first line of what it says of itself."""
     packages = [found.name for found in pkgutil.iter_modules(specflow.__path__) if found.ispkg]
-    lines = (f"  {name + '/':<15} {_doc(name).splitlines()[0]}" for name in packages)
+    docs = {name: import_module(f"{specflow.__name__}.{name}").__doc__ or "" for name in packages}
+    lines = (f"  {name + '/':<15} {doc.splitlines()[0]}" for name, doc in docs.items())
     return "\n".join(["```", "src/specflow/", *lines, "```"])
 
 
@@ -97,8 +93,7 @@ def _functions() -> str:
 def _changes() -> str:
     """Return all functions and classes of `specflow.interventions`."""
     found = []
-    for info in pkgutil.iter_modules(interventions.__path__):
-        module = import_module(f"{interventions.__name__}.{info.name}")
+    for module in _modules_in(interventions):
         own = (one for name, one in vars(module).items() if not name.startswith("_"))
         found += [one for one in own if getattr(one, "__module__", "") == module.__name__]
     return reference(found)
@@ -142,11 +137,13 @@ def _figures() -> str:
 
 def _layouts() -> str:
     """Return what docstrings say of the files that their modules write."""
-    layouts = []
-    for name in _WRITERS:
-        doc = _doc(name)
-        layouts.append(f"`{name}`\n\n```\n{doc[doc.index('Layout') :].strip()}\n```")
-    return "\n\n".join(layouts)
+    found = []
+    for module in _modules_in(checkpoints, measure):
+        _, head, layout = (module.__doc__ or "").partition("\nLayout")
+        if head:
+            name = module.__name__.removeprefix(f"{specflow.__name__}.")
+            found.append(f"`{name}`\n\n```{head}{layout.rstrip()}\n```")
+    return "\n\n".join(found)
 
 
 _MAKERS = (
