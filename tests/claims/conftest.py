@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
+from specflow import paths
 from specflow.claims.judge import judge
 from specflow.claims.section import ClaimsParams, GrokkingRoles, JudgeSettings
 from specflow.frames import Tables, write_table
@@ -112,4 +113,6 @@ def raw_claims():
 
 @pytest.fixture
 def world(tmp_path, raw_claims) -> World:
-    return World(tmp_path / "tables", ClaimsParams.model_validate(raw_claims | {"grokking": None}))
+    return World(
+        tmp_path / paths.TABLES, ClaimsParams.model_validate(raw_claims | {"grokking": None})
+    )

@@ -1,7 +1,6 @@
 """The JSON Schema of params.yaml, for editors: written from the models, never by hand."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from specflow.config.params import INHERITED, params_model
@@ -29,10 +28,8 @@ def schema() -> _Schema:
         section["required"] = [key for key in section["required"] if key not in keys]
         for key in keys:
             section["properties"][key] = _partial(section["properties"][key], definitions)
-    for node in _nodes(found):
-        if "patternProperties" in node:
-            node["additionalProperties"] = False  # names of entries that are not legal
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+    closed = json.loads(json.dumps(found), object_hook=_closed)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **closed}
 
 
 def schema_text() -> str:
@@ -58,10 +55,6 @@ def _partial(value: _Schema, definitions: _Schema) -> _Schema:
     return value
 
 
-def _nodes(value: Any) -> Iterator[_Schema]:
-    """Yield every mapping in a schema."""
-    if isinstance(value, dict):
-        yield value
-    if isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from _nodes(one)
+def _closed(node: _Schema) -> _Schema:
+    """Refuse names of entries that are not legal."""
+    return node | {"additionalProperties": False} if "patternProperties" in node else node
