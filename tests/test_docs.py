@@ -5,13 +5,13 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from ruamel.yaml import YAML
 from safetensors.torch import save_file
+from tests.test_layers import MODULES, ROOT, SOURCE, imported, room_of
 
 from specflow import cli
 from specflow.config.params import load_params
@@ -21,7 +21,6 @@ from specflow.docs.params import params
 from specflow.spectra import QUANTITIES
 from specflow.studies.study import kinds_of_studies
 
-ROOT = Path(__file__).parents[1]
 PAGES = [page.relative_to(ROOT).as_posix() for page in pages_of(ROOT)]
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -171,15 +170,12 @@ def test_the_tree_is_there():
 
 def test_rooms_import_one_way_in_the_order_that_is_described():
     order = text_of("docs/extending.md").partition("Rooms import one way")[2].partition("Single")[0]
-    rooms, source = re.findall(r"`(\w+)`", order), ROOT / "src" / "specflow"
-    assert sorted(rooms) == sorted(file.parent.name for file in source.glob("*/__init__.py"))
-    for place, room in enumerate(rooms):
-        for file in (source / room).rglob("*.py"):
-            text = file.read_text("utf-8")
-            names = re.findall(r"^from specflow\.(\w+)", text, re.MULTILINE)
-            for line in re.findall(r"^from specflow import (.*)$", text, re.MULTILINE):
-                names += line.split(", ")
-            assert not set(names) & set(rooms[:place]), file
+    rooms = re.findall(r"`(\w+)`", order)
+    assert sorted(rooms) == sorted(path.parent.name for path in SOURCE.glob("*/__init__.py"))
+    for module, path in MODULES.items():
+        if (room := room_of(module)) in rooms:
+            upward = set(rooms[: rooms.index(room)])
+            assert not {room_of(other) for other in imported(path)} & upward, module
 
 
 def described_columns() -> dict[str, list[str]]:

@@ -112,14 +112,13 @@ def _plan(chosen: argparse.Namespace) -> None:
     from specflow.config.params import load_params
 
     params = load_params(chosen.params)  # a faulty file is told of before torch is imported
-    from specflow.plan import plan_table
+    from specflow.plan.table import plan_table
 
     print(plan_table(params))
 
 
 def _scorecard(chosen: argparse.Namespace) -> None:
-    from specflow.claims.scorecard import read_scorecard
-    from specflow.claims.table import markdown
+    from specflow.claims.scorecard import markdown, read_scorecard
 
     print(markdown(read_scorecard(chosen.claims)), end="")
 

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from specflow.claims.evidence import GrokkingRoles
+from specflow import paths
 from specflow.claims.judge import judge
-from specflow.claims.section import ClaimsParams, JudgeSettings
+from specflow.claims.section import ClaimsParams, GrokkingRoles, JudgeSettings
 from specflow.frames import Tables, write_table
 from specflow.studies.comparisons import DecaySeries, Groups, LabelPair
 
@@ -113,4 +113,6 @@ def raw_claims():
 
 @pytest.fixture
 def world(tmp_path, raw_claims) -> World:
-    return World(tmp_path / "tables", ClaimsParams.model_validate(raw_claims | {"grokking": None}))
+    return World(
+        tmp_path / paths.TABLES, ClaimsParams.model_validate(raw_claims | {"grokking": None})
+    )

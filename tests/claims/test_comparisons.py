@@ -1,4 +1,4 @@
-"""Claims that compare experiments, on tables with known answers."""
+"""Claims that compare experiments, or tickets, on tables with known answers."""
 
 import pytest
 
@@ -49,13 +49,8 @@ def grok(world, correlations, fitted=20):
 
 
 def test_loss_and_rank_fall_together_after_training_fits(world):
-    world.expect(
-        "grokking_coincides",
-        lambda correlations: grok(world, correlations),
-        holds=[1, 1, 0.9],
-        fails=[-1, -1, -1],
-        undecided=[1, 1, -1],
-    )
+    cases = ([1, 1, 0.9], [-1, -1, -1], [1, 1, -1])
+    world.expect("grokking_coincides", lambda values: grok(world, values), *cases)
 
 
 @pytest.mark.parametrize(
@@ -103,3 +98,32 @@ def test_two_pairs_have_no_middle(world):
     align(world, [0.1] * 3, pairs=("first", "last"))
     note = "there are no middle pairs (seed 0, seed 1, seed 2)"
     world.expect_no_verdict("memorization_unaligned", None, note)
+
+
+def ticket(world, name, kind, scores=(), density=0.05, step=30, experiment="run"):
+    world.add("tickets", name, experiment, kind, density, step)
+    for seed, score in enumerate(scores):
+        for matrix, off in (("a", -0.01), ("b", 0.01)):
+            world.add("ticket_masks", name, seed, matrix, density, score + off)
+
+
+def test_magnitude_masks_are_compared_with_random_ones(world):
+    def make(differences):
+        base = [0.1, 0.2, 0.3]
+        ticket(world, "large", "magnitude", [a + b for a, b in zip(base, differences, strict=True)])
+        ticket(world, "random", "random", base)
+        ticket(world, "new", "reinitialized", [0.9] * 3)
+
+    cases = ([0.5, 0.51, 0.52], [0.01, 0.02, 0.03], [0.0, 0.1, 0.3])
+    world.expect("tickets_keep_top", make, *cases)
+
+
+def test_tickets_are_compared_at_one_source_density_and_step(world):
+    ticket(world, "t0", "magnitude", [0.1, 0.2])
+    ticket(world, "t1", "reinitialized", [0.1, 0.2])
+    for number, other in enumerate(({"density": 0.1}, {"step": 60}, {"experiment": "other"})):
+        ticket(world, f"other{number}", "random", [0.1, 0.2], **other)
+    assert world.scorecard()["tickets_keep_top"].subjects == {}
+    ticket(world, "match", "random", [0.1, 0.2])
+    subjects = world.scorecard()["tickets_keep_top"].subjects
+    assert list(subjects) == ["run, density 0.05, step 30"]

@@ -1,113 +1,132 @@
-"""Who is judged, what is said where nobody is, and the file and the table of it."""
+"""What is found of a statistic: its interval, the verdict, and why there is none."""
 
-import json
+import math
 
+import numpy as np
 import pytest
-from ruamel.yaml import YAML
 
-from specflow.claims.registry import CLAIMS
-from specflow.claims.scorecard import read_scorecard, scorecard_text, write_scorecard
-from specflow.claims.table import markdown
-
-BOUNDARIES = {
-    "rank_falls": "> 0.8",
-    "unequal_growth": "> 0.8",
-    "top_half_suffices": "< 0.25",
-    "top_settles_early": "> 0 and score > 0.5",
-    "alignment_weak": "< 0.5",
-    "grokking_is_low_rank": "< 0",
-    "grokking_coincides": "> 0.5",
-    "more_data_low_rank": "< 0",
-    "decay_lowers_rank": "< -0.8",
-    "memorization_is_high_rank": "> 0",
-    "memorization_unaligned": "< 0",
-    "tickets_keep_top": "> 0.1",
-    "late_split_connected": "< 0.25",
-    "connected_share_directions": "< -0.5",
-    "trunks_unconnected": "> 0",
-    "trunks_share_nothing": "< 2",
-    "perturbation_breaks": "< -0.5",
-}
+from specflow.claims.claim import TwoThresholds
+from specflow.claims.judge import (
+    find,
+    interval_of_mean,
+    interval_of_share,
+    significant,
+    verdict_of,
+)
+from specflow.claims.measured import Measured, UndefinedError, over_units, rank_correlation
+from specflow.claims.scorecard import Estimate
 
 
-@pytest.fixture
-def scorecard(world):
-    """One experiment of two seeds, beside it one of a series, and a ratio that is known."""
-    world.run("run", [0.5, 0.5])
-    world.run("run_decay", [0.4, 0.4])
-    world.series({"run": 0.0, "run_decay": 1.0}, base="run")
-    for seed, top in enumerate((1.0, 1.02)):
-        world.add("history", "run", seed, 10, "validation", "loss", 1.0)
-        for keep, loss in (("top", top), ("bottom", 2.0)):
-            world.add("pruning", "run", seed, 10, "validation", keep, 0.5, "loss", loss)
-    return world.scorecard()
+def test_interval_of_a_mean_is_students():
+    values = [1.0, 2.0, 4.0]
+    half = 4.302653 * np.std(values, ddof=1) / np.sqrt(3)  # t of 2 degrees of freedom, 0.975
+    expected = (np.mean(values) - half, np.mean(values) + half)
+    assert interval_of_mean(values, 0.95) == pytest.approx(expected)
+    assert interval_of_mean([0.3, 0.3, 0.3], 0.95) == (0.3, 0.3)
 
 
-def test_claims_are_in_order_with_their_boundaries(scorecard):
-    assert {name: row.holds_when for name, row in scorecard.items()} == BOUNDARIES
-    assert list(scorecard) == list(BOUNDARIES)
+def test_one_value_has_no_interval():
+    with pytest.raises(ValueError, match="got 1 values; expected two or more"):
+        interval_of_mean([1.0], 0.95)
 
 
-@pytest.mark.parametrize("preset", ["presets/tiny.yaml", "presets/paper.yaml"])
-def test_shipped_thresholds_are_the_same(request, raw_claims, preset):
-    claims = YAML(typ="safe").load(request.config.rootpath / preset)["claims"]
-    assert claims["thresholds"] == raw_claims["thresholds"]
-    assert claims["confidence"] == raw_claims["confidence"] == 0.95
+@pytest.mark.parametrize(("num_true", "num"), [(8, 10), (10, 10), (0, 3)])
+def test_interval_of_a_share_is_wilsons(num_true, num):
+    z, share = 1.959964, num_true / num
+    center = (share + z**2 / (2 * num)) / (1 + z**2 / num)
+    half = z / (1 + z**2 / num) * np.sqrt(share * (1 - share) / num + z**2 / (4 * num**2))
+    expected = (center - half, center + half)
+    assert interval_of_share(num_true, num, 0.95) == pytest.approx(expected, abs=1e-6)
 
 
-def test_variants_of_a_series_are_not_judged_by_themselves(scorecard):
-    assert list(scorecard["rank_falls"].subjects) == ["run"]
+def test_rank_correlation_sees_order_alone():
+    assert rank_correlation([1, 2, 3, 4], [1, 10, 100, 1000]) == pytest.approx(1)
+    assert rank_correlation([1, 2, 3, 4], [4, 3, 1, 2]) == pytest.approx(-0.8)
 
 
-def test_claim_without_subjects_says_what_is_lacking(scorecard):
-    lacking = {name: row.absent for name, row in scorecard.items() if not row.subjects}
-    assert {name: f"params.yaml lacks {CLAIMS[name].subjects.needs}" for name in lacking} == lacking
-    measured = {"rank_falls", "unequal_growth", "top_half_suffices", "top_settles_early"}
-    assert set(CLAIMS) - set(lacking) == measured | {"alignment_weak", "decay_lowers_rank"}
-    assert "claims.grokking.decay and claims.grokking.no_dec" in lacking["grokking_is_low_rank"]
-    assert "a connection with perturbations" in lacking["perturbation_breaks"]
+def test_rank_correlation_needs_three_points_and_no_constant():
+    with pytest.raises(UndefinedError, match="2 points are too few"):
+        rank_correlation([1, 2], [1, 2])
+    with pytest.raises(UndefinedError, match="a constant has no rank correlation"):
+        rank_correlation([1, 2, 3], [5, 5, 5])
 
 
-def test_roles_that_are_not_all_there_make_no_comparison(world):
-    world.roles(no_decay="run")
-    world.run("run", [0.5, 0.5])
-    scorecard = world.scorecard()
-    assert scorecard["grokking_is_low_rank"].subjects == {}
-    assert scorecard["more_data_low_rank"].subjects == {}
+def test_reasons_are_given_once_with_all_units():
+    def statistic(number):
+        if number > 1:
+            raise UndefinedError("too large")
+        return number
+
+    measured = over_units("numbers", "number", [1, 2, 3], statistic)
+    assert measured.values[0] == 1
+    assert measured.note == "too large (number 2, number 3)"
 
 
-def test_file_has_the_keys_that_say_something_and_null_for_what_is_undefined(scorecard):
-    rows = json.loads(scorecard_text(scorecard))
-    assert set(rows["rank_falls"]) == {"claim", "statistic", "holds_when", "subjects"}
-    assert set(rows["perturbation_breaks"]) == {*rows["rank_falls"], "absent"}
-    finding = rows["top_half_suffices"]["subjects"]["run"]
-    assert (finding["value"], finding["num_units"], finding["unit"]) == (0.01, 2, "seeds")
-    assert set(finding) == {"value", "low", "high", "num_units", "unit", "verdict"}
-    assert rows["alignment_weak"]["subjects"]["run"]["value"] is None
-    assert "note" in rows["alignment_weak"]["subjects"]["run"]
+@pytest.mark.parametrize(
+    ("low", "high", "above", "below"),
+    [
+        (0.6, 0.7, "holds", "does not hold"),
+        (0.3, 0.4, "does not hold", "holds"),
+        (0.4, 0.6, "undecided", "undecided"),
+        (0.5, 0.5, "undecided", "undecided"),
+        (0.5, 0.6, "undecided", "undecided"),
+        (None, None, "undecided", "undecided"),
+    ],
+)
+def test_verdict_is_by_the_side_on_which_the_whole_interval_lies(low, high, above, below):
+    estimate = Estimate(value=0.5, low=low, high=high)
+    assert verdict_of(estimate, ">", 0.5) == above
+    assert verdict_of(estimate, "<", 0.5) == below
 
 
-def test_file_is_read_as_it_was_written(scorecard, tmp_path):
-    write_scorecard(tmp_path / "claims.json", scorecard)
-    assert read_scorecard(tmp_path / "claims.json") == scorecard
+def seeds(*values, **about):
+    return Measured("seeds", values, **about)
 
 
-def test_missing_and_broken_files_say_how_to_build_them(tmp_path):
-    path = tmp_path / "claims.json"
-    with pytest.raises(ValueError, match=r"there is no scorecard .*dvc repro judge"):
-        read_scorecard(path)
-    path.write_text('{"rank_falls": {"claim": 3}}')
-    with pytest.raises(ValueError, match=r"claims.json is no scorecard .*dvc repro -f judge"):
-        read_scorecard(path)
+ONE_VALUE = "all seeds have one value: an interval without width"
 
 
-def test_table_has_a_row_a_claim_and_says_what_is_lacking(scorecard):
-    lines = markdown(scorecard).splitlines()
-    assert len(lines) == 2 + len(CLAIMS)
-    assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
-    row = {line.split(" | ")[0].removeprefix("| "): line for line in lines}
-    top_half = row["the top half of every spectrum carries the function"]
-    assert "(seeds) | < 0.25 | 1 ✓ | run: 0.01 [-0.117, 0.137] ✓" in top_half
-    absent = row["breaking directions breaks connectivity"]
-    assert "| none | params.yaml lacks a connection with perturbations |" in absent
-    assert "| 1 ? | run: not defined ? |" in row["neighbours align only weakly"]
+@pytest.mark.parametrize(
+    ("measured", "value", "num_units", "has_interval", "verdict", "note"),
+    [
+        (seeds(), None, 0, False, "undecided", "there are no seeds to measure"),
+        (seeds(0.7), 0.7, 1, False, "undecided", "one unit only (seeds): no interval"),
+        (seeds(0.7, 0.7, 0.71), 0.70333, 3, True, "holds", None),
+        (seeds(1.0, 1.0, 1.0), 1, 3, True, "holds", ONE_VALUE),
+        (seeds(0.5 + 2e-16, 0.5), 0.5, 2, True, "undecided", ONE_VALUE),
+        (
+            seeds(1.0, 2.0, math.nan, note="why (seed 2)", caveat="dependent"),
+            *(1.5, 2, False, "undecided", "why (seed 2)"),
+        ),
+        (
+            seeds(*[1.0] * 30, math.nan, is_share=True, note="1 left out"),
+            *(1, 30, True, "holds", "1 left out"),
+        ),
+        (
+            seeds(1.0, 1.0, caveat="dependent"),
+            *(1, 2, True, "holds", f"dependent; {ONE_VALUE}"),
+        ),
+    ],
+)
+def test_finding_says_why_it_has_no_interval_or_a_doubtful_one(
+    measured, value, num_units, has_interval, verdict, note
+):
+    finding = find(measured, ">", 0.5, 0.95)
+    assert (finding.value, finding.num_units, finding.verdict) == (value, num_units, verdict)
+    assert (finding.low is not None, finding.note) == (has_interval, note)
+
+
+def test_width_of_a_second_statistic_counts_too():
+    both = TwoThresholds(difference=0, score=0.5)
+    assert find(seeds(0.1, 0.2, score=(0.7, 0.7)), ">", both, 0.95).note == ONE_VALUE
+
+
+def test_wider_confidence_decides_less():
+    measured = seeds(0.1, 0.2, 0.3)
+    assert find(measured, ">", 0, 0.8).verdict == "holds"
+    assert find(measured, ">", 0, 0.99).verdict == "undecided"
+
+
+def test_numbers_have_five_digits_and_no_negative_zero():
+    assert significant(1 / 3) == 0.33333
+    assert str(significant(-1e-15)) == "0.0"

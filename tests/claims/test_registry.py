@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from tests.claims.conftest import ROOT
 
 import specflow
-from specflow.claims.registry import CLAIMS
+from specflow import paths
+from specflow.claims.claim import all_claims
+from specflow.config.settings import ALL
 
 NEW_CLAIM = """
 from specflow.claims.claim import claim
@@ -29,53 +31,39 @@ from specflow.section import Fraction
 def numbers_are_low(tables, experiment):
     return Measured("numbers", (0.2, 0.21, 0.22))
 """
-JUDGE = """
-import sys
-from pathlib import Path
-from specflow.claims.judge import judge
-from specflow.claims.scorecard import scorecard_text
-from specflow.claims.section import JudgeSettings
-from specflow.frames import Tables
-
-settings = JudgeSettings.model_validate_json(sys.stdin.read())
-print(scorecard_text(judge(Tables(Path(sys.argv[1])), settings)))
-"""
 
 
-@pytest.fixture
-def judged(world, tmp_path):
-    """A function that judges in a copy of the package that has one more file of claims."""
+def test_new_claim_is_a_file_and_a_threshold(world, tmp_path):
     source, copy = Path(specflow.__file__).parent, tmp_path / "specflow"
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "claims" / "made_up.py").write_text(NEW_CLAIM)
     world.run("run", [0.2, 0.2])
     world.scorecard()  # writes the tables
 
-    def with_threshold(value):
+    def judge(threshold):
         settings = {"claims": world.claims.model_dump(), "groups": world.groups.model_dump()}
-        settings["claims"]["thresholds"]["numbers_are_low"] = value
+        settings["claims"]["thresholds"]["numbers_are_low"] = threshold
+        (tmp_path / paths.CONFIG).write_text(json.dumps({"judge": {ALL: settings}}))
         return subprocess.run(
-            [sys.executable, "-c", JUDGE, str(world.folder)],
-            input=json.dumps(settings),
+            [sys.executable, ROOT / "stages" / "judge.py"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
             capture_output=True,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(tmp_path)},
         )
 
-    return with_threshold
-
-
-def test_new_claim_is_a_file_and_a_threshold(judged):
-    rows = json.loads(judged(0.5).stdout)
-    assert list(rows) == [*CLAIMS, "numbers_are_low"]
+    assert judge(0.5).stderr == ""
+    rows = json.loads((tmp_path / paths.CLAIMS).read_text())
+    assert list(rows) == [*all_claims(), "numbers_are_low"]
     finding = rows["numbers_are_low"]["subjects"]["run"]
     assert (finding["value"], finding["verdict"]) == (0.21, "holds")
     assert rows["numbers_are_low"]["holds_when"] == "< 0.5"
-    errors = judged(3).stderr
+    errors = judge(3).stderr
     assert "claims.thresholds.numbers_are_low" in errors
     assert "less than 1" in errors
 
 
 def test_every_claim_says_what_is_claimed_and_what_the_paper_reports():
-    assert len({claim.text for claim in CLAIMS.values()}) == len(CLAIMS)
-    assert all(claim.text and claim.statistic and claim.paper for claim in CLAIMS.values())
+    claims = all_claims().values()
+    assert len({claim.text for claim in claims}) == len(claims)
+    assert all(claim.text and claim.statistic and claim.paper for claim in claims)

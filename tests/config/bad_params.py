@@ -1,5 +1,11 @@
 """Changes of the tiny preset: values that params.yaml must not have, and kinds that it may have."""
 
+DIGITS = "experiments.digits_vgg"
+GROKKING = "experiments.grokking"
+LINK = "connections.digits_vgg"
+TICKET = "tickets.digits_random"
+SAMPLES = "samples.digits_unet"
+
 # One bad value each: words of the value and the expectation, and the path that must be named if it
 # is another one. Bad by themselves, as a schema can say:
 BAD_ALONE = [
@@ -20,47 +26,46 @@ BAD_ALONE = [
     ("tasks.digits.batch_size", "all", "whole number from 1, or full"),
     ("tasks.digits.batch_size", 0, "whole number from 1, or full"),
     ("pruning.keep_fractions", [0.0], "greater than 0", "pruning.keep_fractions.0"),
-    ("experiments.grokking.spectra", {"mass": 2.0}, "less", "experiments.grokking.spectra.mass"),
+    (f"{GROKKING}.spectra", {"mass": 2.0}, "less", f"{GROKKING}.spectra.mass"),
     ("tasks.digits.spectra", {"mass": 0.5}, "unknown key"),
     ("tasks.digits.precision", "half", "'bfloat16'"),
-    ("experiments.grokking.optimizer.weight_decay", "1.0", "valid number"),
-    ("experiments.grokking.optimizer.weight_dcay", 1.0, "did you mean weight_decay"),
+    (f"{GROKKING}.optimizer.weight_decay", "1.0", "valid number"),
+    (f"{GROKKING}.optimizer.weight_dcay", 1.0, "did you mean weight_decay"),
     ("experiments.Upper", {"task": "addition", "dataset": "addition"}, "legal name"),
-    ("connections.digits_vgg.num_branches", 1, "2"),
-    ("connections.digits_vgg.num_points", 2, "3"),
-    ("connections.digits_vgg.across_trunks", "yes", "'yes'"),
-    (
-        "connections.digits_vgg.perturbation.scales",
-        [0.0, 1.0],
-        "greater than 0",
-        "connections.digits_vgg.perturbation.scales.0",
-    ),
-    ("connections.digits_vgg.perturbation.scales", [], "at least 1"),
-    ("connections.digits_vgg.perturbation.scale", 1.0, "did you mean scales"),
-    ("tickets.digits_random.kind", "small", "'reinitialized'"),
-    ("tickets.digits_random.density", 0.0, "greater than 0"),
-    ("tickets.digits_random.density", 1.0, "less than 1"),
-    ("tickets.digits_random.rewind_step", -5, "or equal to 0"),
-    ("tickets.digits_random.seed", 0, "unknown key"),
-    (
-        "figures.problems",
-        ["digits_vgg"] * 7,
-        "at most 6",
-    ),
+    (f"{LINK}.num_branches", 1, "2"),
+    (f"{LINK}.num_points", 2, "3"),
+    (f"{LINK}.across_trunks", "yes", "'yes'"),
+    (f"{LINK}.perturbation.scales", [0.0, 1.0], "greater than 0", f"{LINK}.perturbation.scales.0"),
+    (f"{LINK}.perturbation.scales", [], "at least 1"),
+    (f"{LINK}.perturbation.scale", 1.0, "did you mean scales"),
+    (f"{TICKET}.kind", "small", "'reinitialized'"),
+    (f"{TICKET}.density", 0.0, "greater than 0"),
+    (f"{TICKET}.density", 1.0, "less than 1"),
+    (f"{TICKET}.rewind_step", -5, "or equal to 0"),
+    (f"{TICKET}.seed", 0, "unknown key"),
+    ("figures.problems", ["digits_vgg"] * 7, "at most 6"),
     ("figures.color", "red", "unknown key"),
     ("claims.confidence", 95, "less than 1"),
     ("claims.thresholds.rank_falls", 1.5, "less than 1"),
+    ("claims.thresholds.rank_falls", "0.5", "valid number"),
+    ("claims.thresholds.top_half_suffices", 0, "greater than 0"),
     ("claims.thresholds.rank_fals", 0.5, "mean rank_falls"),
     ("claims.thresholds.decay_lowers_rank", -2, "-1"),
     ("claims.thresholds.top_settles_early", 0, "0"),
+    (
+        "claims.thresholds.top_settles_early",
+        {"difference": 0},
+        "missing",
+        "claims.thresholds.top_settles_early.score",
+    ),
     ("claims.grokking.no_dcay", None, "did you mean no_decay"),
     ("extra", 1, "unknown key"),
     ("checkpoints.digits.heads", 4, "unknown key"),
     ("checkpoints.digits.layout", "bert", "'auto'"),
-    ("samples.digits_unet.num_images", 0, "greater than 0"),
-    ("samples.digits_unet.noise_seed", -1, "equal to 0"),
-    ("samples.digits_unet.seed", 0, "run_seed"),
-    ("experiments.grokking.task", ["addition"], "['addition']"),
+    (f"{SAMPLES}.num_images", 0, "greater than 0"),
+    (f"{SAMPLES}.noise_seed", -1, "equal to 0"),
+    (f"{SAMPLES}.seed", 0, "run_seed"),
+    (f"{GROKKING}.task", ["addition"], "['addition']"),
 ]
 # Bad beside others, or for a reason that takes a sum or an order:
 STEP = {"kind": "step", "warmup_steps": 0, "epochs": [1], "factor": 0.1}
@@ -70,65 +75,58 @@ BAD_TOGETHER = [
     ("tasks.digits.optimizer.learning_rate", float("nan"), "finite"),
     ("pruning.keep_fractions", [0.5, 0.5], "ascending"),
     ("spectra.score_length", 101, "at most", "spectra"),
-    ("tasks.digits.batch_size", 4901, "less than the 4900", "experiments.digits_vgg.batch_size"),
-    (
-        "tasks.digits.accumulation_steps",
-        701,
-        "batch size",
-        "experiments.digits_vgg.accumulation_steps",
-    ),
-    ("tasks.digits.schedule", STEP, "num_epochs = 1", "experiments.digits_vgg.schedule.epochs"),
-    (
-        "tasks.addition.schedule.warmup_steps",
-        400,
-        "400 steps",
-        "experiments.grokking.schedule.warmup_steps",
-    ),
+    (f"{GROKKING}.spectra", {"score_length": 101}, "at most"),
+    ("checkpoints.digits.spectra", {"score_length": 101}, "at most"),
+    ("tasks.digits.batch_size", 4901, "less than the 4900", f"{DIGITS}.batch_size"),
+    ("tasks.digits.accumulation_steps", 701, "batch size", f"{DIGITS}.accumulation_steps"),
+    ("tasks.digits.schedule", STEP, "num_epochs = 1", f"{DIGITS}.schedule.epochs"),
+    ("tasks.addition.schedule.warmup_steps", 400, "400 steps", f"{GROKKING}.schedule.warmup_steps"),
     (
         "tasks.digits.checkpoints.split_steps",
         [0, 4],
         "0, 2, 5",
-        "experiments.digits_vgg.checkpoints.split_steps",
+        f"{DIGITS}.checkpoints.split_steps",
     ),
     (
         "tasks.digits.checkpoints.split_steps",
         [0, 5, 7],
         "before the end",
-        "experiments.digits_vgg.checkpoints.split_steps",
+        f"{DIGITS}.checkpoints.split_steps",
     ),
-    ("experiments.grokking.task", "adition", "addition, digits"),
-    ("experiments.grokking.dataset", "mnist", "addition, digits"),
-    ("experiments.grokking.dataset", "digits", "reads tokens", "experiments.grokking.model"),
-    ("experiments.digits_vgg.task", "addition", "reads tokens", "experiments.digits_vgg.model"),
-    ("datasets.digits.image_size", 28, "32 x 32", "experiments.digits_vgg.model"),
-    ("connections.digits_vgg.experiment", "vgg", "digits_vgg"),
-    ("connections.digits_vgg.trunk_seeds", [7], "[0, 1]"),
-    ("connections.digits_vgg.split_steps", [3], "[0, 5]"),
+    (f"{GROKKING}.task", "adition", "addition, digits"),
+    (f"{GROKKING}.dataset", "mnist", "addition, digits"),
+    (f"{GROKKING}.dataset", "digits", "reads tokens", f"{GROKKING}.model"),
+    (f"{DIGITS}.task", "addition", "reads tokens", f"{DIGITS}.model"),
+    ("datasets.digits.image_size", 28, "32 x 32", f"{DIGITS}.model"),
+    (f"{LINK}.experiment", "vgg", "digits_vgg"),
+    (f"{LINK}.trunk_seeds", [7], "[0, 1]"),
+    (f"{LINK}.split_steps", [3], "[0, 5]"),
     (
-        "connections.digits_vgg.trunk_seeds",
+        f"{LINK}.trunk_seeds",
         [0],
         "trunk_seeds = [0]; expected false, or two",
-        "connections.digits_vgg.across_trunks",
+        f"{LINK}.across_trunks",
     ),
     (
-        "connections.digits_vgg.split_steps",
+        f"{LINK}.split_steps",
         [0],
         "got 5; expected one of split_steps = [0]",
-        "connections.digits_vgg.perturbation.split_step",
+        f"{LINK}.perturbation.split_step",
     ),
-    ("connections.digits_vgg.perturbation.scales", [1.0, 0.5], "ascending"),
-    ("tickets.digits_random.experiment", "vgg", "digits_vgg"),
-    ("tickets.digits_random.rewind_step", 3, "[0, 5]"),
-    ("tickets.digits_random.rewind_step", 3, "training again"),
+    (f"{LINK}.perturbation.scales", [1.0, 0.5], "ascending"),
+    (f"{TICKET}.experiment", "vgg", "digits_vgg"),
+    (f"{TICKET}.rewind_step", 3, "[0, 5]"),
+    (f"{TICKET}.rewind_step", 3, "training again"),
     ("figures.grokking.experiments", ["gokking"], "grokking"),
     ("figures.problems", ["digits_vgg", "gokking"], "grokking"),
     ("figures.experiments", {"vgg": {}}, "digits_vgg", "figures.experiments.vgg"),
     ("claims.grokking.decay", "gokking", "digits_vgg, grokking"),
+    ("claims.thresholds.grokking_is_low_rank", float("nan"), "finite"),
     ("checkpoints.grokking", {"path": "a", "files": ["b"]}, "experiment"),
     ("figures.checkpoints", {"digit": {}}, "digits", "figures.checkpoints.digit"),
-    ("samples.digits_unet.experiment", "unet", "digits_vgg"),
-    ("samples.digits_unet.experiment", "grokking", "sample"),
-    ("samples.digits_unet.run_seed", 7, "seeds = [0, 1]"),
+    (f"{SAMPLES}.experiment", "unet", "digits_vgg"),
+    (f"{SAMPLES}.experiment", "grokking", "sample"),
+    (f"{SAMPLES}.run_seed", 7, "seeds = [0, 1]"),
 ]
 BAD = [(*bad, bad[0])[:4] for bad in (*BAD_ALONE, *BAD_TOGETHER)]
 
@@ -150,7 +148,7 @@ TEXT = {
     "seed": 0,
 }
 IMAGES = {"image_size": 32, "validation_fraction": 0.1, "seed": 0}
-# Other problems, put into the tiny preset as a whole: all of them are valid.
+# Other problems, put into the tiny preset as a whole.
 GENERATION = {"tasks.digits.problem": DIFFUSION, "tasks.digits.model": UNET}
 LANGUAGE = {
     "datasets.text": TEXT,
@@ -160,12 +158,46 @@ LANGUAGE = {
 }
 WIKITEXT = {key: TEXT[key] for key in TEXT if key not in ("validation_fraction", "seed")}
 WIKITEXT |= {"kind": "wikitext103", "lower_cased": True}
+SGD = {"kind": "sgd", "learning_rate": 0.1, "momentum": 0.0, "weight_decay": 0.0}
+# Parts of a task, or of the file, that an experiment may override.
+OVERRIDES = [
+    {"optimizer": {"weight_decay": 0.5}},
+    {"optimizer": SGD},  # of another kind, as a whole
+    {"checkpoints": {"spacing": {"epochs": 50}}},
+    {"spectra": {"mass": 0.5}, "pruning": {"keep_fractions": [0.25]}},
+]
 VALID = [
+    {},
     GENERATION,
     LANGUAGE,
     LANGUAGE | {"datasets.text": WIKITEXT},
     *({"datasets.images": IMAGES | {"kind": kind}} for kind in ("cifar10", "mnist", "digits")),
     {"datasets.images": IMAGES | {"kind": "cifar10", "permuted_labels": True}},
+    *({GROKKING: {"task": "addition", "dataset": "addition", **own}} for own in OVERRIDES),
+    {"checkpoints.digits": {"path": "a", "files": ["b"]}},
+    {
+        "checkpoints.digits": {
+            "path": "a",
+            "files": [{"path": "b", "step": 3}],
+            "spectra": {"mass": 0.5},
+        }
+    },
+    {"claims.grokking": None},
+    {"claims.grokking": {"decay": "grokking"}},
+]
+MISSING = [
+    "seeds",
+    "claims.thresholds.rank_falls",
+    "tasks.digits.num_epochs",
+    "tasks.digits.model.kind",
+    "connections.digits_vgg.across_trunks",
+    "connections.digits_vgg.perturbation",
+    "tickets",
+    "checkpoints",
+    "checkpoints.digits.path",
+    "checkpoints.digits.files",
+    "samples.digits_unet.run_seed",
+    "spectra.mass",
 ]
 # Values of other kinds: a valid change, a bad one beside it, and words of the expectation.
 BAD_KINDS_ALONE = [

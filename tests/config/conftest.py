@@ -1,5 +1,7 @@
 import copy
 from collections.abc import Callable
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from specflow.config.errors import ParamsError
-from specflow.config.params import load_params
+from specflow.config.params import CommonParams, load_params
 
 TINY = Path(__file__).parents[2] / "presets" / "tiny.yaml"
 
@@ -16,32 +18,34 @@ def tiny_with(changes: dict[str, Any], remove: str | None = None) -> dict[str, A
     """Return tiny.yaml after changes {dotted path: value}, and without a key."""
     data: dict[str, Any] = YAML(typ="safe").load(TINY)
     for path, value in copy.deepcopy(changes).items():
-        section, key = _place(data, path)
-        section[key] = value
+        *parents, key = path.split(".")
+        reduce(getitem, parents, data)[key] = value
     if remove:
-        section, key = _place(data, remove)
-        del section[key]
+        *parents, key = remove.split(".")
+        del reduce(getitem, parents, data)[key]
     return data
 
 
-def _place(data: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
-    *parents, key = path.split(".")
-    for parent in parents:
-        data = data[parent]
-    return data, key
+@pytest.fixture
+def load(tmp_path: Path) -> Callable[..., CommonParams]:
+    """Return a function that loads what `tiny_with` returns."""
+
+    def load(changes: dict[str, Any], remove: str | None = None) -> CommonParams:
+        YAML(typ="safe").dump(tiny_with(changes, remove), tmp_path / "params.yaml")
+        return load_params(tmp_path / "params.yaml")
+
+    return load
 
 
 @pytest.fixture
-def problems_with(tmp_path: Path) -> Callable[..., list[str]]:
-    """Return a function that loads what `tiny_with` returns, and returns its problems."""
+def problems_with(load: Callable[..., CommonParams]) -> Callable[..., list[str]]:
+    """Return a function that returns the problems of what `tiny_with` returns."""
 
-    def load(changes: dict[str, Any], remove: str | None = None) -> list[str]:
-        target = tmp_path / "params.yaml"
-        YAML(typ="safe").dump(tiny_with(changes, remove), target)
+    def problems(changes: dict[str, Any], remove: str | None = None) -> list[str]:
         try:
-            load_params(target)
+            load(changes, remove)
         except ParamsError as error:
             return error.problems
         return []
 
-    return load
+    return problems

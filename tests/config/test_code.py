@@ -26,7 +26,10 @@ def test_comments_docstrings_and_blank_lines_do_not_count():
     assert essence(commented) == essence(plain)
 
 
-@pytest.mark.parametrize("change", ["x = 2\n", "x = 1\ny = 2\n", "if True:\n    x = 1\n"])
+@pytest.mark.parametrize(
+    "change",
+    ["x = 2\n", "x = 1\ny = 2\n", "if True:\n    x = 1\n", 'x = 1\n"a" in y or f()\n'],
+)
 def test_every_change_of_code_counts(change):
     assert essence(change) != essence("x = 1\n")
 
@@ -36,7 +39,7 @@ def test_blank_lines_within_a_string_count():
 
 
 def test_characters_beyond_ascii_before_a_docstring_do_not_shift_the_cut():
-    assert essence('def f(é=\'ü\'): """Ö."""; return 1\n') == "def f(é='ü'): ; return 1"
+    assert essence('é = "ü"; """Ö."""; x = "é"  # ü\n') == 'é = "ü"; ; x = "é"'
 
 
 # Forks once for each script, so that what all of them import is imported once.

@@ -2,8 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
-from tests.config.bad_params import BAD, BAD_KINDS, VALID
+from tests.config.bad_params import BAD, BAD_KINDS, MISSING, VALID
 from tests.config.conftest import tiny_with
 
 from specflow.config.errors import ParamsError
@@ -27,10 +26,6 @@ def test_experiment_overrides_its_task_key_by_key():
     assert experiment.optimizer.betas == task.optimizer.betas == (0.9, 0.98)
 
 
-def test_unchanged_file_has_no_problems(problems_with):
-    assert problems_with({}) == []
-
-
 @pytest.mark.parametrize(("path", "value", "expected", "named"), BAD)
 def test_bad_value_is_named_with_what_is_expected(problems_with, path, value, expected, named):
     problems = problems_with({path: value})
@@ -48,33 +43,7 @@ def test_connection_from_full_batches_is_refused(problems_with):
     assert problem.startswith("connections.digits_vgg.experiment: grokking trains on full batches")
 
 
-def test_claims_on_grokking_may_be_without_experiments(problems_with):
-    assert problems_with({"claims.grokking": None}) == []
-    assert problems_with({"claims.grokking": {"decay": "grokking"}}) == []
-
-
-def test_run_is_not_compared_with_itself(problems_with):
-    (problem,) = problems_with({"claims.grokking": {"no_decay": "grokking", "decay": "grokking"}})
-    assert problem.startswith("claims.grokking.decay: got 'grokking'; expected another experiment")
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "seeds",
-        "claims.thresholds.rank_falls",
-        "tasks.digits.num_epochs",
-        "tasks.digits.model.kind",
-        "connections.digits_vgg.across_trunks",
-        "connections.digits_vgg.perturbation",
-        "tickets",
-        "checkpoints",
-        "checkpoints.digits.path",
-        "checkpoints.digits.files",
-        "samples.digits_unet.run_seed",
-        "spectra.mass",
-    ],
-)
+@pytest.mark.parametrize("path", MISSING)
 def test_missing_key_is_named(problems_with, path):
     problems = problems_with({}, remove=path)
     assert any(p.startswith(path) and "missing" in p for p in problems), problems
@@ -102,31 +71,25 @@ def test_all_errors_are_reported_at_once(problems_with):
     ]
 
 
-def test_override_of_another_kind_replaces_the_whole_mapping(problems_with):
-    sgd = {"kind": "sgd", "learning_rate": 0.1, "momentum": 0.0, "weight_decay": 0.0}
-    assert problems_with({"experiments.grokking.optimizer": sgd}) == []
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("a: [", "not valid YAML"), ("a: 1\na: 2\n", "not valid YAML"), ("- 1", "expected sections")],
+    [
+        (None, "no such file"),
+        ("a: [", "not valid YAML"),
+        ("a: 1\na: 2\n", "not valid YAML"),
+        ("- 1", "expected sections"),
+    ],
 )
-def test_broken_yaml_is_an_error_without_traceback(tmp_path, text, expected):
+def test_missing_or_broken_file_is_an_error_without_traceback(tmp_path, text, expected):
     path = tmp_path / "params.yaml"
-    path.write_text(text)
+    if text is not None:
+        path.write_text(text)
     with pytest.raises(ParamsError, match=expected):
         load_params(path)
 
 
-def test_missing_file_is_named(tmp_path):
-    with pytest.raises(ParamsError, match="no such file"):
-        load_params(tmp_path / "params.yaml")
-
-
-def test_settings_of_the_file_hold_where_an_experiment_does_not_override_them(tmp_path):
-    data = tiny_with({"experiments.grokking.pruning": {"keep_fractions": [0.25]}})
-    YAML(typ="safe").dump(data, tmp_path / "params.yaml")
-    params = load_params(tmp_path / "params.yaml")
+def test_settings_of_the_file_hold_where_an_experiment_does_not_override_them(load):
+    params = load({"experiments.grokking.pruning": {"keep_fractions": [0.25]}})
     assert params.experiments["grokking"].pruning.keep_fractions == (0.25,)
     assert params.experiments["digits_vgg"].pruning == params.pruning
     samples = params.experiments["grokking"].pruning.batch_norm_samples
@@ -140,14 +103,31 @@ def test_fault_of_a_task_or_of_the_file_is_reported_once(problems_with):
     assert problem.startswith("spectra.mass: got 1.0")
 
 
-def test_key_that_is_a_number_is_named_beside_other_errors(tmp_path):
-    changes = {"figures.problems": ["absent"], "samples.digits_unet.experiment": "grokking"}
-    data = tiny_with(changes)
-    data["experiments"][7] = {"task": "addition", "dataset": "addition"}
-    YAML(typ="safe").dump(data, tmp_path / "params.yaml")
-    with pytest.raises(ParamsError) as error:
-        load_params(tmp_path / "params.yaml")
-    places = {problem.split(":")[0] for problem in error.value.problems}
+def test_fault_of_an_experiment_is_named_beside_one_of_its_task(problems_with):
+    experiment = {"task": "addition", "dataset": "addition"}
+    changes = {"tasks.addition.num_epochs": 0, "experiments.Upper": experiment}
+    paths = [problem.split(":")[0] for problem in problems_with(changes)]
+    assert paths == ["tasks.addition.num_epochs", "experiments.Upper"]
+
+
+def test_matrix_and_pair_that_a_network_does_not_have_are_both_named(problems_with):
+    problems = problems_with({"figures.experiments": {"digits_vgg": {"matrix": "x", "pair": "y"}}})
+    assert [problem.partition("; expected one of ")[0] for problem in problems] == [
+        "figures.experiments.digits_vgg.matrix: got 'x'",
+        "figures.experiments.digits_vgg.pair: got 'y'",
+    ]
+
+
+def test_key_that_is_a_number_is_named_beside_other_errors(problems_with):
+    experiments = tiny_with({})["experiments"] | {7: {"task": "addition", "dataset": "addition"}}
+    problems = problems_with(
+        {
+            "experiments": experiments,
+            "figures.problems": ["absent"],
+            "samples.digits_unet.experiment": "grokking",
+        }
+    )
+    places = {problem.split(":")[0] for problem in problems}
     assert {"experiments.7", "figures.problems", "samples.digits_unet.experiment"} <= places, places
 
 

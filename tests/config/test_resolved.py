@@ -11,7 +11,7 @@ from tests.config.conftest import tiny_with
 from specflow import paths
 from specflow.config.params import load_params
 from specflow.config.resolved import resolved
-from specflow.config.settings import read_config, read_settings
+from specflow.config.settings import read_settings
 from specflow.errors import SpecflowError
 from specflow.training.settings import RunSettings
 
@@ -81,7 +81,7 @@ SERIES = {
 def test_variants_of_a_series_are_in_full_where_figures_name_them(project, problems, bare):
     write({**SERIES, "figures.problems": problems})
     main()
-    collected = read_config(paths.CONFIG)["collect"]["all"]["entries"]["experiments"]
+    collected = json.loads(paths.CONFIG.read_text())["collect"]["all"]["entries"]["experiments"]
     assert collected["digits_vgg"]["matrices"]
     assert collected["digits_vgg"]["pairs"]
     empty = {"seeds": [0, 1], "matrices": [], "pairs": []}

@@ -5,9 +5,8 @@ import pytest
 from tests.training.made_up import branch_of, run_of, train
 
 from specflow.config.params import load_params
-from specflow.plan import plan_table
 from specflow.plan.costs import Costs, costs_of
-from specflow.plan.table import connection_row, experiment_row, human, ticket_row
+from specflow.plan.table import connection_row, experiment_row, human, plan_table, ticket_row
 from specflow.studies.connections.settings import Branches, PerturbationParams
 from specflow.studies.tickets.settings import Ticket
 

@@ -1,33 +1,29 @@
-"""A claim: its words, its statistic, on which side of its threshold it holds, its subjects.
+"""`@claim`: a claim, its statistic, on which side of its threshold it holds, and its subjects.
 
 One function makes a claim, in any file of this folder; its threshold is in params.yaml at
-`claims.thresholds.<name of the function>`:
-
-    @claim(
-        text="late branches are connected",
-        statistic="barrier at the last split over barrier at split 0, validation loss",
-        holds="<",
-        threshold=Positive,
-        subjects=connections_with("within"),
-        paper="branches that split late enough end without a barrier",
-    )
-    def late_split_connected(tables: Tables, connection: str) -> Measured: ...
+`claims.thresholds.<name of the function>`.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from specflow.claims.evidence import Evidence
 from specflow.claims.measured import Measured
 from specflow.frames import Tables
 from specflow.section import Fraction, Section
 
+if TYPE_CHECKING:  # the section has a threshold for each claim
+    from specflow.claims.section import JudgeSettings
+
 Inequality = Literal["<", ">"]
-Group = Literal["experiments", "connections", "tickets", "samples", "checkpoints"]
 Correlation = Annotated[float, Field(ge=-1, le=1)]
+# The order of the scorecard; files that are not named here follow by name.
+_FILES = ("runs", "comparisons", "connections")
 
 
 class TwoThresholds(Section):
@@ -47,17 +43,15 @@ class Subjects:
     """What a claim is judged on, one by one.
 
     Attributes:
-        group: What their names are names of, where a name has more than one meaning.
         needs: What params.yaml must declare for there to be one.
         of: Returns them by name; a statistic is called with each.
     """
 
-    group: Group
     needs: str
-    of: Callable[[Evidence], Mapping[str, Any]]
+    of: "Callable[[Tables, JudgeSettings], Mapping[str, Any]]"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """A claim and how it is judged.
 
@@ -65,7 +59,7 @@ class Claim:
         text: The claim in words.
         statistic: What is computed, and over what units.
         holds: On which side of its threshold it holds.
-        threshold: Type of the threshold, which says in what range it may lie.
+        threshold: Type of the threshold: a number in a range, or two of them.
         subjects: What it is judged on.
         paper: What the paper reports, and where.
         measure: Returns the statistic of one subject by the tables.
@@ -74,7 +68,7 @@ class Claim:
     text: str
     statistic: str
     holds: Inequality
-    threshold: Any
+    threshold: Any = float
     subjects: Subjects
     paper: str
     measure: Callable[[Tables, Any], Measured]
@@ -85,26 +79,24 @@ class Claim:
         return self.measure.__name__
 
 
-def claim(
-    *,
-    text: str,
-    statistic: str,
-    holds: Inequality,
-    threshold: Any = float,
-    subjects: Subjects,
-    paper: str,
-) -> Callable[[Callable[[Tables, Any], Measured]], Claim]:
-    """Make a claim of the function that measures its statistic.
+def claim(**described: Any) -> Callable[[Callable[[Tables, Any], Measured]], Claim]:
+    """Put a claim, described by the attributes of `Claim`, in the place of what measures it."""
+    return lambda measure: Claim(measure=measure, **described)
 
-    Args:
-        text: The claim in words.
-        statistic: What is computed, and over what units.
-        holds: On which side of its threshold it holds.
-        threshold: Type of the threshold: a number in a range, or two of them.
-        subjects: What it is judged on.
-        paper: What the paper reports, and where.
 
-    Returns:
-        A decorator; what it makes takes the place of the function.
+@cache
+def all_claims() -> Mapping[str, Claim]:
+    """Return the claims by id, in the order of the scorecard.
+
+    No file is imported but those that make claims, so that all others may call this.
     """
-    return lambda measure: Claim(text, statistic, holds, threshold, subjects, paper, measure)
+    files = Path(__file__).parent.glob("*.py")
+    makers = {file.stem for file in files if "\n@claim(" in file.read_text("utf-8")}
+    claims: dict[str, Claim] = {}
+    for name in [*_FILES, *sorted(makers.difference(_FILES))]:
+        module = import_module(f"{__package__}.{name}")
+        for made in vars(module).values():
+            if isinstance(made, Claim) and made.measure.__module__ == module.__name__:
+                assert made.id not in claims, f"two claims are called {made.id}"
+                claims[made.id] = made
+    return claims

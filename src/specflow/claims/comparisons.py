@@ -1,51 +1,71 @@
-"""Claims that compare experiments, seed by seed."""
+"""Claims that compare experiments, or tickets, seed by seed."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from specflow.claims.claim import Correlation, Subjects, claim
-from specflow.claims.evidence import Evidence
-from specflow.claims.interval import rank_correlation
-from specflow.claims.measured import Measured, UndefinedError, mean_of, over_seeds
-from specflow.claims.runs import final_rank
+from specflow.claims.measured import (
+    Measured,
+    UndefinedError,
+    mean_of,
+    means_of,
+    over_seeds,
+    rank_correlation,
+)
+from specflow.claims.runs import RANK
 from specflow.frames import Tables, at_end, where
-from specflow.studies.comparisons import DecaySeries, LabelPair
+from specflow.studies.comparisons import DecaySeries
 
 _FITTED = 0.01  # share of wrong answers at which training accuracy has reached 99%
 
-
-class _Against(NamedTuple):
-    experiment: str
-    other: str
+Pair = tuple[str, str]  # the one, and the other that is subtracted
 
 
 def _against_no_decay(role: str) -> Subjects:
     """Compare the experiment in a role with the one without weight decay."""
 
-    def pairs(seen: Evidence) -> Mapping[str, _Against]:
-        name, no_decay = getattr(seen.roles, role), seen.roles.no_decay
-        return {name: _Against(name, no_decay)} if name and no_decay else {}
+    def pairs(tables: Tables, settings: Any) -> Mapping[str, Pair]:
+        roles = settings.claims.roles
+        one, other = getattr(roles, role), roles.no_decay
+        return {one: (one, other)} if one and other else {}
 
-    needs = f"experiments in claims.grokking.{role} and claims.grokking.no_decay"
-    return Subjects("experiments", needs, pairs)
+    return Subjects(f"experiments in claims.grokking.{role} and claims.grokking.no_decay", pairs)
 
 
 _GROKKING = Subjects(
-    "experiments",
     "an experiment in claims.grokking.decay",
-    lambda seen: {name: name for name in (seen.roles.decay,) if name},
+    lambda tables, settings: {name: name for name in (settings.claims.roles.decay,) if name},
 )
 _SERIES = Subjects(
-    "experiments",
     "three experiments that differ only in weight decay",
-    lambda seen: seen.groups.weight_decay,
+    lambda tables, settings: settings.groups.weight_decay,
 )
 _LABELS = Subjects(
-    "experiments",
     "two experiments that differ only in permuted_labels",
-    lambda seen: seen.groups.labels,
+    lambda tables, settings: {
+        name: (pair.random_labels, pair.true_labels)
+        for name, pair in settings.groups.labels.items()
+    },
+)
+
+
+def _ticket_pairs(tables: Tables, settings: Any) -> Mapping[str, Pair]:
+    """Return pairs of equal experiment, density and rewind step, by a name that says these."""
+    found = {}
+    source = ["experiment", "density", "rewind_step"]
+    for (experiment, density, step), rows in tables["tickets"].groupby(source, sort=False):
+        of_kind = rows.drop_duplicates("kind").set_index("kind")["ticket"]
+        if {"magnitude", "random"} <= set(of_kind.index):
+            name = f"{experiment}, density {density:g}, step {step}"
+            found[name] = (of_kind["magnitude"], of_kind["random"])
+    return found
+
+
+_TICKETS = Subjects(
+    "a magnitude and a random ticket of one experiment, density and rewind step", _ticket_pairs
 )
 
 
@@ -57,9 +77,9 @@ _LABELS = Subjects(
     paper="grokking co-occurs with low-rank weights; without weight decay there is neither "
     "(figure 2)",
 )
-def grokking_is_low_rank(tables: Tables, pair: _Against) -> Measured:
+def grokking_is_low_rank(tables: Tables, pair: Pair) -> Measured:
     """Return of every seed the final mean effective rank with weight decay minus without."""
-    return _rank_difference(tables, *pair)
+    return _rank_difference(tables, pair)
 
 
 @claim(
@@ -80,7 +100,7 @@ def grokking_coincides(tables: Tables, experiment: str) -> Measured:
     history = where(tables["history"], experiment=experiment)
 
     def correlation(seed: int) -> float:
-        run, ranks = where(history, seed=seed), where(spectra, seed=seed)
+        run = where(history, seed=seed)
         errors = where(run, split="train", metric="error")
         fitted = errors["step"][errors["value"] <= _FITTED]
         if fitted.empty:
@@ -88,8 +108,8 @@ def grokking_coincides(tables: Tables, experiment: str) -> Measured:
         losses = where(run, split="validation", metric="loss")
         steps = losses["step"][losses["step"] >= fitted.min()]
         return rank_correlation(
-            [mean_of(where(losses, step=step), "value") for step in steps],
-            [mean_of(where(ranks, step=step), "normalized_effective_rank") for step in steps],
+            means_of(losses, "value", step=steps),
+            means_of(where(spectra, seed=seed), RANK, step=steps),
         )
 
     return over_seeds(spectra, correlation)
@@ -104,9 +124,9 @@ def grokking_coincides(tables: Tables, experiment: str) -> Measured:
     paper="more data lead to low-rank solutions from the beginning, without weight decay too "
     "(figure 2)",
 )
-def more_data_low_rank(tables: Tables, pair: _Against) -> Measured:
+def more_data_low_rank(tables: Tables, pair: Pair) -> Measured:
     """Return of every seed the final mean effective rank with most data minus with few."""
-    return _rank_difference(tables, *pair)
+    return _rank_difference(tables, pair)
 
 
 @claim(
@@ -120,13 +140,12 @@ def more_data_low_rank(tables: Tables, pair: _Against) -> Measured:
 )
 def decay_lowers_rank(tables: Tables, series: DecaySeries) -> Measured:
     """Return of every seed the rank correlation of weight decay and final mean effective rank."""
-
-    def correlation(seed: int) -> float:
-        names = series.ascending
-        decays = [series.weight_decays[name] for name in names]
-        return rank_correlation(decays, [final_rank(tables, name, seed) for name in names])
-
-    return over_seeds(where(tables["spectra"], experiment=series.base), correlation)
+    names = series.ascending
+    decays = [series.weight_decays[name] for name in names]
+    return over_seeds(
+        where(tables["spectra"], experiment=series.base),
+        lambda seed: rank_correlation(decays, [_final_rank(tables, name, seed) for name in names]),
+    )
 
 
 @claim(
@@ -136,9 +155,9 @@ def decay_lowers_rank(tables: Tables, series: DecaySeries) -> Measured:
     subjects=_LABELS,
     paper="memorizing networks end with higher effective rank than generalizing ones",
 )
-def memorization_is_high_rank(tables: Tables, pair: LabelPair) -> Measured:
+def memorization_is_high_rank(tables: Tables, pair: Pair) -> Measured:
     """Return of every seed the final mean effective rank with random labels minus with true."""
-    return _rank_difference(tables, pair.random_labels, pair.true_labels)
+    return _rank_difference(tables, pair)
 
 
 @claim(
@@ -149,7 +168,7 @@ def memorization_is_high_rank(tables: Tables, pair: LabelPair) -> Measured:
     subjects=_LABELS,
     paper="middle layers align with true labels, not with random ones",
 )
-def memorization_unaligned(tables: Tables, pair: LabelPair) -> Measured:
+def memorization_unaligned(tables: Tables, pair: Pair) -> Measured:
     """Return of every seed the final alignment score with random labels minus with true.
 
     It is the mean over the middle pairs: all by depth but the first and the last.
@@ -157,22 +176,47 @@ def memorization_unaligned(tables: Tables, pair: LabelPair) -> Measured:
 
     def score(name: str, seed: int) -> float:
         by_depth = where(tables["pairs"], experiment=name).sort_values("depth")["pair"]
-        middle = by_depth.tolist()[1:-1]
-        if not middle:
+        middle = by_depth[1:-1]
+        if middle.empty:
             raise UndefinedError("there are no middle pairs")
         end = at_end(where(tables["alignment"], experiment=name, seed=seed))
-        scores = [mean_of(where(end, pair=one), "alignment_score") for one in middle]
-        return float(np.mean(scores))
+        return float(np.mean(means_of(end, "alignment_score", pair=middle)))
 
-    return over_seeds(
-        where(tables["spectra"], experiment=pair.random_labels),
-        lambda seed: score(pair.random_labels, seed) - score(pair.true_labels, seed),
-    )
+    return _difference(where(tables["spectra"], experiment=pair[0]), pair, score)
 
 
-def _rank_difference(tables: Tables, experiment: str, other: str) -> Measured:
-    """Return of every seed the final mean effective rank of an experiment minus another's."""
-    return over_seeds(
-        where(tables["spectra"], experiment=experiment),
-        lambda seed: final_rank(tables, experiment, seed) - final_rank(tables, other, seed),
-    )
+@claim(
+    text="magnitude masks keep the top directions",
+    statistic="agreement score of masked and unmasked final weights, magnitude minus random mask",
+    holds=">",
+    subjects=_TICKETS,
+    paper="a global magnitude mask keeps the top singular vectors of the full network, a random "
+    "one does not",
+)
+def tickets_keep_top(tables: Tables, pair: Pair) -> Measured:
+    """Return of every seed the agreement that a magnitude mask keeps, minus a random mask's.
+
+    Agreement score of the masked with the unmasked final weights, mean over masked matrices.
+    """
+    masks = tables["ticket_masks"]
+
+    def score(ticket: str, seed: int) -> float:
+        return mean_of(where(masks, ticket=ticket, seed=seed), "masked_agreement_score")
+
+    return _difference(where(masks, ticket=pair[0]), pair, score)
+
+
+def _rank_difference(tables: Tables, pair: Pair) -> Measured:
+    seeds = where(tables["spectra"], experiment=pair[0])
+    return _difference(seeds, pair, lambda name, seed: _final_rank(tables, name, seed))
+
+
+def _difference(seeds: pd.DataFrame, pair: Pair, score: Callable[[str, int], float]) -> Measured:
+    """Return of every seed in a table the score of the one minus that of the other."""
+    one, other = pair
+    return over_seeds(seeds, lambda seed: score(one, seed) - score(other, seed))
+
+
+def _final_rank(tables: Tables, experiment: str, seed: int) -> float:
+    """Return the normalized effective rank of a run at the end, mean over matrices."""
+    return mean_of(at_end(where(tables["spectra"], experiment=experiment, seed=seed)), RANK)

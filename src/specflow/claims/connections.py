@@ -12,26 +12,31 @@ import numpy as np
 import pandas as pd
 
 from specflow.claims.claim import Correlation, Subjects, claim
-from specflow.claims.interval import rank_correlation
-from specflow.claims.measured import Measured, UndefinedError, mean_of, over_units
+from specflow.claims.measured import (
+    Measured,
+    UndefinedError,
+    mean_of,
+    means_of,
+    over_units,
+    rank_correlation,
+)
 from specflow.frames import Tables, where
 from specflow.section import Positive
+
+
+def _barriers(tables: Tables, **values: object) -> pd.DataFrame:
+    of_full_model = {"split": "validation", "metric": "loss", "keep": "full"}
+    return where(tables["barriers"], **of_full_model, **values)
 
 
 def _connections(relation: str, needs: str) -> Subjects:
     """Judge on the connections of which interpolation paths of a relation were measured."""
     return Subjects(
-        "connections",
         needs,
-        lambda seen: {
-            name: name
-            for name in where(_of_full_model(seen.tables), relation=relation)["connection"].unique()
+        lambda tables, settings: {
+            name: name for name in _barriers(tables, relation=relation)["connection"].unique()
         },
     )
-
-
-def _of_full_model(tables: Tables) -> pd.DataFrame:
-    return where(tables["barriers"], split="validation", metric="loss", keep="full")
 
 
 _WITHIN = _connections("within", "a connection")
@@ -52,7 +57,7 @@ def late_split_connected(tables: Tables, connection: str) -> Measured:
 
     Not defined where there is no later split than 0, or no barrier at split 0.
     """
-    barriers = _barriers(tables, connection, "within")
+    barriers = _barriers(tables, connection=connection, relation="within")
     last = barriers["split_step"].max()
 
     def ratio(trunk: str) -> float:
@@ -77,15 +82,16 @@ def late_split_connected(tables: Tables, connection: str) -> Measured:
 )
 def connected_share_directions(tables: Tables, connection: str) -> Measured:
     """Return of every trunk the rank correlation over splits of barrier and agreement."""
-    barriers = _barriers(tables, connection, "within")
-    agreement = _agreement(tables, connection, "within")
+    which = {"connection": connection, "relation": "within"}
+    barriers = _barriers(tables, **which)
 
     def correlation(trunk: str) -> float:
-        rows, scores = where(barriers, trunks=trunk), where(agreement, trunks=trunk)
+        rows = where(barriers, trunks=trunk)
+        scores = where(tables["endpoint_agreement"], **which, trunks=trunk)
         steps = np.unique(rows["split_step"])
         return rank_correlation(
-            [mean_of(where(rows, split_step=step), "barrier") for step in steps],
-            [mean_of(where(scores, split_step=step), "agreement_score") for step in steps],
+            means_of(rows, "barrier", split_step=steps),
+            means_of(scores, "agreement_score", split_step=steps),
         )
 
     return _over_trunks(barriers, correlation)
@@ -100,13 +106,13 @@ def connected_share_directions(tables: Tables, connection: str) -> Measured:
 )
 def trunks_unconnected(tables: Tables, connection: str) -> Measured:
     """Return of every pair of trunks its barrier at the last split, minus that within the two."""
-    across = _barriers(tables, connection, "across")
+    barriers = _barriers(tables, connection=connection)
+    across, within = where(barriers, relation="across"), where(barriers, relation="within")
     last = across["split_step"].max()
-    within = where(_barriers(tables, connection, "within"), split_step=last)
-    across = where(across, split_step=last)
+    across, within = where(across, split_step=last), where(within, split_step=last)
 
     def difference(pair: str) -> float:
-        own = [mean_of(where(within, trunks=trunk), "barrier") for trunk in pair.split("-")]
+        own = means_of(within, "barrier", trunks=pair.split("-"))
         return mean_of(where(across, trunks=pair), "barrier") - float(np.mean(own))
 
     return _over_pairs(across, difference)
@@ -125,7 +131,7 @@ def trunks_share_nothing(tables: Tables, connection: str) -> Measured:
 
     Mean over splits; the null level is the mean over the experiment's matrices.
     """
-    across = _agreement(tables, connection, "across")
+    across = where(tables["endpoint_agreement"], connection=connection, relation="across")
     (experiment,) = where(tables["connections"], connection=connection)["experiment"]
     matrices = where(tables["matrices"], experiment=experiment)
 
@@ -151,38 +157,29 @@ def perturbation_breaks(tables: Tables, connection: str) -> Measured:
     Scale 0 is the unperturbed pair of branches from the same split; of several perturbed splits
     the last one counts.
     """
-    relations = ("within", "perturbed")
-    barriers = {name: _barriers(tables, connection, name) for name in relations}
-    agreement = {name: _agreement(tables, connection, name) for name in relations}
-    split = barriers["perturbed"]["split_step"].max()
+    perturbed = _barriers(tables, connection=connection, relation="perturbed")
+    which = {
+        "connection": connection,
+        "relation": ["within", "perturbed"],
+        "split_step": perturbed["split_step"].max(),
+    }
 
     def correlation(trunk: str) -> float:
-        def means(tables_of: dict[str, pd.DataFrame], column: str) -> list[float]:
-            within, perturbed = (
-                where(tables_of[name], trunks=trunk, split_step=split) for name in relations
-            )
-            scales = np.unique(perturbed["scale"])
-            rows = [within, *(where(perturbed, scale=scale) for scale in scales)]
-            return [mean_of(one, column) for one in rows]
+        scales = [0.0, *np.unique(where(perturbed, trunks=trunk)["scale"])]
+        scores = where(tables["endpoint_agreement"], **which, trunks=trunk)
+        barriers = _barriers(tables, **which, trunks=trunk)
+        return rank_correlation(
+            means_of(scores, "agreement_score", scale=scales),
+            means_of(barriers, "barrier", scale=scales),
+        )
 
-        return rank_correlation(means(agreement, "agreement_score"), means(barriers, "barrier"))
-
-    return _over_trunks(barriers["perturbed"], correlation)
-
-
-def _barriers(tables: Tables, connection: str, relation: str) -> pd.DataFrame:
-    return where(_of_full_model(tables), connection=connection, relation=relation)
-
-
-def _agreement(tables: Tables, connection: str, relation: str) -> pd.DataFrame:
-    return where(tables["endpoint_agreement"], connection=connection, relation=relation)
+    return _over_trunks(perturbed, correlation)
 
 
 def _over_trunks(
-    table: pd.DataFrame, statistic: Callable[[str], float], unit: str = "trunks"
+    table: pd.DataFrame, statistic: Callable[[str], float], plural: str = "trunks"
 ) -> Measured:
-    trunks = {f"trunk {name}": name for name in table["trunks"].unique()}
-    return over_units(unit, trunks, statistic)
+    return over_units(plural, "trunk", table["trunks"].unique(), statistic)
 
 
 def _over_pairs(table: pd.DataFrame, statistic: Callable[[str], float]) -> Measured:

@@ -1,13 +1,16 @@
 """A statistic measured on every unit (seed, trunk, matrix), and what tables say of a unit."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
+from specflow.frames import where
+
 _Unit = TypeVar("_Unit")
+_LEAST_POINTS = 3  # two points always have a rank correlation of 1 or -1
 
 
 class UndefinedError(ValueError):
@@ -38,52 +41,27 @@ class Measured:
 
 
 def over_units(
-    unit: str, units: Mapping[str, _Unit], statistic: Callable[[_Unit], float]
+    plural: str, singular: str, units: Iterable[_Unit], statistic: Callable[[_Unit], float]
 ) -> Measured:
-    """Measure a statistic on every unit.
-
-    Args:
-        unit: What the units are, in the plural.
-        units: What the statistic is called with, by the name that a note calls the unit.
-        statistic: Returns the value of a unit, or raises UndefinedError.
-
-    Returns:
-        The values in the order of the units, with a note on those that have none.
-    """
+    """Measure a statistic on every unit, with a note on those where it raises UndefinedError."""
     values, reasons = [], dict[str, list[str]]()
-    for name, key in units.items():
+    for unit in units:
         try:
-            values.append(statistic(key))
+            values.append(statistic(unit))
         except UndefinedError as reason:
             values.append(np.nan)
-            reasons.setdefault(str(reason), []).append(name)
+            reasons.setdefault(str(reason), []).append(f"{singular} {unit}")
     note = "; ".join(f"{reason} ({', '.join(names)})" for reason, names in reasons.items())
-    return Measured(unit, tuple(values), note=note)
+    return Measured(plural, tuple(values), note=note)
 
 
 def over_seeds(table: pd.DataFrame, statistic: Callable[[int], float]) -> Measured:
-    """Measure a statistic on every seed.
-
-    Args:
-        table: Has a row of each seed.
-        statistic: Returns the value of a seed, or raises UndefinedError.
-
-    Returns:
-        The values by ascending seed.
-    """
-    seeds = {f"seed {seed}": seed for seed in sorted(table["seed"].unique())}
-    return over_units("seeds", seeds, statistic)
+    """Measure a statistic on every seed of a table, in ascending order."""
+    return over_units("seeds", "seed", sorted(table["seed"].unique()), statistic)
 
 
 def mean_of(table: pd.DataFrame, column: str) -> float:
-    """Return the mean of a column.
-
-    Args:
-        table: The rows.
-        column: A column of numbers.
-
-    Returns:
-        The mean over all rows.
+    """Return the mean of a column over all rows.
 
     Raises:
         UndefinedError: If there are no rows, or one holds no finite number.
@@ -94,3 +72,28 @@ def mean_of(table: pd.DataFrame, column: str) -> float:
     if not np.isfinite(values).all():
         raise UndefinedError(f"{column} is not defined or not finite somewhere")
     return float(values.mean())
+
+
+def means_of(table: pd.DataFrame, column: str, **at: Iterable[object]) -> list[float]:
+    """Return the mean of a column for each of some values of another one."""
+    ((other, values),) = at.items()
+    return [mean_of(where(table, **{other: value}), column) for value in values]
+
+
+def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
+    """Return the rank correlation of Spearman (1904) in [-1, 1], ties at their mean rank.
+
+    Args:
+        first: Numbers, shape (n,), finite.
+        second: Their partners, shape (n,), finite.
+
+    Raises:
+        UndefinedError: If there are fewer than three points, or one side is constant.
+    """
+    from scipy import stats  # takes long to import, and checking params.yaml imports this file
+
+    if len(first) < _LEAST_POINTS:
+        raise UndefinedError(f"{len(first)} points are too few for a rank correlation")
+    if len(set(first)) == 1 or len(set(second)) == 1:
+        raise UndefinedError("a constant has no rank correlation")
+    return float(stats.spearmanr(first, second).statistic)

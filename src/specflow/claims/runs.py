@@ -10,11 +10,17 @@ from specflow.claims.measured import Measured, UndefinedError, mean_of, over_see
 from specflow.frames import Tables, at_end, pruned_losses, where
 from specflow.section import Fraction, Positive
 
-_RANK = "normalized_effective_rank"
+RANK = "normalized_effective_rank"
 _HALF = 0.5
 
+# Those that only stand beside the base of a series are judged as that series.
 EXPERIMENTS = Subjects(
-    "experiments", "an experiment", lambda seen: {name: name for name in seen.experiments}
+    "an experiment",
+    lambda tables, settings: {
+        name: name
+        for name in tables["history"]["experiment"].unique()
+        if name not in settings.groups.variants
+    },
 )
 
 
@@ -31,7 +37,7 @@ def rank_falls(tables: Tables, experiment: str) -> Measured:
     """Say of every matrix and seed whether its rank is lower at the end than at step 0."""
     spectra = where(tables["spectra"], experiment=experiment)
     start, end = (
-        rows.set_index(["seed", "matrix"])[_RANK]
+        rows.set_index(["seed", "matrix"])[RANK]
         for rows in (where(spectra, step=0), at_end(spectra))
     )
     return _share(start.reindex(end.index), end)
@@ -141,12 +147,3 @@ def alignment_weak(tables: Tables, experiment: str) -> Measured:
         return scores
     null = mean_of(where(tables["pairs"], experiment=experiment), "null_alignment")
     return replace(scores, over_null=float(np.mean(scores.values)) / null)
-
-
-def final_rank(tables: Tables, experiment: str, seed: int) -> float:
-    """Return the normalized effective rank of a run at the end, mean over matrices.
-
-    Raises:
-        UndefinedError: If a matrix is all zero.
-    """
-    return mean_of(at_end(where(tables["spectra"], experiment=experiment, seed=seed)), _RANK)

@@ -1,6 +1,7 @@
-"""The scorecard as a file: what was found of every claim, subject by subject."""
+"""The scorecard: what was found of every claim, subject by subject; as a file and as a table."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -9,9 +10,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from specflow.errors import SpecflowError
 from specflow.section import Section
-from specflow.textfiles import write_text
 
 Verdict = Literal["holds", "does not hold", "undecided"]
+MARKS: dict[Verdict, str] = {"holds": "✓", "does not hold": "✗", "undecided": "?"}
+_HEADER = "| claim | statistic (units) | holds when | verdicts | subject: value [interval] |"
 
 
 class Estimate(Section):
@@ -59,39 +61,23 @@ class JudgedClaim(Section):
     subjects: dict[str, Finding]
     absent: str | None = None
 
+    @property
+    def counts(self) -> Mapping[Verdict, int]:
+        """Of how many subjects each verdict is."""
+        return Counter(finding.verdict for finding in self.subjects.values())
+
 
 Scorecard = Mapping[str, JudgedClaim]
 
 
 def scorecard_text(scorecard: Scorecard) -> str:
     """Return a scorecard as JSON; optional keys are there only where they say something."""
-    rows = {
-        name: row.model_dump(mode="json", exclude_unset=True) for name, row in scorecard.items()
-    }
+    rows = {name: row.model_dump(exclude_defaults=True) for name, row in scorecard.items()}
     return json.dumps(rows, indent=2) + "\n"
 
 
-def write_scorecard(path: Path, scorecard: Scorecard) -> None:
-    """Write a scorecard as JSON.
-
-    Args:
-        path: Where to.
-        scorecard: The rows by the id of the claim.
-
-    Raises:
-        SpecflowError: If the file cannot be written.
-    """
-    write_text(path, scorecard_text(scorecard))
-
-
 def read_scorecard(path: Path) -> Scorecard:
-    """Read what `write_scorecard` wrote.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The rows by the id of the claim.
+    """Read what `scorecard_text` returned, by the id of the claim.
 
     Raises:
         SpecflowError: If there is no such file, or it is no scorecard of this version of specflow.
@@ -104,3 +90,44 @@ def read_scorecard(path: Path) -> Scorecard:
         raise SpecflowError(
             f"{path} is no scorecard of this version; `dvc repro -f judge` writes it anew: {error}"
         ) from error
+
+
+def markdown(scorecard: Scorecard) -> str:
+    """Return a scorecard as a Markdown table, a row a claim.
+
+    Of every claim it has how many subjects it holds for (✓), does not hold for (✗) and is undecided
+    for (?), then the subjects one by one.
+    """
+    lines = [_HEADER, "|" + " --- |" * 5, *map(_row, scorecard.values())]
+    return "\n".join(lines) + "\n"
+
+
+def _row(row: JudgedClaim) -> str:
+    counts = row.counts
+    verdicts = ", ".join(
+        f"{counts[verdict]} {MARKS[verdict]}" for verdict in MARKS if counts[verdict]
+    )
+    units = " or ".join(dict.fromkeys(finding.unit for finding in row.subjects.values()))
+    cells = [
+        row.claim,
+        f"{row.statistic} ({units})" if units else row.statistic,
+        row.holds_when,
+        verdicts or "none",
+        "<br>".join(_cell(*item) for item in row.subjects.items()) or row.absent or "",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(subject: str, finding: Finding) -> str:
+    parts = [f"{subject}:", _number(finding.value)]
+    if finding.low is not None:
+        parts.append(f"[{_number(finding.low)}, {_number(finding.high)}]")
+    if finding.over_null is not None:
+        parts.append(f"({_number(finding.over_null)} x null)")
+    if finding.score is not None:
+        parts.append(f"(score {_number(finding.score.value)})")
+    return " ".join([*parts, MARKS[finding.verdict]])
+
+
+def _number(value: float | None) -> str:
+    return "not defined" if value is None else f"{value:.3g}"

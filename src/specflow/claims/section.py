@@ -4,20 +4,33 @@ from typing import Any
 
 from pydantic import Field, create_model
 
-from specflow.claims.evidence import GrokkingRoles
-from specflow.claims.registry import CLAIMS
-from specflow.section import Fraction, Section
+from specflow.claims.claim import all_claims
+from specflow.section import Fraction, Name, Section
 from specflow.studies.comparisons import Groups
 
 _BOUNDARIES: dict[str, Any] = {
     name: (one.threshold, Field(description=f"{one.text}: {one.statistic} {one.holds} this"))
-    for name, one in CLAIMS.items()
+    for name, one in all_claims().items()
 }
 _Boundaries: Any = create_model("_Boundaries", __base__=Section, **_BOUNDARIES)
 
 
 class Thresholds(_Boundaries):
     """The boundary of every claim's statistic, by the id of the claim."""
+
+
+class GrokkingRoles(Section):
+    """The experiments that the claims on grokking compare; None where there is no such run.
+
+    Attributes:
+        no_decay: Few data, no weight decay.
+        decay: The same with weight decay.
+        most_data: The same as no_decay with most of the data.
+    """
+
+    no_decay: Name | None = None
+    decay: Name | None = None
+    most_data: Name | None = None
 
 
 class ClaimsParams(Section):
@@ -33,6 +46,11 @@ class ClaimsParams(Section):
     thresholds: Thresholds
     grokking: GrokkingRoles | None = None
 
+    @property
+    def roles(self) -> GrokkingRoles:
+        """Who is compared in the claims on grokking, by its role."""
+        return self.grokking or GrokkingRoles()
+
     def problems(self, experiments: set[str]) -> list[str]:
         """Return which of the experiments named here cannot be compared.
 
@@ -42,20 +60,18 @@ class ClaimsParams(Section):
         Returns:
             Lines "path: got value; expected ...".
         """
-        roles = self.grokking or GrokkingRoles()
-        expected = ", ".join(sorted(experiments)) or "none: there are none"
-        unknown = [
-            f"claims.grokking.{role}: got {name!r}; expected one of {expected}"
-            for role, name in roles
-            if name is not None and name not in experiments
-        ]
-        with_itself = [
-            f"claims.grokking.{role}: got {name!r}; "
-            "expected another experiment than no_decay, with which it is compared"
-            for role, name in roles
-            if role != "no_decay" and name is not None and name == roles.no_decay
-        ]
-        return unknown + with_itself
+        known = ", ".join(sorted(experiments)) or "none: there are none"
+        another = "another experiment than no_decay, with which it is compared"
+        found = []
+        for role, name in self.roles:
+            expected = []
+            if name is not None and name not in experiments:
+                expected.append(f"one of {known}")
+            if name is not None and role != "no_decay" and name == self.roles.no_decay:
+                expected.append(another)
+            path = f"claims.grokking.{role}"
+            found += [f"{path}: got {name!r}; expected {one}" for one in expected]
+        return found
 
 
 class JudgeSettings(Section):

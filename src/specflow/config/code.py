@@ -8,8 +8,9 @@ import ast
 import hashlib
 import io
 import tokenize
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 PACKAGE = "specflow"
@@ -30,6 +31,8 @@ DECIDES_NOTHING = frozenset(
         "stage.py",
     }
 )
+_BEFORE_STATEMENTS = (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+_AFTER_STATEMENTS = (tokenize.NEWLINE, tokenize.COMMENT)
 
 
 def code_of(script: Path, modules: Iterable[str] = ()) -> dict[str, str]:
@@ -59,50 +62,29 @@ def essence(text: str) -> str:
     """Return Python source without comments, docstrings, blank lines and spaces at line ends.
 
     The text is cut, not parsed anew, so that the version of Python does not count. Strings of
-    several lines stay as they are.
-
-    Args:
-        text: Valid Python source.
+    several lines stay as they are. A docstring is any string that is a statement by itself.
     """
-    lines: list[str | None] = list(text.splitlines())
-    tree = ast.parse(text)
-    docstrings = {id(node): node for node in _docstrings(tree)}
-    cuts = [_place(node, lines) for node in docstrings.values()]
+    lines: list[str | None] = list(text.split("\n"))
+    cuts = []
     kept: set[int] = set()  # lines that end within a string
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in docstrings:
-            kept |= set(range(node.lineno - 1, (node.end_lineno or node.lineno) - 1))
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            cuts.append((token.start[0] - 1, token.start[1], token.end[0] - 1, token.end[1]))
-    for first, start, last, end in sorted(cuts, reverse=True):
+    begins = True  # a statement, with the next token
+    for token, following in pairwise(tokenize.generate_tokens(io.StringIO(text).readline)):
+        (first, start), (last, end) = token.start, token.end
+        ends = following.type in _AFTER_STATEMENTS or following.string == ";"
+        is_docstring = begins and token.type == tokenize.STRING and ends
+        if is_docstring or token.type == tokenize.COMMENT:
+            cuts.append((first - 1, start, last - 1, end))
+        else:
+            kept |= set(range(first - 1, last - 1))
+        if token.type not in (tokenize.COMMENT, tokenize.NL):
+            begins = token.type in _BEFORE_STATEMENTS or token.string == ";"
+    for first, start, last, end in reversed(cuts):
         rest = f"{(lines[first] or '')[:start]}{(lines[last] or '')[end:]}"
         lines[first : last + 1] = [rest, *[None] * (last - first)]
     numbered = ((i, line) for i, line in enumerate(lines) if line is not None)
     return "\n".join(
         line if i in kept else line.rstrip() for i, line in numbered if i in kept or line.strip()
     )
-
-
-def _docstrings(tree: ast.AST) -> Iterator[ast.expr]:
-    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    for node in ast.walk(tree):
-        if isinstance(node, kinds) and ast.get_docstring(node, clean=False) is not None:
-            statement = node.body[0]
-            assert isinstance(statement, ast.Expr)
-            yield statement.value
-
-
-def _place(node: ast.expr, lines: Sequence[str | None]) -> tuple[int, int, int, int]:
-    """Return where an expression stands: first line and column, last line and column."""
-    first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
-    start = _column(lines[first] or "", node.col_offset)
-    return first, start, last, _column(lines[last] or "", node.end_col_offset or 0)
-
-
-def _column(line: str, offset: int) -> int:
-    """Return the place in a line of an offset that the parser counts in bytes."""
-    return len(line.encode()[:offset].decode())
 
 
 def _closure(files: Iterable[Path]) -> set[Path]:
@@ -119,20 +101,17 @@ def _closure(files: Iterable[Path]) -> set[Path]:
 @cache
 def _imported(file: Path) -> tuple[Path, ...]:
     """Return the files of the package that a file imports, the packages that they are in too."""
-    found: dict[Path, None] = {}
+    found = set()
     for module in _modules(ast.parse(file.read_text("utf-8"))):
         parts = module.split(".")
-        for count in range(1, len(parts) + 1):
-            path = _file_of(".".join(parts[:count]))
-            if path is not None:
-                found[path] = None
-    return tuple(found)
+        found |= {_file_of(".".join(parts[: count + 1])) for count in range(len(parts))}
+    return tuple(filter(None, found))
 
 
 def _modules(node: ast.AST) -> Iterator[str]:
     """Yield the names of what is imported at run time; of a name, the module that it may be."""
     children: Iterable[ast.AST] = ast.iter_child_nodes(node)
-    if isinstance(node, ast.If) and _is_type_checking(node.test):
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
         children = node.orelse
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
@@ -142,18 +121,12 @@ def _modules(node: ast.AST) -> Iterator[str]:
         yield from _modules(child)
 
 
-def _is_type_checking(test: ast.expr) -> bool:
-    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
-
-
 def _file_of(module: str) -> Path | None:
     """Return the file of a module of the package; None of any other name."""
     head, *parts = module.split(".")
-    if head != PACKAGE:
-        return None
     path = SOURCE.joinpath(*parts)
-    places = (path.with_suffix(".py"), path / "__init__.py") if parts else (path / "__init__.py",)
-    return next((place for place in places if place.is_file()), None)
+    places = (path.with_suffix(".py"), path / "__init__.py")
+    return next((place for place in places if head == PACKAGE and place.is_file()), None)
 
 
 def _name(path: Path) -> str:

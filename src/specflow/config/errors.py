@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Mapping
-from typing import Any, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,15 +16,16 @@ class ParamsError(SpecflowError):
     """Everything that is wrong with params.yaml, one line an error."""
 
     def __init__(self, source: str, problems: list[str]) -> None:
-        """Keep the problems and build the message.
-
-        Args:
-            source: Name of the file.
-            problems: One line each: path, value, expectation.
-        """
+        """Keep the problems of a file, one line each: path, value, expectation."""
         self.problems = problems
         count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
         super().__init__("\n  ".join([f"{source} has {count}:", *problems]))
+
+
+class _Place(NamedTuple):
+    keys: list[str]
+    section: type[BaseModel] | None  # that the last key is one of
+    annotation: Any  # of the value; None if the path leads nowhere
 
 
 def problems_of(
@@ -44,21 +45,21 @@ def problems_of(
     Returns:
         Lines "path: got value; expected ...", in the order of the file's sections.
     """
-    problems = ((problem, _keys(problem["loc"], data)) for problem in error.errors())
-    return [_line(problem, model, data, keys) for problem, keys in problems if is_wanted(keys)]
+    found = ((problem, _place(problem["loc"], model, data)) for problem in error.errors())
+    return [_line(problem, place) for problem, place in found if is_wanted(place.keys)]
 
 
-def _line(problem: Any, model: type[BaseModel], data: Any, keys: list[str]) -> str:
-    if "[key]" in problem["loc"]:
-        return f"{'.'.join(keys[:-1])}: {_NAME_EXPECTED}"
-    path = ".".join(keys)
+def _line(problem: Any, place: _Place) -> str:
+    path = ".".join(place.keys)
     kind, value = problem["type"], problem["input"]
+    if "[key]" in problem["loc"]:
+        return f"{path.removesuffix('.[key]')}: {_NAME_EXPECTED}"
     if kind == "missing":
         return f"{path}: missing; expected a value"
     if kind == "extra_forbidden":
-        return f"{path}: unknown key (value {value!r}); {_known_keys(model, data, keys)}"
+        return f"{path}: unknown key (value {value!r}); {_known_keys(place)}"
     if kind == "union_tag_not_found":
-        return f"{path}.kind: missing; expected {_known_kinds(model, data, keys)}"
+        return f"{path}.kind: missing; expected one of {_known_kinds(place.annotation)}"
     if kind == "union_tag_invalid":
         tags = problem["ctx"]["expected_tags"]
         return f"{path}.kind: got {problem['ctx']['tag']!r}; expected one of {tags}"
@@ -68,38 +69,25 @@ def _line(problem: Any, model: type[BaseModel], data: Any, keys: list[str]) -> s
     return f"{path}: got {value!r}; {message}"
 
 
-def _keys(location: tuple[int | str, ...], data: Any) -> list[str]:
-    """Drop what pydantic adds to a path: the tag of the variant that was chosen in a union."""
+def _place(location: tuple[int | str, ...], annotation: Any, data: Any) -> _Place:
+    """Follow a path of pydantic's, which has the tags of variants between its keys."""
     keys: list[str] = []
+    section = None
     for part in location:
         if isinstance(data, Mapping) and part not in data and data.get("kind") == part:
-            continue
+            continue  # a tag
         keys.append(str(part))
-        if isinstance(data, Mapping):
-            data = data.get(part)
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            data = data[part]
+        if isinstance(data, list):  # the section class of its entries is found in the annotation
+            data = data[part] if isinstance(part, int) and part < len(data) else None
+            continue
+        if get_origin(annotation) is dict:
+            annotation = get_args(annotation)[1]
         else:
-            data = None
-    return keys
-
-
-def _annotation_at(annotation: Any, data: Any, keys: list[str]) -> Any:
-    """Return the annotation of the value that a path leads to; None if it leads nowhere."""
-    for key in keys:
-        annotation = _step(annotation, data, key)
-        data = _value_at(data, [key])
-    return annotation
-
-
-def _step(annotation: Any, data: Any, key: str) -> Any:
-    if get_origin(annotation) is dict:
-        return get_args(annotation)[1]
-    if isinstance(data, list):
-        return annotation  # the section class of its entries is found in it
-    section = _variant(annotation, data)
-    field = section.model_fields.get(key) if section else None
-    return field.annotation if field else None
+            section = _variant(annotation, data)
+            field = section.model_fields.get(str(part)) if section else None
+            annotation = field.annotation if field else None
+        data = data.get(part) if isinstance(data, Mapping) else None
+    return _Place(keys, section, annotation)
 
 
 def _variants(annotation: Any) -> list[type[BaseModel]]:
@@ -125,28 +113,17 @@ def _tags_of(variant: type[BaseModel]) -> tuple[str, ...]:
     return get_args(field.annotation) if field else ()
 
 
-def _value_at(data: Any, keys: list[str]) -> Any:
-    for key in keys:
-        if isinstance(data, list):
-            data = data[int(key)] if key.isdecimal() and int(key) < len(data) else None
-        else:
-            data = data.get(key) if isinstance(data, Mapping) else None
-    return data
-
-
-def _known_keys(model: type[BaseModel], data: Any, keys: list[str]) -> str:
-    annotation = _annotation_at(model, data, keys[:-1])
-    section = _variant(annotation, _value_at(data, keys[:-1]))
-    if section is None:
+def _known_keys(place: _Place) -> str:
+    if place.section is None:
         return "expected no such key here"
-    known = [field.alias or name for name, field in section.model_fields.items()]
-    close = difflib.get_close_matches(keys[-1], known, n=1)
+    known = [field.alias or name for name, field in place.section.model_fields.items()]
+    close = difflib.get_close_matches(place.keys[-1], known, n=1)
     hint = f" (did you mean {close[0]}?)" if close else ""
     return f"expected one of {', '.join(known)}{hint}"
 
 
-def _known_kinds(model: type[BaseModel], data: Any, keys: list[str]) -> str:
+def _known_kinds(annotation: Any) -> str:
     tags: list[str] = []
-    for variant in _variants(_annotation_at(model, data, keys)):
+    for variant in _variants(annotation):
         tags += _tags_of(variant) or (variant.kinds() if issubclass(variant, KindSection) else ())
-    return "one of " + ", ".join(map(repr, tags))
+    return ", ".join(map(repr, tags))

@@ -1,6 +1,7 @@
 """The root model of params.yaml: every section validated, experiments merged, names checked."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,9 @@ from specflow.studies.comparisons import Groups, groups_of
 from specflow.studies.experiments.study import ExperimentParams, merge
 from specflow.studies.study import Known, kinds_of_studies
 from specflow.training.settings import TrainingParams
+
+# What stands once for the file, of which entries of a section may override parts.
+INHERITED = {"experiments": ("spectra", "pruning"), "checkpoints": ("spectra",)}
 
 
 class CommonParams(Section):
@@ -47,9 +51,8 @@ class CommonParams(Section):
 
     @property
     def known(self) -> Known:
-        """All entries, as sections see each other."""
-        names = {name: set(getattr(self, name)) for name in ("datasets", "experiments")}
-        return Known(self.seeds, self.datasets, self.experiments, names)
+        """What entries see of the file."""
+        return Known(self.seeds, self.datasets, self.experiments)
 
     @property
     def groups(self) -> Groups:
@@ -58,8 +61,7 @@ class CommonParams(Section):
 
     def entries(self, section: str) -> Mapping[str, Any]:
         """Return the entries of one kind of experiment, a subclass of `Study`, by name."""
-        entries: Mapping[str, Any] = getattr(self, section)
-        return entries
+        return getattr(self, section)
 
 
 def params_model() -> type[CommonParams]:
@@ -73,22 +75,21 @@ def params_model() -> type[CommonParams]:
 
 
 def load_params(path: Path) -> CommonParams:
-    """Read and validate a whole params.yaml.
-
-    Args:
-        path: The file.
-
-    Returns:
-        All sections, experiments merged with their tasks.
+    """Read and validate a whole params.yaml, experiments merged with their tasks.
 
     Raises:
         ParamsError: With every error of the file, each with its path, value and expectation.
     """
-    raw = _read_yaml(path)
-    reading = _Reading(params_model(), raw)
-    if reading.problems or reading.params is None:
-        raise ParamsError(str(path), list(dict.fromkeys(reading.problems)))
-    return reading.params
+    file, model = _File(_read_yaml(path)), params_model()
+    params, problems = None, []
+    try:
+        params = model.model_validate(file.merged)
+    except ValidationError as error:
+        problems = problems_of(error, model, file.merged, file.is_at_fault)
+    problems += file.cross_problems()
+    if problems or params is None:
+        raise ParamsError(str(path), list(dict.fromkeys(problems)))
+    return params
 
 
 def _read_yaml(path: Path) -> Mapping[str, Any]:
@@ -106,128 +107,115 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
     return raw
 
 
-class _Reading:
-    """One pass over a file: what is valid, and everything that is wrong."""
+class _File:
+    """A file as read, and with what its experiments and checkpoints inherit."""
 
-    def __init__(self, model: type[CommonParams], raw: Mapping[str, Any]) -> None:
-        self.params: CommonParams | None = None
-        self.problems: list[str] = []
-        self._raw, self._model = raw, model
-        merged = {**raw, "experiments": self._merged(), **self._with_defaults("checkpoints")}
-        try:
-            self.params = model.model_validate(merged if "experiments" in raw else raw)
-        except ValidationError as error:
-            self.problems += problems_of(error, model, merged, self._is_own)
-        self.problems += self._cross_problems(merged)
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self._raw, self.merged = raw, dict(raw)
+        for section in INHERITED:
+            if isinstance(raw.get(section), Mapping):
+                items = raw[section].items()
+                self.merged[section] = {
+                    name: merge(self._inherited(section, item), item) for name, item in items
+                }
 
-    def _items(self, section: str) -> Mapping[Any, Any]:
-        items = self._raw.get(section)
-        return items if isinstance(items, Mapping) else {}
+    def _inherited(self, section: str, item: Any) -> dict[str, Any]:
+        """Return what an entry has of the file and, if it is an experiment, of its task."""
+        common = {key: self._raw[key] for key in INHERITED[section] if key in self._raw}
+        task = _task_of(item) if section == "experiments" else None
+        return {**common, **_items(_items(self._raw, "tasks"), task)}
 
-    def _merged(self) -> Any:
-        """Return the experiments with the keys of their tasks and of the file below their own."""
-        if not isinstance(self._raw.get("experiments"), Mapping):
-            return self._raw.get("experiments")
-        return {
-            name: self._base_of(item, item) for name, item in self._items("experiments").items()
-        }
+    def is_at_fault(self, keys: list[str]) -> bool:
+        """Return whether an error is of the place where it was found.
 
-    def _base_of(self, item: Any, own: Any) -> Any:
-        task = self._items("tasks").get(item.get("task")) if _names(item, "task") else None
-        common = {key: self._raw[key] for key in ("spectra", "pruning") if key in self._raw}
-        return merge({**common, **task} if isinstance(task, Mapping) else common, own)
-
-    def _with_defaults(self, section: str) -> dict[str, Any]:
-        """Return a section whose entries have the file's `spectra` below their own."""
-        if not self._items(section) or "spectra" not in self._raw:
-            return {}
-        common = {"spectra": self._raw["spectra"]}
-        return {section: {name: merge(common, item) for name, item in self._items(section).items()}}
-
-    def _is_own(self, keys: list[str]) -> bool:
-        """Return whether a value stands where its path says, and not in a task or for the file.
-
-        What is inherited from a faulty task is reported of the task alone.
+        What is inherited from a faulty task, or of the file, is reported of that alone.
         """
-        if len(keys) < 2 or keys[0] not in ("experiments", "checkpoints"):
+        if len(keys) < 2 or keys[0] not in INHERITED:
             return True
-        own = self._items(keys[0]).get(keys[1])
-        if keys[2:3] in (["spectra"], ["pruning"]):
-            return _holds(own, keys[2:])
-        if keys[0] == "checkpoints" or not isinstance(own, Mapping):
-            return True
-        if not isinstance(self._items("tasks").get(str(own.get("task"))), Mapping):
-            return keys[2:] in (["task"], ["dataset"]) or _holds(own, keys[2:])
-        return own["task"] in self._sound_tasks or _holds(own, keys[2:])
+        section, name, *path = keys
+        own = _items(self._raw, section).get(name)
+        if path and path[0] in INHERITED[section]:
+            is_sound = path[0] in self._sound_settings
+        else:
+            is_sound = section == "checkpoints" or _task_of(own) in self._sound_tasks
+        return is_sound or path in (["task"], ["dataset"], ["[key]"]) or _holds(own, path)
 
     @cached_property
-    def _sound_tasks(self) -> Mapping[str, TrainingParams]:
-        return self._valid("tasks", TrainingParams, self._raw)
+    def _sound_tasks(self) -> Mapping[str, Any]:
+        return _valid(TrainingParams, _items(self._raw, "tasks"))
 
-    def _valid(self, section: str, kind: Any, raw: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the entries of a section that are valid by themselves."""
-        adapter, valid = TypeAdapter(kind), {}
-        items = raw.get(section)
-        for name, item in items.items() if isinstance(items, Mapping) else ():
-            try:
-                valid[name] = adapter.validate_python(item)
-            except ValidationError:
-                continue  # reported when the whole file was validated
-        return valid
+    @cached_property
+    def _sound_settings(self) -> set[str]:
+        kinds = {"spectra": SpectraParams, "pruning": PruningParams}
+        return {key for key, kind in kinds.items() if _valid(kind, {key: self._raw.get(key)})}
 
-    def _cross_problems(self, merged: Mapping[str, Any]) -> list[str]:
+    def cross_problems(self) -> list[str]:
         """Return what does not fit between entries that are valid by themselves."""
-        seeds = self._valid("all", Seeds, {"all": {"seeds": self._raw.get("seeds")}})
+        kinds, raw = kinds_of_studies(), self._raw
         names = {
-            section: set(map(str, self._items(section))) for section in self._model.model_fields
+            section: set(map(str, _items(raw, section)))
+            for section in (*CommonParams.model_fields, *kinds)
         }
-        known = Known(
-            seeds.get("seeds", ()),
-            self._valid("datasets", Dataset, merged),
-            self._valid("experiments", ExperimentParams, merged),
-            names,
-        )
-        problems = self._task_problems(names["tasks"])
-        for section, kind in kinds_of_studies().items():
-            for name, entry in self._valid(section, kind, merged).items():
+        entries = {
+            section: _valid(kind, _items(self.merged, section)) for section, kind in kinds.items()
+        }
+        seeds = _valid(Seeds, {"seeds": raw.get("seeds")}).get("seeds", ())
+        datasets = _valid(Dataset, _items(raw, "datasets"))
+        known = Known(seeds, datasets, entries["experiments"], names)
+        problems = []
+        for name, item in _items(raw, "experiments").items():
+            if task := _task_of(item):
+                unknown = known.unknown("task", task, "tasks")
+                problems += [f"experiments.{name}.{line}" for line in unknown]
+        for section, valid in entries.items():
+            for name, entry in valid.items():
                 problems += [f"{section}.{name}.{line}" for line in entry.problems(known)]
-        for name in sorted(names["experiments"] & names.get("checkpoints", set())):
+        for name in sorted(names["experiments"] & names["checkpoints"]):
             expected = "expected another name, tables and figures tell them apart by it"
             problems.append(f"checkpoints.{name}: is the name of an experiment; {expected}")
-        claims = self._valid("all", ClaimsParams, {"all": {"claims": self._raw.get("claims")}})
-        figures = self._valid("all", FiguresParams, {"all": {"figures": self._raw.get("figures")}})
-        if "claims" in claims:
-            problems += claims["claims"].problems(names["experiments"])
-        if "figures" in figures:
-            checkpoints = names.get("checkpoints", set())
-            problems += figures["figures"].unknown_names(names["experiments"], checkpoints)
-            problems += self._shown_problems(figures["figures"], known)
+        for claims in _valid(ClaimsParams, {"claims": raw.get("claims")}).values():
+            problems += claims.problems(names["experiments"])
+        for figures in _valid(FiguresParams, {"figures": raw.get("figures")}).values():
+            problems += figures.unknown_names(names["experiments"], names["checkpoints"])
+            problems += _shown_problems(figures, known)
         return problems
 
-    def _task_problems(self, tasks: set[str]) -> list[str]:
-        expected = f"expected one of {', '.join(sorted(tasks)) or 'none: there are none'} (tasks)"
-        return [
-            f"experiments.{name}.task: got {item['task']!r}; {expected}"
-            for name, item in self._items("experiments").items()
-            if _names(item, "task") and item["task"] not in tasks
-        ]
 
-    def _shown_problems(self, figures: FiguresParams, known: Known) -> list[str]:
-        """Return the matrices and pairs that figures name and that networks do not have."""
-        problems = []
-        for name, experiment in known.experiments.items():
-            if experiment.dataset in known.datasets and not experiment.problems(known):
-                wiring = experiment.wiring(known.datasets[experiment.dataset])
+def _shown_problems(figures: FiguresParams, known: Known) -> list[str]:
+    """Return the matrices and pairs that figures name and that networks do not have."""
+    problems = []
+    for name, experiment in known.experiments.items():
+        if experiment.dataset in known.datasets and not experiment.problems(known):
+            wiring = experiment.wiring(known.datasets[experiment.dataset])
+            for choose, names in (
+                (chosen_matrices, [matrix.name for matrix in wiring.matrices]),
+                (chosen_pairs, [pair.label for pair in wiring.pairs]),
+            ):
                 try:
-                    chosen_matrices(figures, name, [matrix.name for matrix in wiring.matrices])
-                    chosen_pairs(figures, name, [pair.label for pair in wiring.pairs])
+                    choose(figures, name, names)
                 except SpecflowError as error:
                     problems.append(str(error))
-        return problems
+    return problems
 
 
-def _names(item: Any, key: str) -> bool:
-    return isinstance(item, Mapping) and isinstance(item.get(key), str)
+def _items(data: Mapping[str, Any], key: Any) -> Mapping[Any, Any]:
+    """Return the mapping that stands at a key; an empty one if anything else does, or nothing."""
+    items = data.get(key)
+    return items if isinstance(items, Mapping) else {}
+
+
+def _task_of(experiment: Any) -> str | None:
+    task = experiment.get("task") if isinstance(experiment, Mapping) else None
+    return task if isinstance(task, str) else None
+
+
+def _valid(kind: Any, items: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return the entries of a section that are valid by themselves."""
+    adapter, valid = TypeAdapter(kind), {}
+    for name, item in items.items():
+        with suppress(ValidationError):  # reported when the whole file was validated
+            valid[name] = adapter.validate_python(item)
+    return valid
 
 
 def _holds(data: Any, keys: list[str]) -> bool:

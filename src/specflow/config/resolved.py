@@ -27,14 +27,7 @@ _LISTED = {"judge": "specflow.claims", "figures": "specflow.figures", "report": 
 
 
 def resolved(params: CommonParams) -> dict[str, dict[str, Any]]:
-    """Return the settings of every stage.
-
-    Args:
-        params: The validated file.
-
-    Returns:
-        JSON values by stage and name, with the code that each runs.
-    """
+    """Return the settings of every stage by its name and what it is called for, as JSON values."""
     found: dict[str, dict[str, Any]] = {}
     for stage, name, settings in _all_settings(params):
         code = code_of(paths.stage_script(stage), _modules(stage, settings))
@@ -50,24 +43,18 @@ def _all_settings(params: CommonParams) -> Iterator[tuple[str, str, Section]]:
         for name, entry in params.entries(section).items():
             for stage, settings in entry.settings(name, params.known).items():
                 yield stage, name, settings
-    groups = params.groups
-    yield "collect", ALL, _collect_settings(params)
-    yield "judge", ALL, JudgeSettings(claims=params.claims, groups=groups)
-    yield "figures", ALL, FiguresSettings(figures=params.figures, groups=groups)
-    yield "report", ALL, Section()
-
-
-def _collect_settings(params: CommonParams) -> CollectSettings:
-    """Return what is collected of every entry."""
-    shown, known = _Shown(params), params.known
-    entries = {
+    shown, groups = _Shown(params), params.groups
+    collected = {
         kind: {
-            name: entry.collected(name, known, shown).model_dump(mode="json")
+            name: entry.collected(name, params.known, shown).model_dump(mode="json")
             for name, entry in params.entries(kind).items()
         }
         for kind in kinds_of_studies()
     }
-    return CollectSettings(entries=entries)
+    yield "collect", ALL, CollectSettings(entries=collected)
+    yield "judge", ALL, JudgeSettings(claims=params.claims, groups=groups)
+    yield "figures", ALL, FiguresSettings(figures=params.figures, groups=groups)
+    yield "report", ALL, Section()
 
 
 class _Shown:

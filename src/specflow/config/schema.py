@@ -1,20 +1,14 @@
 """The JSON Schema of params.yaml, for editors: written from the models, never by hand."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-from specflow.config.params import params_model
+from specflow.config.params import INHERITED, params_model
+from specflow.studies.study import kinds_of_studies
 from specflow.training.settings import TrainingParams
 
 FILE = "params.schema.json"
 PARTIAL = "Partial"  # begins the name of a section that may lack keys, since it inherits them
-
-# What a section may leave out, since it stands in its task or once for the file.
-_INHERITED = {
-    "ExperimentParams": (*TrainingParams.model_fields, "spectra", "pruning"),
-    "CheckpointsParams": ("spectra",),
-}
 
 _Schema = dict[str, Any]
 
@@ -27,15 +21,15 @@ def schema() -> _Schema:
     """
     found = params_model().model_json_schema(mode="validation")
     definitions = found["$defs"]
-    for name, keys in _INHERITED.items():
-        section = definitions[name]
+    for name, of_file in INHERITED.items():
+        of_task = TrainingParams.model_fields if name == "experiments" else ()
+        keys = (*of_file, *of_task)
+        section = definitions[kinds_of_studies()[name].__name__]
         section["required"] = [key for key in section["required"] if key not in keys]
         for key in keys:
             section["properties"][key] = _partial(section["properties"][key], definitions)
-    for node in _nodes(found):
-        if "patternProperties" in node:
-            node["additionalProperties"] = False  # names of entries that are not legal
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+    closed = json.loads(json.dumps(found), object_hook=_closed)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **closed}
 
 
 def schema_text() -> str:
@@ -61,10 +55,6 @@ def _partial(value: _Schema, definitions: _Schema) -> _Schema:
     return value
 
 
-def _nodes(value: Any) -> Iterator[_Schema]:
-    """Yield every mapping in a schema."""
-    if isinstance(value, dict):
-        yield value
-    if isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from _nodes(one)
+def _closed(node: _Schema) -> _Schema:
+    """Refuse names of entries that are not legal."""
+    return node | {"additionalProperties": False} if "patternProperties" in node else node

@@ -6,31 +6,23 @@ these is written by hand.
 
 import pkgutil
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args
+from types import ModuleType
+from typing import get_args
 
 from ruamel.yaml import YAML
 
 import specflow
-from specflow import interventions, paths, spectra
-from specflow.claims.registry import CLAIMS
+from specflow import checkpoints, interventions, measure, paths, spectra
+from specflow.claims.claim import all_claims
 from specflow.claims.scorecard import Verdict, read_scorecard
 from specflow.docs.markdown import escaped, parts_of, reference, table
 from specflow.docs.params import params
 from specflow.figures.registry import kinds
 from specflow.figures.subjects import Of
 
-_WRITERS = (
-    "checkpoints.trajectory",
-    "measure.spectra_file",
-    "measure.pruning",
-    "measure.connectivity",
-    "measure.tickets",
-    "measure.sampling",
-)
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -42,13 +34,16 @@ def pages_of(root: Path) -> list[Path]:
 def filled(text: str) -> str:
     """Return a page with every generated part made anew, from the project in the working folder.
 
-    Args:
-        text: The page.
-
     Raises:
         KeyError: If a part has a name that is not in `PARTS`.
     """
     return _PART.sub(lambda part: f"{part[1]}\n{PARTS[part[2]]()}\n\n{part[3]}", text)
+
+
+def _modules_in(*packages: ModuleType) -> Iterator[ModuleType]:
+    for package in packages:
+        for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            yield import_module(info.name)
 
 
 def _tree() -> str:
@@ -63,8 +58,7 @@ def _scorecard() -> str:
     """Return of how many subjects each claim holds, and does not."""
     rows = []
     for name, judged in read_scorecard(paths.CLAIMS).items():
-        counts = Counter(finding.verdict for finding in judged.subjects.values())
-        verdicts = (str(counts[verdict] or "") for verdict in get_args(Verdict))
+        verdicts = (str(judged.counts[verdict] or "") for verdict in get_args(Verdict))
         rows.append((f"[{judged.claim}](docs/claims.md#{name})", *verdicts))
     return table(("claim", *get_args(Verdict)), rows)
 
@@ -99,8 +93,7 @@ def _functions() -> str:
 def _changes() -> str:
     """Return all functions and classes of `specflow.interventions`."""
     found = []
-    for info in pkgutil.iter_modules(interventions.__path__):
-        module = import_module(f"{interventions.__name__}.{info.name}")
+    for module in _modules_in(interventions):
         own = (one for name, one in vars(module).items() if not name.startswith("_"))
         found += [one for one in own if getattr(one, "__module__", "") == module.__name__]
     return reference(found)
@@ -109,7 +102,7 @@ def _changes() -> str:
 def _claims() -> str:
     thresholds = YAML(typ="safe").load(paths.PARAMS)["claims"]["thresholds"]
     found = []
-    for name, claim in CLAIMS.items():
+    for name, claim in all_claims().items():
         lines = {
             "Statistic": claim.statistic,
             "Measured": parts_of(claim.measure)[""],
@@ -130,7 +123,6 @@ def _limits(sign: str, threshold: float | Mapping[str, float]) -> str:
 
 def _figures() -> str:
     order = get_args(Of)
-
     rows = [
         (
             f"`{name}`",
@@ -145,20 +137,17 @@ def _figures() -> str:
 
 def _layouts() -> str:
     """Return what docstrings say of the files that their modules write."""
-    docs = {name: import_module(f"{specflow.__name__}.{name}").__doc__ or "" for name in _WRITERS}
-    return "\n\n".join(
-        f"`{name}`\n\n```\n{doc[doc.index('Layout') :].strip()}\n```" for name, doc in docs.items()
-    )
+    found = []
+    for module in _modules_in(checkpoints, measure):
+        _, head, layout = (module.__doc__ or "").partition("\nLayout")
+        if head:
+            name = module.__name__.removeprefix(f"{specflow.__name__}.")
+            found.append(f"`{name}`\n\n```{head}{layout.rstrip()}\n```")
+    return "\n\n".join(found)
 
 
-PARTS: Mapping[str, Callable[[], Any]] = {
-    "tree": _tree,
-    "scorecard": _scorecard,
-    "quantities": _quantities,
-    "functions": _functions,
-    "changes": _changes,
-    "claims": _claims,
-    "figures": _figures,
-    "layouts": _layouts,
-    "params": params,
-}
+_MAKERS = (
+    *(_tree, _scorecard, _quantities, _functions, _changes, _claims, _figures, _layouts),
+    params,
+)
+PARTS = {make.__name__.removeprefix("_"): make for make in _MAKERS}

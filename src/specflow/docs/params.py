@@ -14,7 +14,7 @@ from specflow.section import Section
 
 _TYPES = {"integer": "whole number", "string": "text", "boolean": "true or false"}
 _LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-_LARGEST = 2**31  # of seeds: no limit that a reader must know
+_NO_LIMIT = 2**31  # of seeds: none that a reader must know
 
 
 def params() -> str:
@@ -97,10 +97,10 @@ def _value(value: dict[str, Any], places: dict[str, str]) -> str:
         return f"[{heading.split(', kind ')[-1]}](#{anchor(heading)})"
     if options := value.get("oneOf") or value.get("anyOf"):
         return (" or " if len(options) < 3 else ", ").join(_value(one, places) for one in options)
-    if choices := value.get("enum") or [value[key] for key in ("const",) if key in value]:
-        return " or ".join(f"`{choice}`" for choice in choices)
+    if "enum" in value or "const" in value:
+        return " or ".join(f"`{choice}`" for choice in value.get("enum", [value.get("const")]))
     if value["type"] == "array":
-        kinds = {_value(one, places): None for one in (*value.get("prefixItems", ()),)}
+        kinds = dict.fromkeys(_value(one, places) for one in value.get("prefixItems", ()))
         several = f"list of {value['maxItems']}: " if kinds else "list: "
         return several + (" and ".join(kinds) or _value(value["items"], places))
     if value["type"] == "object":
@@ -108,12 +108,12 @@ def _value(value: dict[str, Any], places: dict[str, str]) -> str:
         return f"by name: {_value(inner, places)}"
     if value["type"] == "null":
         return "`null`"
-    limits = (f"{sign} {value[key]:g}" for key, sign in _LIMITS.items() if _counts(value.get(key)))
+    limits = (
+        f"{sign} {value[key]:g}"
+        for key, sign in _LIMITS.items()
+        if value.get(key, _NO_LIMIT) < _NO_LIMIT
+    )
     return " ".join([_TYPES.get(value["type"], value["type"]), ", ".join(limits)]).strip()
-
-
-def _counts(limit: float | None) -> bool:
-    return limit is not None and limit < _LARGEST
 
 
 def _default(value: dict[str, Any]) -> str:

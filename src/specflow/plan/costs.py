@@ -43,9 +43,6 @@ def costs_of(
         runs: Resolved settings by name.
         mean_frames: By the same names, the mean number of frames of an utterance; None if the
             samples are no speech.
-
-    Returns:
-        Costs by the same names.
     """
     known: dict[tuple, Costs] = {}
     costs = {}
@@ -60,12 +57,7 @@ def costs_of(
 
 
 def state_bytes(optimizer: Optimizer, sizes: Sequence[int]) -> int:
-    """Return the bytes of an optimizer's state once it has taken a step.
-
-    Args:
-        optimizer: Its section.
-        sizes: Number of elements of each parameter that it trains.
-    """
+    """Return the bytes of an optimizer's state after a step, by the sizes of its parameters."""
     probe = nn.Linear(2, 1, bias=False)
     probe.weight.grad = torch.ones_like(probe.weight)
     trained = optimizer.build(probe)

@@ -66,26 +66,15 @@ class Row:
 
 
 def plan_table(params: CommonParams) -> str:
-    """Return the table of all experiments, connections and tickets.
-
-    Args:
-        params: The validated file.
-
-    Returns:
-        Lines of text, the sums in the last row, notes below.
-    """
+    """Return the table of all experiments, connections and tickets, then sums, then notes."""
     runs = {name: one.run(name, params.known) for name, one in params.experiments.items()}
     datasets = {name: params.datasets[run.dataset_name] for name, run in runs.items()}
     costs = costs_of(runs, {name: one.mean_frames for name, one in datasets.items()})
     of = {name: (run, costs[name]) for name, run in runs.items()}
-    connections, tickets = params.entries("connections"), params.entries("tickets")
-    groups = {
-        "experiments": [experiment_row(name, *of[name]) for name in runs],
-        "connections": [
-            connection_row(name, one, *of[one.experiment]) for name, one in connections.items()
-        ],
-        "tickets": [ticket_row(name, one, *of[one.experiment]) for name, one in tickets.items()],
-    }
+    groups = {"experiments": [experiment_row(name, *of[name]) for name in runs]}
+    for title, row_of in (("connections", connection_row), ("tickets", ticket_row)):
+        entries = params.entries(title).items()
+        groups[title] = [row_of(name, one, *of[one.experiment]) for name, one in entries]
     rows = [row for group in groups.values() for row in group]
     lines: list[tuple[str, ...]] = [_HEADER]
     for title, group in groups.items():
