@@ -14,8 +14,8 @@ from tests.figures.drawn import (
     title_of,
 )
 
+from specflow.figures.comparisons import decay_label
 from specflow.figures.style import KEEP_COLOURS, KIND_LOOKS, LABEL_COLOURS
-from specflow.figures.weight_decay import decay_label
 from specflow.frames import Tables, where
 
 

@@ -6,8 +6,8 @@ from matplotlib.colors import same_color
 from tests.figures.drawn import RANK, colours_of, draw, final, legend_of, meshes_of, title_of
 
 from specflow.errors import SpecflowError
+from specflow.figures.losses import BATCH_NORM, variants_of
 from specflow.figures.style import KEEP_COLOURS, NULL_LINE, SPLIT_COLOURS
-from specflow.figures.variants import BATCH_NORM, variants_of
 from specflow.frames import Tables
 from specflow.spectra import QUANTITIES
 

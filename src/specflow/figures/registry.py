@@ -24,18 +24,18 @@ class Kind:
 
     Attributes:
         draw: Draws one on an empty figure, whose height it sets.
-        caption: What a reader must know.
         of: What has such a figure.
         title: What stands above one, followed by the name of its subject.
+        caption: What a reader must know.
         claims: Claims that it bears on.
         when: Whether the tables have what it shows of a subject.
         order: Its place among the figures of a subject.
     """
 
     draw: Draw
-    caption: str
     of: tuple[Of, ...]
     title: str
+    caption: str
     claims: tuple[str, ...]
     when: When
     order: int
@@ -86,7 +86,7 @@ def figure(
     """
 
     def register(draw: Draw) -> Draw:
-        _kinds[draw.__name__] = Kind(draw, caption, of, title, claims, when, order)
+        _kinds[draw.__name__] = Kind(draw, of, title, caption, claims, when, order)
         return draw
 
     return register

@@ -1,6 +1,6 @@
 """What figures are about: experiments, connections, ..., and their rows of the tables."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -21,18 +21,9 @@ from specflow.studies.comparisons import Groups
 
 Key = Literal["matrix", "pair"]
 # In the order in which a report shows their figures.
-Of = Literal[
-    "experiment",
-    "connection",
-    "ticket",
-    "samples",
-    "checkpoints",
-    "weight_decay",
-    "labels",
-    "project",
-    "grokking",
-    "problems",
-]
+One = Literal["experiment", "connection", "ticket", "samples", "checkpoints"]
+Several = Literal["weight_decay", "labels", "project", "grokking", "problems"]
+Of = Literal[One, Several]
 
 
 @dataclass(frozen=True)
@@ -56,6 +47,11 @@ class Subject:
     experiment: str | None = None
     members: tuple["Subject", ...] = ()
     values: tuple[float, ...] = ()
+
+    @property
+    def member_names(self) -> list[str]:
+        """Names of its members."""
+        return [str(member.name) for member in self.members]
 
     def rows(self, tables: Tables, table: str, **values: Any) -> pd.DataFrame:
         """Return the subject's rows of a table, with the column `time` of `timed`.
@@ -83,8 +79,9 @@ class Subject:
         return rows.assign(time=time.astype(float))
 
     def timeline(self, tables: Tables) -> Timeline:
-        """Return the axis of training time."""
-        return Timeline.of(self.axis, self._steps(tables)["step"])
+        """Return the axis of training time; of a connection that is the time of the split."""
+        of = " of the split" if self.group == "connections" else ""
+        return Timeline.of(self.axis, self._steps(tables)["step"], of)
 
     def layers(self, tables: Tables, key: Key) -> pd.DataFrame:
         """Return the matrices or pairs in order of depth.
@@ -119,11 +116,6 @@ def checkpoints_of(name: str, params: FiguresParams) -> Subject:
     return Subject(name, "checkpoints", params, params.of_checkpoints(name), experiment=name)
 
 
-def experiment_of(name: str, params: FiguresParams, axis: AxisParams | None = None) -> Subject:
-    """Return an experiment, whose time may be drawn as in a panel."""
-    return Subject(name, "experiments", params, axis or params.of(name), experiment=name)
-
-
 def experiments_in(tables: Tables) -> list[str]:
     """Return the names of all experiments; checkpoints made elsewhere have no history."""
     return tables["history"]["experiment"].unique().tolist()
@@ -138,16 +130,21 @@ def checkpoints_in(tables: Tables) -> list[str]:
 def subjects(of: Of, tables: Tables, params: FiguresParams, groups: Groups) -> list[Subject]:
     """Return everything of a kind that the tables, the figures section or comparisons have."""
 
-    def experiments(names: Iterable[str], axis: AxisParams | None = None) -> tuple[Subject, ...]:
-        return tuple(experiment_of(name, params, axis) for name in names)
+    def experiments(
+        names: Iterable[str], axis: AxisParams | None = None
+    ) -> tuple[Subject, ...]:  # whose time may be drawn as in a panel
+        return tuple(
+            Subject(name, "experiments", params, axis or params.of(name), experiment=name)
+            for name in names
+        )
 
     def project(names: Iterable[str], axis: AxisParams | None = None) -> list[Subject]:
         members = experiments(names, axis)
-        return [Subject(None, "project", params, axis or AxisParams(), None, members)]
+        return [Subject(None, "project", params, axis or AxisParams(), members=members)]
 
-    def compared(base: str, names: Sequence[str], values: Iterable[float] = ()) -> Subject:
+    def compared(base: str, names: Iterable[str], values: Iterable[float] = ()) -> Subject:
         members = experiments(names, params.of(base))
-        return replace(experiment_of(base, params), members=members, values=tuple(values))
+        return replace(experiments([base])[0], members=members, values=tuple(values))
 
     match of:
         case "experiment":
@@ -164,7 +161,7 @@ def subjects(of: Of, tables: Tables, params: FiguresParams, groups: Groups) -> l
             return [checkpoints_of(name, params) for name in checkpoints_in(tables)]
         case "weight_decay":
             return [
-                compared(base, one.ascending, [one.weight_decays[name] for name in one.ascending])
+                compared(base, one.ascending, map(one.weight_decays.__getitem__, one.ascending))
                 for base, one in groups.weight_decay.items()
             ]
         case "labels":
