@@ -147,7 +147,7 @@ def test_scale_zero_of_a_perturbation_is_its_own_split_point(make_tables):
     for place, relation, scale in ((0, "within", 0), (-1, "perturbed", 2.5)):
         rows = where(Tables(folder)["barriers"], relation=relation, scale=scale, **full)
         assert line.get_ydata()[place] == pytest.approx(rows["barrier"].mean())
-    assert fig.axes[0].get_xlabel() == "scale of perturbation at epoch 2"
+    assert fig.axes[0].get_xlabel() == "scale of perturbation\nat epoch 2"
 
 
 def test_barriers_and_endpoint_agreement_stand_against_the_split_point(make_tables):

@@ -100,7 +100,8 @@ def test_diagonals_stand_above_scores_on_one_scale_with_null_levels(make_tables,
     for fig, count in ((one, 2), (both, 4)):
         heatmaps = [axes for axes in fig.axes if axes.get_title() or axes.get_title(loc="left")]
         assert len(heatmaps) == count
-        assert all("null level 0." in title_of(axes) for axes in heatmaps)
+        assert all("(null level 0." in title_of(axes) for axes in heatmaps)
+        assert not any("\n " in title_of(axes) for axes in heatmaps)
         assert len({mesh.get_clim() for mesh in meshes_of(fig)}) == 1
     last = Tables(folder)[table][key].iloc[-1]
     expected = final(folder, table, f"{name}_score", experiment="vgg", **{key: last})
@@ -134,6 +135,8 @@ def test_every_registered_quantity_has_a_panel_under_its_label(make_tables):
     for axes, name in zip(panels, QUANTITIES, strict=True):
         shown = axes.lines[2].get_ydata()[-1]
         assert shown == pytest.approx(final(folder, "spectra", name, matrix="layers.2.weight"))
+    depths = [float(text.get_text()) for text in fig.axes[-1].get_yticklabels()]
+    assert depths == [1, 2, 3, 4, 5]
 
 
 def test_checkpoints_made_elsewhere_are_drawn_against_their_steps(make_tables):
@@ -183,6 +186,7 @@ def test_grokking_has_a_row_for_each_condition_with_one_scale_of_alignment(make_
     fig = draw("grokking", make_tables(experiments=("a", "b")), grokking=panel)
     rows = np.array(fig.axes[:12]).reshape(3, 4)[:2]
     assert [axes.get_ylabel() for axes in rows[:, 0]] == ["b", "a"]
+    assert [axes.get_ylabel() for axes in rows[:, 3]] == ["index i"] * 2
     assert [axes.get_xlabel() for axes in rows[1]] == ["step"] * 4
     assert {axes.get_xscale() for axes in rows.flat} == {"symlog"}
     assert [title_of(axes) for axes in rows[0]] == [

@@ -79,8 +79,17 @@ def test_losses_get_a_log_scale_and_fractions_do_not(values, scale):
     assert all(low < value < high for value in values)
 
 
-@pytest.mark.parametrize(("sizes", "scale"), [((0.1, 3.0), "symlog"), ((1.0, 3.0), "linear")])
-def test_barriers_of_different_size_get_a_log_scale_around_zero(sizes, scale):
+def test_a_log_scale_of_few_decades_has_round_numbers_between_powers_of_ten():
+    axes = Figure().subplots()
+    lines.scale_ordinate(axes, [[0.16, 6.0]])
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["0.3", "1", "3"]
+    assert not any(text.get_text() for text in axes.get_yticklabels(minor=True))
+
+
+@pytest.mark.parametrize(("sizes", "linear"), [((0.13, 3.0), 0.1), ((1.0, 3.0), None)])
+def test_barriers_of_different_size_get_a_log_scale_but_for_a_power_of_ten_around_zero(
+    sizes, linear
+):
     axes = Figure().subplots()
     lines.scale_around_zero(axes, [drawn(-size, 0.0) for size in sizes])
-    assert axes.get_yscale() == scale
+    assert getattr(axes.yaxis.get_transform(), "linthresh", None) == pytest.approx(linear)

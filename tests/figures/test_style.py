@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from specflow.figures.style import column_titles, null_text, plain, short_pair, shortened
+from specflow.figures.style import (
+    column_titles,
+    metric_title,
+    null_text,
+    plain,
+    short_pair,
+    shortened,
+)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +39,10 @@ def test_null_levels_are_stated(nulls, text):
 )
 def test_pairs_say_what_both_sides_share_once(pair, short):
     assert short_pair(pair) == short
+
+
+def test_metrics_are_told_in_words():
+    assert metric_title("train", "bits_per_byte") == "train bits per byte"
 
 
 def test_long_labels_lose_their_middle():

@@ -99,9 +99,9 @@ def _draw(
     if alone:
         titles = [(" ".join(parts),) for parts in titles]
     style.title_columns(upper, titles, [str(one.name) for one in members])
-    start = "score: mean of the first entries of every diagonal" if alone else "scores\n"
+    start = "score: mean of the first entries of every diagonal " if alone else "scores\n"
     for axes, one in zip(lower, scores, strict=True):
-        axes.set_title(f"{start} ({null_text(one.layers['null'])})")
+        axes.set_title(f"{start}({null_text(one.layers['null'])})")
     upper[0].set_ylabel("index i of the diagonal")
     heatmaps.add_colour_bar(fig, [*upper, *lower], meshes, name)
 

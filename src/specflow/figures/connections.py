@@ -18,6 +18,7 @@ from specflow.figures.style import (
     SPLIT_POINT_MAP,
     SPLITS,
     ZERO_LINE,
+    metric_title,
     null_text,
     spread_colours,
 )
@@ -55,7 +56,7 @@ def barriers(fig: Figure, tables: Tables, subject: Subject) -> None:
         for axes, split, measured in zip(column, SPLITS, curves, strict=True):
             lines.draw_curves(axes, measured, looks, timeline)
             axes.axhline(0, **ZERO_LINE)
-            axes.set_title(f"{split} {metric}")
+            axes.set_title(metric_title(split, metric))
     for axes in grid[:, 0]:
         axes.set_ylabel("barrier")
     fig.legend(**pruning_legend(variants), loc="outside lower center")
@@ -92,7 +93,7 @@ def interpolation(fig: Figure, tables: Tables, subject: Subject) -> None:
                 axes.axhline(height, **NULL_LINE)
         for (axes, split), measured in curves.items():
             lines.draw_curve(axes, measured, colours[split])
-        row[0].set_ylabel(f"validation {metric}")
+        row[0].set_ylabel(metric_title("validation", metric))
     for variant, top, bottom in zip(variants, grid[0], grid[-1], strict=True):
         top.set_title(variant.label)
         bottom.set_xlabel("alpha")
@@ -159,7 +160,7 @@ def perturbation(fig: Figure, tables: Tables, subject: Subject) -> None:
     split = subject.rows(tables, "barriers", relation="perturbed").iloc[0]
     own = {"relation": ("within", "perturbed"), "split_step": split["split_step"]}
     for axes in _draw_endpoints(fig, tables, subject, {("branch endpoints", _BLUE): own}, "scale"):
-        axes.set_xlabel(f"scale of perturbation at {subject.axis.x} {split['time']:g}")
+        axes.set_xlabel(f"scale of perturbation\nat {subject.axis.x} {split['time']:g}")
         axes.set_xlim(0, None)
 
 
@@ -182,7 +183,7 @@ def _draw_endpoints(
             measured = lines.curve(where(rows, metric=metric), "barrier", _UNIT, x)
             lines.draw_curve(axes, measured, colour, marker="o")
         axes.axhline(0, **ZERO_LINE)
-        axes.set_title(f"validation {metric}")
+        axes.set_title(metric_title("validation", metric))
         axes.set_ylabel("barrier")
     null = subject.layers(tables, "matrix")["null"].mean()
     keys = _draw_agreement(row[-1], scores, x, null)

@@ -57,6 +57,7 @@ def grokking(fig: Figure, tables: Tables, subject: Subject) -> None:
         lines.draw_curves(row[2], ranks, [looks[one] for one in own["label"]], timeline)
         lines.scale_fraction(row[2])
         mesh = heatmaps.draw_heatmap(row[3], diagonal, timeline, colours)
+        row[3].set_ylabel("index i")
     matrix = layers[0].at[panel.matrix, "label"]
     pair = members[0].layers(tables, "pair").at[panel.pair, "label"].replace(" → ", "\n→ ")
     rank = style.quantity_label(RANK)
@@ -89,7 +90,7 @@ def _draw_keys(row: Sequence[Axes], indices: ScalarMappable, alignment: ScalarMa
         axes.axis("off")
     splits = [lines.line_key(split, colour) for split, colour in style.SPLIT_COLOURS.items()]
     row[0].legend(handles=splits, loc="upper center")
-    for axes, mappable, label in ((row[1], indices, "rank"), (row[3], alignment, "alignment")):
+    for axes, mappable, label in ((row[1], indices, "index i"), (row[3], alignment, "alignment")):
         place = axes.inset_axes((0.0, 0.7, 1.0, 0.16))
         bar = axes.figure.colorbar(mappable, cax=place, orientation="horizontal", label=label)
         bar.outline.set_visible(False)

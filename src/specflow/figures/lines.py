@@ -7,13 +7,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 from matplotlib.typing import ColorType
 
 from specflow.figures.style import NULL_LINE
-from specflow.figures.timeline import Timeline
+from specflow.figures.timeline import Timeline, round_numbers
 from specflow.frames import at_end
 
 _LOG_SPREAD = 20.0
+_FEW_DECADES = 100.0  # powers of ten alone would be too few ticks
 
 
 def curve(
@@ -91,6 +93,10 @@ def scale_ordinate(axes: Axes, shown: Iterable[Iterable[float]]) -> None:
     if low > 0 and high > 1 and high / low > _LOG_SPREAD:
         axes.set_yscale("log")
         axes.set_ylim(low / 1.4, high * 1.4)
+        if high / low < _FEW_DECADES:
+            ticks = round_numbers(*axes.get_ylim())
+            axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+            axes.yaxis.set_minor_formatter(NullFormatter())
     elif low >= 0:
         axes.set_ylim(-0.03 * (high or 1), (high or 1) * 1.05)
 
@@ -100,7 +106,8 @@ def scale_around_zero(axes: Axes, curves: Iterable[pd.DataFrame]) -> None:
     sizes = [float(curve["mean"].abs().max()) for curve in curves if len(curve)]
     least = min((size for size in sizes if size > 0), default=0.0)
     if max(sizes, default=0.0) > _LOG_SPREAD * least > 0:
-        axes.set_yscale("symlog", linthresh=least)
+        # a power of ten, lest its ticks crowd around 0
+        axes.set_yscale("symlog", linthresh=10.0 ** np.floor(np.log10(least)))
 
 
 def scale_fraction(axes: Axes) -> None:

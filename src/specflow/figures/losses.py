@@ -120,7 +120,7 @@ def losses(fig: Figure, tables: Tables, subject: Subject) -> None:
     grid = _draw_panels(fig, tables, [(subject, metric) for metric in metrics])
     for split, row in zip(SPLITS, grid, strict=True):
         for axes, metric in zip(row, metrics, strict=True):
-            axes.set_title(f"{split} {metric}")
+            axes.set_title(style.metric_title(split, metric))
 
 
 @figure(

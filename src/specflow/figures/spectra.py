@@ -10,6 +10,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from specflow.figures import heatmaps, lines, style
 from specflow.figures.registry import figure, has_rows
@@ -89,6 +90,7 @@ def quantities(fig: Figure, tables: Tables, subject: Subject) -> None:
         axes.axis("off")
     depths = ScalarMappable(Normalize(1, max(len(layers), 2)), style.DEPTH_MAP)
     bar = heatmaps.add_colour_bar(fig, grids.flat, [depths], "depth (number of the matrix)")
+    bar.set_ticks(MaxNLocator(integer=True))
     bar.ax.invert_yaxis()
 
 
@@ -149,7 +151,7 @@ def _draw_values(
     titles = [(own[one],) for own, one in zip(layers, chosen, strict=True)]
     style.title_columns(row, titles, [str(member.name) for member in members])
     row[0].set_ylabel("singular value")
-    bar = heatmaps.add_colour_bar(fig, row, [colours], "rank (1 = largest)")
+    bar = heatmaps.add_colour_bar(fig, row, [colours], "index i (1 = largest)")
     label_index_bar(bar)
     bar.ax.invert_yaxis()
 

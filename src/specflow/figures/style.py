@@ -140,6 +140,11 @@ def short_pair(pair: str) -> str:
     return f"{' '.join(previous[:2])}: {' '.join(previous[2:])} → {' '.join(following[2:])}"
 
 
+def metric_title(split: str, metric: str) -> str:
+    """Return what stands above a panel of a metric, "validation word error"."""
+    return f"{split} {metric}".replace("_", " ")
+
+
 def null_text(nulls: pd.Series) -> str:
     """Return the null levels in words, "null level 0.01 to 0.02"."""
     if nulls.isna().all():

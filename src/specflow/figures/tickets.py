@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from specflow.figures import heatmaps, lines
 from specflow.figures.losses import metrics_in
 from specflow.figures.registry import figure
-from specflow.figures.style import DASHES, KIND_LOOKS, NULL_LINE, null_text
+from specflow.figures.style import DASHES, KIND_LOOKS, NULL_LINE, metric_title, null_text
 from specflow.figures.subjects import Subject
 from specflow.frames import Tables, where
 
@@ -65,7 +65,7 @@ def tickets(fig: Figure, tables: Tables, subject: Subject) -> None:
         lines.scale_ordinate(axes, [one["mean"] for one in curves])
         for measured, line in zip(curves, [_SOURCE, *(one.line for one in shown)], strict=True):
             lines.draw_curve(axes, measured, **line)
-        axes.set_title(f"validation {metric}")
+        axes.set_title(metric_title("validation", metric))
     for axes in right:
         subject.timeline(tables).apply(axes, history["time"])
     keys = [lines.line_key(one.label, **one.line, **one.mark) for one in shown]

@@ -73,7 +73,7 @@ class Timeline:
     def _apply_log(self, axes: Axes, x: np.ndarray) -> None:
         first = float(np.min(x[x > 0]))
         axes.set_xscale("symlog", linthresh=first, linscale=_LINEAR_PART)
-        ticks = _decades(first, float(np.max(x)))
+        ticks = round_numbers(first, float(np.max(x)))
         if np.min(x) <= 0:
             ticks = [0.0, *ticks]
         axes.xaxis.set_major_locator(FixedLocator(ticks))
@@ -81,7 +81,7 @@ class Timeline:
         axes.xaxis.set_minor_locator(NullLocator())
 
 
-def _decades(first: float, last: float) -> list[float]:
+def round_numbers(first: float, last: float) -> list[float]:
     """Return round numbers from first to last: powers of ten, or 1, 2, 5 of each if few."""
     powers = range(int(np.floor(np.log10(first))), int(np.ceil(np.log10(last))) + 1)
     for factors in ((1,), (1, 3), (1, 2, 5)):
