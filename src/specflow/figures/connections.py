@@ -169,8 +169,8 @@ def _draw_endpoints(
 ) -> Sequence[Axes]:
     """Draw barriers of every metric, and the mean agreement with its null level, side by side.
 
-    Each of `groups`, what columns of its rows hold, is a curve over the column `x`; that axis is
-    left to the caller to scale and label.
+    Each of `groups`, what columns of its rows hold, is a curve over the column `x`, an axis that is
+    left to the caller.
     """
     full = {"keep": "full", "split": "validation"}
     heights = {k: subject.rows(tables, "barriers", **own, **full) for k, own in groups.items()}

@@ -28,17 +28,9 @@ Drawing = tuple[str, Subject]  # name of a kind, and of what
 def draw_all(
     tables_dir: Path, output_dir: Path, params: FiguresParams, groups: Groups, workers: int = 1
 ) -> list[FigureEntry]:
-    """Draw every figure that the tables allow.
+    """Draw every figure that the tables allow, and return them in the order of a report.
 
-    Args:
-        tables_dir: Folder of the CSV tables.
-        output_dir: Folder of the figures; made if missing.
-        params: The figures section.
-        groups: The experiments to be compared.
-        workers: Number of processes; the bytes do not depend on it.
-
-    Returns:
-        What was written, in the order in which a report shows it.
+    The bytes do not depend on the number of workers.
 
     Raises:
         SpecflowError: If params or groups name an experiment, checkpoints, a matrix or a pair that
@@ -61,8 +53,6 @@ def draw_checkpoints(
     tables_dir: Path, output_dir: Path, params: FiguresParams
 ) -> list[FigureEntry]:
     """Draw every figure of checkpoints made elsewhere, where there are no tables of runs.
-
-    Arguments, errors and what is returned are those of `draw_all`.
 
     Raises:
         SpecflowError: If a table is missing or broken.

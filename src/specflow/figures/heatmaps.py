@@ -22,32 +22,19 @@ _COLOUR_STEP = 0.05  # to which scales of colours are rounded
 
 
 class Scores(NamedTuple):
-    """Scores of one subject.
+    """Scores of one subject."""
 
-    Attributes:
-        key: What a row is, matrix or pair.
-        values: A row for each, in order of depth, a column for each time.
-        layers: Labels and null levels of the rows.
-        timeline: The horizontal axis.
-    """
-
-    key: Key
-    values: pd.DataFrame
-    layers: pd.DataFrame
+    key: Key  # what a row is
+    values: pd.DataFrame  # a row for each, in order of depth, a column for each time
+    layers: pd.DataFrame  # labels and null levels of the rows
     timeline: Timeline
 
 
 def grid(rows: pd.DataFrame, by: str, names: Iterable[Any], value: str) -> pd.DataFrame:
-    """Return means of a value by name and by time.
+    """Return means of a column of rows by name, in the order of `names`, and by time.
 
-    Args:
-        rows: Rows with the column `time`.
-        by: Column of the names.
-        names: The rows of the grid, in order; other names are left out.
-        value: Column of the value; cells that are not finite are left out.
-
-    Returns:
-        A column for every time that `rows` have, ascending, also where no cell is defined (NaN).
+    Other names, and cells that are not finite, are left out. There is a column for every time that
+    `rows` have, ascending, also where no cell is defined (NaN).
     """
     finite = rows.assign(**{value: rows[value].where(np.isfinite(rows[value]))})
     return finite.groupby([by, "time"])[value].mean().unstack("time").reindex(list(names))
@@ -85,10 +72,7 @@ def colour_scale(colours: Colormap, values: Iterable[Any]) -> ScalarMappable:
 
 
 def draw_heatmap(
-    axes: Axes,
-    grid: pd.DataFrame,
-    timeline: Timeline,
-    colours: ScalarMappable,
+    axes: Axes, grid: pd.DataFrame, timeline: Timeline, colours: ScalarMappable
 ) -> QuadMesh:
     """Draw what `grid` returned, with cells as wide as the time between checkpoints.
 
@@ -143,11 +127,7 @@ def draw_null_strip(axes: Axes, nulls: pd.Series, colours: ScalarMappable) -> No
 
 
 def draw_scores(
-    row: Sequence[Axes],
-    columns: Sequence[Scores],
-    colours: ScalarMappable,
-    *,
-    nulls: bool = False,
+    row: Sequence[Axes], columns: Sequence[Scores], colours: ScalarMappable, *, nulls: bool = False
 ) -> list[QuadMesh]:
     """Draw scores side by side: with labels if there is one column, else numbered.
 

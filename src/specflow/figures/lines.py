@@ -21,19 +21,11 @@ _FEW_DECADES = 100.0  # powers of ten alone would be too few ticks
 def curve(
     rows: pd.DataFrame, value: str, unit: Sequence[str] = ("seed",), x: str = "time"
 ) -> pd.DataFrame:
-    """Return mean and spread over units: seeds, or trunks and pairs of branches.
+    """Return mean and spread of a column over units by x, as `spread` does.
 
-    The rows of one unit at one x (of several matrices, say) are averaged first, so that the spread
-    is that of units.
-
-    Args:
-        rows: The rows.
-        value: Column of the ordinate; cells that are not finite are left out.
-        unit: Columns that together tell one unit from another.
-        x: Column of the abscissa.
-
-    Returns:
-        What `spread` returns by x, without the x at which no unit has a value.
+    Columns `unit` together tell one unit from another: seeds, or trunks and pairs of branches. The
+    rows of one unit at one x (of several matrices, say) are averaged first, so that the spread is
+    that of units. What is not finite is left out, and so is an x at which no unit has a value.
     """
     return spread(_finite(rows, value).groupby([x, *unit])[value].mean())
 

@@ -77,12 +77,7 @@ def figure(
 ) -> Callable[[Draw], Draw]:
     """Make a function a kind of figure of its name; the arguments are what `Kind` says.
 
-    Example::
-
-        @figure("experiment", title="Errors of all seeds", caption="A line for each seed.")
-        def seeds(fig, tables, subject):
-            rows = subject.rows(tables, "history", metric="error", split="train")
-            fig.subplots().plot(rows.pivot(index="time", columns="seed", values="value"))
+    docs/extending.md has an example.
     """
 
     def register(draw: Draw) -> Draw:

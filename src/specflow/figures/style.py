@@ -166,8 +166,7 @@ def title_columns(
 def column_titles(columns: Sequence[Sequence[str]]) -> list[str]:
     """Return a title for each column of panels, in lines that do not reach the next column.
 
-    Args:
-        columns: The parts of each title; a part ends at the same height in all columns.
+    A part of a title ends at the same height in all columns.
     """
     width = _LINE_LENGTH // len(columns)
     parts = [[_lines(part, width) for part in column] for column in columns]

@@ -1,8 +1,7 @@
 """Lottery tickets against their source: what a mask keeps, and what becomes of it in training."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,8 +19,7 @@ _SOURCE: dict[str, Any] = {"color": "#222222", "linewidth": 2.2}
 _NULL = NULL_LINE | {"linestyle": (0, (1, 1.2))}
 
 
-@dataclass(frozen=True)
-class _Ticket:
+class _Ticket(NamedTuple):
     """A ticket and its look: a colour and a mark for the kind, dashes for everything else."""
 
     name: str

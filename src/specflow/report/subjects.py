@@ -13,7 +13,7 @@ from specflow.report.numbers import UNDEFINED, number, parameter, spread
 from specflow.section import Section
 
 # Stages whose settings a section shows; the first of them has all names of the group.
-GROUPS: dict[str, tuple[str, ...]] = {
+_GROUPS: dict[str, tuple[str, ...]] = {
     "experiments": ("train", "spectra", "prune"),
     "connections": ("branch", "connect"),
     "tickets": ("retrain", "compare"),
@@ -55,7 +55,7 @@ class Subject:
     """An experiment, a connection, a ticket, a set of samples, or checkpoints made elsewhere.
 
     Attributes:
-        group: Which of these it is, one of `GROUPS`.
+        group: Which of these it is, in the plural.
         name: Its name.
         settings: Its settings as text, by stage and dotted key.
         metrics: Its final metrics: tables of text, each with what its rows have in common.
@@ -101,18 +101,12 @@ def subjects_of(
 ) -> Iterator[Subject]:
     """Yield everything that was run, in the order of the page.
 
-    Args:
-        config: All settings, by stage and name.
-        summary: All final metrics.
-        tables: Where the numbers of checkpoints made elsewhere are.
-
-    Yields:
-        Subjects with their settings and final metrics.
+    `config` has all settings by stage and name; tables, the numbers of checkpoints made elsewhere.
 
     Raises:
         SpecflowError: If a table is missing or broken.
     """
-    for group, stages in GROUPS.items():
+    for group, stages in _GROUPS.items():
         for name in config.get(stages[0], {}):
             of_stages = {stage: config.get(stage, {}).get(name) for stage in stages}
             metrics = summary.get(group, {}).get(name)
