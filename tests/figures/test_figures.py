@@ -78,14 +78,8 @@ def test_problems_are_the_columns_of_the_figures_of_one(make_tables):
     one = final(folder, "spectra", RANK, experiment="unet", matrix="layers.4.weight")
     assert ranks[4, -1] == pytest.approx(one)
     fig = draw("problems_pruning", folder, **settings)
-    assert [axes.get_ylabel() for axes in fig.axes] == [
-        "train loss",
-        "",
-        "",
-        "validation loss",
-        "",
-        "",
-    ]
+    labels = [axes.get_ylabel() for axes in fig.axes]
+    assert labels == [*("train loss", "", ""), *("validation loss", "", "")]
     assert all(colours_of(axes) == list(KEEP_COLOURS.values()) for axes in fig.axes)
     assert fig.axes[0].get_ylim() == fig.axes[3].get_ylim()
 
@@ -143,11 +137,8 @@ def test_checkpoints_made_elsewhere_are_drawn_against_their_steps(make_tables):
     folder = make_tables(checkpoints={"hub": (0, 1, 2, 4, 8, 512)})
     for kind in ("effective_rank", "singular_values", "step_agreement", "pairwise_agreement"):
         axes = draw(kind, folder, of="checkpoints").axes[0]
-        assert (axes.get_xlabel(), axes.get_xlim(), axes.get_xscale()) == (
-            "step",
-            (0, 512),
-            "symlog",
-        )
+        shown = (axes.get_xlabel(), axes.get_xlim(), axes.get_xscale())
+        assert shown == ("step", (0, 512), "symlog")
     fig = draw("pairwise_agreement", folder, of="checkpoints")
     assert [title_of(axes) for axes in fig.axes[:2]] == ["block 1 attention out", "mean of all"]
     square = meshes_of(fig)[1].get_array()
