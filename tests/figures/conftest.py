@@ -165,10 +165,8 @@ class World:
                 height = (1 - joined) * (1 + 0.1 * noise.random())
                 yield "barriers", (*start, *what, height)
                 for alpha in (0.0, 0.5, 1.0):
-                    yield (
-                        "interpolation",
-                        (*start, alpha, *what, 1 + 4 * height * alpha * (1 - alpha)),
-                    )
+                    value = 1 + 4 * height * alpha * (1 - alpha)
+                    yield "interpolation", (*start, alpha, *what, value)
 
     def _retrained(self, name, density, rewind, noise) -> Iterator[tuple[str, Row]]:
         for seed in self.seeds:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.figures.conftest import LABELS
 from tests.figures.drawn import (
     ASCENDING,
     DECAYS,
@@ -14,8 +15,8 @@ from tests.figures.drawn import (
     title_of,
 )
 
+from specflow.figures.comparisons import decay_label
 from specflow.figures.style import KEEP_COLOURS, KIND_LOOKS, LABEL_COLOURS
-from specflow.figures.weight_decay import decay_label
 from specflow.frames import Tables, where
 
 
@@ -48,11 +49,9 @@ def test_ends_of_training_stand_by_ascending_weight_decay_and_the_base_is_marked
 
 def test_comparisons_without_pairs_or_pruning_are_drawn(make_tables):
     world = {"experiments": tuple(DECAYS), "with_pairs": False, "fractions": ()}
-    fig = draw("weight_decay", make_tables(**world))
-    assert "null level not defined" in title_of(fig.axes[2])
-    assert any(
-        "no middle pairs" in title_of(axes) for axes in draw("labels", make_tables(**world)).axes
-    )
+    decays, labels = (draw(kind, make_tables(**world)) for kind in ("weight_decay", "labels"))
+    assert "null level not defined" in title_of(decays.axes[2])
+    assert any("no middle pairs" in title_of(axes) for axes in labels.axes)
 
 
 @pytest.mark.parametrize(
@@ -85,12 +84,7 @@ def test_tickets_have_a_curve_in_every_panel_beside_source_or_null(make_tables):
     colours = [colour for colour, _ in KIND_LOOKS.values()]
     assert colours_of(masks)[:-1] == colours_of(agreement)[:-1] == colours
     labels = [text.get_text() for text in masks.get_yticklabels()]
-    assert labels == [
-        "embedding",
-        "block 1 attention in",
-        "block 1 attention out",
-        "block 1 MLP in",
-    ]
+    assert labels == list(LABELS)
     first = final(folder, "ticket_spectra", "agreement_score", ticket="magnitude")
     assert agreement.lines[0].get_ydata()[-1] == pytest.approx(first)
     for axes, metric in zip(metrics, ("loss", "error"), strict=True):
@@ -147,7 +141,7 @@ def test_scale_zero_of_a_perturbation_is_its_own_split_point(make_tables):
     for place, relation, scale in ((0, "within", 0), (-1, "perturbed", 2.5)):
         rows = where(Tables(folder)["barriers"], relation=relation, scale=scale, **full)
         assert line.get_ydata()[place] == pytest.approx(rows["barrier"].mean())
-    assert fig.axes[0].get_xlabel() == "scale of perturbation at epoch 2"
+    assert fig.axes[0].get_xlabel() == "scale of perturbation\nat epoch 2"
 
 
 def test_barriers_and_endpoint_agreement_stand_against_the_split_point(make_tables):

@@ -6,8 +6,8 @@ from matplotlib.colors import same_color
 from tests.figures.drawn import RANK, colours_of, draw, final, legend_of, meshes_of, title_of
 
 from specflow.errors import SpecflowError
+from specflow.figures.losses import BATCH_NORM, variants_of
 from specflow.figures.style import KEEP_COLOURS, NULL_LINE, SPLIT_COLOURS
-from specflow.figures.variants import BATCH_NORM, variants_of
 from specflow.frames import Tables
 from specflow.spectra import QUANTITIES
 
@@ -78,14 +78,8 @@ def test_problems_are_the_columns_of_the_figures_of_one(make_tables):
     one = final(folder, "spectra", RANK, experiment="unet", matrix="layers.4.weight")
     assert ranks[4, -1] == pytest.approx(one)
     fig = draw("problems_pruning", folder, **settings)
-    assert [axes.get_ylabel() for axes in fig.axes] == [
-        "train loss",
-        "",
-        "",
-        "validation loss",
-        "",
-        "",
-    ]
+    labels = [axes.get_ylabel() for axes in fig.axes]
+    assert labels == [*("train loss", "", ""), *("validation loss", "", "")]
     assert all(colours_of(axes) == list(KEEP_COLOURS.values()) for axes in fig.axes)
     assert fig.axes[0].get_ylim() == fig.axes[3].get_ylim()
 
@@ -100,7 +94,8 @@ def test_diagonals_stand_above_scores_on_one_scale_with_null_levels(make_tables,
     for fig, count in ((one, 2), (both, 4)):
         heatmaps = [axes for axes in fig.axes if axes.get_title() or axes.get_title(loc="left")]
         assert len(heatmaps) == count
-        assert all("null level 0." in title_of(axes) for axes in heatmaps)
+        assert all("(null level 0." in title_of(axes) for axes in heatmaps)
+        assert not any("\n " in title_of(axes) for axes in heatmaps)
         assert len({mesh.get_clim() for mesh in meshes_of(fig)}) == 1
     last = Tables(folder)[table][key].iloc[-1]
     expected = final(folder, table, f"{name}_score", experiment="vgg", **{key: last})
@@ -134,17 +129,16 @@ def test_every_registered_quantity_has_a_panel_under_its_label(make_tables):
     for axes, name in zip(panels, QUANTITIES, strict=True):
         shown = axes.lines[2].get_ydata()[-1]
         assert shown == pytest.approx(final(folder, "spectra", name, matrix="layers.2.weight"))
+    depths = [float(text.get_text()) for text in fig.axes[-1].get_yticklabels()]
+    assert depths == [1, 2, 3, 4, 5]
 
 
 def test_checkpoints_made_elsewhere_are_drawn_against_their_steps(make_tables):
     folder = make_tables(checkpoints={"hub": (0, 1, 2, 4, 8, 512)})
     for kind in ("effective_rank", "singular_values", "step_agreement", "pairwise_agreement"):
         axes = draw(kind, folder, of="checkpoints").axes[0]
-        assert (axes.get_xlabel(), axes.get_xlim(), axes.get_xscale()) == (
-            "step",
-            (0, 512),
-            "symlog",
-        )
+        shown = (axes.get_xlabel(), axes.get_xlim(), axes.get_xscale())
+        assert shown == ("step", (0, 512), "symlog")
     fig = draw("pairwise_agreement", folder, of="checkpoints")
     assert [title_of(axes) for axes in fig.axes[:2]] == ["block 1 attention out", "mean of all"]
     square = meshes_of(fig)[1].get_array()
@@ -183,6 +177,7 @@ def test_grokking_has_a_row_for_each_condition_with_one_scale_of_alignment(make_
     fig = draw("grokking", make_tables(experiments=("a", "b")), grokking=panel)
     rows = np.array(fig.axes[:12]).reshape(3, 4)[:2]
     assert [axes.get_ylabel() for axes in rows[:, 0]] == ["b", "a"]
+    assert [axes.get_ylabel() for axes in rows[:, 3]] == ["index i"] * 2
     assert [axes.get_xlabel() for axes in rows[1]] == ["step"] * 4
     assert {axes.get_xscale() for axes in rows.flat} == {"symlog"}
     assert [title_of(axes) for axes in rows[0]] == [

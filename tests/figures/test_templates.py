@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,24 +20,22 @@ PLOTS = [
 ]
 
 
-def fields_of(spec: object) -> set[str]:
+def objects_in(spec: object) -> Iterator[dict]:
+    """Every object of a specification, its data left out."""
+    if isinstance(spec, dict):
+        yield spec
+        spec = [value for key, value in spec.items() if key != "data"]
+    if isinstance(spec, list):
+        for value in spec:
+            yield from objects_in(value)
+
+
+def columns_read(spec: object) -> set[str]:
     """Every column that a specification reads, those that it makes itself left out."""
-    if isinstance(spec, list):
-        return set().union(*map(fields_of, spec)) if spec else set()
-    if not isinstance(spec, dict):
-        return set()
-    own = {spec["field"]} if isinstance(spec.get("field"), str) else set()
-    own |= {name for name in spec.get("groupby", []) if isinstance(name, str)}
-    return own.union(*(fields_of(value) for key, value in spec.items() if key != "data"))
-
-
-def made_by(spec: object) -> set[str]:
-    if isinstance(spec, list):
-        return set().union(*map(made_by, spec)) if spec else set()
-    if not isinstance(spec, dict):
-        return set()
-    own = {spec["as"]} if "as" in spec else set()
-    return own.union(*(made_by(value) for key, value in spec.items() if key != "data"))
+    objects = list(objects_in(spec))
+    read = [name for one in objects for name in (one.get("field"), *one.get("groupby", ()))]
+    made = {one["as"] for one in objects if "as" in one}
+    return {name for name in read if isinstance(name, str)} - made
 
 
 @pytest.mark.parametrize(("template", "table", "x", "y"), PLOTS)
@@ -56,7 +55,7 @@ def test_templates_are_filled_from_the_tables(make_tables, template, table, x, y
     assert f"datum['{y}']" in transforms
     # of two kinds of tables, each template names the units of both
     units = {"seed", "trunks", "branches"}
-    assert fields_of(spec) - made_by(spec) - units <= set(rows[0])
+    assert columns_read(spec) - units <= set(rows[0])
 
 
 @pytest.mark.parametrize("template", ["variants", "curves"])

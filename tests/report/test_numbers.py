@@ -2,7 +2,6 @@ import pytest
 
 from specflow.claims.scorecard import Estimate
 from specflow.report.numbers import MINUS, interval_of, number, parameter, spread, value_of
-from specflow.report.sources import Spread
 
 
 @pytest.mark.parametrize(
@@ -30,9 +29,9 @@ def test_value_and_interval_have_the_same_decimals():
 
 
 def test_spread_shows_the_mean_to_the_digits_of_its_deviation():
-    assert spread(Spread(mean=0.0055712, std=0.0028344)) == "0.0056 ± 0.0028"
-    assert spread(Spread(mean=0.25, std=0.0)) == "0.25 ± 0"
-    assert spread(Spread(mean=None, std=None)) == "—"
+    assert spread(0.0055712, 0.0028344) == "0.0056 ± 0.0028"
+    assert spread(0.25, 0.0) == "0.25 ± 0"
+    assert spread(None, None) == "—"
 
 
 @pytest.mark.parametrize(

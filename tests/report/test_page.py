@@ -189,7 +189,7 @@ def test_nothing_was_run_is_a_page_too(results):
         (paths.FIGURES_INDEX, "[{}]", r"figures\.json: 0\.file: got {}; Field required"),
         (paths.SUMMARY, "[]", r"summary\.json: .*top level: got \[\]; Input should be"),
         (SETTINGS, None, r"there is no file .*config\.json; `dvc repro resolve`"),
-        (SETTINGS, "{}", r"config\.json: judge: got {}; Field required"),
+        (SETTINGS, "{}", r"config\.json: judge\.all\.claims\.confidence: got {}; Field required"),
         (
             SETTINGS,
             '{"judge": {"all": {"claims": {"confidence": 2}}}}',

@@ -8,8 +8,7 @@ from tests.report.pages import parse, pictures, section, text, texts
 from specflow import paths
 from specflow.report.numbers import MINUS
 from specflow.report.page import write_checkpoints_page, write_report
-from specflow.report.sources import Metrics
-from specflow.report.subjects import metrics_tables
+from specflow.report.subjects import Metrics, metrics_tables
 
 VALUE = {"mean": 1.5, "std": 0.1}
 SHOWN = "1.50 ± 0.10"

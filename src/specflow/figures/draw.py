@@ -1,7 +1,7 @@
 """All figures of a folder of tables, drawn side by side."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -28,17 +28,9 @@ Drawing = tuple[str, Subject]  # name of a kind, and of what
 def draw_all(
     tables_dir: Path, output_dir: Path, params: FiguresParams, groups: Groups, workers: int = 1
 ) -> list[FigureEntry]:
-    """Draw every figure that the tables allow.
+    """Draw every figure that the tables allow, and return them in the order of a report.
 
-    Args:
-        tables_dir: Folder of the CSV tables.
-        output_dir: Folder of the figures; made if missing.
-        params: The figures section.
-        groups: The experiments to be compared.
-        workers: Number of processes; the bytes do not depend on it.
-
-    Returns:
-        What was written, in the order in which a report shows it.
+    The bytes do not depend on the number of workers.
 
     Raises:
         SpecflowError: If params or groups name an experiment, checkpoints, a matrix or a pair that
@@ -49,12 +41,11 @@ def draw_all(
     _check_names(tables, params, groups)
     shown = drawings(tables, params, groups)
     shares = {
-        f"share {place + 1} of the figures": _Share(
-            tables_dir, output_dir, params.dpi, shown[place::workers]
-        )
+        f"share {place + 1} of the figures": shown[place::workers]
         for place in range(min(workers, len(shown)))
     }
-    run_members(_draw_share, shares, title="figures", total=len(shown), workers=workers)
+    draw = partial(_draw, tables_dir, output_dir, params.dpi)
+    run_members(draw, shares, title="figures", total=len(shown), workers=workers)
     return _entries(shown)
 
 
@@ -63,21 +54,13 @@ def draw_checkpoints(
 ) -> list[FigureEntry]:
     """Draw every figure of checkpoints made elsewhere, where there are no tables of runs.
 
-    Args:
-        tables_dir: Folder of their tables.
-        output_dir: Folder of the figures; made if missing.
-        params: The figures section.
-
-    Returns:
-        What was written.
-
     Raises:
         SpecflowError: If a table is missing or broken.
     """
     tables = Tables(tables_dir)
     names = tables["matrices"]["experiment"].unique()
     shown = _drawings("checkpoints", [checkpoints_of(name, params) for name in names], tables)
-    _draw_share(_Share(tables_dir, output_dir, params.dpi, shown), lambda _: None)
+    _draw(tables_dir, output_dir, params.dpi, shown, lambda _: None)
     return _entries(shown)
 
 
@@ -104,20 +87,12 @@ def _entries(drawings: Iterable[Drawing]) -> list[FigureEntry]:
     return [kinds()[name].entry(subject) for name, subject in drawings]
 
 
-@dataclass(frozen=True)
-class _Share:
-    """What one worker draws."""
-
-    tables_dir: Path
-    output_dir: Path
-    dpi: int
-    drawings: Sequence[Drawing]
-
-
-def _draw_share(share: _Share, report: Report) -> None:
-    tables = Tables(share.tables_dir)
+def _draw(
+    tables_dir: Path, output_dir: Path, dpi: int, drawings: Sequence[Drawing], report: Report
+) -> None:
+    tables = Tables(tables_dir)
     with house_style():
-        for name, subject in share.drawings:
+        for name, subject in drawings:
             figure, kind = new_figure(), kinds()[name]
             entry = kind.entry(subject)
             figure.suptitle(entry.title)
@@ -128,7 +103,7 @@ def _draw_share(share: _Share, report: Report) -> None:
             except KeyError as error:
                 message = f"{entry.file}: the tables have no {error}; `dvc repro -f collect`"
                 raise SpecflowError(message) from error
-            save(figure, share.output_dir / entry.file, share.dpi)
+            save(figure, output_dir / entry.file, dpi)
             report(1)
 
 

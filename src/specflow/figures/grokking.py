@@ -9,9 +9,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
 from specflow.errors import SpecflowError
-from specflow.figures import panels, style
-from specflow.figures.averages import curve
-from specflow.figures.directions import diagonal_of
+from specflow.figures import heatmaps, lines, style
+from specflow.figures.agreement import diagonal_of
 from specflow.figures.losses import draw_errors
 from specflow.figures.registry import figure
 from specflow.figures.spectra import RANK, draw_evolution, label_index_bar
@@ -30,7 +29,11 @@ _KEY_HEIGHT = 0.35  # of a row: the keys below the columns
     claims=("grokking_is_low_rank", "grokking_coincides", "more_data_low_rank"),
 )
 def grokking(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Draw a row for each condition."""
+    """Draw a row for each condition.
+
+    Raises:
+        SpecflowError: If an experiment has no error.
+    """
     panel, members = subject.params.grokking, subject.members
     assert panel is not None, "the subject is made of it"
     layers = [member.layers(tables, "matrix") for member in members]
@@ -40,25 +43,31 @@ def grokking(fig: Figure, tables: Tables, subject: Subject) -> None:
     heights = [1.0] * len(members) + [_KEY_HEIGHT]
     grid = fig.subplots(len(heights), 4, height_ratios=heights)
     diagonals = [diagonal_of(one, tables, "alignment", pair=panel.pair) for one in members]
-    colours = panels.ColourScale.around(style.ALIGNMENT_MAP, [[0], *diagonals])
+    colours = heatmaps.colour_scale(style.ALIGNMENT_MAP, [[0], *diagonals])
     for row, member, own, diagonal in zip(grid, members, layers, diagonals, strict=False):
-        timeline, label = member.timeline(tables), None if member is members[-1] else ""
-        _draw_error(row[0], tables, member, label)
+        timeline = member.timeline(tables)
+        if all(one.empty for one in draw_errors(row[0], tables, member)):
+            reason = f"history has no metric 'error' of {member.name}; the panel needs it"
+            raise SpecflowError(reason)
+        row[0].set_ylabel(str(member.name))
         values = member.rows(tables, "singular_values", matrix=panel.matrix)
-        indices = draw_evolution(row[1], values, timeline, values["index"].max(), label)
+        indices = draw_evolution(row[1], values, timeline, values["index"].max())
         spectra = member.rows(tables, "spectra")
-        ranks = [curve(where(spectra, matrix=matrix), RANK) for matrix in own.index]
-        panels.draw_curves(row[2], ranks, [looks[one] for one in own["label"]], timeline, label)
-        panels.scale_fraction(row[2])
-        mesh = panels.draw_heatmap(row[3], diagonal, timeline, colours, label)
+        ranks = [lines.curve(where(spectra, matrix=matrix), RANK) for matrix in own.index]
+        lines.draw_curves(row[2], ranks, [looks[one] for one in own["label"]], timeline)
+        lines.scale_fraction(row[2])
+        mesh = heatmaps.draw_heatmap(row[3], diagonal, timeline, colours)
+        row[3].set_ylabel("index i")
     matrix = layers[0].at[panel.matrix, "label"]
     pair = members[0].layers(tables, "pair").at[panel.pair, "label"].replace(" → ", "\n→ ")
     rank = style.quantity_label(RANK)
     titles = ("error", f"singular values of\n{matrix}", f"{rank}\nof all matrices")
     for axes, title in zip(grid[0], (*titles, f"alignment: {pair}"), strict=True):
         axes.set_title(title)
+    for axes in grid[-2]:
+        axes.set_xlabel(timeline.unit)
     _draw_keys(grid[-1], indices, mesh)
-    keys = [panels.line_key(label, **look) for label, look in looks.items()]
+    keys = [lines.line_key(label, **look) for label, look in looks.items()]
     fig.legend(handles=keys, title=f"{rank} of", loc="outside lower center", ncols=_KEY_COLUMNS)
 
 
@@ -75,19 +84,13 @@ def _looks(labels: Iterable[str]) -> Mapping[str, dict[str, Any]]:
     }
 
 
-def _draw_error(axes: Axes, tables: Tables, member: Subject, label: str | None) -> None:
-    if all(one.empty for one in draw_errors(axes, tables, member, label)):
-        raise SpecflowError(f"history has no metric 'error' of {member.name}; the panel needs it")
-    axes.set_ylabel(str(member.name))
-
-
 def _draw_keys(row: Sequence[Axes], indices: ScalarMappable, alignment: ScalarMappable) -> None:
     """Draw what explains the columns, below them."""
     for axes in row:
         axes.axis("off")
-    splits = [panels.line_key(split, colour) for split, colour in style.SPLIT_COLOURS.items()]
+    splits = [lines.line_key(split, colour) for split, colour in style.SPLIT_COLOURS.items()]
     row[0].legend(handles=splits, loc="upper center")
-    for axes, mappable, label in ((row[1], indices, "rank"), (row[3], alignment, "alignment")):
+    for axes, mappable, label in ((row[1], indices, "index i"), (row[3], alignment, "alignment")):
         place = axes.inset_axes((0.0, 0.7, 1.0, 0.16))
         bar = axes.figure.colorbar(mappable, cax=place, orientation="horizontal", label=label)
         bar.outline.set_visible(False)

@@ -36,11 +36,7 @@ class FigureEntry(Section):
 
 
 def write_index(path: Path, entries: Iterable[FigureEntry]) -> None:
-    """Write the list of all figures as JSON.
-
-    Args:
-        path: Where to; missing folders are made.
-        entries: The figures, in the order in which they are to be shown.
+    """Write the list of all figures as JSON, in the order in which they are to be shown.
 
     Raises:
         SpecflowError: If the file cannot be written.

@@ -24,18 +24,18 @@ class Kind:
 
     Attributes:
         draw: Draws one on an empty figure, whose height it sets.
-        caption: What a reader must know.
         of: What has such a figure.
         title: What stands above one, followed by the name of its subject.
+        caption: What a reader must know.
         claims: Claims that it bears on.
         when: Whether the tables have what it shows of a subject.
         order: Its place among the figures of a subject.
     """
 
     draw: Draw
-    caption: str
     of: tuple[Of, ...]
     title: str
+    caption: str
     claims: tuple[str, ...]
     when: When
     order: int
@@ -77,16 +77,11 @@ def figure(
 ) -> Callable[[Draw], Draw]:
     """Make a function a kind of figure of its name; the arguments are what `Kind` says.
 
-    Example::
-
-        @figure("experiment", title="Errors of all seeds", caption="A line for each seed.")
-        def seeds(fig, tables, subject):
-            rows = subject.rows(tables, "history", metric="error", split="train")
-            fig.subplots().plot(rows.pivot(index="time", columns="seed", values="value"))
+    docs/extending.md has an example.
     """
 
     def register(draw: Draw) -> Draw:
-        _kinds[draw.__name__] = Kind(draw, caption, of, title, claims, when, order)
+        _kinds[draw.__name__] = Kind(draw, of, title, caption, claims, when, order)
         return draw
 
     return register

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from specflow.figures.losses import BATCH_NORM, nearest_to_half, variants_of
 from specflow.figures.registry import figure
 from specflow.figures.style import WIDTH
 from specflow.figures.subjects import Subject
-from specflow.figures.variants import BATCH_NORM, nearest_to_half, variants_of
 from specflow.frames import Tables
 
 _GAP = 2  # pixels between images
@@ -28,9 +28,8 @@ def samples(fig: Figure, tables: Tables, subject: Subject) -> None:
     shown = nearest_to_half(variants_of(rows))
     fig.set_figheight(0.55 + WIDTH / len(shown))
     for variant, axes in zip(shown, fig.subplots(1, len(shown), squeeze=False)[0], strict=True):
-        image = _mosaic(
-            [_image(row) for _, row in variant.of(rows).sort_values("image").iterrows()]
-        )
+        own = variant.of(rows).sort_values("image")
+        image = _mosaic([_image(row) for _, row in own.iterrows()])
         # every pixel as it is; one channel is grey
         grey = image[..., 0] if image.shape[-1] == 1 else image
         axes.imshow(grey, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
@@ -49,12 +48,10 @@ def _image(row: pd.Series) -> np.ndarray:
 def _mosaic(images: Sequence[np.ndarray]) -> np.ndarray:
     """Return images of one shape (H, W, C) on white, in rows of a square as far as they go."""
     columns = math.ceil(math.sqrt(len(images)))
+    rows = math.ceil(len(images) / columns)
     height, width, channels = images[0].shape
     down, right = height + _GAP, width + _GAP
-    rows = math.ceil(len(images) / columns)
-    shape = (rows * down - _GAP, columns * right - _GAP, channels)
-    mosaic = np.full(shape, 255, dtype=np.uint8)
-    for place, image in enumerate(images):
-        top, left = place // columns * down, place % columns * right
-        mosaic[top : top + height, left : left + width] = image
-    return mosaic
+    places = np.full((rows * columns, down, right, channels), 255, dtype=np.uint8)
+    places[: len(images), :height, :width] = images
+    mosaic = places.reshape(rows, columns, down, right, channels).swapaxes(1, 2)
+    return mosaic.reshape(rows * down, columns * right, channels)[:-_GAP, :-_GAP]

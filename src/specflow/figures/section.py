@@ -98,10 +98,19 @@ class FiguresParams(Section):
         return self.checkpoints.get(name, CheckpointsFigureParams())
 
     @property
+    def _experiments(self) -> list[tuple[str, str]]:
+        """Every place where the section names an experiment, and which."""
+        panel = self.grokking.experiments if self.grokking else ()
+        return [
+            *((f"experiments.{name}", name) for name in self.experiments),
+            *(("grokking.experiments", name) for name in panel),
+            *(("problems", name) for name in self.problems),
+        ]
+
+    @property
     def named(self) -> set[str]:
         """The experiments that the section names."""
-        panel = self.grokking.experiments if self.grokking else ()
-        return {*self.experiments, *panel, *self.problems}
+        return {name for _, name in self._experiments}
 
     def unknown_names(self, experiments: set[str], checkpoints: set[str]) -> list[str]:
         """Return what the section names and does not exist, as lines "path: value; expectation".
@@ -110,10 +119,7 @@ class FiguresParams(Section):
             experiments: Names of all experiments, faulty ones included.
             checkpoints: Names of all checkpoints made elsewhere, faulty ones included.
         """
-        panel = self.grokking.experiments if self.grokking else ()
-        named = [(f"experiments.{name}", name, experiments) for name in self.experiments]
-        named += [("grokking.experiments", name, experiments) for name in panel]
-        named += [("problems", name, experiments) for name in self.problems]
+        named = [(path, name, experiments) for path, name in self._experiments]
         named += [(f"checkpoints.{name}", name, checkpoints) for name in self.checkpoints]
         return [
             f"figures.{path}: got {name!r}; "
@@ -133,14 +139,8 @@ class FiguresSettings(Section):
 def chosen_matrices(params: FiguresParams, name: str, matrices: Sequence[str]) -> list[str]:
     """Return every matrix of an experiment, or of checkpoints, that some figure shows in full.
 
-    Args:
-        params: The figures section.
-        name: Of the experiment or the checkpoints.
-        matrices: Names of its matrices, in order of depth.
-
-    Returns:
-        The matrix of its own figures (the one that params name, or that of the grokking panel, or
-        the middle one), then that of the panel if it is another.
+    That of its own figures comes first (the one that params name, or that of the grokking panel,
+    or of all `matrices`, which are in order of depth, the middle one), then that of the panel.
 
     Raises:
         SpecflowError: If a named matrix is not one of `matrices`, or there are none.
@@ -149,15 +149,7 @@ def chosen_matrices(params: FiguresParams, name: str, matrices: Sequence[str]) -
 
 
 def chosen_pairs(params: FiguresParams, name: str, pairs: Sequence[str]) -> list[str]:
-    """Return every pair of neighbours that some figure shows in full, as `chosen_matrices` does.
-
-    Args:
-        params: The figures section.
-        name: Of the experiment or the checkpoints.
-        pairs: Labels of its pairs, in order of depth.
-
-    Returns:
-        The pairs; none if there are none and none is named.
+    """Return every pair that some figure shows in full, as `chosen_matrices` does, if there is one.
 
     Raises:
         SpecflowError: If a named pair is not one of `pairs`.
@@ -180,16 +172,11 @@ def _asked(
 
 
 def _chosen(asked: dict[str, str | None], names: Sequence[str]) -> list[str]:
-    """Return what is asked for, each once.
-
-    Raises:
-        SpecflowError: If it is not one of `names`, or there are none.
-    """
-    chosen: dict[str, None] = {}
+    chosen = []
     for path, named in asked.items():
         value = names[len(names) // 2] if named is None and names else named
         if value is None or value not in names:
             expected = ", ".join(names) or "none"
             raise SpecflowError(f"{path}: got {named!r}; expected one of {expected}")
-        chosen[value] = None
-    return list(chosen)
+        chosen.append(value)
+    return list(dict.fromkeys(chosen))

@@ -1,14 +1,16 @@
 """What all figures share: fonts, colours (safe for the colour-blind), texts, the way to disk."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
 import matplotlib.style
 import numpy as np
+import pandas as pd
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -20,6 +22,7 @@ WIDTH = 9.0  # inches; a README shows it at about 900 px, so 9 pt type is 12 px 
 
 KEEP_COLOURS = {"full": "#D55E00", "top": "#0072B2", "bottom": "#009E73"}
 SPLIT_COLOURS = {"train": "#222222", "validation": "#AA3377"}
+SPLITS = tuple(SPLIT_COLOURS)
 # A colour and a mark, as masks of two kinds are the same and their scores coincide.
 KIND_LOOKS = {
     "magnitude": ("#D55E00", "o"),
@@ -39,14 +42,8 @@ DASHES: tuple[LineStyleType, ...] = (
     (0, (9, 2)),
 )
 LINE_COLOURS = (
-    "#000000",
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#D55E00",
-    "#8C6D31",
+    *("#000000", "#0072B2", "#E69F00", "#009E73"),
+    *("#CC79A7", "#56B4E9", "#D55E00", "#8C6D31"),
 )
 
 _STYLE = {
@@ -88,11 +85,9 @@ SPLIT_POINT_MAP = _part("YlGnBu", 0.35, 1.0)
 WEIGHT_DECAY_MAP = _part("BuPu", 0.35, 1.0)
 
 
-@contextmanager
-def house_style() -> Iterator[None]:
+def house_style() -> AbstractContextManager[None]:
     """Draw in the style of the house, whatever the user's own matplotlib settings."""
-    with matplotlib.style.context(_STYLE, after_reset=True):
-        yield
+    return matplotlib.style.context(_STYLE, after_reset=True)
 
 
 def new_figure() -> Figure:
@@ -145,11 +140,33 @@ def short_pair(pair: str) -> str:
     return f"{' '.join(previous[:2])}: {' '.join(previous[2:])} → {' '.join(following[2:])}"
 
 
+def metric_title(split: str, metric: str) -> str:
+    """Return what stands above a panel of a metric, "validation word error"."""
+    return f"{split} {metric}".replace("_", " ")
+
+
+def null_text(nulls: pd.Series) -> str:
+    """Return the null levels in words, "null level 0.01 to 0.02"."""
+    if nulls.isna().all():
+        return "null level not defined"
+    low, high = f"{nulls.min():.2g}", f"{nulls.max():.2g}"
+    return f"null level {low}" if low == high else f"null level {low} to {high}"
+
+
+def title_columns(
+    row: Iterable[Axes], parts: Sequence[Sequence[str]], names: Sequence[str] = ()
+) -> None:
+    """Put a title of parts above each column, below the column's name if there are several."""
+    if len(names) > 1:
+        parts = [(name, *own) for name, own in zip(names, parts, strict=True)]
+    for axes, title in zip(row, column_titles(parts), strict=True):
+        axes.set_title(title)
+
+
 def column_titles(columns: Sequence[Sequence[str]]) -> list[str]:
     """Return a title for each column of panels, in lines that do not reach the next column.
 
-    Args:
-        columns: The parts of each title; a part ends at the same height in all columns.
+    A part of a title ends at the same height in all columns.
     """
     width = _LINE_LENGTH // len(columns)
     parts = [[_lines(part, width) for part in column] for column in columns]

@@ -1,7 +1,7 @@
 """What figures are about: experiments, connections, ..., and their rows of the tables."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
@@ -21,18 +21,9 @@ from specflow.studies.comparisons import Groups
 
 Key = Literal["matrix", "pair"]
 # In the order in which a report shows their figures.
-Of = Literal[
-    "experiment",
-    "connection",
-    "ticket",
-    "samples",
-    "checkpoints",
-    "weight_decay",
-    "labels",
-    "project",
-    "grokking",
-    "problems",
-]
+One = Literal["experiment", "connection", "ticket", "samples", "checkpoints"]
+Several = Literal["weight_decay", "labels", "project", "grokking", "problems"]
+Of = Literal[One, Several]
 
 
 @dataclass(frozen=True)
@@ -55,15 +46,18 @@ class Subject:
     axis: AxisParams | CheckpointsFigureParams
     experiment: str | None = None
     members: tuple["Subject", ...] = ()
-    values: tuple[float, ...] = ()
+    values: Sequence[float] = ()
+
+    @property
+    def member_names(self) -> list[str]:
+        """Names of its members."""
+        return [str(member.name) for member in self.members]
 
     def rows(self, tables: Tables, table: str, **values: Any) -> pd.DataFrame:
         """Return the subject's rows of a table, with the column `time` of `timed`.
 
-        Args:
-            tables: All tables.
-            table: Name of one, whose first column says whose rows they are.
-            **values: What other columns are to hold, see `frames.where`.
+        The first column of a table says whose its rows are; others are to hold `values`, as in
+        `frames.where`.
         """
         own = {tables[table].columns[0]: self.name}
         return self.timed(tables, where(tables[table], **own, **values))
@@ -83,14 +77,14 @@ class Subject:
         return rows.assign(time=time.astype(float))
 
     def timeline(self, tables: Tables) -> Timeline:
-        """Return the axis of training time."""
-        return Timeline.of(self.axis, self._steps(tables)["step"])
+        """Return the axis of training time; of a connection that is the time of the split."""
+        of = " of the split" if self.group == "connections" else ""
+        return Timeline.of(self.axis, self._steps(tables)["step"], of)
 
     def layers(self, tables: Tables, key: Key) -> pd.DataFrame:
-        """Return the matrices or pairs in order of depth.
+        """Return the matrices or pairs by name, in order of depth.
 
-        Returns:
-            By name, `label` for people and `null`, the score of unrelated matrices (may be NaN).
+        Columns are `label`, for people, and `null`, the score of unrelated matrices (may be NaN).
         """
         table, null = _LAYERS[key]
         rows = where(tables[table], experiment=self.experiment).sort_values("depth", kind="stable")
@@ -119,11 +113,6 @@ def checkpoints_of(name: str, params: FiguresParams) -> Subject:
     return Subject(name, "checkpoints", params, params.of_checkpoints(name), experiment=name)
 
 
-def experiment_of(name: str, params: FiguresParams, axis: AxisParams | None = None) -> Subject:
-    """Return an experiment, whose time may be drawn as in a panel."""
-    return Subject(name, "experiments", params, axis or params.of(name), experiment=name)
-
-
 def experiments_in(tables: Tables) -> list[str]:
     """Return the names of all experiments; checkpoints made elsewhere have no history."""
     return tables["history"]["experiment"].unique().tolist()
@@ -138,25 +127,25 @@ def checkpoints_in(tables: Tables) -> list[str]:
 def subjects(of: Of, tables: Tables, params: FiguresParams, groups: Groups) -> list[Subject]:
     """Return everything of a kind that the tables, the figures section or comparisons have."""
 
-    def experiments(names: Iterable[str], axis: AxisParams | None = None) -> tuple[Subject, ...]:
-        return tuple(experiment_of(name, params, axis) for name in names)
+    def experiment(name: str, axis: AxisParams | None = None, **more: Any) -> Subject:
+        return Subject(name, "experiments", params, axis or params.of(name), name, **more)
 
     def project(names: Iterable[str], axis: AxisParams | None = None) -> list[Subject]:
-        members = experiments(names, axis)
-        return [Subject(None, "project", params, axis or AxisParams(), None, members)]
+        members = tuple(experiment(name, axis) for name in names)
+        return [Subject(None, "project", params, axis or AxisParams(), members=members)]
 
-    def compared(base: str, names: Sequence[str], values: Iterable[float] = ()) -> Subject:
-        members = experiments(names, params.of(base))
-        return replace(experiment_of(base, params), members=members, values=tuple(values))
+    def compared(base: str, names: Iterable[str], **more: Any) -> Subject:
+        members = tuple(experiment(name, params.of(base)) for name in names)
+        return experiment(base, members=members, **more)
 
     match of:
         case "experiment":
-            return [*experiments(experiments_in(tables))]
+            return [experiment(name) for name in experiments_in(tables)]
         case "connection":
             found = tables["connections"][["connection", "experiment"]].itertuples(index=False)
             return [Subject(a, "connections", params, params.of(b), b) for a, b in found]
         case "ticket":
-            return [*experiments(tables["tickets"]["experiment"].unique())]
+            return [experiment(name) for name in tables["tickets"]["experiment"].unique()]
         case "samples":
             names = tables["samples"]["samples"].unique()
             return [Subject(name, "samples", params, AxisParams()) for name in names]
@@ -164,7 +153,7 @@ def subjects(of: Of, tables: Tables, params: FiguresParams, groups: Groups) -> l
             return [checkpoints_of(name, params) for name in checkpoints_in(tables)]
         case "weight_decay":
             return [
-                compared(base, one.ascending, [one.weight_decays[name] for name in one.ascending])
+                compared(base, one.ascending, values=sorted(one.weight_decays.values()))
                 for base, one in groups.weight_decay.items()
             ]
         case "labels":

@@ -1,20 +1,17 @@
 """Lottery tickets against their source: what a mask keeps, and what becomes of it in training."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from specflow.figures import panels
-from specflow.figures.averages import curve, spread
+from specflow.figures import heatmaps, lines
 from specflow.figures.losses import metrics_in
 from specflow.figures.registry import figure
-from specflow.figures.scores import height_of
-from specflow.figures.style import DASHES, KIND_LOOKS, NULL_LINE
+from specflow.figures.style import DASHES, KIND_LOOKS, NULL_LINE, metric_title, null_text
 from specflow.figures.subjects import Subject
 from specflow.frames import Tables, where
 
@@ -22,8 +19,7 @@ _SOURCE: dict[str, Any] = {"color": "#222222", "linewidth": 2.2}
 _NULL = NULL_LINE | {"linestyle": (0, (1, 1.2))}
 
 
-@dataclass(frozen=True)
-class _Ticket:
+class _Ticket(NamedTuple):
     """A ticket and its look: a colour and a mark for the kind, dashes for everything else."""
 
     name: str
@@ -46,34 +42,33 @@ def tickets(fig: Figure, tables: Tables, subject: Subject) -> None:
     history = subject.rows(tables, "history", split="validation")
     layers, metrics = subject.layers(tables, "matrix"), metrics_in(history)
     num_panels, columns = 1 + len(metrics), 3 if len(shown) <= 4 else 2
-    height = height_of(layers, least=1.6 * num_panels)
+    height = heatmaps.height_of(layers, least=1.6 * num_panels)
     fig.set_figheight(1.2 + height + 0.2 * np.ceil((len(shown) + 2) / columns))
     places = fig.add_gridspec(num_panels, 2, width_ratios=[1, 1.3])
     _draw_masks(fig.add_subplot(places[:, 0]), tables["ticket_masks"], shown, layers)
     right = [fig.add_subplot(places[place, 1]) for place in range(num_panels)]
     agreement = subject.timed(tables, tables["ticket_spectra"])
     for ticket in shown:
-        measured = curve(where(agreement, ticket=ticket.name), "agreement_score")
-        panels.draw_curve(right[0], measured, **ticket.line)
+        measured = lines.curve(where(agreement, ticket=ticket.name), "agreement_score")
+        lines.draw_curve(right[0], measured, **ticket.line)
     right[0].axhline(layers["null"].mean(), **_NULL)
-    panels.scale_fraction(right[0])
+    lines.scale_fraction(right[0])
     right[0].set_ylabel("agreement score")
     right[0].set_title("ticket with source at the same step,\nmean over matrices")
     trained = subject.timed(tables, where(tables["ticket_history"], split="validation"))
     for axes, metric in zip(right[1:], metrics, strict=True):
         rows = where(trained, metric=metric)
-        curves = [curve(where(history, metric=metric), "value")]
-        curves += [curve(where(rows, ticket=ticket.name), "value") for ticket in shown]
-        panels.scale_ordinate(axes, [one["mean"] for one in curves])
+        curves = [lines.curve(where(history, metric=metric), "value")]
+        curves += [lines.curve(where(rows, ticket=ticket.name), "value") for ticket in shown]
+        lines.scale_ordinate(axes, [one["mean"] for one in curves])
         for measured, line in zip(curves, [_SOURCE, *(one.line for one in shown)], strict=True):
-            panels.draw_curve(axes, measured, **line)
-        axes.set_title(f"validation {metric}")
+            lines.draw_curve(axes, measured, **line)
+        axes.set_title(metric_title("validation", metric))
     for axes in right:
-        label = None if axes is right[-1] else ""
-        subject.timeline(tables).apply(axes, history["time"], label)
-    keys = [panels.line_key(one.label, **one.line, **one.mark) for one in shown]
-    null = f"unrelated matrices ({panels.null_text(layers['null'])})"
-    keys += [panels.line_key("source", **_SOURCE), panels.line_key(null, **_NULL)]
+        subject.timeline(tables).apply(axes, history["time"])
+    keys = [lines.line_key(one.label, **one.line, **one.mark) for one in shown]
+    null = f"unrelated matrices ({null_text(layers['null'])})"
+    keys += [lines.line_key("source", **_SOURCE), lines.line_key(null, **_NULL)]
     fig.legend(handles=keys, loc="outside lower center", ncols=columns)
 
 
@@ -81,20 +76,16 @@ def _tickets_of(table: pd.DataFrame) -> list[_Ticket]:
     """Return the tickets of a source by kind, density (largest first) and rewind step."""
     settings = table[["density", "rewind_step"]].drop_duplicates()
     settings = settings.sort_values(["density", "rewind_step"], ascending=[False, True])
-    place = list(settings.itertuples(index=False, name=None)).index
-    rows = table.assign(
-        kind=table["kind"].map(list(KIND_LOOKS).index),
-        place=[place(one) for one in zip(table["density"], table["rewind_step"], strict=True)],
-    )
+    one_step = table["rewind_step"].nunique() == 1
     found = []
-    for row in rows.sort_values(["kind", "place"]).itertuples():
-        kind, (colour, marker) = list(KIND_LOOKS.items())[row.kind]
-        label = f"{kind}, {100 * row.density:g}% of weights"
-        if table["rewind_step"].nunique() > 1:
-            label += f", from step {row.rewind_step}"
-        line = {"color": colour, "linestyle": DASHES[row.place % len(DASHES)]}
+    for kind, (colour, marker) in KIND_LOOKS.items():
         mark = {"marker": marker, "markersize": 4.5, "markerfacecolor": "none"}
-        found.append(_Ticket(row.ticket, label, line, mark))
+        for place, (density, step) in enumerate(settings.itertuples(index=False)):
+            label = f"{kind}, {100 * density:g}% of weights"
+            label += "" if one_step else f", from step {step}"
+            line = {"color": colour, "linestyle": DASHES[place % len(DASHES)]}
+            own = where(table, kind=kind, density=density, rewind_step=step)
+            found += [_Ticket(name, label, line, mark) for name in own["ticket"]]
     return found
 
 
@@ -105,14 +96,14 @@ def _draw_masks(
     masked = layers[layers.index.isin(where(masks, ticket=shown[0].name)["matrix"])]
     rows = np.arange(len(masked)) + 0.5
     for ticket in shown:
-        scores = where(masks, ticket=ticket.name).groupby("matrix")["masked_agreement_score"]
-        own = spread(scores).reindex(masked.index)
+        scores = where(masks, ticket=ticket.name).set_index("matrix")["masked_agreement_score"]
+        own = lines.spread(scores).reindex(masked.index)
         axes.plot(own["mean"], rows, **ticket.line, **ticket.mark)
         low, high = own["mean"] - own["std"], own["mean"] + own["std"]
         axes.fill_betweenx(rows, low, high, color=ticket.line["color"], alpha=0.18, linewidth=0)
     axes.plot(masked["null"], rows, **_NULL)
     axes.set_xlim(-0.03, 1.03)
     axes.set_ylim(len(masked), 0)
-    panels.label_rows(axes, masked["label"])
+    heatmaps.label_rows(axes, masked["label"])
     axes.set_xlabel("agreement score")
     axes.set_title("source's final weights\nwith and without mask")

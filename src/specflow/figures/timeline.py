@@ -22,27 +22,29 @@ class Timeline:
         scale: linear, or log; a log axis is linear from 0 to the first checkpoint after it.
     """
 
-    unit: Literal["epoch", "step"]
+    unit: str
     scale: Literal["linear", "log"]
 
     @classmethod
-    def of(cls, params: AxisParams | CheckpointsFigureParams, steps: Iterable[int]) -> "Timeline":
-        """Return the timeline that params describe, log for `auto` if most of `steps` are early."""
+    def of(
+        cls, params: AxisParams | CheckpointsFigureParams, steps: Iterable[int], of: str = ""
+    ) -> "Timeline":
+        """Return the timeline that params describe, log for `auto` if most of `steps` are early.
+
+        The unit is that of params, followed by `of`.
+        """
+        unit = params.x + of
         if params.scale != "auto":
-            return cls(params.x, params.scale)
+            return cls(unit, params.scale)
         distinct = np.unique(list(steps))
         early = np.median(distinct) - distinct[0] < (distinct[-1] - distinct[0]) / 10
-        return cls(params.x, "log" if early and len(distinct) > 2 else "linear")
+        return cls(unit, "log" if early and len(distinct) > 2 else "linear")
 
     def edges(self, x: Iterable[float]) -> np.ndarray:
-        """Return the edges of cells around checkpoints, for heatmaps.
+        """Return the n + 1 edges of cells around n checkpoints, which ascend.
 
-        Args:
-            x: Checkpoints, ascending, shape (n,).
-
-        Returns:
-            Shape (n + 1,): the first and the last checkpoint, and between neighbours the middle
-            as it appears on this axis. A single checkpoint gets a cell of width 1.
+        These are the first and the last checkpoint, and between neighbours the middle as it appears
+        on this axis. A single checkpoint gets a cell of width 1.
         """
         x = np.array(list(x), dtype=float)
         if len(x) == 1:
@@ -53,15 +55,11 @@ class Timeline:
             middle[positive] = np.sqrt(x[1:] * x[:-1])[positive]
         return np.concatenate([x[:1], middle, x[-1:]])
 
-    def apply(self, axes: Axes, x: Iterable[float], label: str | None = None) -> None:
-        """Scale, limit and label the horizontal axis.
-
-        Args:
-            axes: What to change.
-            x: Everything that is drawn, in any order, shape (n,).
-            label: Text of the axis; the unit if None, nothing if empty.
-        """
-        axes.set_xlabel(self.unit if label is None else label)
+    def apply(self, axes: Axes, x: Iterable[float]) -> None:
+        """Scale the horizontal axis, limit it to `x`, all that is drawn, label the last row's."""
+        place = axes.get_subplotspec()
+        assert place is not None, "a panel of the figure"
+        axes.set_xlabel(self.unit if place.is_last_row() else "")
         x = np.array(list(x), dtype=float)
         if len(x) == 0:
             return
@@ -75,7 +73,7 @@ class Timeline:
     def _apply_log(self, axes: Axes, x: np.ndarray) -> None:
         first = float(np.min(x[x > 0]))
         axes.set_xscale("symlog", linthresh=first, linscale=_LINEAR_PART)
-        ticks = _decades(first, float(np.max(x)))
+        ticks = round_numbers(first, float(np.max(x)))
         if np.min(x) <= 0:
             ticks = [0.0, *ticks]
         axes.xaxis.set_major_locator(FixedLocator(ticks))
@@ -83,7 +81,7 @@ class Timeline:
         axes.xaxis.set_minor_locator(NullLocator())
 
 
-def _decades(first: float, last: float) -> list[float]:
+def round_numbers(first: float, last: float) -> list[float]:
     """Return round numbers from first to last: powers of ten, or 1, 2, 5 of each if few."""
     powers = range(int(np.floor(np.log10(first))), int(np.ceil(np.log10(last))) + 1)
     for factors in ((1,), (1, 3), (1, 2, 5)):

@@ -4,8 +4,9 @@ import json
 import math
 from typing import Any
 
+import pandas as pd
+
 from specflow.claims.scorecard import Estimate
-from specflow.report.sources import Spread
 
 MINUS = "\N{MINUS SIGN}"
 UNDEFINED = "\N{EM DASH}"
@@ -13,16 +14,12 @@ _MOST_DECIMALS = 5  # a number that needs more is written with an exponent
 
 
 def number(value: float | None, uncertainty: float = 0.0) -> str:
-    """Return a number with a true minus sign.
+    """Return a number with a true minus sign; a dash if it is None or NaN.
 
-    Args:
-        value: The number; None gives a dash.
-        uncertainty: How wide its interval is; 0 for unknown.
-
-    Returns:
-        The number to the second digit of its uncertainty, or in three significant digits.
+    It is told to the second digit of its uncertainty, or in three significant digits if that is 0
+    for unknown.
     """
-    if value is None:
+    if value is None or pd.isna(value):
         return UNDEFINED
     decimals = 1 - math.floor(math.log10(uncertainty)) if uncertainty > 0 else math.inf
     if decimals > _MOST_DECIMALS:
@@ -46,11 +43,11 @@ def interval_of(estimate: Estimate) -> str:
     return f"[{low}, {high}]"
 
 
-def spread(value: Spread) -> str:
+def spread(mean: float | None, std: float | None) -> str:
     """Return mean and standard deviation; a dash if the quantity is not always defined."""
-    if value.mean is None or value.std is None:
+    if mean is None or std is None:
         return UNDEFINED
-    return f"{number(value.mean, value.std)} ± {number(value.std, value.std)}"
+    return f"{number(mean, std)} ± {number(std, std)}"
 
 
 def parameter(value: Any) -> str:

@@ -2,20 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jinja2
-from pydantic import TypeAdapter
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from specflow import paths
 from specflow.claims.scorecard import read_scorecard
+from specflow.errors import SpecflowError
 from specflow.figures.index import FigureEntry
 from specflow.frames import Tables
 from specflow.report.numbers import interval_of, number, value_of
-from specflow.report.sources import Config, Summary, read
-from specflow.report.subjects import Subject, checkpoints_of, flat, subjects_of
+from specflow.report.subjects import Subject, Summary, checkpoints_of, flat, subjects_of
 from specflow.report.view import ABSENT, OTHERS, View, images_of
+from specflow.section import Fraction
 from specflow.textfiles import write_text
+
+_Content = TypeVar("_Content")
+
+
+class _Config(BaseModel):
+    """The resolved settings of everything that was run, and the confidence of all intervals."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, dict[str, dict[str, Any]]]
+
+    confidence: Fraction = Field(validation_alias=AliasPath("judge", "all", "claims", "confidence"))
 
 
 def write_report() -> None:
@@ -24,17 +36,16 @@ def write_report() -> None:
     Raises:
         SpecflowError: If a result is missing or broken, or the page cannot be written.
     """
-    config = read(paths.CONFIG, TypeAdapter(Config), "resolve")
-    summary = read(paths.SUMMARY, TypeAdapter(Summary), "collect")
-    entries = read(paths.FIGURES_INDEX, TypeAdapter(list[FigureEntry]), "figures")
+    config = _read(paths.CONFIG, TypeAdapter(_Config), "resolve")
+    summary = _read(paths.SUMMARY, TypeAdapter(Summary), "collect")
+    entries = _read(paths.FIGURES_INDEX, TypeAdapter(list[FigureEntry]), "figures")
     view = View(
-        subjects=tuple(subjects_of(config, summary, Tables(paths.TABLES))),
+        subjects=[*subjects_of(config.__pydantic_extra__, summary, Tables(paths.TABLES))],
         entries=entries,
         images=images_of(entries, paths.FIGURES, paths.REPORT),
         claims=read_scorecard(paths.CLAIMS),
     )
-    interval = f"{100 * config.judge.all.claims.confidence:g}% interval"
-    write_text(paths.REPORT, _html(view, interval=interval))
+    write_text(paths.REPORT, _html(view, interval=f"{100 * config.confidence:g}% interval"))
 
 
 def write_checkpoints_page(
@@ -67,14 +78,22 @@ def write_checkpoints_page(
     write_text(page, _html(view, alone=subject))
 
 
-def _html(view: View, *, interval: str = "", alone: Subject | None = None) -> str:
-    """Return a page, the same text for the same results.
+def _read(path: Path, content: TypeAdapter[_Content], stage: str) -> _Content:
+    if not path.is_file():
+        raise SpecflowError(f"there is no file {path}; `dvc repro {stage}` writes it")
+    try:
+        return content.validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "top level"
+        raise SpecflowError(
+            f"{path}: {place}: got {first['input']!r}; {first['msg']}; "
+            f"`dvc repro -f {stage}` writes it anew"
+        ) from error
 
-    Args:
-        view: What it shows.
-        interval: What the intervals of claims are called.
-        alone: The one subject, if it is all that there is.
-    """
+
+def _html(view: View, *, interval: str = "", alone: Subject | None = None) -> str:
+    """Return a page: `interval` is what those of claims are called, `alone` the only subject."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("specflow.report"),
         autoescape=True,

@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
+from pydantic import RootModel
 
 from specflow.errors import SpecflowError
 from specflow.frames import Tables, at_end, where
 from specflow.report.numbers import UNDEFINED, number, parameter, spread
-from specflow.report.sources import Config, Metrics, Spread, Summary
+from specflow.section import Section
 
 # Stages whose settings a section shows; the first of them has all names of the group.
-GROUPS: dict[str, tuple[str, ...]] = {
+_GROUPS: dict[str, tuple[str, ...]] = {
     "experiments": ("train", "spectra", "prune"),
     "connections": ("branch", "connect"),
     "tickets": ("retrain", "compare"),
@@ -35,12 +36,26 @@ _HEADLINES: dict[str, tuple[str, ...]] = {
 }
 
 
+class Spread(Section):
+    """Mean and standard deviation; None where the quantity is not always defined."""
+
+    mean: float | None
+    std: float | None
+
+
+class Metrics(RootModel[dict[str, "Spread | Metrics"]]):
+    """Final quantities, nested."""
+
+
+Summary = Mapping[str, Mapping[str, Metrics]]  # by group (experiments, ...) and name
+
+
 @dataclass(frozen=True, eq=False)
 class Subject:
     """An experiment, a connection, a ticket, a set of samples, or checkpoints made elsewhere.
 
     Attributes:
-        group: Which of these it is, one of `GROUPS`.
+        group: Which of these it is, in the plural.
         name: Its name.
         settings: Its settings as text, by stage and dotted key.
         metrics: Its final metrics: tables of text, each with what its rows have in common.
@@ -81,23 +96,19 @@ class Subject:
         return {key: value for values in self.settings.values() for key, value in values.items()}
 
 
-def subjects_of(config: Config, summary: Summary, tables: Tables) -> Iterator[Subject]:
+def subjects_of(
+    config: Mapping[str, Mapping[str, Mapping[str, Any]]], summary: Summary, tables: Tables
+) -> Iterator[Subject]:
     """Yield everything that was run, in the order of the page.
 
-    Args:
-        config: All settings.
-        summary: All final metrics.
-        tables: Where the numbers of checkpoints made elsewhere are.
-
-    Yields:
-        Subjects with their settings and final metrics.
+    `config` has all settings by stage and name; tables, the numbers of checkpoints made elsewhere.
 
     Raises:
         SpecflowError: If a table is missing or broken.
     """
-    for group, stages in GROUPS.items():
-        for name in config.of_stage(stages[0]):
-            of_stages = {stage: config.of_stage(stage).get(name) for stage in stages}
+    for group, stages in _GROUPS.items():
+        for name in config.get(stages[0], {}):
+            of_stages = {stage: config.get(stage, {}).get(name) for stage in stages}
             metrics = summary.get(group, {}).get(name)
             yield Subject(
                 group,
@@ -109,14 +120,7 @@ def subjects_of(config: Config, summary: Summary, tables: Tables) -> Iterator[Su
 
 
 def checkpoints_of(tables: Tables, name: str) -> dict[str, Any]:
-    """Return what a subject has of checkpoints made elsewhere beside settings and metrics.
-
-    Args:
-        tables: All tables, or those of the checkpoints alone.
-        name: Name of the checkpoints.
-
-    Returns:
-        `steps`, `flags` and `matrices` of their subject.
+    """Return `steps`, `flags` and `matrices` of the subject of checkpoints made elsewhere.
 
     Raises:
         SpecflowError: If a table is missing or broken.
@@ -137,7 +141,7 @@ def _matrices(tables: Tables, name: str) -> pd.DataFrame:
     matrices = where(tables["matrices"], experiment=name).sort_values("depth")
     spectra = at_end(where(tables["spectra"], experiment=name)).set_index("matrix")
     quantities = spectra.drop(columns=["experiment", "seed", "step", "agreement_score"])
-    shown = quantities.reindex(matrices["matrix"]).map(_defined)
+    shown = quantities.reindex(matrices["matrix"]).map(number)
     shown = shown.rename(columns=lambda column: column.replace("_", " "))
     sizes = zip(matrices["rows"], matrices["columns"], strict=True)
     shown.insert(0, "outputs x inputs", [f"{rows} x {columns}" for rows, columns in sizes])
@@ -146,12 +150,7 @@ def _matrices(tables: Tables, name: str) -> pd.DataFrame:
 
 
 def flat(settings: Mapping[str, Any], key: str = "") -> dict[str, str]:
-    """Return every value of settings as text by its dotted key; `code` is not shown.
-
-    Args:
-        settings: Nested values.
-        key: Where they stand.
-    """
+    """Return every value of settings that stand at a key as text by its dotted key, but `code`."""
     values: dict[str, str] = {}
     for name, node in settings.items():
         dotted = f"{key}.{name}".strip(".")
@@ -163,42 +162,30 @@ def flat(settings: Mapping[str, Any], key: str = "") -> dict[str, str]:
 
 
 def metrics_tables(metrics: Metrics, caption: str = "") -> list[tuple[str, pd.DataFrame]]:
-    """Return all quantities: a list of those at this level, a table or more for each group.
+    """Return all quantities as tables with a caption, what they have in common.
 
-    Args:
-        metrics: Quantities and groups of quantities.
-        caption: What they have in common.
-
-    Returns:
-        Tables that together hold every quantity once. Groups that hold quantities alone are the
-        rows of one table.
+    Those of this level are a list. Groups that hold quantities alone are the rows of one table;
+    other groups have tables of their own.
     """
-    values, groups = _spreads(metrics), _groups(metrics)
+    cells = _cells(metrics)
+    groups = {name: node for name, node in metrics.root.items() if isinstance(node, Metrics)}
     tables = []
-    if values:
-        cells = {name: spread(value) for name, value in values.items()}
+    if cells:
         tables.append((caption, pd.DataFrame({"mean ± std": pd.Series(cells)})))
-    if groups and not any(map(_groups, groups.values())):
-        rows = [{key: spread(v) for key, v in _spreads(one).items()} for one in groups.values()]
-        tables.append((caption, pd.DataFrame(rows, index=[*groups]).fillna(UNDEFINED)))
-    else:
+    if any(isinstance(own, Metrics) for group in groups.values() for own in group.root.values()):
         for name, group in groups.items():
             tables += metrics_tables(group, f"{caption} {name}".strip())
+    elif groups:
+        rows = {name: _cells(group) for name, group in groups.items()}
+        tables.append((caption, pd.DataFrame.from_dict(rows, "index").fillna(UNDEFINED)))
     return tables
 
 
-def _spreads(metrics: Metrics) -> dict[str, Spread]:
-    return {name: node for name, node in metrics.root.items() if isinstance(node, Spread)}
-
-
-def _groups(metrics: Metrics) -> dict[str, Metrics]:
-    return {name: node for name, node in metrics.root.items() if isinstance(node, Metrics)}
+def _cells(metrics: Metrics) -> dict[str, str]:
+    nodes = metrics.root.items()
+    return {name: spread(node.mean, node.std) for name, node in nodes if isinstance(node, Spread)}
 
 
 def _words(key: str) -> str:
     """Return what a value is called: the last part of its key that tells something, in words."""
     return key.removesuffix(".kind").rpartition(".")[2].removeprefix("num_").replace("_", " ")
-
-
-def _defined(value: float) -> str:
-    return UNDEFINED if pd.isna(value) else number(float(value))

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import get_args
 
 import pandas as pd
+from PIL import Image, UnidentifiedImageError
 
 from specflow.claims.scorecard import Finding, Scorecard, Verdict
+from specflow.errors import SpecflowError
 from specflow.figures.index import FigureEntry
-from specflow.report.sources import image_size
 from specflow.report.subjects import Subject
 
 OTHERS = "other-figures"
@@ -51,11 +52,9 @@ class View:
         return pd.DataFrame([one.headline for one in subjects.values()], index=names)
 
     def find(self, name: str | None, of: str) -> Subject | None:
-        """Return the subject of a name, looked up in one group before the others; None if none.
+        """Return the subject of a name, looked up in the group `of` before the others.
 
-        Args:
-            name: A name, or a name with what else singles something out after a comma.
-            of: That group.
+        The name may be followed by a comma and what else singles something out.
         """
         named = [one for one in self.subjects if one.name == (name or "").partition(",")[0]]
         return min(named, key=lambda one: one.group != of, default=None)
@@ -135,23 +134,21 @@ class View:
 def images_of(
     entries: Sequence[FigureEntry], folder: Path, page: Path
 ) -> dict[str, tuple[str, int, int]]:
-    """Return place and size of every figure.
-
-    Args:
-        entries: The figures.
-        folder: Where they lie.
-        page: The page that shows them.
-
-    Returns:
-        As `View.images` has them.
+    """Return what `View.images` is of figures in a folder.
 
     Raises:
         SpecflowError: If a file is missing or is no picture.
     """
-    return {
-        entry.file: (
-            os.path.relpath(folder / entry.file, page.parent).replace(os.sep, "/"),
-            *image_size(folder / entry.file),
-        )
-        for entry in entries
-    }
+    images = {}
+    for path in (folder / entry.file for entry in entries):
+        try:
+            with Image.open(path) as image:
+                source = os.path.relpath(path, page.parent).replace(os.sep, "/")
+                images[path.name] = (source, *image.size)
+        except FileNotFoundError as error:
+            reason = f"there is no figure {path}; `dvc repro figures` draws it"
+            raise SpecflowError(reason) from error
+        except UnidentifiedImageError as error:
+            reason = f"{path} is no picture; `dvc repro -f figures` draws it anew"
+            raise SpecflowError(reason) from error
+    return images

@@ -1,0 +1,180 @@
+"""Heatmaps over time: one diagonal, or the scores of all matrices or pairs with depth downward."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import QuadMesh
+from matplotlib.colorbar import Colorbar
+from matplotlib.colors import Colormap, Normalize
+from matplotlib.figure import Figure
+
+from specflow.figures.style import UNDEFINED_COLOUR
+from specflow.figures.subjects import Key, Subject
+from specflow.figures.timeline import Timeline
+from specflow.frames import Tables
+
+_ROW_HEIGHT = 0.165  # inches: a line of 8 pt type
+_COLOUR_STEP = 0.05  # to which scales of colours are rounded
+
+
+class Scores(NamedTuple):
+    """Scores of one subject."""
+
+    key: Key  # what a row is
+    values: pd.DataFrame  # a row for each, in order of depth, a column for each time
+    layers: pd.DataFrame  # labels and null levels of the rows
+    timeline: Timeline
+
+
+def grid(rows: pd.DataFrame, by: str, names: Iterable[Any], value: str) -> pd.DataFrame:
+    """Return means of a column of rows by name, in the order of `names`, and by time.
+
+    Other names, and cells that are not finite, are left out. There is a column for every time that
+    `rows` have, ascending, also where no cell is defined (NaN).
+    """
+    finite = rows.assign(**{value: rows[value].where(np.isfinite(rows[value]))})
+    return finite.groupby([by, "time"])[value].mean().unstack("time").reindex(list(names))
+
+
+def scores_of(
+    subject: Subject, tables: Tables, table: str, column: str, key: Key = "matrix", **values: Any
+) -> Scores:
+    """Return means of a column over all rows of one matrix or pair (`key`) and one time.
+
+    Only rows whose other columns have `values` count.
+    """
+    layers = subject.layers(tables, key)
+    rows = subject.rows(tables, table, **values)
+    return Scores(key, grid(rows, key, layers.index, column), layers, subject.timeline(tables))
+
+
+def height_of(layers: pd.DataFrame, least: float = 1.2) -> float:
+    """Return inches in which every row can have a label."""
+    return max(_ROW_HEIGHT * len(layers), least)
+
+
+def colour_scale(colours: Colormap, values: Iterable[Any]) -> ScalarMappable:
+    """Return colours from the least to the greatest of all values, rounded outward.
+
+    Values are arrays or frames of any shape, NaN where not defined.
+    """
+    together = np.concatenate([np.ravel(value) for value in values])
+    defined = together[np.isfinite(together)]
+    if len(defined) == 0:
+        return ScalarMappable(Normalize(0, 1), colours)
+    low = _COLOUR_STEP * np.floor(defined.min() / _COLOUR_STEP + 1e-9)
+    high = _COLOUR_STEP * np.ceil(defined.max() / _COLOUR_STEP - 1e-9)
+    return ScalarMappable(Normalize(low, max(high, low + _COLOUR_STEP)), colours)
+
+
+def draw_heatmap(
+    axes: Axes, grid: pd.DataFrame, timeline: Timeline, colours: ScalarMappable
+) -> QuadMesh:
+    """Draw what `grid` returned, with cells as wide as the time between checkpoints.
+
+    Rows that have numbers (indices of singular values, of which a table may leave some out) are as
+    high as these are apart.
+    """
+    rows = np.arange(len(grid) + 1.0)
+    if pd.api.types.is_numeric_dtype(grid.index):
+        index = grid.index.to_numpy(float)
+        rows = np.concatenate([[index[0] - 0.5], (index[1:] + index[:-1]) / 2, [index[-1] + 0.5]])
+        _number_indices(axes, int(index[-1]))
+    mesh = _draw_cells(axes, timeline.edges(grid.columns), rows, grid.to_numpy(float), colours)
+    timeline.apply(axes, grid.columns)
+    return mesh
+
+
+def _number_indices(axes: Axes, last: int) -> None:
+    """Number indices from 1, as far apart as is legible."""
+    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, last) if last <= 8 * step)
+    axes.set_yticks(sorted({1, *range(step, last + 1, step)}))
+
+
+def _draw_cells(
+    axes: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, colours: ScalarMappable
+) -> QuadMesh:
+    """Draw cells between edges, the first row at the top, grey where not defined."""
+    axes.grid(False)
+    axes.set_facecolor(UNDEFINED_COLOUR)
+    low, high = colours.get_clim()
+    masked = np.ma.masked_invalid(values)
+    mesh = axes.pcolormesh(x, y, masked, cmap=colours.cmap, vmin=low, vmax=high)
+    axes.set_ylim(y[-1], y[0])
+    return mesh
+
+
+def label_rows(axes: Axes, labels: Sequence[str]) -> None:
+    """Put a label at the middle of each row; it may be empty."""
+    axes.set_yticks(np.arange(len(labels)) + 0.5, labels)
+    axes.tick_params(axis="y", length=0)
+
+
+def draw_null_strip(axes: Axes, nulls: pd.Series, colours: ScalarMappable) -> None:
+    """Draw, right of a heatmap, what each row (or all, of one level) is for unrelated matrices."""
+    strip = axes.inset_axes((1.015, 0, 0.025, 1))
+    levels = nulls.to_numpy(float)[:, None]
+    _draw_cells(strip, np.array([0, 1]), np.arange(len(nulls) + 1), levels, colours)
+    strip.set_yticks([])
+    strip.set_xticks([0.5], ["null"])
+    strip.xaxis.tick_top()  # below, the last tick of the time axis is in the way
+    strip.tick_params(length=0)
+    strip.spines[:].set_visible(False)
+
+
+def draw_scores(
+    row: Sequence[Axes], columns: Sequence[Scores], colours: ScalarMappable, *, nulls: bool = False
+) -> list[QuadMesh]:
+    """Draw scores side by side: with labels if there is one column, else numbered.
+
+    With `nulls`, a single column has a strip of null levels beside it.
+    """
+    meshes, alone = [], len(columns) == 1
+    for axes, (_, values, layers, timeline) in zip(row, columns, strict=True):
+        meshes.append(draw_heatmap(axes, values, timeline, colours))
+        ends = (1, len(layers))
+        numbers = [str(n) if n in ends else "" for n in range(1, len(layers) + 1)]
+        label_rows(axes, layers["label"] if alone else numbers)
+        if alone and nulls:
+            draw_null_strip(axes, layers["null"], colours)
+    if not alone:
+        row[0].set_ylabel(f"depth (number of the {columns[0].key})")
+    return meshes
+
+
+def draw_score_row(
+    fig: Figure,
+    row: Sequence[Axes],
+    columns: Sequence[Scores],
+    colours: Colormap,
+    name: str,
+    *,
+    nulls: bool = False,
+) -> None:
+    """Draw scores as `draw_scores` on a common scale of colours, which a bar with a name explains.
+
+    With `nulls`, the scale begins at 0 or below, and holds these levels.
+    """
+    shown: list[Any] = [one.values for one in columns]
+    if nulls:
+        shown += [[0], *(one.layers["null"] for one in columns)]
+    scale = colour_scale(colours, shown)
+    add_colour_bar(fig, row, draw_scores(row, columns, scale, nulls=nulls), name)
+
+
+def add_colour_bar(
+    figure: Figure, axes: Iterable[Axes], shown: Sequence[ScalarMappable], label: str
+) -> Colorbar:
+    """Add a colour bar right of axes for all that is shown, which has one scale of colours.
+
+    The label also says what grey means where there is any.
+    """
+    note = "\n(grey: not defined)" if any(np.ma.is_masked(one.get_array()) for one in shown) else ""
+    aspect = 8 * figure.get_figheight()  # the same width in figures of all heights
+    bar = figure.colorbar(shown[0], ax=list(axes), label=label + note, pad=0.015, aspect=aspect)
+    bar.outline.set_visible(False)
+    return bar

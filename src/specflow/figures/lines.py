@@ -1,0 +1,121 @@
+"""Curves: mean and spread over seeds of rows of a table, drawn as a line with a band."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
+from matplotlib.typing import ColorType
+
+from specflow.figures.style import NULL_LINE
+from specflow.figures.timeline import Timeline, round_numbers
+from specflow.frames import at_end
+
+_LOG_SPREAD = 20.0
+_FEW_DECADES = 100.0  # powers of ten alone would be too few ticks
+
+
+def curve(
+    rows: pd.DataFrame, value: str, unit: Sequence[str] = ("seed",), x: str = "time"
+) -> pd.DataFrame:
+    """Return mean and spread of a column over units by x, as `spread` does.
+
+    Columns `unit` together tell one unit from another: seeds, or trunks and pairs of branches. The
+    rows of one unit at one x (of several matrices, say) are averaged first, so that the spread is
+    that of units. What is not finite is left out, and so is an x at which no unit has a value.
+    """
+    return spread(_finite(rows, value).groupby([x, *unit])[value].mean())
+
+
+def spread(units: pd.Series) -> pd.DataFrame:
+    """Return, by the first level of the index, `mean`, `std` (over n - 1) and `least` of units."""
+    return units.groupby(level=0).agg(mean="mean", std="std", least="min")
+
+
+def final_values(rows: pd.DataFrame, value: str) -> pd.Series:
+    """Return a value at the last step by seed, the mean over each seed's finite rows."""
+    return _finite(at_end(rows), value).groupby("seed")[value].mean()
+
+
+def _finite(rows: pd.DataFrame, value: str) -> pd.DataFrame:
+    return rows[np.isfinite(rows[value])]
+
+
+def draw_curve(axes: Axes, curve: pd.DataFrame, color: ColorType, **line: Any) -> None:
+    """Draw what `curve` returned: a mean and a band of one standard deviation.
+
+    On a log axis the band ends at the least unit, as mean - std may not be positive.
+    """
+    marks: dict[str, Any] = {"marker": "o"} if len(curve) == 1 else {}
+    # a mark at the end of the axis is to be seen whole
+    marks |= {"markersize": 3.5, "clip_on": "marker" not in marks | line}
+    axes.plot(curve.index, curve["mean"], color=color, **marks | line)
+    if np.any(curve["std"] > 0):
+        low, high = curve["mean"] - curve["std"], curve["mean"] + curve["std"]
+        if axes.get_yscale() == "log":
+            low = np.maximum(low, curve["least"])
+        axes.fill_between(curve.index, low, high, color=color, alpha=0.18, linewidth=0)
+
+
+def draw_curves(
+    axes: Axes,
+    curves: Sequence[pd.DataFrame],
+    looks: Iterable[Mapping[str, Any]],
+    timeline: Timeline,
+) -> None:
+    """Draw curves over training time, each with its own look, and scale the horizontal axis."""
+    for curve, look in zip(curves, looks, strict=True):
+        draw_curve(axes, curve, **look)
+    timeline.apply(axes, np.concatenate([curve.index for curve in curves]))
+
+
+def scale_ordinate(axes: Axes, shown: Iterable[Iterable[float]]) -> None:
+    """Set the vertical axis to the range of all that is shown, on a log scale where that helps.
+
+    It helps where everything is positive, spreads over more than a factor of 20, and is not a
+    fraction: losses and perplexities, not errors.
+    """
+    values = np.array([value for some in shown for value in some])
+    if len(values) == 0:
+        return
+    low, high = float(values.min()), float(values.max())
+    if low > 0 and high > 1 and high / low > _LOG_SPREAD:
+        axes.set_yscale("log")
+        axes.set_ylim(low / 1.4, high * 1.4)
+        if high / low < _FEW_DECADES:
+            ticks = round_numbers(*axes.get_ylim())
+            axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+            axes.yaxis.set_minor_formatter(NullFormatter())
+    elif low >= 0:
+        axes.set_ylim(-0.03 * (high or 1), (high or 1) * 1.05)
+
+
+def scale_around_zero(axes: Axes, curves: Iterable[pd.DataFrame]) -> None:
+    """Make the vertical axis logarithmic, but for a part around 0, if curves differ widely."""
+    sizes = [float(curve["mean"].abs().max()) for curve in curves if len(curve)]
+    least = min((size for size in sizes if size > 0), default=0.0)
+    if max(sizes, default=0.0) > _LOG_SPREAD * least > 0:
+        # a power of ten, lest its ticks crowd around 0
+        axes.set_yscale("symlog", linthresh=10.0 ** np.floor(np.log10(least)))
+
+
+def scale_fraction(axes: Axes) -> None:
+    """Set the vertical axis to the range of a fraction, 0 to 1."""
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_yticks([0, 0.5, 1])
+
+
+def draw_null_line(axes: Axes, nulls: pd.Series, drawn: Iterable[float]) -> None:
+    """Draw the mean null level, and let the vertical axis reach from 0 past it and all drawn."""
+    null = float(np.nan_to_num(nulls.mean()))
+    if null > 0:
+        axes.axhline(null, **NULL_LINE)
+    axes.set_ylim(0, 1.1 * max([null, *drawn]) or 1.0)
+
+
+def line_key(label: str, color: ColorType, **line: Any) -> Line2D:
+    """Return an entry of a legend."""
+    return Line2D([], [], label=label, color=color, **line)

@@ -1,0 +1,65 @@
+"""Texts that fit and mean themselves."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from specflow.figures.style import (
+    column_titles,
+    metric_title,
+    null_text,
+    plain,
+    short_pair,
+    shortened,
+)
+
+
+@pytest.mark.parametrize(
+    ("nulls", "text"),
+    [
+        ([0.0123, 0.0123], "null level 0.012"),
+        ([0.1, np.nan, 0.02], "null level 0.02 to 0.1"),
+        ([np.nan], "null level not defined"),
+        ([], "null level not defined"),
+    ],
+)
+def test_null_levels_are_stated(nulls, text):
+    assert null_text(pd.Series(nulls, dtype=float)) == text
+
+
+@pytest.mark.parametrize(
+    ("pair", "short"),
+    [
+        ("block 1 MLP in -> block 1 MLP out", "block 1: MLP in → MLP out"),
+        ("block 1 query -> key", "block 1 query → key"),
+        ("block 1 MLP out -> block 2 attention in", "block 1 MLP out → block 2 attention in"),
+        ("conv 1 -> conv 2", "conv 1 → conv 2"),
+    ],
+)
+def test_pairs_say_what_both_sides_share_once(pair, short):
+    assert short_pair(pair) == short
+
+
+def test_metrics_are_told_in_words():
+    assert metric_title("train", "bits_per_byte") == "train bits per byte"
+
+
+def test_long_labels_lose_their_middle():
+    assert shortened("short $label$") == "short $label$"
+    label = shortened("start" + 100 * "." + "end")
+    assert (len(label), label[:6], label[-4:]) == (60, "start.", ".end")
+
+
+def test_dollars_are_drawn_as_they_are():
+    text = Figure().text(0, 0, plain(r"$\frac{no mathematics$"))
+    assert text._preprocess_math(text.get_text()) == (r"$\frac{no mathematics$", False)
+
+
+def test_titles_are_broken_and_their_parts_end_at_one_height():
+    columns = [("a", "x")] * 4 + [("a_name_that_is_long", "one two"), ("b", "conv 1 -> conv 2 b")]
+    titles = column_titles(columns)
+    assert titles[0] == "\na\n\nx"
+    assert titles[4] == "a_name_that_is_\nlong\n\none two"
+    assert titles[5] == "\nb\nconv 1 -> conv 2\nb"
+    assert column_titles([("a_name_that_is_long",), ("",)]) == ["a_name_that_is_long", ""]
