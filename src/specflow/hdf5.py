@@ -88,12 +88,12 @@ class _Sink(io.FileIO):
         self._error: OSError | None = None
 
     def write(self, data: Any) -> int:
-        view = memoryview(data)
-        if self._error is None:
-            try:
-                self._write_all(view)
-            except OSError as error:
-                self._error = error
+        left = view = memoryview(data)
+        try:
+            while left and self._error is None:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self._error = error
         return view.nbytes
 
     def truncate(self, size: int | None = None) -> int:
@@ -105,18 +105,10 @@ class _Sink(io.FileIO):
             raise self._error
         os.fsync(self.fileno())
 
-    def _write_all(self, view: memoryview) -> None:
-        while view:
-            view = view[super().write(view) :]
-
 
 @contextmanager
 def open_file(path: Path, layout: Layout) -> Iterator[h5py.File]:
     """Open a file for reading after checking that it is what it should be.
-
-    Args:
-        path: The file.
-        layout: What it must be, in the version that this code reads.
 
     Yields:
         The open file.
@@ -142,16 +134,7 @@ def open_file(path: Path, layout: Layout) -> Iterator[h5py.File]:
 
 
 def write(group: h5py.Group, name: str, values: np.ndarray | list) -> h5py.Dataset:
-    """Write one array without a time stamp.
-
-    Args:
-        group: Where to.
-        name: Name of the dataset; slashes make groups.
-        values: The array.
-
-    Returns:
-        The dataset.
-    """
+    """Write one array without a time stamp; slashes in its name make groups."""
     return group.create_dataset(name, data=np.asarray(values), track_times=False)
 
 

@@ -21,7 +21,7 @@ from specflow.errors import SpecflowError
 
 
 def state_of(path: Path) -> str:
-    """Return size and time of a file, which change when it is made anew; "" if there is none."""
+    """Return place, size and time of a file, which tell when it is made anew; "" without one."""
     if not path.exists():
         return ""
     state = path.stat()
@@ -62,11 +62,7 @@ class Scratch:
         return self.path(name).exists()
 
     def save(self, name: str, content: Mapping[str, Any]) -> None:
-        """Keep a part.
-
-        Args:
-            name: Its name.
-            content: Tensors, numbers and text, nested in mappings and lists.
+        """Keep a part: tensors, numbers and text, nested in mappings and lists.
 
         Raises:
             SpecflowError: If the disk is full; what was kept before stays.
@@ -85,12 +81,7 @@ class Scratch:
             part.unlink(missing_ok=True)
 
     def load(self, name: str, *, mapped: bool = False) -> dict[str, Any]:
-        """Return a part that was kept.
-
-        Args:
-            name: Its name.
-            mapped: Leave tensors on disk until they are looked at: of a large part, little is.
-        """
+        """Return a part that was kept; tensors that are `mapped` are on disk until looked at."""
         return torch.load(self.path(name), weights_only=True, mmap=mapped)
 
     def forget(self, name: str) -> None:

@@ -9,9 +9,8 @@ import torch
 from tests.checkpoints import trajectories
 
 from specflow.checkpoints.base import TensorInfo
-from specflow.checkpoints.files import FileCheckpoints
+from specflow.checkpoints.files import FileCheckpoints, FilesParams
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
-from specflow.checkpoints.sources import FilesParams, StepFile
 from specflow.errors import SpecflowError
 
 
@@ -25,15 +24,19 @@ def path(tmp_path):
     return trajectories.write(tmp_path / "trajectory.h5", [0, 5, 10], weights)
 
 
+def opened(path, step=None):
+    params = FilesParams.model_validate({"files": [{"path": str(path), "step": step}]})
+    return FileCheckpoints(params, path).open(0)
+
+
 def refused(path, match):
-    params = FilesParams.model_validate({"files": [str(path)]})
     with pytest.raises(SpecflowError, match=match) as error:
-        FileCheckpoints.find(params, path).open(0).__enter__()
+        opened(path).__enter__()
     assert "\n" not in str(error.value)
 
 
 def test_kept_step_reads_back(path):
-    with FileCheckpoints([StepFile(5, path, 1)]).open(0) as tensors:
+    with opened(path, 5) as tensors:
         assert list(tensors.infos) == ["layer.2.weight", "layer.10.weight", "scale"]
         assert tensors.infos["layer.10.weight"] == TensorInfo((2, 3), torch.float32)
         assert torch.equal(tensors.read("layer.10.weight"), torch.full((2, 3), 5.0))

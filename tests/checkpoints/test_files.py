@@ -5,13 +5,12 @@ import pytest
 import torch
 from tests.checkpoints import trajectories
 
-from specflow.checkpoints.files import FileCheckpoints
-from specflow.checkpoints.sources import FilesParams
+from specflow.checkpoints.files import FileCheckpoints, FilesParams
 from specflow.errors import SpecflowError
 
 
 def found(root, *files, key=None):
-    return FileCheckpoints.find(FilesParams.model_validate({"files": files, "key": key}), root)
+    return FileCheckpoints(FilesParams.model_validate({"files": files, "key": key}), root)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from specflow.checkpoints import mapped, safetensors_files
+from specflow.checkpoints import formats
 from specflow.checkpoints.base import TensorInfo
 from specflow.checkpoints.opening import open_checkpoint
 from specflow.errors import SpecflowError
@@ -92,14 +92,12 @@ def test_file_cut_after_it_was_opened_is_refused(tmp_path):
 
 def test_file_is_opened_once_and_mapped_anew_when_much_of_it_was_read(tmp_path, monkeypatch):
     opened = []
-    opening = safetensors_files.safe_open
-    monkeypatch.setattr(
-        safetensors_files, "safe_open", lambda *a, **k: opened.append(a) or opening(*a, **k)
-    )
+    opening = formats.safe_open
+    monkeypatch.setattr(formats, "safe_open", lambda *a, **k: opened.append(a) or opening(*a, **k))
     state = {f"layer.{i}": torch.full((10, 10), float(i)) for i in range(7)}
     save_file(state, tmp_path / "model.safetensors")
-    for limit, times in ((mapped.MAPPED_BYTES, 1), (2 * 400, 3)):
-        monkeypatch.setattr(mapped, "MAPPED_BYTES", limit)
+    for limit, times in ((formats.MAPPED_BYTES, 1), (2 * 400, 3)):
+        monkeypatch.setattr(formats, "MAPPED_BYTES", limit)
         opened.clear()
         with open_checkpoint(tmp_path / "model.safetensors") as file:
             for name, weight in state.items():

@@ -4,7 +4,7 @@ import torch
 from safetensors.torch import save_file
 from tests.checkpoints import trajectories
 
-from specflow.checkpoints.sources import FilesParams, StepFile, find_steps
+from specflow.checkpoints.files import FilesParams, StepFile, find_steps
 from specflow.errors import SpecflowError
 
 WEIGHTS = {"w": np.ones((2, 2), dtype=np.float32)}

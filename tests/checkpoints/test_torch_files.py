@@ -44,7 +44,7 @@ def test_file_is_mapped_anew_when_much_of_it_was_read(tmp_path, monkeypatch):
     loads = []
     load = torch.load
     monkeypatch.setattr(torch, "load", lambda *a, **k: loads.append(k["mmap"]) or load(*a, **k))
-    monkeypatch.setattr("specflow.checkpoints.mapped.MAPPED_BYTES", 2 * 400)
+    monkeypatch.setattr("specflow.checkpoints.formats.MAPPED_BYTES", 2 * 400)
     state = {f"layer.{i}": torch.full((10, 10), float(i)) for i in range(7)}
     torch.save(state, tmp_path / "model.pt")
     with open_checkpoint(tmp_path / "model.pt") as file:

@@ -76,11 +76,7 @@ class Audit(Section):
 
 
 def write_audit(path: Path, audit: Audit) -> None:
-    """Write an audit as JSON.
-
-    Args:
-        path: Where to; missing folders are made.
-        audit: What was found.
+    """Write an audit as JSON; missing folders are made.
 
     Raises:
         SpecflowError: If the file cannot be written.
@@ -90,12 +86,6 @@ def write_audit(path: Path, audit: Audit) -> None:
 
 def read_audit(path: Path) -> Audit:
     """Read what `write_audit` wrote.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The audit.
 
     Raises:
         SpecflowError: If there is no such file, or it is damaged or of another version.

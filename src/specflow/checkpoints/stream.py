@@ -10,8 +10,8 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from specflow.checkpoints.base import Checkpoints, Infos, TensorInfo, Tensors
-from specflow.wiring.tensors import FLOATS
+from specflow.checkpoints.base import Checkpoints, Infos, Tensors
+from specflow.wiring.tensors import FLOATS, TensorInfo
 from specflow.wiring.view import View
 
 _EACH_WORKER = 2**25  # bytes of a batch
@@ -48,14 +48,9 @@ def contents_of(checkpoints: Checkpoints) -> Contents:
 
 
 def expected_tensors(steps: Sequence[Infos]) -> dict[str, TensorInfo]:
-    """Return what most steps hold.
+    """Return the tensors that more than half of the steps have, or half of them with the last.
 
-    Args:
-        steps: Tensors of each step by name.
-
-    Returns:
-        The tensors that more than half of the steps have (half, if the last step is among them),
-        in their most frequent shape; a later step's where two are as frequent.
+    Each is in its most frequent shape; a later step's where two are as frequent.
     """
     counts: Counter[str] = Counter(name for infos in steps for name in infos)
     expected = {}
@@ -91,7 +86,7 @@ def batches(views: Iterable[View], infos: Infos, workers: int) -> list[list[View
     groups: dict[str, list[View]] = {}
     for view in views:
         groups.setdefault(view.tensor, []).append(view)
-    sizes = {tensor: _bytes(infos.get(tensor)) for tensor in groups}
+    sizes = {tensor: _num_bytes(infos.get(tensor)) for tensor in groups}
     budget = max(workers * max(_EACH_WORKER, _typical(sizes.values())), *sizes.values(), 0)
     found: list[list[View]] = []
     held = 0
@@ -142,7 +137,7 @@ def release_memory() -> None:
         trim(0)
 
 
-def _bytes(info: TensorInfo | None) -> int:
+def _num_bytes(info: TensorInfo | None) -> int:
     return 0 if info is None else math.prod(info.shape) * info.dtype.itemsize
 
 

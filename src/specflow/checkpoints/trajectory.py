@@ -85,10 +85,10 @@ def write_trajectory(
 
     Args:
         path: Final place; an incomplete file never lies there.
-        origin: Attributes of the file.
+        origin: Where it comes from.
         steps: The kept steps, ascending.
-        steps_per_epoch: Steps of an epoch.
-        checkpoints: One checkpoint a step, in the order of `steps`.
+        steps_per_epoch: Number of optimizer steps of an epoch.
+        checkpoints: One a step, in the order of `steps`.
 
     Raises:
         SpecflowError: If the file cannot be written.
@@ -169,10 +169,7 @@ class Trajectory:
         }
 
     def check_data(self, fingerprint: str) -> None:
-        """Check that the run was trained on the data at hand.
-
-        Args:
-            fingerprint: Fingerprint of the prepared data.
+        """Check that the run was trained on the data at hand, of this fingerprint.
 
         Raises:
             SpecflowError: If it was trained on others.
@@ -206,9 +203,6 @@ class Trajectory:
 @contextmanager
 def open_trajectory(path: Path) -> Iterator[Trajectory]:
     """Open a trajectory for reading.
-
-    Args:
-        path: The file.
 
     Yields:
         The trajectory.

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from specflow.audit import Audit, write_audit
+from specflow.audit.findings import Audit, write_audit
 from specflow.audit.flags import audit_checkpoints
 from specflow.checkpoints.base import Checkpoints
 from specflow.executor import Report

@@ -36,7 +36,7 @@ def read_checkpoints(params: ReadingParams, root: Path) -> tuple[FileCheckpoints
     Raises:
         SpecflowError: If a file is broken, or a name or a shape does not fit the layout.
     """
-    checkpoints = FileCheckpoints.find(params, root)
+    checkpoints = FileCheckpoints(params, root)
     trajectories = checkpoints.trajectories.items()
     own = [escape(name) for found in trajectories for name in _inputs_first(*found)]
     transposed = tuple(dict.fromkeys((*params.transposed, *own)))
