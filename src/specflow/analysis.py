@@ -33,10 +33,11 @@ from specflow.wiring.recognize import wiring_of
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 SPECTRA = SpectraParams(diagonal_length=100, score_length=10, mass=0.9)
 
+Tables = dict[str, pd.DataFrame]
 Source = str | Path | Sequence[str | Path] | Mapping[str, Tensor] | nn.Module
 
 
-def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> Audit:
+def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> tuple[Audit, Tables]:
     """Write audit.json, spectra.h5, tables, figures and a page of checkpoints.
 
     A killed analysis goes on where it was when it is started again with the same output.
@@ -47,12 +48,14 @@ def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> Audi
         output: Folder of all that is written; made if missing.
 
     Returns:
-        The audit.
+        The audit, and all tables by name.
 
     Raises:
         SpecflowError: If a checkpoint cannot be read as asked, or a result cannot be written.
     """
-    audit = _write_measures(source, options, output)
+    audit, tables = _measured(source, options, output)
+    for table, rows in tables.items():
+        write_table(output / "tables" / f"{table}.csv", rows)
     from specflow.figures.draw import draw_checkpoints  # here, since a table alone draws nothing
     from specflow.figures.section import FiguresParams
     from specflow.report.page import write_checkpoints_page
@@ -60,7 +63,7 @@ def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> Audi
     drawn = draw_checkpoints(output / "tables", output / "figures", FiguresParams())
     settings = {**options, "spectra": SPECTRA.model_dump(mode="json")}
     write_checkpoints_page(output, name_of(output), settings, drawn, audit.notes, audit.skipped)
-    return audit
+    return audit, tables
 
 
 def audit(source: Source, options: Mapping[str, Any]) -> Audit:
@@ -76,13 +79,13 @@ def audit(source: Source, options: Mapping[str, Any]) -> Audit:
 def spectra_of(source: Source, options: Mapping[str, Any], output: Path | None) -> pd.DataFrame:
     """Return ranks, norms and agreement of every matrix, a row a step and matrix.
 
-    Arguments and errors as for `analyze_to`, which also runs if there is an output.
+    Arguments and errors as for `analyze_to`, which runs if there is an output.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        place = output or Path(folder)
-        write = analyze_to if output else _write_measures
-        write(source, options, place)
-        tables = checkpoint_tables("checkpoints", place / "spectra.h5", place / "audit.json")
+    if output is None:
+        with tempfile.TemporaryDirectory() as folder:
+            _, tables = _measured(source, options, Path(folder))
+    else:
+        _, tables = analyze_to(source, options, output)
     return tables["spectra"].drop(columns=["experiment", "seed"])
 
 
@@ -92,12 +95,11 @@ def name_of(output: Path) -> str:
     return name if re.match("[a-z]", name) else f"checkpoints_{name}".strip("_")
 
 
-def _write_measures(source: Source, options: Mapping[str, Any], output: Path) -> Audit:
-    spectra, place = output / "spectra.h5", output / "audit.json"
-    found = _run(source, options, output / ".partial", audit=place, spectra=spectra)
-    for table, rows in checkpoint_tables(name_of(output), spectra, place).items():
-        write_table(output / "tables" / f"{table}.csv", rows)
-    return found
+def _measured(source: Source, options: Mapping[str, Any], output: Path) -> tuple[Audit, Tables]:
+    """Write audit.json and spectra.h5; return the audit and all tables."""
+    spectra, audit = output / "spectra.h5", output / "audit.json"
+    found = _run(source, options, output / ".partial", audit=audit, spectra=spectra)
+    return found, checkpoint_tables(name_of(output), spectra, audit)
 
 
 def _run(source: Source, options: Mapping[str, Any], root: Path, **places: Path) -> Audit:

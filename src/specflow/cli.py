@@ -133,7 +133,7 @@ def _schema(chosen: argparse.Namespace) -> None:
 def _analyze(chosen: argparse.Namespace) -> None:
     from specflow.analysis import analyze_to
 
-    audit = analyze_to(chosen.checkpoints, _options(chosen), chosen.output)
+    audit, _ = analyze_to(chosen.checkpoints, _options(chosen), chosen.output)
     print(f"page: {chosen.output / 'index.html'}")
     _end_by(audit)
 

@@ -97,8 +97,8 @@ def write_trajectory(
         write(file, "step", np.array(steps, dtype=np.int64))
         write(file, "epoch", np.array(steps, dtype=np.float64) / steps_per_epoch)
         metrics = []
-        for index, checkpoint in enumerate(checkpoints):
-            assert checkpoint.step == steps[index], (checkpoint.step, steps[index])
+        for index, (step, checkpoint) in enumerate(zip(steps, checkpoints, strict=True)):
+            assert checkpoint.step == step, (checkpoint.step, step)
             write_row(file.require_group("weights"), checkpoint.weights, index, len(steps))
             write_row(file.require_group("buffers"), checkpoint.buffers, index, len(steps))
             metrics.append(checkpoint.metrics)
