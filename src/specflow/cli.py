@@ -21,11 +21,7 @@ _STATUS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command.
-
-    Args:
-        arguments: Words of the command line; None means those of this process.
-    """
+    """Run the command of these words; None means those of this process's command line."""
     parser = argparse.ArgumentParser(prog="specflow", description=specflow.__doc__)
     parser.add_argument("--version", action="version", version=f"%(prog)s {specflow.__version__}")
     _add_commands(parser.add_subparsers(required=True, metavar="command"))

@@ -31,15 +31,10 @@ def create(
     """Write a file beside its place and move it there when it is complete.
 
     The bytes depend on the content alone as long as datasets are created in one order: no time
-    stamps, no compression, one session.
-
-    Args:
-        path: Final place of the file; missing folders are made.
-        layout: What the file is, checked by `open_file`.
-        attributes: Further attributes of the file.
+    stamps, no compression, one session. Missing folders are made.
 
     Yields:
-        The open file.
+        The open file, which has the attributes and its layout already.
 
     Raises:
         SpecflowError: If the file cannot be written (a full disk); nothing is left behind then.
@@ -141,13 +136,9 @@ def write(group: h5py.Group, name: str, values: np.ndarray | list) -> h5py.Datas
 def write_row(
     group: h5py.Group, values: Mapping[str, np.ndarray | float], index: int, length: int
 ) -> None:
-    """Write one step of arrays that have a value at each of `length` steps, a step a chunk.
+    """Write row `index` of `length` rows of arrays by name, a row a chunk.
 
-    Args:
-        group: Where to; its datasets are created with the first row.
-        values: Value of each array at this step, by name.
-        index: Number of the row; rows are written in ascending order, from 0.
-        length: Number of rows.
+    Rows are written in ascending order; the first, number 0, creates the datasets.
     """
     for name in sorted(values):
         value = np.asarray(values[name])

@@ -36,12 +36,9 @@ class Scratch:
 
     @classmethod
     def of(cls, root: Path, name: str, *parts: str) -> "Scratch":
-        """Return the folder of some work.
+        """Return the folder, below `root`, of the work that a person calls `name`.
 
-        Args:
-            root: Folder of all such folders.
-            name: What a person calls the work.
-            parts: Everything that determines the result: settings, code, inputs.
+        `parts` are everything that determines the result: settings, code, inputs.
         """
         digest = hashlib.sha256(torch.__version__.encode())
         for part in parts:
@@ -53,13 +50,9 @@ class Scratch:
         """Where the lock of the folder lies: beside it."""
         return self.folder.with_name(self.folder.name + ".lock")
 
-    def path(self, name: str) -> Path:
-        """Return where a part lies."""
-        return self.folder / name
-
     def has(self, name: str) -> bool:
         """Return whether a part is there."""
-        return self.path(name).exists()
+        return (self.folder / name).exists()
 
     def save(self, name: str, content: Mapping[str, Any]) -> None:
         """Keep a part: tensors, numbers and text, nested in mappings and lists.
@@ -67,7 +60,7 @@ class Scratch:
         Raises:
             SpecflowError: If the disk is full; what was kept before stays.
         """
-        path = self.path(name)
+        path = self.folder / name
         part = path.with_name(path.name + ".part")
         try:
             with part.open("wb") as file:
@@ -82,11 +75,11 @@ class Scratch:
 
     def load(self, name: str, *, mapped: bool = False) -> dict[str, Any]:
         """Return a part that was kept; tensors that are `mapped` are on disk until looked at."""
-        return torch.load(self.path(name), weights_only=True, mmap=mapped)
+        return torch.load(self.folder / name, weights_only=True, mmap=mapped)
 
     def forget(self, name: str) -> None:
         """Remove a part that is needed no more."""
-        self.path(name).unlink(missing_ok=True)
+        (self.folder / name).unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove the folder: the result is written."""

@@ -14,13 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from specflow.checkpoints.base import Step, Tensors
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
-from specflow.checkpoints.opening import (
-    INDEX_SUFFIX,
-    TORCH_SUFFIXES,
-    files_of,
-    kind_of,
-    open_checkpoint,
-)
+from specflow.checkpoints.opening import INDEX_SUFFIX, file_of, files_of, kind_of, open_checkpoint
 from specflow.errors import SpecflowError
 from specflow.scratch import state_of
 from specflow.section import Index, Section, Text
@@ -28,12 +22,6 @@ from specflow.wiring.names import in_natural_order, some_of
 
 _SHARD = re.compile(r"-[0-9]+-of-[0-9]+\.[a-z]+$")
 _LAST_STEP = 2**63 - 1  # results keep steps in 64 bits
-_IN_FOLDERS = (
-    (".safetensors" + INDEX_SUFFIX,),
-    (".safetensors",),
-    (".bin" + INDEX_SUFFIX,),
-    TORCH_SUFFIXES,
-)
 
 
 def _one_group(pattern: str) -> str:
@@ -63,6 +51,9 @@ class FileParams(Section):
     step: Index | None = None
 
 
+_Given = BeforeValidator(_as_section, json_schema_input_type=Text | FileParams)
+
+
 class FilesParams(Section):
     """Where the checkpoints of one network are.
 
@@ -74,28 +65,14 @@ class FilesParams(Section):
             them under the usual keys.
     """
 
-    files: Annotated[
-        tuple[
-            Annotated[
-                FileParams, BeforeValidator(_as_section, json_schema_input_type=Text | FileParams)
-            ],
-            ...,
-        ],
-        Field(strict=False, min_length=1),
-    ]
+    files: Annotated[tuple[Annotated[FileParams, _Given], ...], Field(strict=False, min_length=1)]
     step_from: Annotated[Text, AfterValidator(_one_group)] | None = None
     key: Text | None = None
 
 
 @dataclass(frozen=True)
 class StepFile:
-    """Where one step lies.
-
-    Attributes:
-        step: The step.
-        path: Its file.
-        index: Number of the kept step if the file is a trajectory, else None.
-    """
+    """Where one step lies; in a trajectory, at the kept step number `index`."""
 
     step: int
     path: Path
@@ -111,11 +88,7 @@ class FileCheckpoints:
     """
 
     def __init__(self, params: FilesParams, root: Path) -> None:
-        """Find the steps; of files other than trajectories none is read.
-
-        Args:
-            params: Files, and where their steps and weights are.
-            root: The folder that paths and patterns are relative to.
+        """Find the steps, relative to the folder `root`; no file but trajectories is read.
 
         Raises:
             SpecflowError: If a pattern matches nothing, a step cannot be told, or two files have
@@ -163,9 +136,9 @@ def find_steps(params: FilesParams, root: Path) -> list[StepFile]:
     files: dict[str, Path] = {}
     for given in params.files:
         if given.step is None:
-            files |= {name: _file_of(root / name) for name in _matches(given.path, root)}
+            files |= {name: file_of(root / name) for name in _matches(given.path, root)}
         else:
-            steps.append(_given_step(_file_of(root / given.path), given.step))
+            steps.append(_given_step(file_of(root / given.path), given.step))
     single = []
     for name, path in files.items():
         if kind_of(path) == "trajectory":
@@ -190,24 +163,6 @@ def _check(steps: Sequence[StepFile]) -> None:
             )
 
 
-def _file_of(path: Path) -> Path:
-    """Return the file to open for a checkpoint: itself, or that of the first kind in its folder.
-
-    Raises:
-        SpecflowError: If a folder has none, or several of the first kind that it has.
-    """
-    if not path.is_dir():
-        return path
-    for suffixes in _IN_FOLDERS:
-        found = [file for file in sorted(path.iterdir()) if file.name.endswith(suffixes)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = ", ".join(file.name for file in found)
-            raise SpecflowError(f"{path}: has {names}; expected one checkpoint, name the file")
-    raise SpecflowError(f"{path}: a folder without a checkpoint; expected one in it")
-
-
 def _given_step(path: Path, step: int) -> StepFile:
     if kind_of(path) != "trajectory":
         return StepFile(step, path, None)
@@ -222,11 +177,6 @@ def _kept_steps(path: Path) -> list[int]:
 
 
 def _matches(pattern: str, root: Path) -> list[str]:
-    """Return the paths that a pattern means, relative to root unless the pattern is absolute.
-
-    Raises:
-        SpecflowError: If it matches nothing.
-    """
     if (root / pattern).exists():
         return [pattern]
     found = glob.glob(pattern, root_dir=root, recursive=True)

@@ -137,11 +137,7 @@ class TorchFile(MappedFile):
     """
 
     def __init__(self, path: Path, key: str | None) -> None:
-        """Read the names, shapes and dtypes.
-
-        Args:
-            path: The file.
-            key: Where the weights are, with dots; None finds them.
+        """Read the names, shapes and dtypes of the weights at a key with dots; None finds them.
 
         Raises:
             SpecflowError: If the file is broken, needs code to be executed, or has no weights
@@ -196,12 +192,9 @@ class TorchFile(MappedFile):
 
 
 def held_by(state: Mapping[Any, Any], place: str | Path, most: float) -> _Held:
-    """Return what a state dict holds, and why its other entries are no dense tensors.
+    """Return what a state dict in `place` holds, and why its other entries are no dense tensors.
 
-    Args:
-        state: The state dict.
-        place: What holds it, for messages.
-        most: Bytes that a tensor has at most; of a file, its own.
+    A tensor has at most `most` bytes: those of its file.
 
     Raises:
         SpecflowError: If a name is no text.

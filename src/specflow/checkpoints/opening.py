@@ -17,6 +17,12 @@ Kind = Literal["trajectory", "index", "safetensors", "torch"]
 
 INDEX_SUFFIX = ".index.json"
 TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
+_IN_FOLDERS = (
+    (".safetensors" + INDEX_SUFFIX,),
+    (".safetensors",),
+    (".bin" + INDEX_SUFFIX,),
+    TORCH_SUFFIXES,
+)
 MAX_INDEX_BYTES = 100 * 2**20
 
 
@@ -68,6 +74,24 @@ def kind_of(path: Path) -> Kind:
         f"{path}: of no known kind; expected safetensors, an index of shards (*{INDEX_SUFFIX}), "
         f"a file of torch.save ({', '.join(TORCH_SUFFIXES)}) or a trajectory of specflow"
     )
+
+
+def file_of(path: Path) -> Path:
+    """Return the file to open for a checkpoint: itself, or that of the first kind in its folder.
+
+    Raises:
+        SpecflowError: If a folder has none, or several of the first kind that it has.
+    """
+    if not path.is_dir():
+        return path
+    for suffixes in _IN_FOLDERS:
+        found = [file for file in sorted(path.iterdir()) if file.name.endswith(suffixes)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(file.name for file in found)
+            raise SpecflowError(f"{path}: has {names}; expected one checkpoint, name the file")
+    raise SpecflowError(f"{path}: a folder without a checkpoint; expected one in it")
 
 
 def files_of(path: Path) -> list[Path]:

@@ -69,19 +69,12 @@ def holds(infos: Infos, tensor: str, shape: tuple[int, ...]) -> bool:
 
 
 def batches(views: Iterable[View], infos: Infos, workers: int) -> list[list[View]]:
-    """Return views in batches that fit into memory together, a tensor always whole.
+    """Return views in batches that fit into memory together, in the order of their tensors.
 
     A batch is at most as large as the largest tensor, or as `workers` typical ones (half of all
     bytes are in larger ones), or 32 MiB for each worker: so memory is a few times the largest
-    matrix, and threads have work side by side.
-
-    Args:
-        views: In any order.
-        infos: The tensors that they lie in; one that is absent takes no memory.
-        workers: Threads, one matrix each.
-
-    Returns:
-        Batches in the order in which the tensors come first.
+    matrix, and threads have work side by side. A tensor is always whole; one that is not in
+    `infos` takes no memory.
     """
     groups: dict[str, list[View]] = {}
     for view in views:
@@ -100,15 +93,10 @@ def batches(views: Iterable[View], infos: Infos, workers: int) -> list[list[View
 
 
 def read_views(tensors: Tensors, views: Iterable[View]) -> dict[View, Tensor]:
-    """Return the matrices of an open step, each tensor being read once.
+    """Return matrices of an open step in the order of views, each of shape (rows, columns).
 
-    Args:
-        tensors: The open step.
-        views: What to read; those of one tensor follow each other.
-
-    Returns:
-        Shape (rows, columns) each, in the order of views. Left out are those whose tensor the
-        step does not have, has in another shape, or not in floating point.
+    A tensor is read once if its views follow each other. Left out are views whose tensor the step
+    does not have, has in another shape, or not in floating point.
     """
     found: dict[View, Tensor] = {}
     name, tensor = "", None

@@ -116,7 +116,7 @@ def _write_optimizer(file: h5py.File, step: int, state: Mapping[str, Arrays]) ->
 
 
 class Trajectory:
-    """An open trajectory; reads one checkpoint, or one matrix over time, without the rest."""
+    """An open trajectory; reads one checkpoint without the rest."""
 
     def __init__(self, path: Path, file: h5py.File) -> None:
         """Wrap an open and checked file; use `open_trajectory`."""
@@ -202,13 +202,6 @@ class Trajectory:
 
 @contextmanager
 def open_trajectory(path: Path) -> Iterator[Trajectory]:
-    """Open a trajectory for reading.
-
-    Yields:
-        The trajectory.
-
-    Raises:
-        BrokenFileError: If the file is missing, truncated or of another version.
-    """
+    """Yield a trajectory, open for reading; errors as of `open_file`."""
     with open_file(path, TRAJECTORY) as file:
         yield Trajectory(path, file)
