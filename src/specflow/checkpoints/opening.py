@@ -9,7 +9,7 @@ from typing import Literal
 from torch import Tensor
 
 from specflow.checkpoints.base import Infos, Tensors
-from specflow.checkpoints.formats import MappedFile, SafetensorsFile, TorchFile
+from specflow.checkpoints.formats import MAPPED_BYTES, MappedFile, SafetensorsFile, TorchFile
 from specflow.errors import SpecflowError, one_line
 from specflow.wiring.names import check_names, in_natural_order
 
@@ -105,7 +105,7 @@ def files_of(path: Path) -> list[Path]:
 
 
 class ShardedFile:
-    """An index (*.index.json) and its shards, of which one at a time is mapped (`Tensors`)."""
+    """An index (*.index.json) and its shards, which lie in its folder (`Tensors`)."""
 
     def __init__(self, path: Path, key: str | None) -> None:
         """Read the index and the names and shapes of all shards.
@@ -133,18 +133,19 @@ class ShardedFile:
         self.skipped: Mapping[str, str] = {
             name: why for name, why in skipped.items() if name not in self._home
         }
-        self._shards = tuple(shards.values())
+        self._shards, self._num_bytes_read = tuple(shards.values()), 0
 
     def read(self, name: str) -> Tensor:
-        """Return a copy of one tensor."""
-        home = self._home[name]
-        for shard in self._shards:
-            if shard is not home:
-                shard.release()
-        return home.read(name)
+        """Return a copy of one tensor; bounds what all shards have mapped."""
+        tensor = self._home[name].read(name)
+        self._num_bytes_read += tensor.nbytes
+        if self._num_bytes_read > MAPPED_BYTES:
+            self.release()
+        return tensor
 
     def release(self) -> None:
         """Close the shards; the next that is read is mapped again."""
+        self._num_bytes_read = 0
         for shard in self._shards:
             shard.release()
 
