@@ -8,10 +8,10 @@ import pytest
 import torch
 from tests.checkpoints import trajectories
 
-from specflow.checkpoints.base import TensorInfo
 from specflow.checkpoints.files import FileCheckpoints, FilesParams
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.errors import SpecflowError
+from specflow.wiring.tensors import TensorInfo
 
 
 @pytest.fixture
