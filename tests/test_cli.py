@@ -1,26 +1,22 @@
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.commands import MODULE, ended_with, run
 
 import specflow
 from specflow import repro
-from specflow.cli import main
 from specflow.config.schema import schema_text
 
-PRESETS = Path(__file__).parents[1] / "presets"
-SOURCE = Path(specflow.__file__).parents[1]
+TINY = Path(__file__).parents[1] / "presets" / "tiny.yaml"
 
 
 def test_plan_reads_params_yaml_of_the_working_folder(workplace, capsys):
-    shutil.copy(PRESETS / "tiny.yaml", "params.yaml")
-    main(["plan"])
+    shutil.copy(TINY, "params.yaml")
+    ended_with("plan")
     by_default = capsys.readouterr().out
-    main(["plan", str(PRESETS / "tiny.yaml")])
+    ended_with("plan", str(TINY))
     assert capsys.readouterr().out == by_default
     assert "digits_vgg" in by_default
 
@@ -33,86 +29,73 @@ def test_plan_reads_params_yaml_of_the_working_folder(workplace, capsys):
         ("a: [", "is not valid YAML"),
     ],
 )
-def test_plan_of_a_faulty_file_is_an_error_without_traceback(workplace, content, expected):
+def test_plan_of_a_faulty_file_is_an_error(workplace, capsys, content, expected):
     if content is not None:
         Path("params.yaml").write_text(content)
-    command = [sys.executable, "-m", "specflow", "plan"]
-    result = subprocess.run(
-        command, env={"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 1
-    assert result.stderr.startswith("error: params.yaml")
-    assert expected in result.stderr
-    assert "Traceback" not in result.stderr
-    assert result.stdout == ""
+    assert ended_with("plan") == 1
+    said = capsys.readouterr()
+    assert said.err.startswith("error: params.yaml")
+    assert expected in said.err
+    assert said.out == ""
 
 
 def test_plan_of_a_folder_is_an_error(workplace, capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["plan", "."])
-    assert ended.value.code == 1
+    assert ended_with("plan", ".") == 1
     assert capsys.readouterr().err == "error: . has 1 error:\n  cannot be read: Is a directory\n"
 
 
-def test_unknown_command_is_refused(capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["plant"])
-    assert ended.value.code == 2
-    assert "invalid choice: 'plant'" in capsys.readouterr().err
-
-
 def test_scorecard_is_printed_in_markdown(workplace, capsys):
-    finding = {
-        "value": 0.9,
-        "low": 0.85,
-        "high": 0.95,
-        "num_units": 3,
-        "unit": "seeds",
-        "verdict": "holds",
-    }
+    finding = {"value": 0.9, "low": 0.85, "high": 0.95, "num_units": 3, "unit": "seeds"}
     claim = {"claim": "it falls", "statistic": "share", "holds_when": "> 0.8"}
-    Path("claims.json").write_text(json.dumps({"a": claim | {"subjects": {"run": finding}}}))
-    main(["scorecard", "claims.json"])
+    subjects = {"run": finding | {"verdict": "holds"}}
+    Path("claims.json").write_text(json.dumps({"a": claim | {"subjects": subjects}}))
+    ended_with("scorecard", "claims.json")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("| claim |")
     assert lines[2].startswith("| it falls | share (seeds) | > 0.8 | 1 ✓ | run: 0.9 [0.85, 0.95] ✓")
 
 
-def test_missing_scorecard_is_an_error(workplace, capsys):
-    with pytest.raises(SystemExit):
-        main(["scorecard"])
-    assert "there is no scorecard results/claims.json" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("scorecard", "there is no scorecard results/claims.json"),
+        ("repro", "there is no dvc.yaml in the working folder"),
+    ],
+)
+def test_command_outside_of_a_project_is_an_error(workplace, capsys, command, message):
+    assert ended_with(command) == 1
+    assert capsys.readouterr().err.startswith(f"error: {message}")
+    assert list(workplace.iterdir()) == []
 
 
 def test_schema_is_printed_or_written(workplace, capsys):
-    main(["schema"])
+    ended_with("schema")
     assert capsys.readouterr().out == schema_text()
-    main(["schema", "-o", "schema.json"])
+    ended_with("schema", "-o", "schema.json")
     assert Path("schema.json").read_text() == schema_text()
 
 
 def test_repro_passes_targets_and_jobs(monkeypatch):
     calls = []
     monkeypatch.setattr(repro, "repro", lambda *arguments: calls.append(arguments))
-    main(["repro"])
-    main(["repro", "-j", "3", "train", "figures"])
+    ended_with("repro")
+    ended_with("repro", "-j", "3", "train", "figures")
     assert calls == [([], None), (["train", "figures"], 3)]
 
 
-def test_repro_outside_of_a_project_is_an_error(workplace, capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["repro"])
-    assert ended.value.code == 1
-    assert capsys.readouterr().err == "error: there is no dvc.yaml in the working folder\n"
-    assert list(workplace.iterdir()) == []
-
-
-@pytest.mark.parametrize("number", ["0", "-1", "two"])
-def test_number_of_jobs_is_checked(number, capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["repro", f"--jobs={number}"])
-    assert ended.value.code == 2
-    assert f"got '{number}'; expected a whole number from 1" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["plant"], "invalid choice: 'plant'"),
+        *(
+            (["repro", f"--jobs={number}"], f"got '{number}'; expected a whole number from 1")
+            for number in ("0", "-1", "two")
+        ),
+    ],
+)
+def test_wrong_command_line_is_refused(capsys, arguments, message):
+    assert ended_with(*arguments) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_interrupt_is_one_line_and_status_130(monkeypatch, capsys):
@@ -120,24 +103,21 @@ def test_interrupt_is_one_line_and_status_130(monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(repro, "repro", interrupt)
-    with pytest.raises(SystemExit) as ended:
-        main(["repro"])
-    assert ended.value.code == 130
+    assert ended_with("repro") == 130
     assert capsys.readouterr().err == "interrupted; the same command resumes\n"
 
 
-def test_module_is_the_command(capsys):
-    command = [sys.executable, "-m", "specflow", "--version"]
-    done = subprocess.run(
-        command, env={"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == f"specflow {specflow.__version__}\n"
+def test_module_is_the_command():
+    done = run(f"{MODULE} --version")
+    assert (done.returncode, done.stdout) == (0, f"specflow {specflow.__version__}\n")
+
+
+def test_status_of_the_process_is_that_of_the_command(workplace):
+    done = run(f"{MODULE} plan absent.yaml")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
 
 
 def test_reader_that_stops_early_is_no_error(workplace):
-    command = f"{sys.executable} -m specflow schema | true"
-    environment = os.environ | {"PYTHONPATH": str(SOURCE)}
-    done = subprocess.run(
-        command, shell=True, env=environment, capture_output=True, text=True, check=True
-    )
-    assert done.stderr == ""
+    done = run(f"{MODULE} schema | true")
+    assert (done.returncode, done.stderr) == (0, "")

@@ -70,12 +70,13 @@ def test_full_disk_is_an_error_and_leaves_nothing(small_disk, size):
     assert [p.name for p in small_disk.iterdir()] == ["other"]
 
 
-def test_missing_file_is_named_with_how_to_get_it(tmp_path):
-    with (
-        pytest.raises(BrokenFileError, match=r"absent.h5: there is no such file.*dvc repro"),
-        open_file(tmp_path / "absent.h5", THING),
-    ):
+def refused(path, match):
+    with pytest.raises(BrokenFileError, match=match), open_file(path, THING):
         pass
+
+
+def test_missing_file_is_named_with_how_to_get_it(tmp_path):
+    refused(tmp_path / "absent.h5", r"absent.h5: there is no such file.*dvc repro")
 
 
 @pytest.mark.parametrize("kept", [0, 10, 100, 2000])
@@ -83,21 +84,13 @@ def test_truncated_file_is_named_with_how_to_rebuild_it(tmp_path, kept):
     path = tmp_path / "thing.h5"
     write_thing(path)
     path.write_bytes(path.read_bytes()[:kept])
-    with (
-        pytest.raises(BrokenFileError, match=r"thing.h5: broken or truncated.*dvc repro"),
-        open_file(path, THING),
-    ):
-        pass
+    refused(path, r"thing.h5: broken or truncated.*dvc repro")
 
 
 @pytest.mark.parametrize("layout", [Layout("thing", 2), Layout("other", 1)])
 def test_other_kind_or_version_is_refused(tmp_path, layout):
     write_thing(tmp_path / "thing.h5", layout)
-    with (
-        pytest.raises(BrokenFileError, match=rf"got {layout.kind} of version {layout.version}"),
-        open_file(tmp_path / "thing.h5", THING),
-    ):
-        pass
+    refused(tmp_path / "thing.h5", rf"got {layout.kind} of version {layout.version}")
 
 
 def test_rows_are_stored_a_step_a_chunk(tmp_path):

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from specflow.audit import Audit
+from specflow.audit.findings import Audit
 from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.live import LiveCheckpoints
 from specflow.checkpoints.stream import contents_of
@@ -32,10 +32,11 @@ from specflow.wiring.recognize import wiring_of
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 SPECTRA = SpectraParams(diagonal_length=100, score_length=10, mass=0.9)
 
+Tables = dict[str, pd.DataFrame]
 Source = str | Path | Sequence[str | Path] | Mapping[str, Tensor] | nn.Module
 
 
-def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> Audit:
+def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> tuple[Audit, Tables]:
     """Write audit.json, spectra.h5, tables, figures and a page of checkpoints.
 
     A killed analysis goes on where it was when it is started again with the same output.
@@ -46,12 +47,14 @@ def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> Audi
         output: Folder of all that is written; made if missing.
 
     Returns:
-        The audit.
+        The audit, and all tables by name.
 
     Raises:
         SpecflowError: If a checkpoint cannot be read as asked, or a result cannot be written.
     """
-    audit = _write_measures(source, options, output, output / ".partial")
+    audit, tables = _measured(source, options, output)
+    for table, rows in tables.items():
+        write_table(output / "tables" / f"{table}.csv", rows)
     from specflow.figures.draw import draw_checkpoints  # here, since a table alone draws nothing
     from specflow.figures.section import FiguresParams
     from specflow.report.page import write_checkpoints_page
@@ -59,15 +62,11 @@ def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> Audi
     drawn = draw_checkpoints(output / "tables", output / "figures", FiguresParams())
     settings = {**options, "spectra": SPECTRA.model_dump(mode="json")}
     write_checkpoints_page(output, name_of(output), settings, drawn, audit.notes, audit.skipped)
-    return audit
+    return audit, tables
 
 
 def audit(source: Source, options: Mapping[str, Any]) -> Audit:
-    """Return the audit of checkpoints; nothing is written.
-
-    Args:
-        source: As for `analyze_to`.
-        options: How they are read, as in `ReadingParams`.
+    """Return the audit of checkpoints; nothing is written. Arguments as for `analyze_to`.
 
     Raises:
         SpecflowError: If a checkpoint cannot be read as asked.
@@ -77,27 +76,15 @@ def audit(source: Source, options: Mapping[str, Any]) -> Audit:
 
 
 def spectra_of(source: Source, options: Mapping[str, Any], output: Path | None) -> pd.DataFrame:
-    """Return ranks, norms and agreement of every matrix at every step.
+    """Return ranks, norms and agreement of every matrix, a row a step and matrix.
 
-    Args:
-        source: As for `analyze_to`.
-        options: How they are read, as in `ReadingParams`.
-        output: Where results are kept, as `analyze_to` writes them; None keeps none.
-
-    Returns:
-        A row a step and matrix.
-
-    Raises:
-        SpecflowError: If a checkpoint cannot be read as asked, or a result cannot be written.
+    Arguments and errors as for `analyze_to`, which runs if there is an output.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        if output is None:
-            place = Path(folder)
-            _write_measures(source, options, place, place / ".partial")
-        else:
-            place = output
-            analyze_to(source, options, output)
-        tables = checkpoint_tables("checkpoints", place / "spectra.h5", place / "audit.json")
+    if output is None:
+        with tempfile.TemporaryDirectory() as folder:
+            _, tables = _measured(source, options, Path(folder))
+    else:
+        _, tables = analyze_to(source, options, output)
     return tables["spectra"].drop(columns=["experiment", "seed"])
 
 
@@ -107,20 +94,18 @@ def name_of(output: Path) -> str:
     return name if re.match("[a-z]", name) else f"checkpoints_{name}".strip("_")
 
 
-def _write_measures(
-    source: Source, options: Mapping[str, Any], output: Path, scratch: Path
-) -> Audit:
-    spectra, place = output / "spectra.h5", output / "audit.json"
-    found = _run(source, options, scratch, audit=place, spectra=spectra)
-    for table, rows in checkpoint_tables(name_of(output), spectra, place).items():
-        write_table(output / "tables" / f"{table}.csv", rows)
-    return found
+def _measured(source: Source, options: Mapping[str, Any], output: Path) -> tuple[Audit, Tables]:
+    """Write audit.json and spectra.h5; return the audit and all tables."""
+    spectra, audit = output / "spectra.h5", output / "audit.json"
+    found = _run(source, options, output / ".partial", audit=audit, spectra=spectra)
+    return found, checkpoint_tables(name_of(output), spectra, audit)
 
 
 def _run(source: Source, options: Mapping[str, Any], root: Path, **places: Path) -> Audit:
-    checkpoints, wiring, settings = _opened(source, options)
+    params = _params(source, options)
+    checkpoints, wiring = _opened(source, params)
     code = code_of(SOURCE / "studies" / "checkpoints" / "analysis.py")
-    parts = (settings, checkpoints.fingerprint(), repr(code))
+    parts = (params.model_dump_json(), checkpoints.fingerprint(), repr(code))
     whole = Scratch(root)
     with whole.locked():
         total = (1 + ("spectra" in places)) * len(checkpoints.steps)
@@ -139,26 +124,27 @@ def _run(source: Source, options: Mapping[str, Any], root: Path, **places: Path)
     return found
 
 
-def _opened(source: Source, options: Mapping[str, Any]) -> tuple[Checkpoints, Wiring, str]:
-    """Return checkpoints, their wiring, and how they are read as text.
-
-    Raises:
-        SpecflowError: If an option has no valid value, or a checkpoint cannot be read.
-    """
-    in_memory = isinstance(source, nn.Module | Mapping)
-    single = isinstance(source, str | Path)
-    files = [str(file) for file in ([source] if single or in_memory else source)]  # type: ignore[union-attr]
-    raw = {"files": ["memory"] if in_memory else files, **options}
+def _params(source: Source, options: Mapping[str, Any]) -> ReadingParams:
+    if isinstance(source, nn.Module | Mapping):
+        files = ["memory"]
+    elif isinstance(source, str | Path):
+        files = [str(source)]
+    else:
+        files = list(map(str, source))
+    raw = {"files": files, **options}
     try:
-        params = ReadingParams.model_validate(raw)
+        return ReadingParams.model_validate(raw)
     except ValidationError as error:
         raise SpecflowError("; ".join(problems_of(error, ReadingParams, raw))) from error
-    if isinstance(source, nn.Module | Mapping):
-        live = LiveCheckpoints(source)
-        transposed = (*params.transposed, *_inputs_first(source))
-        layout = params.model_copy(update={"transposed": transposed})
-        return live, wiring_of(contents_of(live).expected, layout), params.model_dump_json()
-    return *read_checkpoints(params, Path()), params.model_dump_json()
+
+
+def _opened(source: Source, params: ReadingParams) -> tuple[Checkpoints, Wiring]:
+    if not isinstance(source, nn.Module | Mapping):
+        return read_checkpoints(params, Path())
+    live = LiveCheckpoints(source)
+    transposed = (*params.transposed, *_inputs_first(source))
+    layout = params.model_copy(update={"transposed": transposed})
+    return live, wiring_of(contents_of(live).expected, layout)
 
 
 def _inputs_first(source: nn.Module | Mapping[str, Tensor]) -> list[str]:

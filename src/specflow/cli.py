@@ -11,7 +11,7 @@ from specflow import paths
 from specflow.stage import exit_on_error
 
 if TYPE_CHECKING:  # what commands use is imported when one is run: most of it is heavy
-    from specflow.audit import Audit
+    from specflow.audit.findings import Audit
 
 FLAGGED = 3
 _STATUS = (
@@ -21,11 +21,7 @@ _STATUS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command.
-
-    Args:
-        arguments: Words of the command line; None means those of this process.
-    """
+    """Run the command of these words; None means those of this process's command line."""
     parser = argparse.ArgumentParser(prog="specflow", description=specflow.__doc__)
     parser.add_argument("--version", action="version", version=f"%(prog)s {specflow.__version__}")
     _add_commands(parser.add_subparsers(required=True, metavar="command"))
@@ -70,11 +66,6 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def _count(text: str) -> int:
-    """Return a whole number of at least 1.
-
-    Raises:
-        ArgumentTypeError: If it is not one.
-    """
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}; expected a whole number from 1")
     return int(text)
@@ -91,15 +82,16 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layout", default="auto", help=f"{help_text} (default: %(default)s)")
     help_text = "attention heads of a block, where the layout needs them"
     parser.add_argument("--num-heads", type=int, help=help_text)
+    again: dict[str, Any] = {"action": "append", "default": [], "metavar": "PATTERN"}
     help_text = "pattern of tensors or matrices that are analysed; may be given again"
-    parser.add_argument("--include", action="append", metavar="PATTERN", help=help_text)
+    parser.add_argument("--include", **again, help=help_text)
     help_text = "pattern of those that are not; may be given again"
-    parser.add_argument("--exclude", action="append", metavar="PATTERN", help=help_text)
+    parser.add_argument("--exclude", **again, help=help_text)
     help_text = (
         "pattern of tensors whose inputs come first (transposed convolutions); may be given again; "
         "those of trajectories are known"
     )
-    parser.add_argument("--transposed", action="append", metavar="PATTERN", help=help_text)
+    parser.add_argument("--transposed", **again, help=help_text)
 
 
 def _repro(chosen: argparse.Namespace) -> None:
@@ -136,7 +128,7 @@ def _schema(chosen: argparse.Namespace) -> None:
 def _analyze(chosen: argparse.Namespace) -> None:
     from specflow.analysis import analyze_to
 
-    audit = analyze_to(chosen.checkpoints, _options(chosen), chosen.output)
+    audit, _ = analyze_to(chosen.checkpoints, _options(chosen), chosen.output)
     print(f"page: {chosen.output / 'index.html'}")
     _end_by(audit)
 
@@ -149,15 +141,8 @@ def _audit(chosen: argparse.Namespace) -> None:
 
 def _options(chosen: argparse.Namespace) -> dict[str, Any]:
     """Return how checkpoints are read, as in `ReadingParams`."""
-    return {
-        "step_from": chosen.step_from,
-        "key": chosen.key,
-        "layout": chosen.layout,
-        "num_heads": chosen.num_heads,
-        "include": chosen.include or ["*"],
-        "exclude": chosen.exclude or [],
-        "transposed": chosen.transposed or [],
-    }
+    names = ("step_from", "key", "layout", "num_heads", "include", "exclude", "transposed")
+    return {name: getattr(chosen, name) for name in names} | {"include": chosen.include or ["*"]}
 
 
 def _end_by(audit: "Audit") -> None:

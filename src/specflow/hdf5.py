@@ -31,15 +31,10 @@ def create(
     """Write a file beside its place and move it there when it is complete.
 
     The bytes depend on the content alone as long as datasets are created in one order: no time
-    stamps, no compression, one session.
-
-    Args:
-        path: Final place of the file; missing folders are made.
-        layout: What the file is, checked by `open_file`.
-        attributes: Further attributes of the file.
+    stamps, no compression, one session. Missing folders are made.
 
     Yields:
-        The open file.
+        The open file, which has the attributes and its layout already.
 
     Raises:
         SpecflowError: If the file cannot be written (a full disk); nothing is left behind then.
@@ -88,12 +83,12 @@ class _Sink(io.FileIO):
         self._error: OSError | None = None
 
     def write(self, data: Any) -> int:
-        view = memoryview(data)
-        if self._error is None:
-            try:
-                self._write_all(view)
-            except OSError as error:
-                self._error = error
+        left = view = memoryview(data)
+        try:
+            while left and self._error is None:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self._error = error
         return view.nbytes
 
     def truncate(self, size: int | None = None) -> int:
@@ -105,18 +100,10 @@ class _Sink(io.FileIO):
             raise self._error
         os.fsync(self.fileno())
 
-    def _write_all(self, view: memoryview) -> None:
-        while view:
-            view = view[super().write(view) :]
-
 
 @contextmanager
 def open_file(path: Path, layout: Layout) -> Iterator[h5py.File]:
     """Open a file for reading after checking that it is what it should be.
-
-    Args:
-        path: The file.
-        layout: What it must be, in the version that this code reads.
 
     Yields:
         The open file.
@@ -142,29 +129,16 @@ def open_file(path: Path, layout: Layout) -> Iterator[h5py.File]:
 
 
 def write(group: h5py.Group, name: str, values: np.ndarray | list) -> h5py.Dataset:
-    """Write one array without a time stamp.
-
-    Args:
-        group: Where to.
-        name: Name of the dataset; slashes make groups.
-        values: The array.
-
-    Returns:
-        The dataset.
-    """
+    """Write one array without a time stamp; slashes in its name make groups."""
     return group.create_dataset(name, data=np.asarray(values), track_times=False)
 
 
 def write_row(
     group: h5py.Group, values: Mapping[str, np.ndarray | float], index: int, length: int
 ) -> None:
-    """Write one step of arrays that have a value at each of `length` steps, a step a chunk.
+    """Write row `index` of `length` rows of arrays by name, a row a chunk.
 
-    Args:
-        group: Where to; its datasets are created with the first row.
-        values: Value of each array at this step, by name.
-        index: Number of the row; rows are written in ascending order, from 0.
-        length: Number of rows.
+    Rows are written in ascending order; the first, number 0, creates the datasets.
     """
     for name in sorted(values):
         value = np.asarray(values[name])

@@ -21,7 +21,7 @@ from specflow.errors import SpecflowError
 
 
 def state_of(path: Path) -> str:
-    """Return size and time of a file, which change when it is made anew; "" if there is none."""
+    """Return place, size and time of a file, which tell when it is made anew; "" without one."""
     if not path.exists():
         return ""
     state = path.stat()
@@ -36,12 +36,9 @@ class Scratch:
 
     @classmethod
     def of(cls, root: Path, name: str, *parts: str) -> "Scratch":
-        """Return the folder of some work.
+        """Return the folder, below `root`, of the work that a person calls `name`.
 
-        Args:
-            root: Folder of all such folders.
-            name: What a person calls the work.
-            parts: Everything that determines the result: settings, code, inputs.
+        `parts` are everything that determines the result: settings, code, inputs.
         """
         digest = hashlib.sha256(torch.__version__.encode())
         for part in parts:
@@ -53,25 +50,17 @@ class Scratch:
         """Where the lock of the folder lies: beside it."""
         return self.folder.with_name(self.folder.name + ".lock")
 
-    def path(self, name: str) -> Path:
-        """Return where a part lies."""
-        return self.folder / name
-
     def has(self, name: str) -> bool:
         """Return whether a part is there."""
-        return self.path(name).exists()
+        return (self.folder / name).exists()
 
     def save(self, name: str, content: Mapping[str, Any]) -> None:
-        """Keep a part.
-
-        Args:
-            name: Its name.
-            content: Tensors, numbers and text, nested in mappings and lists.
+        """Keep a part: tensors, numbers and text, nested in mappings and lists.
 
         Raises:
             SpecflowError: If the disk is full; what was kept before stays.
         """
-        path = self.path(name)
+        path = self.folder / name
         part = path.with_name(path.name + ".part")
         try:
             with part.open("wb") as file:
@@ -85,17 +74,12 @@ class Scratch:
             part.unlink(missing_ok=True)
 
     def load(self, name: str, *, mapped: bool = False) -> dict[str, Any]:
-        """Return a part that was kept.
-
-        Args:
-            name: Its name.
-            mapped: Leave tensors on disk until they are looked at: of a large part, little is.
-        """
-        return torch.load(self.path(name), weights_only=True, mmap=mapped)
+        """Return a part that was kept; tensors that are `mapped` are on disk until looked at."""
+        return torch.load(self.folder / name, weights_only=True, mmap=mapped)
 
     def forget(self, name: str) -> None:
         """Remove a part that is needed no more."""
-        self.path(name).unlink(missing_ok=True)
+        (self.folder / name).unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove the folder: the result is written."""

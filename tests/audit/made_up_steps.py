@@ -4,36 +4,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from tests.measure.walks import Walk
 from torch import Tensor, nn
 from torch.nn import functional
 
 from specflow.audit.findings import Audit
 from specflow.audit.flags import audit_checkpoints
-from specflow.checkpoints.base import Step
-from specflow.checkpoints.live import LiveCheckpoints
 from specflow.checkpoints.stream import contents_of
 from specflow.scratch import Scratch
 from specflow.wiring.recognize import LayoutParams, wiring_of
 
-Weights = Mapping[str, Tensor]
 
-
-class Steps:
-    """State dicts as `Checkpoints`: steps 0, 10, 20, ... unless others are given."""
-
-    def __init__(self, weights: Sequence[Weights], steps: Sequence[int] | None = None) -> None:
-        self._weights = weights
-        numbers = range(0, 10 * len(weights), 10) if steps is None else steps
-        self.steps = [Step(number, None, f"step {number}") for number in numbers]
-
-    def open(self, index: int):
-        return LiveCheckpoints(self._weights[index]).open(0)
-
-
-def audit_of(folder: Path, checkpoints: Steps, workers: int = 1, **layout) -> Audit:
+def audit_of(
+    folder: Path, weights: Sequence[Mapping[str, Tensor]], workers: int = 1, **layout
+) -> Audit:
+    """The audit of weights as steps 0, 10, 20, ..."""
+    checkpoints, scratch = Walk(weights), Scratch(folder / "scratch")
     params = LayoutParams.model_validate(layout)
     wiring = wiring_of(contents_of(checkpoints).expected, params)
-    scratch = Scratch(folder / "scratch")
     with scratch.locked():
         audit = audit_checkpoints(checkpoints, wiring, scratch, lambda done: None, workers)
         scratch.remove()

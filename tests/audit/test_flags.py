@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from tests.audit.made_up_steps import Steps, audit_of, convolutional_run, transformer_run, walk
+from tests.audit.made_up_steps import audit_of, convolutional_run, transformer_run, walk
 
 from specflow.audit import scan
 from specflow.audit.findings import read_audit, write_audit
@@ -14,7 +14,7 @@ from specflow.errors import SpecflowError
 
 def flags_of(folder, weights):
     """Flags of the audit of weights as steps 0, 10, 20, ..., as (step, flag)."""
-    return [(flag.step, flag.flag) for flag in audit_of(folder, Steps(weights)).flags]
+    return [(flag.step, flag.flag) for flag in audit_of(folder, weights).flags]
 
 
 def named(flag, places):
@@ -62,10 +62,9 @@ def test_noise_around_a_minimum_is_not_flagged(tmp_path):
 
 
 def test_three_identical_steps_are_all_named_with_each_other(tmp_path):
-    audit = audit_of(tmp_path, Steps(changed(walk(), (2, 6), (4, 4))))
+    audit = audit_of(tmp_path, changed(walk(), (2, 6), (4, 4)))
     assert [(flag.step, flag.flag) for flag in audit.flags] == named("identical", (2, 4, 6))
     assert audit.flags[0].evidence == "every parameter is that of step 40 and 60"
-    assert audit.flagged() == [20, 40, 60]
 
 
 def test_steps_that_are_all_identical_are_named(tmp_path):
@@ -97,14 +96,14 @@ def test_values_and_structure_are_flagged_where_they_are(tmp_path):
     weights[4]["layers.1.bias"] = torch.zeros(11)
     weights[5]["more"] = torch.zeros(2, 2)
     weights[6]["layers.1.weight"][0, 0] = -torch.inf
-    found = audit_of(tmp_path, Steps(weights, range(8))).flags
+    found = audit_of(tmp_path, weights).flags
     assert [(flag.step, flag.flag, flag.matrix, flag.evidence) for flag in found] == [
-        (1, "non_finite", "layers.0", "NaN or infinity among 12 x 9 entries"),
-        (2, "zero", "layers.1", "all of 10 x 12 entries are 0"),
-        (3, "missing", "layers.0.weight", "shape (12, 9) in most steps, absent here"),
-        (4, "reshaped", "layers.1.bias", "shape (11,); shape (10,) in most steps"),
-        (5, "extra", "more", "shape (2, 2) here, absent in most steps"),
-        (6, "non_finite", "layers.1", "NaN or infinity among 10 x 12 entries"),
+        (10, "non_finite", "layers.0", "NaN or infinity among 12 x 9 entries"),
+        (20, "zero", "layers.1", "all of 10 x 12 entries are 0"),
+        (30, "missing", "layers.0.weight", "shape (12, 9) in most steps, absent here"),
+        (40, "reshaped", "layers.1.bias", "shape (11,); shape (10,) in most steps"),
+        (50, "extra", "more", "shape (2, 2) here, absent in most steps"),
+        (60, "non_finite", "layers.1", "NaN or infinity among 10 x 12 entries"),
     ]
 
 
@@ -119,14 +118,14 @@ def test_steps_without_any_expected_matrix_are_not_called_identical(tmp_path):
 def test_matrix_that_is_not_in_floating_point_at_one_step_is_named(tmp_path, dtype):
     weights = walk(6)
     weights[2]["layers.1.weight"] = weights[2]["layers.1.weight"].to(dtype)
-    (flag,) = audit_of(tmp_path, Steps(weights)).flags
+    (flag,) = audit_of(tmp_path, weights).flags
     assert (flag.step, flag.matrix, flag.flag) == (20, "layers.1.weight", "reshaped")
     assert flag.evidence == f"dtype {dtype}; float32 in other steps".replace("torch.", "")
 
 
 def test_changes_are_those_of_numpy(tmp_path):
     weights = walk(3)
-    changes = audit_of(tmp_path, Steps(weights)).changes["layers.1"]
+    changes = audit_of(tmp_path, weights).changes["layers.1"]
     before, now = (weights[place]["layers.1.weight"].double().numpy() for place in (1, 2))
     change = np.linalg.norm(now - before) / np.linalg.norm(before)
     cosine = (now * before).sum() / np.linalg.norm(now) / np.linalg.norm(before)
@@ -136,31 +135,30 @@ def test_changes_are_those_of_numpy(tmp_path):
 
 
 def test_audit_does_not_depend_on_workers(tmp_path):
-    checkpoints = Steps(walk())
-    assert audit_of(tmp_path, checkpoints, workers=3) == audit_of(tmp_path, checkpoints)
+    assert audit_of(tmp_path, walk(), workers=3) == audit_of(tmp_path, walk())
 
 
 def test_audit_goes_on_after_the_steps_that_are_kept(tmp_path, monkeypatch):
     """A killed audit reads no weight of finished steps again, and says the same."""
-    checkpoints, expected = Steps(walk()), audit_of(tmp_path, Steps(walk()))
+    weights, expected = walk(), audit_of(tmp_path, walk())
     scanned, scanning = [], scan._scan
 
-    def killed_at_third(_checkpoints, _matrices, index, workers):
+    def killed_at_third(checkpoints, matrices, index, workers):
         if index == 3 and 3 not in scanned:
             scanned.append(index)
             raise KeyboardInterrupt
         scanned.append(index)
-        return scanning(_checkpoints, _matrices, index, workers)
+        return scanning(checkpoints, matrices, index, workers)
 
     monkeypatch.setattr(scan, "_scan", killed_at_third)
     with pytest.raises(KeyboardInterrupt):
-        audit_of(tmp_path, checkpoints)
-    assert audit_of(tmp_path, checkpoints) == expected
+        audit_of(tmp_path, weights)
+    assert audit_of(tmp_path, weights) == expected
     assert scanned == [0, 1, 2, 3, 3, 4, 5, 6, 7]
 
 
 def test_audit_file_says_what_is_not_analysed(tmp_path):
-    audit = audit_of(tmp_path, Steps(walk(3)), exclude=["layers.0*"])
+    audit = audit_of(tmp_path, walk(3), exclude=["layers.0*"])
     write_audit(tmp_path / "out" / "audit.json", audit)
     assert read_audit(tmp_path / "out" / "audit.json") == audit
     assert set(audit.skipped) == {"layers.0.weight", "layers.1.bias"}

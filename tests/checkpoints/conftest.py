@@ -1,26 +1,10 @@
-import json
-import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from specflow.checkpoints.opening import open_checkpoint
 from specflow.errors import SpecflowError
-
-
-@pytest.fixture
-def raw_safetensors(tmp_path: Path) -> Callable[..., Path]:
-    """Write a safetensors file of any header, also of one that the library would not write."""
-
-    def write(header: Any, data: bytes = b"", length: int | None = None) -> Path:
-        text = header if isinstance(header, bytes) else json.dumps(header).encode()
-        path = tmp_path / "raw.safetensors"
-        path.write_bytes(struct.pack("<Q", len(text) if length is None else length) + text + data)
-        return path
-
-    return write
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from specflow.checkpoints.base import TensorInfo
 from specflow.checkpoints.live import LiveCheckpoints
 from specflow.errors import SpecflowError
+from specflow.wiring.tensors import TensorInfo
 
 
 def test_module_is_one_step_of_its_state_dict():

@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from specflow.checkpoints import stream
-from specflow.checkpoints.base import TensorInfo
 from specflow.checkpoints.live import LiveCheckpoints
 from specflow.checkpoints.stream import batches, contents_of, expected_tensors, read_views
 from specflow.wiring import View
+from specflow.wiring.tensors import TensorInfo
 
 
 def held(**shapes):

@@ -9,9 +9,8 @@ import torch
 from safetensors.torch import save_file
 from tests.measure.walks import Walk, entries, measure, walk
 
-from specflow.checkpoints.files import FileCheckpoints
+from specflow.checkpoints.files import FileCheckpoints, FilesParams
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
-from specflow.checkpoints.sources import FilesParams
 from specflow.checkpoints.trajectory import Checkpoint, Origin, write_trajectory
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
@@ -197,7 +196,7 @@ def test_trajectory_and_files_give_the_same_arrays(tmp_path, trained):
         save_file(step, tmp_path / f"step{number}.safetensors")
     files = FilesParams.model_validate({"files": ["step*.safetensors"]})
     of_run = TrajectoryCheckpoints(tmp_path / "run.h5"), True
-    of_files = FileCheckpoints.find(files, tmp_path), False
+    of_files = FileCheckpoints(files, tmp_path), False
     found = [
         entries(measure(tmp_path, checkpoints, wiring, strict=strict))
         for checkpoints, strict in (of_run, of_files)

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from specflow.errors import SpecflowError
 from specflow.section import Section
@@ -26,13 +26,9 @@ FlagKind = Literal[
 
 
 class Flag(Section):
-    """Something about a step that is not as it should be.
+    """What is wrong with a step, and what shows it, in words.
 
-    Attributes:
-        step: The step.
-        matrix: The matrix or tensor; "all" if it is about the step as a whole.
-        flag: What is wrong.
-        evidence: What shows it, in words.
+    `matrix` is the matrix or tensor; "all" if it is about the step as a whole.
     """
 
     step: int
@@ -49,8 +45,8 @@ class Changes(Section):
         cosine: <W_t, W_(t-1)> / (||W_t|| ||W_(t-1)||).
     """
 
-    relative_change: Annotated[tuple[float | None, ...], Field(strict=False)]
-    cosine: Annotated[tuple[float | None, ...], Field(strict=False)]
+    relative_change: tuple[float | None, ...]
+    cosine: tuple[float | None, ...]
 
 
 class Audit(Section):
@@ -64,23 +60,15 @@ class Audit(Section):
         changes: By matrix.
     """
 
-    steps: Annotated[tuple[int, ...], Field(strict=False)]
-    flags: Annotated[tuple[Flag, ...], Field(strict=False)]
+    steps: tuple[int, ...]
+    flags: tuple[Flag, ...]
     skipped: Mapping[str, str]
-    notes: Annotated[tuple[str, ...], Field(strict=False)]
+    notes: tuple[str, ...]
     changes: Mapping[str, Changes]
-
-    def flagged(self) -> list[int]:
-        """Return every flagged step once, ascending."""
-        return sorted({flag.step for flag in self.flags})
 
 
 def write_audit(path: Path, audit: Audit) -> None:
-    """Write an audit as JSON.
-
-    Args:
-        path: Where to; missing folders are made.
-        audit: What was found.
+    """Write an audit as JSON; missing folders are made.
 
     Raises:
         SpecflowError: If the file cannot be written.
@@ -90,12 +78,6 @@ def write_audit(path: Path, audit: Audit) -> None:
 
 def read_audit(path: Path) -> Audit:
     """Read what `write_audit` wrote.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The audit.
 
     Raises:
         SpecflowError: If there is no such file, or it is damaged or of another version.

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
 
 from specflow.audit.findings import WHOLE_STEP, Audit, Changes, Flag, FlagKind
 from specflow.audit.order import best_order
@@ -39,7 +40,7 @@ def audit_checkpoints(
     Args:
         checkpoints: The steps.
         wiring: The matrices that are analysed.
-        scratch: Where what is finished is kept; locked, and emptied, by the caller.
+        scratch: Where finished steps are kept; the caller locks it, and removes it in the end.
         report: Called with 1 after each step.
         workers: Threads, one matrix each.
 
@@ -74,9 +75,10 @@ def _structure(steps: Sequence[int], contents: Contents) -> Iterator[Flag]:
             elif not holds(infos, name, info.shape) and info.dtype in FLOATS:
                 evidence = f"dtype {infos[name].dtype}; {info.dtype} in other steps"
                 yield _flag(step, name, "reshaped", evidence.replace("torch.", ""))
-        for name in (name for name in infos if name not in expected):
-            evidence = f"{_shape(infos[name].shape)} here, absent in most steps"
-            yield _flag(step, name, "extra", evidence)
+        for name, info in infos.items():
+            if name not in expected:
+                evidence = f"{_shape(info.shape)} here, absent in most steps"
+                yield _flag(step, name, "extra", evidence)
 
 
 def _flag(step: int, matrix: str, flag: FlagKind, evidence: str) -> Flag:
@@ -108,8 +110,10 @@ def _steps(steps: Sequence[int], scans: Sequence[StepScan]) -> Iterator[Flag]:
         evidence = "every parameter is that of step " + " and ".join(str(steps[o]) for o in others)
         yield _flag(steps[place], WHOLE_STEP, "identical", evidence)
     rest = _comparable(scans, [place for place in range(len(steps)) if place not in same])
-    cosines = median_cosines([scans[place] for place in rest])
-    kin = related(cosines)
+    if not rest:
+        return
+    cosines = _median_cosines([scans[place] for place in rest])
+    kin = _related(cosines)
     for row, place in enumerate(rest):
         if row not in kin:
             nearest = np.nanmax(np.delete(cosines[row], row), initial=0.0)
@@ -118,8 +122,7 @@ def _steps(steps: Sequence[int], scans: Sequence[StepScan]) -> Iterator[Flag]:
                 f"related steps have {UNRELATED} or more"
             )
             yield _flag(steps[place], WHOLE_STEP, "another_initialization", evidence)
-    if kin:
-        yield from _misplaced([scans[rest[row]] for row in kin], [steps[rest[row]] for row in kin])
+    yield from _misplaced([scans[rest[row]] for row in kin], [steps[rest[row]] for row in kin])
 
 
 def _sound(scan: StepScan) -> NDArray[np.bool_]:
@@ -127,10 +130,7 @@ def _sound(scan: StepScan) -> NDArray[np.bool_]:
 
 
 def _comparable(scans: Sequence[StepScan], places: Sequence[int]) -> list[int]:
-    """Return steps that have a sound matrix in common; those with the fewest are left out first.
-
-    Steps that are left out have other flags.
-    """
+    """Return steps that have a sound matrix in common; others, flagged already, are left out."""
     left = list(places)
     while left and not np.all([_sound(scans[place]) for place in left], axis=0).any():
         left.remove(min(left, key=lambda place: int(_sound(scans[place]).sum())))
@@ -138,7 +138,7 @@ def _comparable(scans: Sequence[StepScan], places: Sequence[int]) -> list[int]:
 
 
 def _misplaced(scans: Sequence[StepScan], steps: Sequence[int]) -> Iterator[Flag]:
-    distances = sketch_distances(scans)
+    distances = _distances(scans)
     for place, point in enumerate(best_order(distances)):
         if point == place:
             continue
@@ -164,53 +164,34 @@ def _identical(scans: Sequence[StepScan]) -> dict[int, list[int]]:
     return {place: [o for o in group if o != place] for group in groups for place in group}
 
 
-def median_cosines(scans: Sequence[StepScan]) -> Square:
-    """Return the cosine of every two steps, the median over matrices; NaN where there is none.
+def _median_cosines(scans: Sequence[StepScan]) -> Square:
+    """Return the cosine of the sketches of every two steps, the median over matrices.
 
-    Args:
-        scans: T steps.
-
-    Returns:
-        Shape (T, T), from sketches.
+    Shape (T, T) for T steps; NaN where two have no matrix in common.
     """
-    sketches = np.stack([scan.sketch for scan in scans], axis=1) if scans else np.empty((0, 0, 0))
+    sketches = np.stack([scan.sketch for scan in scans], axis=1)
     norms = np.linalg.norm(sketches, axis=2, keepdims=True)
     units = np.divide(sketches, norms, out=np.full_like(sketches, np.nan), where=norms > 0)
-    cosines = units @ units.transpose(0, 2, 1)
-    return _over_matrices(np.ma.median(np.ma.masked_invalid(cosines), axis=0))
+    cosines = np.ma.masked_invalid(units @ units.transpose(0, 2, 1))
+    return np.ma.filled(np.ma.median(cosines, axis=0).astype(np.float64), np.nan)
 
 
-def related(cosines: Square) -> list[int]:
-    """Return the largest set of steps that are related, directly or through others.
+def _related(cosines: Square) -> list[int]:
+    """Return the largest set of steps that are related, directly or through others, ascending.
 
-    Args:
-        cosines: Of every two steps, shape (T, T).
-
-    Returns:
-        Steps, ascending; of two sets of one size, the one with the later last step.
+    Of two sets of one size, the one with the later last step.
     """
-    left, sets = set(range(len(cosines))), []
-    while left:
-        found, new = set(), {min(left)}
-        while new:
-            found |= new
-            linked = np.flatnonzero((cosines[sorted(new)] >= UNRELATED).any(axis=0)).tolist()
-            new = set(linked) - found
-        left -= found
-        sets.append(sorted(found))
-    return max(sets, key=lambda one: (len(one), one[-1]), default=[])
+    count, labels = connected_components(cosines >= UNRELATED, directed=False)
+    sets = [np.flatnonzero(labels == label).tolist() for label in range(count)]
+    return max(sets, key=lambda one: (len(one), one[-1]))
 
 
-def sketch_distances(scans: Sequence[StepScan]) -> Square:
-    """Return the distance of every two steps.
+def _distances(scans: Sequence[StepScan]) -> Square:
+    """Return the distance of every two steps, shape (T, T), 0 if nothing changes.
 
-    Args:
-        scans: T steps.
-
-    Returns:
-        Shape (T, T): the root of the mean over matrices of squared distances, each over its median
-        over pairs of steps; 0 if nothing changes. Matrices that do not change are left out, and
-        those that are absent, not finite or all zero in any step.
+    The root of the mean over matrices of squared distances, each over its median over pairs of
+    steps. Matrices that do not change are left out, and those that are absent, not finite or all
+    zero in any step.
     """
     total, count = np.zeros((len(scans), len(scans))), 0
     pairs = np.triu_indices(len(scans), 1)
@@ -225,10 +206,6 @@ def sketch_distances(scans: Sequence[StepScan]) -> Square:
             total += squares / scale
             count += 1
     return np.sqrt(total / max(count, 1))
-
-
-def _over_matrices(masked: np.ma.MaskedArray) -> Square:
-    return np.ma.filled(masked.astype(np.float64), np.nan)
 
 
 def _changes(matrices: Sequence[Matrix], scans: Sequence[StepScan]) -> dict[str, Changes]:

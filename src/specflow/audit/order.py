@@ -20,7 +20,7 @@ _ENOUGH = 1e-9  # of the longest distance: less is rounding, no gain
 
 
 def best_order(distances: Distances) -> list[int]:
-    """Return points in the order of the shortest path found through all of them.
+    """Return the points, 0 to n - 1, in the order of the shortest path found through all of them.
 
     Steps from a point to the next one in the claimed order (0, 1, 2, ...) count less than they
     are, so that an order that is about as good as the claimed one does not replace it; and one
@@ -29,10 +29,7 @@ def best_order(distances: Distances) -> list[int]:
     returned.
 
     Args:
-        distances: Of every two points, shape (n, n), symmetric.
-
-    Returns:
-        Each of 0 to n - 1 once: which point comes first, second, ...
+        distances: Of every two points, shape (n, n), symmetric; one point or more.
     """
     n = len(distances)
     # a point at distance 0 of all is both ends, so that the path is a closed one
@@ -85,8 +82,6 @@ def _improved(path: list[int], costs: Distances, changes: Sequence[_Change]) -> 
 
 def _best_exchange(path: list[int], costs: Distances) -> tuple[float, list[int]]:
     """Return what exchanging the best two points saves, and the path after it."""
-    if len(path) < 2:
-        return 0.0, path
     end = len(costs) - 1
     ring = np.array([end, *path, end])
     inner, before, after = ring[1:-1], ring[:-2], ring[2:]

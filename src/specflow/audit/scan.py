@@ -1,16 +1,16 @@
 """The pass over all steps that the audit judges: sums, sketches and hashes of every matrix."""
 
 import hashlib
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from specflow.audit.sketch import Scan, scan_matrix
 from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.stream import batches, content_of, read_views, release_memory
 from specflow.executor import Report
@@ -21,19 +21,35 @@ from specflow.wiring.wiring import Matrix
 
 _SKETCH_LENGTH = 64  # numbers a matrix
 _ALL_SKETCHES = 8192  # numbers a step at least: squared distances are then off by about 2%
+_CHUNK = 2**20  # entries at a time
+
+
+class MatrixScan(NamedTuple):
+    """What one pass over a matrix tells of it and of its change since the step before.
+
+    Attributes:
+        finite: Whether all entries are; if not, all else is NaN.
+        square: Sum of the squared entries.
+        change: Sum of the squared differences from the matrix before; NaN without one.
+        product: Sum of the products with the entries of the matrix before; NaN without one.
+        sketch: Shape (B,), float64.
+    """
+
+    finite: bool
+    square: float
+    change: float
+    product: float
+    sketch: np.ndarray
 
 
 @dataclass(frozen=True)
 class StepScan:
     """What the audit knows of the weights of one step; M matrices.
 
+    `finite` to `sketch` are those of `MatrixScan`, a row a matrix; False or NaN where not there.
+
     Attributes:
         there: Which matrices the step has in the expected shape, (M,), bool.
-        finite: Which of them are finite, (M,), bool.
-        square: Sum of squared entries, (M,); NaN where not finite or not there.
-        change: Sum of squared differences from the step before, (M,); NaN without one.
-        product: Sum of products with the step before, (M,); NaN without one.
-        sketch: Shape (M, B).
         content: Hash of all parameters that are analysed.
     """
 
@@ -53,14 +69,7 @@ def scan_steps(
     report: Report,
     workers: int,
 ) -> list[StepScan]:
-    """Return the scans of all steps; those that are kept already are not made again.
-
-    Args:
-        checkpoints: The steps.
-        matrices: What is analysed.
-        scratch: Where scans are kept.
-        report: Called with 1 after each step.
-        workers: Threads, one matrix each.
+    """Return the scans of all steps; those that are kept in scratch are not made again.
 
     Raises:
         SpecflowError: If a file is broken or a scan cannot be kept.
@@ -87,27 +96,27 @@ def _scan(
 ) -> StepScan:
     names = {matrix.view: matrix.name for matrix in matrices}
     length = max(_SKETCH_LENGTH, _ALL_SKETCHES // len(matrices))
-    found: dict[View, Scan] = {}
+    found: dict[View, MatrixScan] = {}
     digest = hashlib.blake2b(digest_size=16)
     with ExitStack() as stack:
         now = stack.enter_context(checkpoints.open(index))
         before = stack.enter_context(checkpoints.open(index - 1)) if index else None
         for batch in batches(names, now.infos, workers):
             weights = read_views(now, batch)
-            _hash(digest, weights, names)
+            for view, weight in weights.items():
+                digest.update(names[view].encode())
+                digest.update(content_of(weight))
             others = {} if before is None else read_views(before, batch)
             found |= _scan_batch(weights, others, names, length, workers)
             del weights, others
             release_memory()
-    return _joined([found.get(view) for view in names], length, digest.hexdigest())
-
-
-def _hash(
-    digest: "hashlib.blake2b", weights: Mapping[View, Tensor], names: Mapping[View, str]
-) -> None:
-    for view, weight in weights.items():
-        digest.update(names[view].encode())
-        digest.update(content_of(weight))
+    absent = MatrixScan(False, np.nan, np.nan, np.nan, np.full(length, np.nan))
+    rows = [found.get(view, absent) for view in names]
+    columns = {
+        field: np.array([getattr(row, field) for row in rows]) for field in MatrixScan._fields
+    }
+    there = np.array([view in found for view in names])
+    return StepScan(there=there, content=digest.hexdigest(), **columns)
 
 
 def _scan_batch(
@@ -116,22 +125,53 @@ def _scan_batch(
     names: Mapping[View, str],
     length: int,
     workers: int,
-) -> dict[View, Scan]:
-    def scan(view: View, weight: Tensor) -> Scan:
+) -> dict[View, MatrixScan]:
+    def scan(view: View, weight: Tensor) -> MatrixScan:
         return scan_matrix(names[view], weight, before.get(view), length)
 
     return map_matrices(scan, weights, workers)
 
 
-def _joined(scans: Sequence[Scan | None], length: int, content: str) -> StepScan:
-    absent = Scan(False, np.nan, np.nan, np.nan, np.full(length, np.nan))
-    given = [scan or absent for scan in scans]
-    return StepScan(
-        there=np.array([scan is not None for scan in scans]),
-        finite=np.array([scan.finite for scan in given]),
-        square=np.array([scan.square for scan in given]),
-        change=np.array([scan.change for scan in given]),
-        product=np.array([scan.product for scan in given]),
-        sketch=np.stack([scan.sketch for scan in given]),
-        content=content,
-    )
+def scan_matrix(name: str, matrix: Tensor, before: Tensor | None, length: int) -> MatrixScan:
+    """Return sums and the sketch of a matrix, in float64.
+
+    A sketch is a few numbers whose distances are those of the matrices, all but a little: every
+    entry is added to one of B numbers with a random sign (Charikar et al. 2002, count sketch). It
+    is linear in the matrix, and its squared norm is that of the matrix with a standard deviation
+    of sqrt(2 / B), exactly if the matrix has no more than B entries.
+
+    Args:
+        name: Decides the signs, so that sketches of one name can be compared.
+        matrix: Any shape; not modified.
+        before: The matrix at the step before, of the same shape, if there is one.
+        length: Number of entries B of the sketch.
+    """
+    if matrix.numel() and not torch.stack(matrix.aminmax()).isfinite().all():
+        return MatrixScan(False, np.nan, np.nan, np.nan, np.full(length, np.nan))
+    random = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
+    entries, entries_before = matrix.reshape(-1), None if before is None else before.reshape(-1)
+    chunk = max(_CHUNK // length, 1) * length
+    square, change, product, sketch = 0.0, 0.0, 0.0, torch.zeros(length, dtype=torch.float64)
+    for start in range(0, len(entries), chunk):
+        part = entries[start : start + chunk].double()
+        square += float(part @ part)
+        if entries_before is not None:
+            part_before = entries_before[start : start + chunk].double()
+            difference = part - part_before
+            change += float(difference @ difference)
+            product += float(part @ part_before)
+        sketch += _folded(part * _signs(random, len(part)), length)
+    if entries_before is None:
+        change = product = np.nan
+    return MatrixScan(True, square, change, product, sketch.numpy())
+
+
+def _signs(random: np.random.Generator, count: int) -> Tensor:
+    bits = np.unpackbits(np.frombuffer(random.bytes(-(-count // 8)), dtype=np.uint8), count=count)
+    return torch.from_numpy(bits).double().mul_(2).sub_(1)
+
+
+def _folded(entries: Tensor, length: int) -> Tensor:
+    """Return entries summed into `length` places."""
+    missing = -len(entries) % length
+    return torch.nn.functional.pad(entries, (0, missing)).view(-1, length).sum(0)

@@ -9,8 +9,6 @@ from torch import Tensor
 
 from specflow.wiring.tensors import TensorInfo
 
-__all__ = ["Checkpoints", "Infos", "Step", "TensorInfo", "Tensors"]
-
 Infos = Mapping[str, TensorInfo]
 
 
@@ -42,13 +40,7 @@ class Tensors(Protocol):
     skipped: Mapping[str, str]
 
     def read(self, name: str) -> Tensor:
-        """Return one tensor on the CPU in its own dtype; memory is that of the tensor.
-
-        Args:
-            name: One of `infos`.
-
-        Returns:
-            A tensor that does not depend on the file any more.
+        """Return a copy of one tensor on the CPU in its own dtype; memory is that of the tensor.
 
         Raises:
             SpecflowError: If the file is damaged there.

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from specflow.checkpoints.base import Infos, Step, TensorInfo
+from specflow.checkpoints.base import Infos, Step
 from specflow.checkpoints.trajectory import TRAJECTORY, Origin
 from specflow.errors import SpecflowError, one_line
 from specflow.hdf5 import open_file
 from specflow.scratch import state_of
-from specflow.wiring.names import in_natural_order
+from specflow.wiring.names import check_names, in_natural_order
+from specflow.wiring.tensors import TensorInfo
 
 
 @dataclass
@@ -30,7 +31,6 @@ class _KeptStep:
     skipped: Mapping[str, str]
 
     def read(self, name: str) -> Tensor:
-        """Return one parameter."""
         with _reading(self.path):
             return torch.from_numpy(np.asarray(self.file[f"weights/{name}"][self.index]))
 
@@ -46,11 +46,9 @@ class TrajectoryCheckpoints:
     def __init__(self, path: Path) -> None:
         """Read what the file says that it holds.
 
-        Args:
-            path: The file.
-
         Raises:
-            SpecflowError: If it is no whole trajectory as specflow writes it.
+            SpecflowError: If it is no whole trajectory as specflow writes it, or has a parameter
+                whose name is no HDF5 path.
         """
         self._path = path
         with _reading(path), open_file(path, TRAJECTORY) as file:
@@ -58,31 +56,23 @@ class TrajectoryCheckpoints:
             if not _is_whole(numbers) or numbers.ndim != 1 or numbers.dtype.kind != "i":
                 raise SpecflowError(f"{path}: has no steps; expected a trajectory of specflow")
             count = len(numbers)
-            infos = {n: _info(path, file, f"weights/{n}", count) for n in _entries(file, "weights")}
             if _info(path, file, "epoch", count).shape:
                 raise SpecflowError(f"{path}: epoch is no number a step")
             both = zip(numbers[:].tolist(), file["epoch"][:].tolist(), strict=True)
             self.steps = tuple(Step(number, epoch, str(path)) for number, epoch in both)
             self.origin = Origin.of(file)
-            self._held = infos, {name: "a buffer" for name in _entries(file, "buffers")}
+            names = _names(file, "weights")
+            self._infos = {name: _info(path, file, f"weights/{name}", count) for name in names}
+            self._skipped = dict.fromkeys(_names(file, "buffers"), "a buffer")
+        check_names(path, self._infos)
 
     @contextmanager
     def open(self, index: int) -> Iterator[_KeptStep]:
-        """Open a kept step.
-
-        Args:
-            index: Its number, from 0.
-
-        Yields:
-            Its weights.
-
-        Raises:
-            SpecflowError: If the file is broken.
-        """
+        """Yield the kept step number `index` (from 0), open; SpecflowError if it is broken."""
         with ExitStack() as stack:
             with _reading(self._path):
                 file = stack.enter_context(open_file(self._path, TRAJECTORY))
-            yield _KeptStep(self._path, file, index, *self._held)
+            yield _KeptStep(self._path, file, index, self._infos, self._skipped)
 
     def fingerprint(self) -> str:
         """Return place, size and time of the file."""
@@ -104,9 +94,9 @@ def _reading(path: Path) -> Iterator[None]:
         raise SpecflowError(f"{path}: damaged ({one_line(error)})") from error
 
 
-def _entries(file: h5py.File, name: str) -> list[str]:
-    group = _own(file, name)
-    return in_natural_order(group) if isinstance(group, h5py.Group) else []
+def _names(file: h5py.File, group: str) -> list[str]:
+    found = _own(file, group)
+    return in_natural_order(found) if isinstance(found, h5py.Group) else []
 
 
 def _info(path: Path, file: h5py.File, name: str, count: int) -> TensorInfo:

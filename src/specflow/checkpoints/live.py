@@ -1,16 +1,16 @@
 """A network in memory as checkpoints of one step."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import math
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
-from specflow.checkpoints.base import Infos, Step, TensorInfo
+from specflow.checkpoints.base import Step
+from specflow.checkpoints.formats import held_by
 from specflow.checkpoints.stream import content_of
-from specflow.checkpoints.torch_files import reason_to_skip
-from specflow.errors import SpecflowError
 from specflow.wiring.names import check_names
 
 
@@ -34,38 +34,21 @@ class LiveCheckpoints:
             step: What the step is called.
 
         Raises:
-            SpecflowError: If a name is no HDF5 path.
+            SpecflowError: If a name is no text or no HDF5 path.
         """
+        self._state: Mapping[str, Tensor]
         if isinstance(weights, nn.Module):
-            self._state: Mapping[str, Tensor] = weights.state_dict()
-            place = type(weights).__name__
+            self._state, place = weights.state_dict(), type(weights).__name__
         else:
             self._state, place = weights, "state dict"
         self.steps = (Step(step, None, place),)
-        for name in self._state:
-            if not isinstance(name, str):
-                raise SpecflowError(f"{place}: a tensor has the name {name!r}; expected text")
-        reasons = {name: reason_to_skip(value) for name, value in self._state.items()}
-        self.skipped: Mapping[str, str] = {n: why for n, why in reasons.items() if why is not None}
-        self.infos: Infos = {
-            name: TensorInfo(tuple(value.shape), value.dtype)
-            for name, value in self._state.items()
-            if name not in self.skipped
-        }
+        self.infos, self.skipped = held_by(self._state, place, most=math.inf)
         check_names(place, self.infos)
 
-    @contextmanager
-    def open(self, index: int) -> Iterator["LiveCheckpoints"]:
-        """Open the one step.
-
-        Args:
-            index: Its number, 0.
-
-        Yields:
-            Itself.
-        """
+    def open(self, index: int) -> AbstractContextManager["LiveCheckpoints"]:
+        """Open the one step, number 0: itself."""
         assert index == 0, index
-        yield self
+        return nullcontext(self)
 
     def read(self, name: str) -> Tensor:
         """Return a copy of one tensor on the CPU in its own dtype."""

@@ -1,22 +1,29 @@
-"""Opening the file, or files, of one step: of any kind that holds one."""
+"""Opening the file, or the files that an index names, of one step."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from specflow.checkpoints.base import Tensors
-from specflow.checkpoints.mapped import MappedFile
-from specflow.checkpoints.safetensors_files import SafetensorsFile
-from specflow.checkpoints.sharded import ShardedFile, shards_of
-from specflow.checkpoints.torch_files import TorchFile
+from torch import Tensor
+
+from specflow.checkpoints.base import Infos, Tensors
+from specflow.checkpoints.formats import MAPPED_BYTES, MappedFile, SafetensorsFile, TorchFile
 from specflow.errors import SpecflowError, one_line
-from specflow.wiring.names import check_names
+from specflow.wiring.names import check_names, in_natural_order
 
 Kind = Literal["trajectory", "index", "safetensors", "torch"]
 
 INDEX_SUFFIX = ".index.json"
 TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
+_IN_FOLDERS = (
+    (".safetensors" + INDEX_SUFFIX,),
+    (".safetensors",),
+    (".bin" + INDEX_SUFFIX,),
+    TORCH_SUFFIXES,
+)
+MAX_INDEX_BYTES = 100 * 2**20
 
 
 @contextmanager
@@ -34,12 +41,7 @@ def open_checkpoint(path: Path, key: str | None = None) -> Iterator[Tensors]:
         SpecflowError: If the file is missing, damaged, of no known kind, would have to execute
             code, or has a tensor whose name is no HDF5 path.
     """
-    kind = kind_of(path)
-    file = (
-        ShardedFile(path, lambda shard: _open_one(shard, kind_of(shard), key))
-        if kind == "index"
-        else _open_one(path, kind, key)
-    )
+    file = ShardedFile(path, key) if kind_of(path) == "index" else _open_file(path, key)
     try:
         check_names(path, file.infos)
         yield file
@@ -74,18 +76,126 @@ def kind_of(path: Path) -> Kind:
     )
 
 
+def file_of(path: Path) -> Path:
+    """Return the file to open for a checkpoint: itself, or that of the first kind in its folder.
+
+    Raises:
+        SpecflowError: If a folder has none, or several of the first kind that it has.
+    """
+    if not path.is_dir():
+        return path
+    for suffixes in _IN_FOLDERS:
+        found = [file for file in sorted(path.iterdir()) if file.name.endswith(suffixes)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(file.name for file in found)
+            raise SpecflowError(f"{path}: has {names}; expected one checkpoint, name the file")
+    raise SpecflowError(f"{path}: a folder without a checkpoint; expected one in it")
+
+
 def files_of(path: Path) -> list[Path]:
     """Return all files of a checkpoint: itself, and the shards if it is an index of them.
 
     Raises:
         SpecflowError: If the index is broken or a shard is missing.
     """
-    return [path, *(shards_of(path) if kind_of(path) == "index" else ())]
+    shards = _shards_in(path, _shard_of_tensors(path)) if kind_of(path) == "index" else {}
+    return [path, *shards.values()]
 
 
-def _open_one(path: Path, kind: Kind, key: str | None) -> MappedFile:
+class ShardedFile:
+    """An index (*.index.json) and its shards, which lie in its folder (`Tensors`)."""
+
+    def __init__(self, path: Path, key: str | None) -> None:
+        """Read the index and the names and shapes of all shards.
+
+        Raises:
+            SpecflowError: If the index is broken, names a file outside its folder, or does not
+                fit the shards.
+        """
+        shard_of = _shard_of_tensors(path)
+        shards = {name: _open_file(at, key) for name, at in _shards_in(path, shard_of).items()}
+        self._home: dict[str, MappedFile] = {}
+        for name in in_natural_order(shard_of):
+            file = shards[shard_of[name]]
+            if name in file.infos:
+                self._home[name] = file
+            elif name not in file.skipped:
+                raise SpecflowError(
+                    f"{path}: {name!r} is not in {shard_of[name]}, as the index says"
+                )
+        self.infos: Infos = {name: file.infos[name] for name, file in self._home.items()}
+        skipped: dict[str, str] = {}
+        for shard, file in shards.items():
+            astray = f"in {shard}, where the index does not have it"
+            skipped |= {**file.skipped, **dict.fromkeys(file.infos, astray)}
+        self.skipped: Mapping[str, str] = {
+            name: why for name, why in skipped.items() if name not in self._home
+        }
+        self._shards, self._num_bytes_read = tuple(shards.values()), 0
+
+    def read(self, name: str) -> Tensor:
+        """Return a copy of one tensor; bounds what all shards have mapped."""
+        tensor = self._home[name].read(name)
+        self._num_bytes_read += tensor.nbytes
+        if self._num_bytes_read > MAPPED_BYTES:
+            self.release()
+        return tensor
+
+    def release(self) -> None:
+        """Close the shards; the next that is read is mapped again."""
+        self._num_bytes_read = 0
+        for shard in self._shards:
+            shard.release()
+
+
+def _open_file(path: Path, key: str | None) -> MappedFile:
+    kind = kind_of(path)
     if kind == "torch":
         return TorchFile(path, key)
     if kind == "safetensors":
         return SafetensorsFile(path)
     raise SpecflowError(f"{path}: a shard of kind {kind}; expected safetensors or torch.save")
+
+
+def _shard_of_tensors(path: Path) -> Mapping[str, str]:
+    expected = 'expected {"weight_map": {tensor: file of the same folder}}'
+    if path.stat().st_size > MAX_INDEX_BYTES:
+        raise SpecflowError(f"{path}: larger than {MAX_INDEX_BYTES} bytes; {expected}")
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise SpecflowError(f"{path}: broken ({one_line(error)}); {expected}") from error
+    shard_of = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(shard_of, dict) or not shard_of:
+        raise SpecflowError(f"{path}: no weight_map; {expected}")
+    for name, shard in shard_of.items():
+        if not isinstance(shard, str):
+            raise SpecflowError(f"{path}: weight_map has {shard!r} for {name!r}; {expected}")
+    return shard_of
+
+
+def _shards_in(path: Path, shard_of: Mapping[str, str]) -> dict[str, Path]:
+    return {shard: _inside(path, shard) for shard in in_natural_order(set(shard_of.values()))}
+
+
+def _inside(path: Path, shard: str) -> Path:
+    """Return the path of a shard, which must be within the folder of the index.
+
+    In a cache of links the index is a link too, and its shards lie where it leads.
+
+    Raises:
+        SpecflowError: If it would lie outside the folder, or is missing.
+    """
+    problem = f"{path}: the index names the shard {shard!r}"
+    parts = PurePosixPath(shard)
+    if "\0" in shard or parts.is_absolute() or ".." in parts.parts:
+        raise SpecflowError(f"{problem}; expected a file within its folder")
+    place = path.parent / shard
+    folders = (path.parent.resolve(), path.resolve().parent)
+    if not any(place.resolve().is_relative_to(folder) for folder in folders):
+        raise SpecflowError(f"{problem}, a link that leaves the folder; expected a file within it")
+    if not place.is_file():
+        raise SpecflowError(f"{problem}, which is not there")
+    return place

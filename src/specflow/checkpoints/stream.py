@@ -10,8 +10,8 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from specflow.checkpoints.base import Checkpoints, Infos, TensorInfo, Tensors
-from specflow.wiring.tensors import FLOATS
+from specflow.checkpoints.base import Checkpoints, Infos, Tensors
+from specflow.wiring.tensors import FLOATS, TensorInfo
 from specflow.wiring.view import View
 
 _EACH_WORKER = 2**25  # bytes of a batch
@@ -48,14 +48,9 @@ def contents_of(checkpoints: Checkpoints) -> Contents:
 
 
 def expected_tensors(steps: Sequence[Infos]) -> dict[str, TensorInfo]:
-    """Return what most steps hold.
+    """Return the tensors that more than half of the steps have, or half of them with the last.
 
-    Args:
-        steps: Tensors of each step by name.
-
-    Returns:
-        The tensors that more than half of the steps have (half, if the last step is among them),
-        in their most frequent shape; a later step's where two are as frequent.
+    Each is in its most frequent shape; a later step's where two are as frequent.
     """
     counts: Counter[str] = Counter(name for infos in steps for name in infos)
     expected = {}
@@ -74,24 +69,17 @@ def holds(infos: Infos, tensor: str, shape: tuple[int, ...]) -> bool:
 
 
 def batches(views: Iterable[View], infos: Infos, workers: int) -> list[list[View]]:
-    """Return views in batches that fit into memory together, a tensor always whole.
+    """Return views in batches that fit into memory together, in the order of their tensors.
 
     A batch is at most as large as the largest tensor, or as `workers` typical ones (half of all
     bytes are in larger ones), or 32 MiB for each worker: so memory is a few times the largest
-    matrix, and threads have work side by side.
-
-    Args:
-        views: In any order.
-        infos: The tensors that they lie in; one that is absent takes no memory.
-        workers: Threads, one matrix each.
-
-    Returns:
-        Batches in the order in which the tensors come first.
+    matrix, and threads have work side by side. A tensor is always whole; one that is not in
+    `infos` takes no memory.
     """
     groups: dict[str, list[View]] = {}
     for view in views:
         groups.setdefault(view.tensor, []).append(view)
-    sizes = {tensor: _bytes(infos.get(tensor)) for tensor in groups}
+    sizes = {tensor: _num_bytes(infos.get(tensor)) for tensor in groups}
     budget = max(workers * max(_EACH_WORKER, _typical(sizes.values())), *sizes.values(), 0)
     found: list[list[View]] = []
     held = 0
@@ -105,15 +93,10 @@ def batches(views: Iterable[View], infos: Infos, workers: int) -> list[list[View
 
 
 def read_views(tensors: Tensors, views: Iterable[View]) -> dict[View, Tensor]:
-    """Return the matrices of an open step, each tensor being read once.
+    """Return matrices of an open step in the order of views, each of shape (rows, columns).
 
-    Args:
-        tensors: The open step.
-        views: What to read; those of one tensor follow each other.
-
-    Returns:
-        Shape (rows, columns) each, in the order of views. Left out are those whose tensor the
-        step does not have, has in another shape, or not in floating point.
+    A tensor is read once if its views follow each other. Left out are views whose tensor the step
+    does not have, has in another shape, or not in floating point.
     """
     found: dict[View, Tensor] = {}
     name, tensor = "", None
@@ -142,7 +125,7 @@ def release_memory() -> None:
         trim(0)
 
 
-def _bytes(info: TensorInfo | None) -> int:
+def _num_bytes(info: TensorInfo | None) -> int:
     return 0 if info is None else math.prod(info.shape) * info.dtype.itemsize
 
 

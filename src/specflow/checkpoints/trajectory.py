@@ -85,10 +85,10 @@ def write_trajectory(
 
     Args:
         path: Final place; an incomplete file never lies there.
-        origin: Attributes of the file.
+        origin: Where it comes from.
         steps: The kept steps, ascending.
-        steps_per_epoch: Steps of an epoch.
-        checkpoints: One checkpoint a step, in the order of `steps`.
+        steps_per_epoch: Number of optimizer steps of an epoch.
+        checkpoints: One a step, in the order of `steps`.
 
     Raises:
         SpecflowError: If the file cannot be written.
@@ -97,8 +97,8 @@ def write_trajectory(
         write(file, "step", np.array(steps, dtype=np.int64))
         write(file, "epoch", np.array(steps, dtype=np.float64) / steps_per_epoch)
         metrics = []
-        for index, checkpoint in enumerate(checkpoints):
-            assert checkpoint.step == steps[index], (checkpoint.step, steps[index])
+        for index, (step, checkpoint) in enumerate(zip(steps, checkpoints, strict=True)):
+            assert checkpoint.step == step, (checkpoint.step, step)
             write_row(file.require_group("weights"), checkpoint.weights, index, len(steps))
             write_row(file.require_group("buffers"), checkpoint.buffers, index, len(steps))
             metrics.append(checkpoint.metrics)
@@ -116,7 +116,7 @@ def _write_optimizer(file: h5py.File, step: int, state: Mapping[str, Arrays]) ->
 
 
 class Trajectory:
-    """An open trajectory; reads one checkpoint, or one matrix over time, without the rest."""
+    """An open trajectory; reads one checkpoint without the rest."""
 
     def __init__(self, path: Path, file: h5py.File) -> None:
         """Wrap an open and checked file; use `open_trajectory`."""
@@ -169,10 +169,7 @@ class Trajectory:
         }
 
     def check_data(self, fingerprint: str) -> None:
-        """Check that the run was trained on the data at hand.
-
-        Args:
-            fingerprint: Fingerprint of the prepared data.
+        """Check that the run was trained on the data at hand, of this fingerprint.
 
         Raises:
             SpecflowError: If it was trained on others.
@@ -205,16 +202,6 @@ class Trajectory:
 
 @contextmanager
 def open_trajectory(path: Path) -> Iterator[Trajectory]:
-    """Open a trajectory for reading.
-
-    Args:
-        path: The file.
-
-    Yields:
-        The trajectory.
-
-    Raises:
-        BrokenFileError: If the file is missing, truncated or of another version.
-    """
+    """Yield a trajectory, open for reading; errors as of `open_file`."""
     with open_file(path, TRAJECTORY) as file:
         yield Trajectory(path, file)

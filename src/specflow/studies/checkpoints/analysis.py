@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from specflow.audit import Audit, write_audit
+from specflow.audit.findings import Audit, write_audit
 from specflow.audit.flags import audit_checkpoints
 from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.files import FileCheckpoints
@@ -40,7 +40,7 @@ def read_checkpoints(params: ReadingParams, root: Path) -> tuple[FileCheckpoints
     Raises:
         SpecflowError: If a file is broken, or a name or a shape does not fit the layout.
     """
-    checkpoints = FileCheckpoints.find(params, root)
+    checkpoints = FileCheckpoints(params, root)
     trajectories = checkpoints.trajectories.items()
     own = [escape(name) for found in trajectories for name in _inputs_first(*found)]
     transposed = tuple(dict.fromkeys((*params.transposed, *own)))

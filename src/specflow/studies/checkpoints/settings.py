@@ -1,6 +1,6 @@
 """Where checkpoints made elsewhere are, how they are read, and what is measured of them."""
 
-from specflow.checkpoints.sources import FilesParams
+from specflow.checkpoints.files import FilesParams
 from specflow.measure.settings import SpectraParams
 from specflow.section import Text
 from specflow.wiring.recognize import LayoutParams

@@ -1,12 +1,52 @@
+"""Kinds of files, names of tensors, and shards that an index names."""
+
 import json
+import re
 import shutil
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from specflow.checkpoints import sharded
+from specflow.checkpoints import opening
 from specflow.checkpoints.opening import open_checkpoint
+
+BAD_NAMES = ["", ".", "..", "a//b", "/abs", "a/", "a/./b", "a/../b", "nul\0", "line\nbreak"]
+
+
+def save_ones(path, *names):
+    save = torch.save if path.suffix == ".pt" else save_file
+    save({name: torch.ones(2, 2) for name in names}, path)
+    return path
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+@pytest.mark.parametrize("kind", ["safetensors", "pt"])
+def test_name_that_is_no_hdf5_path_is_refused_with_the_name(tmp_path, refused, name, kind):
+    path = save_ones(tmp_path / f"model.{kind}", "fine", name)
+    shown = re.escape(f"{path}: a tensor has the name {name!r}, which ")
+    refused(path, f"{shown}.*expected a relative path of HDF5")
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("names", "match"),
+    [
+        (("a/b", "a/b/c"), r"the names 'a/b' and 'a/b/c'; expected none within"),
+        (("a" * 70000,), r"has 70000 characters, here cut; expected at most 1000"),
+        (("a" + "1" * 5000,), r"has 5001 characters, here cut; expected at most 1000"),
+    ],
+    ids=["one within another", "long", "long number"],
+)
+def test_names_that_results_cannot_have_are_refused(tmp_path, refused, names, match):
+    refused(save_ones(tmp_path / "model.safetensors", *names), match)
+
+
+def test_paths_of_hdf5_are_read_and_the_kind_is_told_without_a_suffix(tmp_path):
+    names = {"a/b", "a/c", "layer.weight", "dense/kernel:0", "größe"}
+    with open_checkpoint(save_ones(tmp_path / "blob", *names)) as file:
+        assert set(file.infos) == names
+
 
 SHARDS = {
     "model-00001-of-00002.safetensors": {"a.weight": torch.ones(2, 3)},
@@ -30,13 +70,14 @@ def write_index(folder, weight_map=WEIGHT_MAP, name="model.safetensors.index.jso
     return path
 
 
-@pytest.mark.parametrize("limit", [0, 2**26])
-def test_tensors_of_all_shards_read_back(folder, monkeypatch, limit):
-    monkeypatch.setattr(sharded, "MAPPED_BYTES", limit)
+@pytest.mark.parametrize(("limit", "mapped"), [(0, 0), (2**26, 2)])
+def test_tensors_of_all_shards_read_back(folder, monkeypatch, limit, mapped):
+    monkeypatch.setattr(opening, "MAPPED_BYTES", limit)
     with open_checkpoint(write_index(folder)) as file:
         assert list(file.infos) == ["a.weight", "b.weight"]
-        assert torch.equal(file.read("a.weight"), torch.ones(2, 3))
-        assert torch.equal(file.read("b.weight"), torch.full((3, 4), 2.0))
+        for name in ("a.weight", "b.weight", "a.weight"):
+            assert torch.equal(file.read(name), SHARDS[WEIGHT_MAP[name]][name])
+            assert [shard._content is not None for shard in file._shards].count(True) == mapped
         assert not file.skipped
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from specflow.audit import sketch
-from specflow.audit.sketch import scan_matrix
+from specflow.audit import scan
+from specflow.audit.scan import scan_matrix
 
 
 @pytest.fixture
@@ -15,12 +15,12 @@ def matrices():
 
 def test_sums_are_those_of_float64(matrices):
     now, before = matrices
-    scan = scan_matrix("a", now, before, 64)
+    found = scan_matrix("a", now, before, 64)
     now, before = now.double(), before.double()
-    assert scan.finite
-    assert scan.square == pytest.approx(float((now**2).sum()))
-    assert scan.change == pytest.approx(float(((now - before) ** 2).sum()))
-    assert scan.product == pytest.approx(float((now * before).sum()))
+    assert found.finite
+    assert found.square == pytest.approx(float((now**2).sum()))
+    assert found.change == pytest.approx(float(((now - before) ** 2).sum()))
+    assert found.product == pytest.approx(float((now * before).sum()))
 
 
 def test_distance_of_sketches_is_that_of_matrices_on_average(matrices):
@@ -45,7 +45,7 @@ def test_sketch_does_not_depend_on_the_size_of_chunks_and_is_linear(matrices, mo
     whole = scan_matrix("a", first, None, 64).sketch
     both = scan_matrix("a", first + 2 * second, None, 64).sketch
     assert both == pytest.approx(whole + 2 * scan_matrix("a", second, None, 64).sketch, abs=1e-4)
-    monkeypatch.setattr(sketch, "_CHUNK", 128)
+    monkeypatch.setattr(scan, "_CHUNK", 128)
     assert scan_matrix("a", first, None, 64).sketch == pytest.approx(whole)
 
 
@@ -58,6 +58,6 @@ def test_other_names_have_other_signs(matrices):
 def test_matrix_that_is_not_finite_has_no_sums(matrices, value):
     matrix = matrices[0].clone()
     matrix[3, 3] = value
-    scan = scan_matrix("a", matrix, matrices[1], 8)
-    assert not scan.finite
-    assert np.isnan([scan.square, scan.change, scan.product, *scan.sketch]).all()
+    found = scan_matrix("a", matrix, matrices[1], 8)
+    assert not found.finite
+    assert np.isnan([found.square, found.change, found.product, *found.sketch]).all()
