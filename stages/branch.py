@@ -7,7 +7,7 @@ from specflow.studies.connections.branches import Branch, branches_of
 from specflow.studies.connections.settings import BranchSettings
 from specflow.training.order import branch_order_seed
 from specflow.training.perturbed import Perturbation
-from specflow.training.runs import Branching, TrainingRun, train_runs
+from specflow.training.runs import TrainingRun, train_runs
 
 
 def main(connection: str) -> None:
@@ -22,19 +22,19 @@ def main(connection: str) -> None:
             path=paths.branch(connection, *branch),
             kept=settings.run.kept_steps[-1:],
             code=code,
-            start=_start(settings, branch),
+            first_step=branch.split_step,
+            trunk=paths.trajectory(settings.run.experiment, branch.trunk_seed),
+            intervention=_perturbation(branch, settings.batch_norm_samples),
         )
         for branch in branches_of(settings)
     ]
     train_runs(runs, f"branch {connection}")
 
 
-def _start(settings: BranchSettings, branch: Branch) -> Branching:
-    trunk = paths.trajectory(settings.run.experiment, branch.trunk_seed)
+def _perturbation(branch: Branch, batch_norm_samples: int) -> Perturbation | None:
     if not branch.scale:
-        return Branching(trunk, branch.split_step)
-    perturbation = Perturbation(branch.scale, settings.batch_norm_samples)
-    return Branching(trunk, branch.split_step, perturbation)
+        return None
+    return Perturbation(branch.scale, branch.trunk_seed, batch_norm_samples)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ from specflow.interventions.batch_norm import has_batch_norm, reestimate_batch_n
 from specflow.interventions.masks import magnitude_masks, random_masks
 from specflow.training import runs as module
 from specflow.training.loop import Trainer
-from specflow.training.masking import Masking, new_weights_seed
-from specflow.training.runs import Branching
+from specflow.training.masking import Masking
+from specflow.training.order import new_weights_seed
 from specflow.training.weights import import_weights
 
 SOURCE = Path("source.h5")
@@ -42,8 +42,9 @@ def ticket(settings, kind="magnitude", density=0.3, step=8, **changes):
         seed=new_weights_seed(0) if is_new else 0,
         order_seed=0,
         kept=tuple(kept for kept in settings.kept_steps if kept >= step),
-        start=None if is_new else Branching(SOURCE, step),
-        intervention=replace(Masking(SOURCE, step, kind, density, 0, 100), **changes),
+        first_step=step,
+        trunk=None if is_new else SOURCE,
+        intervention=replace(Masking(SOURCE, kind, density, 0, 100), **changes),
     )
 
 
@@ -118,7 +119,7 @@ def test_training_matches_naive(settings, request):
     trainer._accumulate_gradients = masked
     pauses = list(range(9, 17))
     zero(parameters, kept)
-    for _ in trainer.run(8, pauses, lambda _: None):
+    for _ in trainer.run(8, pauses):
         zero(parameters, kept)
     for name, weight in weights_of(job).items():
         assert weight == pytest.approx(parameters[name].detach().numpy(), abs=1e-7), name

@@ -1,6 +1,6 @@
 """The one training loop: optimizer steps in seeded order, with a pause at every checkpoint."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 
@@ -28,14 +28,7 @@ class Trainer:
     def __init__(
         self, settings: TrainingParams, task: Task, model: Network, order_seed: int
     ) -> None:
-        """Get ready for the first step.
-
-        Args:
-            settings: How it is trained.
-            task: The learning problem.
-            model: Its network.
-            order_seed: Seed of the data order.
-        """
+        """Get ready for the first step of a network, its data in the order of a seed."""
         self.settings, self.task, self.model = settings, task, model
         self.optimizer = settings.optimizer.build(model)
         self._order_seed = order_seed
@@ -49,13 +42,12 @@ class Trainer:
         self._half = getattr(torch, settings.precision) if mixed else None
         self.scaler = torch.amp.GradScaler(self._device.type, enabled=self._half == torch.float16)
 
-    def run(self, start: int, pauses: list[int], report: Callable[[int], None]) -> Iterator[int]:
+    def run(self, start: int, pauses: list[int]) -> Iterator[int]:
         """Train from one step to the last pause.
 
         Args:
             start: Number of steps taken already.
             pauses: Steps at which to pause, ascending, beyond `start`.
-            report: Called with the number of steps taken since its last call.
 
         Yields:
             Each pause's step, with the model as it is after so many steps.
@@ -64,17 +56,13 @@ class Trainer:
             NonFiniteLossError: If a loss is not finite; it names the step.
         """
         selections = self._selections(start)
-        step = start
-        for pause in pauses:
+        for first, pause in pairwise([start, *pauses]):
             self.model.train()
-            for _ in range(pause - step):
+            for step in range(first, pause):
                 self._take_step(step, next(selections))
-                step += 1
                 if self._device.type == "cpu":
                     self._check_finite()
             self._check_finite()
-            report(pause - start)
-            start = pause
             yield pause
 
     def export_state(self) -> State:
