@@ -12,13 +12,7 @@ from specflow.problems.task import Task
 def reestimate_on_training_data(task: Task, model: nn.Module, num_samples: int) -> None:
     """Re-estimate the statistics on the first training samples; without BatchNorm do nothing.
 
-    The samples come in parts of nearly equal size, so that each part's mean and variance count
-    alike.
-
-    Args:
-        task: The learning problem.
-        model: The network; only its running statistics change.
-        num_samples: How many samples, at most all.
+    The samples come in parts of nearly equal size, so that the statistics of all count alike.
     """
     length = min(task.num_samples("train"), num_samples)
     count = math.ceil(length / task.settings.evaluation.batch_size)

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from specflow.datasets.shapes import ImageShape
 from specflow.datasets.storage import SPLITS, Split
-from specflow.problems.problem import ProblemSection
-from specflow.problems.settings import ProblemSettings
+from specflow.problems.settings import ProblemSection, ProblemSettings
 from specflow.problems.task import Data, GenerativeTask, Selection, Totals
 from specflow.section import Fraction, Positive
 
@@ -63,12 +62,7 @@ class NoiseSchedule:
     """
 
     def __init__(self, params: DiffusionParams, device: torch.device) -> None:
-        """Compute the schedule in float64.
-
-        Args:
-            params: Number of steps, and the variances as a sigmoid of time.
-            device: Where it is wanted.
-        """
+        """Compute the schedule in float64, from variances that are a sigmoid of time."""
         points = torch.linspace(
             -params.sigmoid_range, params.sigmoid_range, params.num_steps, dtype=torch.float64
         )
@@ -86,14 +80,9 @@ class NoiseSchedule:
             images: Shape (B, C, S, S).
             noise: Standard normal, of that shape.
             steps: Time step t of every image, shape (B,), int64.
-
-        Returns:
-            Shape (B, C, S, S).
         """
-        signal, drawn = (
-            scale[steps][:, None, None, None] for scale in (self.signal_scale, self.noise_scale)
-        )
-        return signal * images + drawn * noise
+        signal = self.signal_scale[steps, None, None, None]
+        return signal * images + self.noise_scale[steps, None, None, None] * noise
 
     def times(self, steps: Tensor) -> Tensor:
         """Return time steps as the network reads them: t / T in [0, 1), float32."""
@@ -182,9 +171,6 @@ def sample(
         shape: Number of images, channels, height and width.
         seed: Seed of all noise, which is drawn on the CPU: two networks given the same seed start
             from, and are led by, the same noise.
-
-    Returns:
-        Images of this shape, in the units of the training images.
     """
     device = schedule.variances.device
     generator = torch.Generator().manual_seed(seed)

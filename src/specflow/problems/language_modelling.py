@@ -9,8 +9,7 @@ from torch.nn import functional
 
 from specflow.datasets.shapes import TokenShape
 from specflow.datasets.storage import Split
-from specflow.problems.problem import ProblemSection
-from specflow.problems.settings import ProblemSettings
+from specflow.problems.settings import ProblemSection, ProblemSettings
 from specflow.problems.task import Data, Selection, Task, Totals
 
 

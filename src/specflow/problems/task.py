@@ -68,12 +68,8 @@ class Task(ABC):
     def evaluate(self, model: nn.Module, split: Split) -> dict[str, float]:
         """Return every metric of a part: its total over its count, not a mean of batch means.
 
-        Args:
-            model: The network; left in the mode in which it came.
-            split: train (at most `max_train_samples` of it) or validation.
-
-        Returns:
-            Metrics by name.
+        Of the training part at most `max_train_samples` count. The network is left in the mode in
+        which it came.
         """
         limit = self.settings.evaluation.max_train_samples if split == "train" else None
         length = min(self.num_samples(split), limit or self.num_samples(split))
@@ -104,10 +100,7 @@ class GenerativeTask(Task):
     def sample(self, model: nn.Module, count: int, seed: int) -> Tensor:
         """Return new images of shape (count, C, H, W), in the units of the training images.
 
-        Args:
-            model: The network; left in the mode in which it came.
-            count: Number of images.
-            seed: Seed of all chance; networks given the same seed are given the same chance.
+        Networks given the same seed are given the same chance.
         """
 
     @abstractmethod
@@ -121,15 +114,7 @@ def batches(length: int, size: int) -> list[slice]:
 
 
 def load_task(settings: ProblemSettings, dataset: Path, device: torch.device) -> Task:
-    """Return the task on prepared data.
-
-    Args:
-        settings: The resolved settings.
-        dataset: File of the prepared dataset.
-        device: The device that computes; the data are moved there.
-
-    Returns:
-        The task.
+    """Return the task on a prepared dataset, whose arrays are moved to the device.
 
     Raises:
         BrokenFileError: If the file is missing, damaged or of another version.

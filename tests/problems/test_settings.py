@@ -3,8 +3,7 @@ import torch
 from pydantic import TypeAdapter
 
 from specflow.datasets.shapes import ImageShape, SpeechShape, TokenShape
-from specflow.problems.problem import ProblemSection
-from specflow.problems.settings import ProblemSettings
+from specflow.problems.settings import ProblemSection, ProblemSettings
 
 IMAGES = ImageShape(channels=1, size=32, num_classes=10)
 TOKENS = TokenShape(num_tokens=7, length=3)
