@@ -15,15 +15,16 @@ def project(tmp_path, monkeypatch):
     return Project(tmp_path)
 
 
-def test_every_stage_stands_after_its_upstream(project):
+def test_every_stage_stands_after_its_upstream_and_before_its_dependents(project):
     graph = Graph()
     assert len(graph.names) == 6
-    assert set(graph.upstream["measure@b"]) == {"train@b"}
-    assert set(graph.upstream["train@b"]) == {"resolve"}
-    for name in graph.names:
-        assert all(
-            graph.names.index(needed) < graph.names.index(name) for needed in graph.upstream[name]
-        )
+    assert graph.upstream["measure@b"] == {"train@b"}
+    assert graph.upstream["train@b"] == {"resolve"}
+    assert graph.dependents["train@a"] == {"measure@a", "collect"}
+    assert graph.dependents["resolve"] == set(graph.names) - {"resolve"}
+    for place, name in enumerate(graph.names):
+        assert graph.upstream[name] <= set(graph.names[:place])
+        assert graph.dependents[name] <= set(graph.names[place + 1 :])
     assert all(graph.changed(name) for name in graph.names)
 
 
