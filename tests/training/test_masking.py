@@ -178,7 +178,7 @@ def test_statistics_of_batch_norm_are_estimated_anew_at_the_start(digits_run):
         found = {**trajectory.weights(0), **trajectory.buffers(0)}
         loss = trajectory.metrics()["train/loss"][0]
     import_weights(model, found)
-    reestimate_batch_norm(model, lambda: task.observe(model, slice(0, 100)))
+    reestimate_batch_norm(model, lambda: task.totals(model, "train", slice(0, 100)))
     for name, buffer in model.named_buffers():
         assert buffer.numpy() == pytest.approx(found[name], rel=1e-6), name
     assert task.evaluate_all(model)["train/loss"] == pytest.approx(loss)

@@ -18,8 +18,8 @@ def reestimate_on_training_data(task: Task, model: nn.Module, num_samples: int) 
     count = math.ceil(length / task.settings.evaluation.batch_size)
     bounds = [length * part // count for part in range(count + 1)]
 
-    def observe() -> None:
+    def forward() -> None:  # for what the network sees meanwhile
         for start, end in pairwise(bounds):
-            task.observe(model, slice(start, end))
+            task.totals(model, "train", slice(start, end))
 
-    reestimate_batch_norm(model, observe)
+    reestimate_batch_norm(model, forward)

@@ -54,7 +54,3 @@ class Classification(Task):
         loss = functional.cross_entropy(logits, targets, reduction="sum")
         wrong = (logits.argmax(dim=1) != targets).sum(dtype=torch.float64)
         return {"loss": (loss, len(targets)), "error": (wrong, len(targets))}
-
-    def observe(self, model: nn.Module, selection: Selection) -> None:
-        """Pass the selected training samples through the network."""
-        model(self.data["train"]["inputs"][selection])

@@ -77,10 +77,6 @@ class Ctc(Task):
             "word_error": edits([text.split() for text in found], [text.split() for text in true]),
         }
 
-    def observe(self, model: nn.Module, selection: Selection) -> None:
-        """Pass the selected training utterances through the network."""
-        self._logits(model, "train", selection)
-
     def _logits(self, model: nn.Module, split: Split, selection: Selection) -> Tensor:
         """Return logits (utterances, frames of the longest one, symbols)."""
         part = self.data[split]

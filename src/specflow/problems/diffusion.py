@@ -125,11 +125,6 @@ class Diffusion(GenerativeTask):
         share = missed.sum(1) / noise.double().square().flatten(1).sum(1)
         return {"loss": (missed.mean(1).sum(), len(images)), "error": (share.sum(), len(images))}
 
-    def observe(self, model: nn.Module, selection: Selection) -> None:
-        """Pass the selected training samples through the network, noised as for evaluation."""
-        noise, steps = (drawn[selection] for drawn in self._fixed("train"))
-        self._predict(model, self.data["train"]["inputs"][selection], noise, steps)
-
     def sample(self, model: nn.Module, count: int, seed: int) -> Tensor:
         """Return new images by ancestral sampling, from the noise of a seed."""
         shape = self.data["train"]["inputs"].shape[1:]

@@ -59,10 +59,6 @@ class LanguageModelling(Task):
             "bits_per_byte_baseline": (part["unigram_bits"][selection].sum(), num_bytes),
         }
 
-    def observe(self, model: nn.Module, selection: Selection) -> None:
-        """Pass the selected training samples through the network."""
-        model(self.data["train"]["tokens"][selection, :-1].long())
-
     def _predict(
         self, model: nn.Module, split: Split, selection: Selection
     ) -> tuple[Tensor, Tensor]:

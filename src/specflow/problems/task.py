@@ -60,10 +60,6 @@ class Task(ABC):
         `loss` and `error` are always among them; sums are float64 scalars.
         """
 
-    @abstractmethod
-    def observe(self, model: nn.Module, selection: Selection) -> None:
-        """Pass the selected training samples through the network, for its running statistics."""
-
     @torch.no_grad()
     def evaluate(self, model: nn.Module, split: Split) -> dict[str, float]:
         """Return every metric of a part: its total over its count, not a mean of batch means.
