@@ -7,15 +7,20 @@ of DVC takes.
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ruamel.yaml import YAML
 
 from specflow.errors import SpecflowError
 
 if TYPE_CHECKING:
     import psutil
     from dvc.stage import Stage
+
+
+GRAPH = Path("dvc.yaml")
 
 
 class Graph:
@@ -112,6 +117,18 @@ def start(name: str, workers: int, log: Path) -> "psutil.Popen":
             stderr=subprocess.STDOUT,
             process_group=0,  # Ctrl-C must not hit DVC while it writes dvc.lock
         )
+
+
+def undeclared(config: Mapping[str, Mapping[str, object]]) -> Iterator[Path]:
+    """Yield the outputs of what is declared no more, lest later stages depend on them.
+
+    Args:
+        config: Resolved settings by stage and name.
+    """
+    for stage, said in YAML(typ="safe").load(GRAPH)["stages"].items():
+        for pattern in said.get("do", {}).get("outs", ()):
+            declared = {Path(pattern.replace("${key}", name)) for name in config.get(stage, {})}
+            yield from sorted({*Path().glob(pattern.replace("${key}", "*"))} - declared)
 
 
 def _environment() -> dict[str, str]:

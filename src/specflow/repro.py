@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from specflow.errors import SpecflowError
 from specflow.executor import num_workers
-from specflow.graph import Graph, start
+from specflow.graph import GRAPH, Graph, start
 from specflow.schedule import History, path_lengths, share_of_cores
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _alone() -> Iterator[None]:
     Raises:
         SpecflowError: If another one does, or there is no graph.
     """
-    if not Path("dvc.yaml").exists():
+    if not GRAPH.exists():
         raise SpecflowError("there is no dvc.yaml in the working folder")
     FOLDER.mkdir(exist_ok=True)
     try:

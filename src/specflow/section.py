@@ -45,16 +45,7 @@ class KindSection(Section):
 
     @classmethod
     def of_kind(cls, kind: str) -> type[Self]:
-        """Return the section class of a kind; imports its file.
-
-        Args:
-            kind: One of `kinds`.
-
-        Raises:
-            KeyError: If there is no such kind.
-        """
-        if kind not in cls.kinds():
-            raise KeyError(kind)
+        """Return the section class of one of `kinds`; imports its file."""
         return _class_of(cls, kind)
 
     @classmethod
@@ -125,13 +116,7 @@ _Values = TypeVar("_Values", bound=tuple[float, ...])
 
 
 def ascending(values: _Values) -> _Values:
-    """Return values if they ascend strictly.
-
-    Args:
-        values: Numbers.
-
-    Returns:
-        The same.
+    """Return values that ascend strictly.
 
     Raises:
         ValueError: If one repeats or is less than the one before it.
