@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from specflow import paths
-from specflow.problems.diffusion import DiffusionParams, NoiseSchedule, sample
+from specflow.problems.diffusion import Diffusion, DiffusionParams, NoiseSchedule
 from specflow.problems.task import load_task
 
 CPU = torch.device("cpu")
@@ -174,9 +174,13 @@ def test_value_range_is_that_of_the_training_images(task):
     assert task.data["validation"]["inputs"].min() != images.min()
 
 
+def sample(model, count, seed):
+    data = {"train": {"inputs": torch.zeros(1, 2, 6, 6)}}
+    return Diffusion(None, data, "", model.schedule).sample(model, count, seed)
+
+
 def test_perfect_network_leads_noise_to_its_image():
-    model = Perfect(1.7)
-    images = sample(model, model.schedule, (5, 2, 6, 6), 0)
+    images = sample(Perfect(1.7), 5, 0)
     assert images.shape == (5, 2, 6, 6)
     assert (images - 1.7).abs().max() < 0.05
 
@@ -192,8 +196,7 @@ def test_sampling_matches_a_slow_version_of_algorithm_2():
         x = (x - betas[t] / math.sqrt(1 - signal) * predicted) / math.sqrt(1 - betas[t])
         if t > 0:
             x = x + math.sqrt(betas[t]) * torch.randn((2, 2, 6, 6), generator=generator)
-    found = sample(model, model.schedule, (2, 2, 6, 6), 3)
-    torch.testing.assert_close(found, x, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(sample(model, 2, 3), x, rtol=1e-3, atol=1e-4)
 
 
 def test_noise_that_shrinks_is_refused():

@@ -125,10 +125,27 @@ class Diffusion(GenerativeTask):
         share = missed.sum(1) / noise.double().square().flatten(1).sum(1)
         return {"loss": (missed.mean(1).sum(), len(images)), "error": (share.sum(), len(images))}
 
+    @torch.no_grad()
     def sample(self, model: nn.Module, count: int, seed: int) -> Tensor:
-        """Return new images by ancestral sampling, from the noise of a seed."""
-        shape = self.data["train"]["inputs"].shape[1:]
-        return sample(model, self.schedule, (count, *shape), seed)
+        """Return new images by ancestral sampling (Ho et al. 2020, algorithm 2, sigma_t^2=beta_t).
+
+        All noise is drawn on the CPU. The network is left in the mode in which it came.
+        """
+        schedule, shape = self.schedule, (count, *self.data["train"]["inputs"].shape[1:])
+        generator = torch.Generator().manual_seed(seed)
+        images = torch.randn(shape, generator=generator).to(self.device)
+        was_training = model.training
+        model.eval()
+        for step in reversed(range(self._num_steps)):
+            steps = torch.full((count,), step, device=self.device)
+            predicted = model(images, schedule.times(steps)).float()
+            variance = schedule.variances[step]
+            images = images - variance / schedule.noise_scale[step] * predicted
+            images = images / (1 - variance).sqrt()
+            if step > 0:
+                images += variance.sqrt() * torch.randn(shape, generator=generator).to(self.device)
+        model.train(was_training)
+        return images
 
     def value_range(self) -> tuple[Tensor, Tensor]:
         """Return the least and the greatest value of each channel of the training images."""
@@ -152,33 +169,3 @@ class Diffusion(GenerativeTask):
             noise = torch.randn(images.shape, generator=generator)
             self._drawn[split] = (noise.to(images.device), steps.to(images.device))
         return self._drawn[split]
-
-
-@torch.no_grad()
-def sample(
-    model: nn.Module, schedule: NoiseSchedule, shape: tuple[int, int, int, int], seed: int
-) -> Tensor:
-    """Return new images by ancestral sampling (Ho et al. 2020, algorithm 2, sigma_t^2 = beta_t).
-
-    Args:
-        model: A noise-prediction network of (images, times); left in the mode in which it came.
-        schedule: The noising process that it was trained on, on the network's device.
-        shape: Number of images, channels, height and width.
-        seed: Seed of all noise, which is drawn on the CPU: two networks given the same seed start
-            from, and are led by, the same noise.
-    """
-    device = schedule.variances.device
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.randn(shape, generator=generator).to(device)
-    was_training = model.training
-    model.eval()
-    for step in reversed(range(len(schedule.variances))):
-        steps = torch.full(shape[:1], step, device=device)
-        predicted = model(images, schedule.times(steps)).float()
-        variance = schedule.variances[step]
-        images = images - variance / schedule.noise_scale[step] * predicted
-        images = images / (1 - variance).sqrt()
-        if step > 0:
-            images += variance.sqrt() * torch.randn(shape, generator=generator).to(device)
-    model.train(was_training)
-    return images

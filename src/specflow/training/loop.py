@@ -1,7 +1,6 @@
 """The one training loop: optimizer steps in seeded order, with a pause at every checkpoint."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 
 import numpy as np
@@ -111,16 +110,11 @@ class Trainer:
         parts = _parts(selection, self.settings.accumulation_steps)
         total = sum(size for _, size in parts)
         for part, size in parts:
-            with self._autocast():
+            with torch.autocast(self._device.type, self._half, enabled=self._half is not None):
                 loss = self.task.training_loss(self.model, part)
             bad = ~torch.isfinite(loss.detach()) & (self._first_bad_step < 0)
             self._first_bad_step = torch.where(bad, step, self._first_bad_step)
             self.scaler.scale(loss if size == total else loss * (size / total)).backward()
-
-    def _autocast(self) -> AbstractContextManager:
-        if self._half is None:
-            return nullcontext()
-        return torch.autocast(self._device.type, dtype=self._half)
 
     def _check_finite(self) -> None:
         step = int(self._first_bad_step)

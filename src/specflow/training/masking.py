@@ -1,14 +1,11 @@
 """Training with a part of the weights held at exactly 0: the runs of a lottery ticket."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
-from torch import nn
 
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.errors import SpecflowError
@@ -66,9 +63,14 @@ class Masking:
         masks = {name: mask.to(device) for name, mask in self._masks(trainer).items()}
         for name, mask in masks.items():
             parameters[name].register_hook(mask.apply)
-        keep = partial(_apply, masks, parameters)
-        trainer.optimizer.register_step_post_hook(keep)
-        keep()
+
+        @torch.no_grad()
+        def apply(*_: object) -> None:
+            for name, mask in masks.items():
+                parameters[name].copy_(mask.apply(parameters[name]))
+
+        trainer.optimizer.register_step_post_hook(apply)
+        apply()
 
     def _masks(self, trainer: Trainer) -> dict[str, Mask]:
         with open_trajectory(self.source) as source:
@@ -80,9 +82,3 @@ class Masking:
             return ticket_masks(weights, kind=self.kind, density=self.density, seed=self.seed)
         except ValueError as error:
             raise SpecflowError(f"{self.source}: {error}") from error
-
-
-@torch.no_grad()
-def _apply(masks: Mapping[str, Mask], parameters: Mapping[str, nn.Parameter], *_: Any) -> None:
-    for name, mask in masks.items():
-        parameters[name].copy_(mask.apply(parameters[name]))
