@@ -64,14 +64,13 @@ def masks_of(settings, kind="magnitude", density=0.3):
 
 
 @pytest.mark.parametrize("kind", ["magnitude", "random", "reinitialized"])
-@pytest.mark.parametrize("settings", ["addition_run", "sgd_run"])
-def test_masked_weights_are_zero_at_every_checkpoint_and_others_are_not(settings, kind, request):
+@pytest.mark.parametrize("settings", ["addition_run", "sgd_run"], indirect=True)
+def test_masked_weights_are_zero_at_every_checkpoint_and_others_are_not(settings, kind):
     """AdamW and SGD, both with momentum of the source and weight decay."""
-    run = request.getfixturevalue(settings)
-    source(run)
-    job = ticket(run, kind, step=2)
+    source(settings)
+    job = ticket(settings, kind, step=2)
     train(job)
-    masks = masks_of(run, kind)
+    masks = masks_of(settings, kind)
     with open_trajectory(job.path) as trajectory:
         assert trajectory.steps == [2, 4, 8, 12, 16]
         for index in range(len(trajectory.steps)):
@@ -94,10 +93,10 @@ def test_momentum_of_the_source_would_leak_if_nothing_undid_it(sgd_run, monkeypa
     assert any(weights[name][~kept].any() for name, kept in masks_of(sgd_run).items())
 
 
-@pytest.mark.parametrize("settings", ["addition_run", "sgd_run"])
-def test_training_matches_naive(settings, request):
+@pytest.mark.parametrize("settings", ["addition_run", "sgd_run"], indirect=True)
+def test_training_matches_naive(settings):
     """Against a loop that masks weights and gradients by multiplication, and clips after that."""
-    run = request.getfixturevalue(settings).model_copy(update={"gradient_clip": 0.05})
+    run = settings.model_copy(update={"gradient_clip": 0.05})
     source(run)
     job = ticket(run)
     train(job)
@@ -134,23 +133,20 @@ def zero(parameters, kept):
 @pytest.mark.parametrize(
     ("settings", "step"),
     [("addition_run", 0), ("addition_run", 2), ("addition_run", 8), ("digits_run", 2)],
+    indirect=["settings"],
 )
-def test_mask_of_ones_ends_at_the_sources_weights(settings, step, request):
-    run = request.getfixturevalue(settings)
-    source(run)
-    job = ticket(run, density=1.0, step=step)
+def test_mask_of_ones_ends_at_the_sources_weights(settings, step):
+    source(settings)
+    job = ticket(settings, density=1.0, step=step)
     train(job)
-    assert same(source_weights(run), weights_of(job))
+    assert same(source_weights(settings), weights_of(job))
 
 
 def test_ticket_starts_from_the_weights_of_the_rewind_step(addition_run):
     source(addition_run)
     job = ticket(addition_run, step=8)
     train(job)
-    expected = source_weights(addition_run, addition_run.kept_steps.index(8))
-    first, masks = weights_of(job, 0), masks_of(addition_run)
-    for name, weight in first.items():
-        assert np.array_equal(weight, expected[name] * masks.get(name, True))
+    assert_masked(job, source_weights(addition_run, addition_run.kept_steps.index(8)))
 
 
 def test_reinitialized_ticket_has_weights_of_another_seed_and_no_momentum(addition_run):
@@ -159,13 +155,17 @@ def test_reinitialized_ticket_has_weights_of_another_seed_and_no_momentum(additi
     train(job)
     torch.manual_seed(2**31)
     fresh = task_of(addition_run).build_model().state_dict()
-    first, masks = weights_of(job, 0), masks_of(addition_run)
-    for name, weight in first.items():
-        assert np.array_equal(weight, fresh[name].numpy() * masks.get(name, True))
-    assert not np.array_equal(first[LAST], source_weights(addition_run, 0)[LAST])
+    assert_masked(job, {name: weight.numpy() for name, weight in fresh.items()})
+    assert not np.array_equal(weights_of(job, 0)[LAST], source_weights(addition_run, 0)[LAST])
     with open_trajectory(job.path) as trajectory:
         assert trajectory.origin.first_step == 8
         assert trajectory.steps == [8, 12, 16]
+
+
+def assert_masked(job, expected):
+    masks = masks_of(job.settings)
+    for name, weight in weights_of(job, 0).items():
+        assert np.array_equal(weight, expected[name] * masks.get(name, True))
 
 
 def test_statistics_of_batch_norm_are_estimated_anew_at_the_start(digits_run):
@@ -195,17 +195,15 @@ def test_statistics_of_batch_norm_are_estimated_anew_at_the_start(digits_run):
         ("addition_run", "reinitialized", 2, 6),
         ("digits_run", "magnitude", 0, 4),
     ],
+    indirect=["settings"],
 )
 def test_killed_ticket_resumes_to_the_same_bytes(
-    settings, kind, step, survived, request, killed_after
+    settings, kind, step, survived, killed_and_resumed
 ):
-    run = request.getfixturevalue(settings)
-    source(run)
-    job = ticket(run, kind, step=step)
+    source(settings)
+    job = ticket(settings, kind, step=step)
     undisturbed = train(job)
-    killed_after(survived, lambda: train(job))
-    job.path.unlink()
-    assert train(job) == undisturbed
+    assert killed_and_resumed(job, survived)[0] == undisturbed
 
 
 def test_scratch_depends_on_whatever_decides_the_mask(addition_run):
@@ -219,12 +217,12 @@ def test_scratch_depends_on_whatever_decides_the_mask(addition_run):
         ticket(addition_run, batch_norm_samples=99),
         replace(ticket(addition_run), intervention=None),
     ]
-    folders = {module._scratch(replace(job, name="t"), CPU).folder for job in jobs}
+    jobs = [replace(job, name="ticket") for job in jobs]
+    folders = {module._scratch(job, CPU) for job in jobs}
     assert len(folders) == len(jobs)
-    again = module._scratch(replace(jobs[0], name="t"), CPU)
-    assert again.folder in folders
+    assert module._scratch(jobs[0], CPU) in folders
     source(addition_run.model_copy(update={"optimizer": SGD}))
-    assert module._scratch(replace(jobs[0], name="t"), CPU).folder not in folders
+    assert module._scratch(jobs[0], CPU) not in folders
 
 
 def test_density_that_keeps_nothing_names_the_source(addition_run):

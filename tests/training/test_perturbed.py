@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tests.training.made_up import CPU, branch_of, same, task_of, train, trained, weights_of
+from tests.training.made_up import CPU, branch_of, same, task_of, train, trained
 
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.scratch import Scratch
@@ -32,20 +32,11 @@ def test_scale_zero_gives_the_bytes_of_an_unperturbed_branch(digits_run):
     assert zero == plain != half
 
 
-def test_scale_zero_with_the_trunks_order_ends_at_the_trunks_weights(addition_run):
-    trunk = trained(addition_run)
-    branch = perturbed_branch(trunk, 8, 0.0)
-    train(branch)
-    assert same(weights_of(trunk), weights_of(branch))
-
-
 @pytest.mark.parametrize("survived", [2, 3])
-def test_killed_perturbed_branch_resumes_to_the_same_bytes(digits_run, killed_after, survived):
+def test_killed_branch_resumes_to_the_same_bytes(digits_run, killed_and_resumed, survived):
     branch = perturbed_branch(trained(digits_run), 0, 0.5, order_seed=branch_order_seed(0))
     undisturbed = train(branch)
-    branch.path.unlink()
-    killed_after(survived, lambda: train(branch))
-    assert train(branch) == undisturbed
+    assert killed_and_resumed(branch, survived)[0] == undisturbed
 
 
 def test_perturbed_start_keeps_norms_and_the_last_matrix(addition_run):
