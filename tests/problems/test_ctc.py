@@ -3,20 +3,14 @@ import math
 
 import pytest
 import torch
+from tests.problems.made_up import task_on
 
 from specflow.datasets.shapes import SpeechShape
 from specflow.datasets.utterances import CHARACTERS
 from specflow.problems.ctc import Ctc, best_path, edits
-from specflow.problems.settings import ProblemSettings
 
 SHAPE = SpeechShape(num_features=40, characters=CHARACTERS)
-SETTINGS = {
-    "problem": {"kind": "ctc"},
-    "model": {"kind": "lstm", "num_layers": 1, "hidden": 4, "bidirectional": True},
-    "shape": SHAPE,
-    "dataset_name": "utterances",
-    "evaluation": {"batch_size": 2, "max_train_samples": None},
-}
+LSTM = {"kind": "lstm", "num_layers": 1, "hidden": 4, "bidirectional": True}
 
 
 def part(texts: list[str], seed: int, frames: int = 4) -> dict[str, torch.Tensor]:
@@ -40,8 +34,7 @@ def task() -> Ctc:
         "train": part(["ab", "a b", "b", "aa", "bab"], 0),
         "validation": part(["a", "b a", "ab"], 1),
     }
-    settings = ProblemSettings.model_validate(SETTINGS)
-    found = settings.problem.task(settings, data, "")
+    found = task_on(data, {"kind": "ctc"}, LSTM, SHAPE)
     assert isinstance(found, Ctc)
     return found
 

@@ -2,16 +2,18 @@ import math
 
 import pytest
 import torch
+from tests.problems.made_up import task_on
 from torch import Tensor, nn
 
 from specflow.datasets.shapes import TokenShape
 from specflow.datasets.storage import Split
 from specflow.problems.language_modelling import LanguageModelling
-from specflow.problems.settings import ProblemSettings
+from specflow.problems.settings import Data
 from specflow.problems.task import Task
 
 NUM_TOKENS, LENGTH = 300, 8
 SIZES = {"num_blocks": 2, "d_model": 16, "num_heads": 4, "d_mlp": 32, "norm": "layer"}
+PROBLEM, MODEL = {"kind": "language_modelling"}, {"kind": "transformer", **SIZES}
 
 
 def arrays(count: int, seed: int) -> dict[str, Tensor]:
@@ -26,17 +28,10 @@ def arrays(count: int, seed: int) -> dict[str, Tensor]:
 
 
 def task_and_model(batch_size: int = 2) -> tuple[Task, nn.Module]:
-    settings = ProblemSettings.model_validate(
-        {
-            "problem": {"kind": "language_modelling"},
-            "model": {"kind": "transformer", **SIZES},
-            "shape": TokenShape(num_tokens=NUM_TOKENS, length=LENGTH),
-            "dataset_name": "text",
-            "evaluation": {"batch_size": batch_size, "max_train_samples": None},
-        }
-    )
+    data: Data = {"train": arrays(32, 0), "validation": arrays(5, 1)}
+    shape = TokenShape(num_tokens=NUM_TOKENS, length=LENGTH)
+    task = task_on(data, PROBLEM, MODEL, shape, batch_size)
     torch.manual_seed(0)
-    task = settings.problem.task(settings, {"train": arrays(32, 0), "validation": arrays(5, 1)}, "")
     assert isinstance(task, LanguageModelling)
     return task, task.build_model()
 

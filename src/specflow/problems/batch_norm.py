@@ -1,12 +1,11 @@
 """BatchNorm statistics of a network whose weights were changed by hand, from training data."""
 
 import math
-from itertools import pairwise
 
 from torch import nn
 
 from specflow.interventions.batch_norm import reestimate_batch_norm
-from specflow.problems.task import Task
+from specflow.problems.task import Task, equal_parts
 
 
 def reestimate_on_training_data(task: Task, model: nn.Module, num_samples: int) -> None:
@@ -16,10 +15,9 @@ def reestimate_on_training_data(task: Task, model: nn.Module, num_samples: int) 
     """
     length = min(task.num_samples("train"), num_samples)
     count = math.ceil(length / task.settings.evaluation.batch_size)
-    bounds = [length * part // count for part in range(count + 1)]
 
     def forward() -> None:  # for what the network sees meanwhile
-        for start, end in pairwise(bounds):
-            task.totals(model, "train", slice(start, end))
+        for part in equal_parts(length, count):
+            task.totals(model, "train", part)
 
     reestimate_batch_norm(model, forward)

@@ -15,6 +15,8 @@ from specflow.section import ByKind, Count, KindSection, Name, Section
 if TYPE_CHECKING:
     from specflow.problems.task import Task
 
+Data = Mapping[Split, Mapping[str, Tensor]]
+
 
 class ProblemSection(KindSection):
     """A problem section: what is learned, and how the loss is made.
@@ -29,16 +31,11 @@ class ProblemSection(KindSection):
     reads_text: ClassVar[bool] = False
 
     @abstractmethod
-    def task(
-        self,
-        settings: "ProblemSettings",
-        data: Mapping[Split, Mapping[str, Tensor]],
-        fingerprint: str,
-    ) -> "Task":
-        """Return the task on some data.
+    def task(self, settings: "ProblemSettings", data: Data, fingerprint: str) -> "Task":
+        """Return the task of resolved settings, this section among them, on some data.
 
         Args:
-            settings: The resolved settings, this section among them.
+            settings: The resolved settings.
             data: Arrays of both parts, on the device that computes.
             fingerprint: Fingerprint of the data.
         """

@@ -1,7 +1,7 @@
 """What a kind of learning problem must offer, and how every metric is a total over a count."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -9,9 +9,8 @@ from torch import Tensor, nn
 
 from specflow.datasets.storage import SPLITS, Split, load
 from specflow.models.network import Network
-from specflow.problems.settings import ProblemSettings
+from specflow.problems.settings import Data, ProblemSettings
 
-Data = Mapping[Split, Mapping[str, Tensor]]
 Selection = Tensor | slice
 Totals = dict[str, tuple[Tensor, int]]
 
@@ -107,6 +106,12 @@ class GenerativeTask(Task):
 def batches(length: int, size: int) -> list[slice]:
     """Return consecutive slices of at most `size` samples that cover `length` of them."""
     return [slice(start, min(start + size, length)) for start in range(0, length, size)]
+
+
+def equal_parts(length: int, count: int) -> list[slice]:
+    """Return consecutive slices of nearly equal size, so many, that cover `length` samples."""
+    bounds = [length * part // count for part in range(count + 1)]
+    return [slice(start, end) for start, end in pairwise(bounds)]
 
 
 def load_task(settings: ProblemSettings, dataset: Path, device: torch.device) -> Task:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from specflow.errors import SpecflowError
 from specflow.models.network import Network
-from specflow.problems.task import Selection, Task, batches
+from specflow.problems.task import Selection, Task, batches, equal_parts
 from specflow.training.optimizers import State, export_state, import_state
 from specflow.training.order import epoch_order, step_seed
 from specflow.training.settings import TrainingParams
@@ -129,6 +129,4 @@ def _parts(selection: Selection, count: int) -> list[tuple[Selection, int]]:
     """Cut a step's samples into `count` parts of nearly equal size, with their sizes."""
     if isinstance(selection, Tensor):
         return [(part, len(part)) for part in selection.tensor_split(count) if len(part)]
-    length = selection.stop - selection.start
-    bounds = [selection.start + length * i // count for i in range(count + 1)]
-    return [(slice(a, b), b - a) for a, b in pairwise(bounds) if b > a]
+    return [(part, part.stop - part.start) for part in equal_parts(selection.stop, count)]
