@@ -1,10 +1,12 @@
 """The graph: how it is read."""
 
+from pathlib import Path
+
 import pytest
 from tests.toy_project import Project
 
 from specflow.errors import SpecflowError
-from specflow.graph import Graph
+from specflow.graph import Graph, undeclared
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # of DVC
 
@@ -37,6 +39,14 @@ def test_every_stage_stands_after_its_upstream_and_before_its_dependents(project
 )
 def test_targets_are_stages_or_groups_with_their_upstream(project, targets, expected):
     assert set(Graph(targets).names) == expected
+
+
+def test_outputs_of_what_is_declared_no_more_are_found(project):
+    gone = [Path("results/runs/gone"), Path("results/measures/a")]
+    kept = [Path("results/runs/a"), Path("results/measures/b"), Path("results/other")]
+    for folder in (*gone, *kept):
+        folder.mkdir(parents=True)
+    assert list(undeclared({"train": {"a": {}}, "measure": {"b": {}}})) == gone
 
 
 def test_what_params_lack_is_said_by_resolve(project):

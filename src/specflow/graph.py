@@ -126,7 +126,8 @@ def undeclared(config: Mapping[str, Mapping[str, object]]) -> Iterator[Path]:
         config: Resolved settings by stage and name.
     """
     for stage, said in YAML(typ="safe").load(GRAPH)["stages"].items():
-        for pattern in said.get("do", {}).get("outs", ()):
+        for out in said.get("do", {}).get("outs", ()):
+            pattern = out if isinstance(out, str) else next(iter(out))  # one with options
             declared = {Path(pattern.replace("${key}", name)) for name in config.get(stage, {})}
             yield from sorted({*Path().glob(pattern.replace("${key}", "*"))} - declared)
 
