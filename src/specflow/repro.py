@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +43,8 @@ def repro(targets: Sequence[str] = (), jobs: int | None = None) -> None:
     Raises:
         SpecflowError: If the graph cannot be read, stages failed, or another one is at work here.
     """
-    with _alone(), _ended_by_sigterm():
+    with _alone():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # it does what Ctrl-C does
         run = _Run(Graph(targets), History.read(HISTORY))
         run.settle()
         if run.ready:
@@ -54,9 +55,8 @@ def repro(targets: Sequence[str] = (), jobs: int | None = None) -> None:
         print(f"{len(run.graph.names)} stages: {done}")
 
 
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Keep other processes from running the same graph.
+def _alone() -> AbstractContextManager:
+    """Keep other processes from running the same graph, until the end of this context.
 
     Raises:
         SpecflowError: If another one does, or there is no graph.
@@ -65,21 +65,9 @@ def _alone() -> Iterator[None]:
         raise SpecflowError("there is no dvc.yaml in the working folder")
     FOLDER.mkdir(exist_ok=True)
     try:
-        lock = FileLock(FOLDER / "repro.lock", timeout=0).acquire()
+        return FileLock(FOLDER / "repro.lock", timeout=0).acquire()
     except Timeout as error:
         raise SpecflowError("another `specflow repro` is at work in this folder") from error
-    with lock:
-        yield
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _jobs_here() -> int:
