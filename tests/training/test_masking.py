@@ -30,10 +30,6 @@ SOURCE = Path("source.h5")
 LAST = "output.weight"
 
 
-def source(settings):
-    trained(settings, "source")
-
-
 def ticket(settings, kind="magnitude", density=0.3, step=8, **changes):
     is_new = kind == "reinitialized"
     return run_of(
@@ -46,6 +42,14 @@ def ticket(settings, kind="magnitude", density=0.3, step=8, **changes):
         trunk=None if is_new else SOURCE,
         intervention=replace(Masking(SOURCE, kind, density, 0, 100), **changes),
     )
+
+
+def trained_ticket(settings, *arguments, **changes):
+    """A ticket that is trained after its source."""
+    trained(settings, "source")
+    job = ticket(settings, *arguments, **changes)
+    train(job)
+    return job
 
 
 def source_weights(settings, index=-1):
@@ -67,9 +71,7 @@ def masks_of(settings, kind="magnitude", density=0.3):
 @pytest.mark.parametrize("settings", ["addition_run", "sgd_run"], indirect=True)
 def test_masked_weights_are_zero_at_every_checkpoint_and_others_are_not(settings, kind):
     """AdamW and SGD, both with momentum of the source and weight decay."""
-    source(settings)
-    job = ticket(settings, kind, step=2)
-    train(job)
+    job = trained_ticket(settings, kind, step=2)
     masks = masks_of(settings, kind)
     with open_trajectory(job.path) as trajectory:
         assert trajectory.steps == [2, 4, 8, 12, 16]
@@ -86,10 +88,8 @@ def test_masked_weights_are_zero_at_every_checkpoint_and_others_are_not(settings
 
 def test_momentum_of_the_source_would_leak_if_nothing_undid_it(sgd_run, monkeypatch):
     """Negative control of the test above."""
-    source(sgd_run)
     monkeypatch.setattr(torch.optim.SGD, "register_step_post_hook", lambda *_: None)
-    train(ticket(sgd_run, step=2))
-    weights = weights_of(ticket(sgd_run))
+    weights = weights_of(trained_ticket(sgd_run, step=2))
     assert any(weights[name][~kept].any() for name, kept in masks_of(sgd_run).items())
 
 
@@ -97,9 +97,7 @@ def test_momentum_of_the_source_would_leak_if_nothing_undid_it(sgd_run, monkeypa
 def test_training_matches_naive(settings):
     """Against a loop that masks weights and gradients by multiplication, and clips after that."""
     run = settings.model_copy(update={"gradient_clip": 0.05})
-    source(run)
-    job = ticket(run)
-    train(job)
+    job = trained_ticket(run)
     kept = {name: torch.from_numpy(mask) for name, mask in masks_of(run).items()}
     task = task_of(run)
     model = task.build_model()
@@ -116,9 +114,8 @@ def test_training_matches_naive(settings):
             parameters[name].grad.mul_(mask)
 
     trainer._accumulate_gradients = masked
-    pauses = list(range(9, 17))
     zero(parameters, kept)
-    for _ in trainer.run(8, pauses):
+    for _ in trainer.run(8, list(range(9, 17))):
         zero(parameters, kept)
     for name, weight in weights_of(job).items():
         assert weight == pytest.approx(parameters[name].detach().numpy(), abs=1e-7), name
@@ -136,23 +133,17 @@ def zero(parameters, kept):
     indirect=["settings"],
 )
 def test_mask_of_ones_ends_at_the_sources_weights(settings, step):
-    source(settings)
-    job = ticket(settings, density=1.0, step=step)
-    train(job)
+    job = trained_ticket(settings, density=1.0, step=step)
     assert same(source_weights(settings), weights_of(job))
 
 
 def test_ticket_starts_from_the_weights_of_the_rewind_step(addition_run):
-    source(addition_run)
-    job = ticket(addition_run, step=8)
-    train(job)
+    job = trained_ticket(addition_run, step=8)
     assert_masked(job, source_weights(addition_run, addition_run.kept_steps.index(8)))
 
 
 def test_reinitialized_ticket_has_weights_of_another_seed_and_no_momentum(addition_run):
-    source(addition_run)
-    job = ticket(addition_run, "reinitialized", step=8)
-    train(job)
+    job = trained_ticket(addition_run, "reinitialized", step=8)
     torch.manual_seed(2**31)
     fresh = task_of(addition_run).build_model().state_dict()
     assert_masked(job, {name: weight.numpy() for name, weight in fresh.items()})
@@ -169,12 +160,10 @@ def assert_masked(job, expected):
 
 
 def test_statistics_of_batch_norm_are_estimated_anew_at_the_start(digits_run):
-    source(digits_run)
-    train(ticket(digits_run, step=0))
-    task = task_of(digits_run)
+    job, task = trained_ticket(digits_run, step=0), task_of(digits_run)
     model = task.build_model()
     assert has_batch_norm(model)
-    with open_trajectory(ticket(digits_run).path) as trajectory:
+    with open_trajectory(job.path) as trajectory:
         found = {**trajectory.weights(0), **trajectory.buffers(0)}
         loss = trajectory.metrics()["train/loss"][0]
     import_weights(model, found)
@@ -183,8 +172,7 @@ def test_statistics_of_batch_norm_are_estimated_anew_at_the_start(digits_run):
         assert buffer.numpy() == pytest.approx(found[name], rel=1e-6), name
     assert task.evaluate_all(model)["train/loss"] == pytest.approx(loss)
     with open_trajectory(SOURCE) as trajectory:
-        untrained = trajectory.buffers(0)
-    assert not same(untrained, found)
+        assert not same(trajectory.buffers(0), found)
 
 
 @pytest.mark.parametrize(
@@ -200,14 +188,14 @@ def test_statistics_of_batch_norm_are_estimated_anew_at_the_start(digits_run):
 def test_killed_ticket_resumes_to_the_same_bytes(
     settings, kind, step, survived, killed_and_resumed
 ):
-    source(settings)
+    trained(settings, "source")
     job = ticket(settings, kind, step=step)
     undisturbed = train(job)
     assert killed_and_resumed(job, survived)[0] == undisturbed
 
 
 def test_scratch_depends_on_whatever_decides_the_mask(addition_run):
-    source(addition_run)
+    trained(addition_run, "source")
     jobs = [
         ticket(addition_run),
         ticket(addition_run, density=0.31),
@@ -221,18 +209,17 @@ def test_scratch_depends_on_whatever_decides_the_mask(addition_run):
     folders = {module._scratch(job, CPU) for job in jobs}
     assert len(folders) == len(jobs)
     assert module._scratch(jobs[0], CPU) in folders
-    source(addition_run.model_copy(update={"optimizer": SGD}))
+    trained(addition_run.model_copy(update={"optimizer": SGD}), "source")
     assert module._scratch(jobs[0], CPU) not in folders
 
 
 def test_density_that_keeps_nothing_names_the_source(addition_run):
-    source(addition_run)
     with pytest.raises(SpecflowError, match=r"source.h5: density 1e-07 keeps none of \d+ weights"):
-        train(ticket(addition_run, density=1e-7))
+        trained_ticket(addition_run, density=1e-7)
 
 
 def test_reinitialized_ticket_on_other_data_than_its_source_is_refused(addition_run):
-    source(addition_run)
+    trained(addition_run, "source")
     prepare_other_data()
     with pytest.raises(SpecflowError, match=r"source.h5: was trained on data of fingerprint"):
         train(ticket(addition_run, "reinitialized"))
