@@ -171,7 +171,7 @@ def compare(name: str, params: CommonParams, device: torch.device, turns: int, s
     plain = copy.deepcopy(model).train()
     trainer = Trainer(run, task, model, order_seed=0)
     pauses = [steps * turn for turn in range(1, turns + 2)]
-    sides = [trainer.run(0, pauses, lambda done: None), plain_loop(run, task, plain, pauses)]
+    sides = [trainer.run(0, pauses), plain_loop(run, task, plain, pauses)]
     ours, theirs, ratio = take_turns(sides, turns, steps)
     losses = final_loss(task, model), final_loss(task, plain)
     # On CUDA some operations have no deterministic form (the gradients of CTC).

@@ -6,7 +6,7 @@ from specflow.stage import run_stage
 from specflow.studies.connections.settings import Branch, BranchSettings, branches_of
 from specflow.training.order import branch_order_seed
 from specflow.training.perturbed import Perturbation
-from specflow.training.runs import Branching, TrainingRun, train_runs
+from specflow.training.runs import TrainingRun, train_runs
 
 
 def main(connection: str) -> None:
@@ -21,17 +21,19 @@ def main(connection: str) -> None:
             path=paths.branch(connection, *branch),
             kept=settings.run.kept_steps[-1:],
             code=code,
-            start=_start(settings, branch),
+            first_step=branch.split_step,
+            trunk=paths.trajectory(settings.run.experiment, branch.trunk_seed),
+            intervention=_perturbation(branch, settings.batch_norm_samples),
         )
         for branch in branches_of(settings)
     ]
     train_runs(runs, f"branch {connection}")
 
 
-def _start(settings: BranchSettings, branch: Branch) -> Branching:
-    trunk = paths.trajectory(settings.run.experiment, branch.trunk_seed)
-    moved = Perturbation(branch.scale, settings.batch_norm_samples) if branch.scale else None
-    return Branching(trunk, branch.split_step, moved)
+def _perturbation(branch: Branch, batch_norm_samples: int) -> Perturbation | None:
+    if not branch.scale:
+        return None
+    return Perturbation(branch.scale, branch.trunk_seed, batch_norm_samples)
 
 
 if __name__ == "__main__":

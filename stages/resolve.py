@@ -6,6 +6,7 @@ from specflow import paths
 from specflow.config.params import load_params
 from specflow.config.resolved import config_text, resolved
 from specflow.errors import SpecflowError
+from specflow.graph import undeclared
 from specflow.stage import run_stage
 from specflow.textfiles import write_text
 
@@ -24,7 +25,7 @@ def main(option: str = "") -> None:
     config = resolved(load_params(paths.PARAMS))
     if option != "--check":
         write_text(paths.CONFIG, config_text(config))
-        for place in paths.undeclared(config):
+        for place in undeclared(config):
             shutil.rmtree(place) if place.is_dir() else place.unlink()
 
 

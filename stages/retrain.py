@@ -4,8 +4,9 @@ from specflow import paths
 from specflow.config.settings import read_settings
 from specflow.stage import run_stage
 from specflow.studies.tickets.settings import RetrainSettings
-from specflow.training.masking import Masking, new_weights_seed
-from specflow.training.runs import Branching, TrainingRun, train_runs
+from specflow.training.masking import Masking
+from specflow.training.order import new_weights_seed
+from specflow.training.runs import TrainingRun, train_runs
 
 
 def main(ticket: str) -> None:
@@ -26,10 +27,10 @@ def _run(ticket: str, settings: RetrainSettings, code: str, seed: int) -> Traini
         path=paths.ticket(ticket, seed),
         kept=tuple(kept for kept in settings.run.kept_steps if kept >= step),
         code=code,
-        start=None if is_new else Branching(source, step),
+        first_step=step,
+        trunk=None if is_new else source,
         intervention=Masking(
             source=source,
-            step=step,
             kind=settings.kind,
             density=settings.density,
             seed=seed,

@@ -1,10 +1,12 @@
 """The graph: how it is read."""
 
+from pathlib import Path
+
 import pytest
 from tests.toy_project import Project
 
 from specflow.errors import SpecflowError
-from specflow.graph import Graph
+from specflow.graph import Graph, undeclared
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # of DVC
 
@@ -15,15 +17,16 @@ def project(tmp_path, monkeypatch):
     return Project(tmp_path)
 
 
-def test_every_stage_stands_after_its_upstream(project):
+def test_every_stage_stands_after_its_upstream_and_before_its_dependents(project):
     graph = Graph()
     assert len(graph.names) == 6
-    assert set(graph.upstream["measure@b"]) == {"train@b"}
-    assert set(graph.upstream["train@b"]) == {"resolve"}
-    for name in graph.names:
-        assert all(
-            graph.names.index(needed) < graph.names.index(name) for needed in graph.upstream[name]
-        )
+    assert graph.upstream["measure@b"] == {"train@b"}
+    assert graph.upstream["train@b"] == {"resolve"}
+    assert graph.dependents["train@a"] == {"measure@a", "collect"}
+    assert graph.dependents["resolve"] == set(graph.names) - {"resolve"}
+    for place, name in enumerate(graph.names):
+        assert graph.upstream[name] <= set(graph.names[:place])
+        assert graph.dependents[name] <= set(graph.names[place + 1 :])
     assert all(graph.changed(name) for name in graph.names)
 
 
@@ -36,6 +39,14 @@ def test_every_stage_stands_after_its_upstream(project):
 )
 def test_targets_are_stages_or_groups_with_their_upstream(project, targets, expected):
     assert set(Graph(targets).names) == expected
+
+
+def test_outputs_of_what_is_declared_no_more_are_found(project):
+    gone = [Path("results/runs/gone"), Path("results/measures/a")]
+    kept = [Path("results/runs/a"), Path("results/measures/b"), Path("results/other")]
+    for folder in (*gone, *kept):
+        folder.mkdir(parents=True)
+    assert list(undeclared({"train": {"a": {}}, "measure": {"b": {}}})) == gone
 
 
 def test_what_params_lack_is_said_by_resolve(project):

@@ -1,6 +1,7 @@
 """The package as others install it: built, with no extra, away from the repository."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -34,7 +35,10 @@ sys.meta_path.insert(0, Only())
 
 
 def run(*command: object, folder: Path, status: int = 0) -> str:
-    done = subprocess.run([*map(str, command)], cwd=folder, capture_output=True, text=True)
+    words = [*map(str, command)]
+    # Where a shell has set it, the source tree would be imported in place of what is installed.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout + done.stderr
 

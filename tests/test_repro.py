@@ -34,6 +34,12 @@ def changed(finished, tmp_path):
     return project
 
 
+def stages_of(project: Project) -> list[int]:
+    """The processes of the stages that have said all that they say when they start."""
+    words = [text.split(" ") for text in project.started().values()]
+    return [int(process) for _, *rest in words for process in rest]
+
+
 def await_(condition):
     deadline = time.monotonic() + 60
     while not condition():
@@ -116,13 +122,12 @@ def test_failure_lets_others_finish_starts_none_and_is_named(project, finished, 
 def test_interrupt_ends_all_stages_and_the_same_command_resumes(project, finished, sent):
     project.write("wait")
     process = project.start()
-    await_(lambda: len([text for text in project.started().values() if " " in text]) == 2)
+    await_(lambda: len(stages_of(project)) == 2)
     process.send_signal(sent)
     _, errors = ended(process, status=130)
     assert errors.splitlines()[-1] == "interrupted; the same command resumes"
     assert "Traceback" not in errors
-    for text in project.started().values():
-        assert not psutil.pid_exists(int(text.split()[1]))
+    assert not any(map(psutil.pid_exists, stages_of(project)))
     if sent == signal.SIGINT:
         project.write("go")
         project.repro()
@@ -133,11 +138,10 @@ def test_interrupt_ends_all_stages_and_the_same_command_resumes(project, finishe
 def test_stages_end_soon_after_it_is_killed(project):
     project.write("wait")
     process = project.start()
-    await_(lambda: len([text for text in project.started().values() if " " in text]) == 2)
+    await_(lambda: len(stages_of(project)) == 2)
     process.kill()
     ended(process, status=-signal.SIGKILL)
-    stages = [int(text.split()[1]) for text in project.started().values()]
-    await_(lambda: not any(map(psutil.pid_exists, stages)))
+    await_(lambda: not any(map(psutil.pid_exists, stages_of(project))))
 
 
 def test_another_one_in_the_folder_is_refused(project):

@@ -1,6 +1,6 @@
 import pytest
 
-from specflow.schedule import History, dependents, path_lengths, share_of_cores
+from specflow.schedule import History, path_lengths, share_of_cores
 
 NAMES = ("resolve", "train@a", "train@b", "measure@a", "measure@b", "collect")
 UPSTREAM = {
@@ -23,13 +23,6 @@ def test_length_is_that_of_the_longest_path():
         "measure@b": 5,
         "collect": 3,
     }
-
-
-def test_dependents_are_all_that_come_after():
-    after = dependents(NAMES, UPSTREAM)
-    assert after["train@a"] == {"measure@a", "collect"}
-    assert after["resolve"] == set(NAMES) - {"resolve"}
-    assert after["collect"] == set()
 
 
 @pytest.mark.parametrize(

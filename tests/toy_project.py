@@ -63,7 +63,7 @@ run_stage(main)
 
 # A stage says in the folder `started` that it runs, and waits for the file `go` if `wait` is there.
 RUN = """
-import os, pathlib, time
+import json, os, pathlib, time
 from specflow.errors import SpecflowError
 from specflow.stage import run_stage
 
@@ -78,13 +78,10 @@ def main(target):
         raise SpecflowError(f"{name} is out of order")
     while pathlib.Path("wait").exists() and not pathlib.Path("go").exists():
         time.sleep(0.01)
-    value = json_of("results/config.json")[name] if kind == "runs" else 0
+    config = json.loads(pathlib.Path("results/config.json").read_text())
+    value = config[name] if kind == "runs" else 0
     target.mkdir(parents=True)
     (target / "out.txt").write_text(f"{kind} {value > 0}")
-
-def json_of(path):
-    import json
-    return json.loads(pathlib.Path(path).read_text())
 
 run_stage(main)
 """

@@ -30,13 +30,10 @@ def workers_on(device: torch.device) -> int:
 
 
 def make_deterministic(device: torch.device) -> None:
-    """Set torch up so that the same run gives the same bytes.
+    """Set torch up so that the same run gives the same bytes on a device.
 
     On the CPU a member computes with one thread, so that sums do not depend on the machine's
     number of cores. On a GPU operations without a deterministic form only warn.
-
-    Args:
-        device: The device that computes.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_deterministic_debug_mode("error" if device.type == "cpu" else "warn")

@@ -87,7 +87,7 @@ def run_members(
         jobs: The jobs by member name.
         title: What the progress bar says.
         total: Units of work of all jobs together.
-        workers: Number of processes; with 1 the members run in this process, one by one.
+        workers: Number of processes; with 1 the members run in this one.
 
     Raises:
         SpecflowError: If members failed by errors that a user can mend; it names them all.

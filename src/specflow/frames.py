@@ -27,11 +27,7 @@ BASELINE = "_baseline"
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table; an undefined number is an empty cell.
-
-    Args:
-        path: Where to; missing folders are made.
-        table: The rows.
+    """Write a table, in a new folder if need be; an undefined number is an empty cell.
 
     Raises:
         SpecflowError: If the file cannot be written.
@@ -40,13 +36,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a table.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Its rows, of which there may be none: text as str, numbers as int64 or float64.
+    """Return a table, perhaps without rows: text as str, numbers as int64 or float64.
 
     Raises:
         SpecflowError: If the file is missing or empty, a row is too long, or a cell of a column of
@@ -65,22 +55,17 @@ def read_table(path: Path) -> pd.DataFrame:
             na_values={name: [""] for name in numbers},
             dtype=dict.fromkeys(texts, str),
         )
-    except (ValueError, pd.errors.ParserError) as error:  # an EmptyDataError is a ValueError
+    except ValueError as error:  # as those of pandas are
         raise SpecflowError(
             f"{path} is broken: {error}; `dvc repro -f collect` makes it"
         ) from error
     for name in numbers:
-        if not pd.api.types.is_numeric_dtype(table[name]) and len(table):
-            bad = next(cell for cell in table[name] if not _is_number(cell))
-            raise SpecflowError(f"column {name!r} of {path}: got {bad!r}; expected a number")
-    return table.astype({name: float for name in numbers if not len(table)})
-
-
-def _is_number(cell: Any) -> bool:
-    try:
-        return bool(np.isreal(float(cell)))
-    except (TypeError, ValueError):
-        return False
+        values = pd.to_numeric(table[name], errors="coerce")
+        bad = table.loc[values.isna() & table[name].notna(), name].tolist()
+        if bad:
+            raise SpecflowError(f"column {name!r} of {path}: got {bad[0]!r}; expected a number")
+        table[name] = values if len(table) else values.astype(float)
+    return table
 
 
 class Tables:

@@ -7,17 +7,20 @@ of DVC takes.
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ruamel.yaml import YAML
 
 from specflow.errors import SpecflowError
 
 if TYPE_CHECKING:
-    from dvc.repo import Repo
+    import psutil
     from dvc.stage import Stage
 
-CHECK = ("stages/resolve.py", "--check")
+
+GRAPH = Path("dvc.yaml")
 
 
 class Graph:
@@ -26,6 +29,7 @@ class Graph:
     Attributes:
         names: The stages in the order in which `dvc repro` runs them: each after its upstream.
         upstream: For every stage those whose outputs it depends on.
+        dependents: For every stage all that come after it, directly or not.
     """
 
     def __init__(self, targets: Sequence[str] = ()) -> None:
@@ -35,23 +39,30 @@ class Graph:
             targets: Stages or groups of stages; none means all.
 
         Raises:
-            SpecflowError: If DVC cannot read the graph. What params.yaml lacks is said in the words
-                of the stage `resolve`.
+            SpecflowError: If a target is none of the stages, or DVC cannot read the graph. What
+                params.yaml lacks is said in the words of the stage `resolve`.
         """
         from dvc.exceptions import DvcException
+        from dvc.repo import Repo
+        from dvc.repo.reproduce import get_active_graph, plan_repro
+        from networkx import ancestors  # comes with DVC
 
         try:
-            self._repo, self._stages, self.upstream = _read(targets)
+            self._repo = Repo(_wait_for_lock=True)
+            with self._repo.lock:
+                graph = get_active_graph(self._repo.index.graph)
+            wanted = [stage for target in targets for stage in _meant(target, graph)]
+            stages = plan_repro(graph, wanted or None)
         except DvcException as error:
             _check_params()
             raise SpecflowError(f"dvc: {error}") from error
+        self._stages = {stage.addressing: stage for stage in stages}
         self.names = tuple(self._stages)
+        self.upstream = {stage.addressing: _names(graph.successors(stage)) for stage in stages}
+        self.dependents = {stage.addressing: _names(ancestors(graph, stage)) for stage in stages}
 
     def changed(self, name: str) -> bool:
-        """Return whether a stage is to be run, or restored from the cache of DVC.
-
-        Args:
-            name: A stage with no upstream that is still to run.
+        """Return whether a stage, its upstream done, is to be run or restored from DVC's cache.
 
         Raises:
             SpecflowError: If what it depends on cannot be read.
@@ -76,10 +87,8 @@ class Graph:
     def order_lock(self, new: Sequence[str]) -> None:
         """Put new stages to the end of dvc.lock in the order of a serial run.
 
-        DVC appends a stage to that file when it is done, which side by side is any order.
-
-        Args:
-            new: Stages that were not in dvc.lock before they ran; others are left where they are.
+        DVC appends a stage to that file when it is done, which side by side is any order. Stages
+        that were there before are left where they are.
         """
         from dvc.utils.serialize import modify_yaml
 
@@ -94,48 +103,43 @@ class Graph:
                         content["stages"][name] = content["stages"].pop(name)
 
 
-def command(name: str) -> list[str]:
-    """Return the command that runs one stage alone, waiting for other commands of DVC."""
-    return [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
-
-
-def commands_of(process: int) -> list[int]:
-    """Return the processes that the command of this id has started and that are there still."""
+def start(name: str, workers: int, log: Path) -> "psutil.Popen":
+    """Start the command of DVC that runs one stage alone, on so many cores; it ends with us."""
     import psutil  # comes with DVC
 
-    try:
-        return [child.pid for child in psutil.Process(process).children()]
-    except psutil.NoSuchProcess:
-        return []
+    own = {"SPECFLOW_WORKERS": str(workers), "SPECFLOW_REPRO": str(os.getpid())}
+    with log.open("wb") as output:
+        return psutil.Popen(
+            [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name],
+            env=_environment() | own,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            process_group=0,  # Ctrl-C must not hit DVC while it writes dvc.lock
+        )
 
 
-def environment() -> dict[str, str]:
+def undeclared(config: Mapping[str, Mapping[str, object]]) -> Iterator[Path]:
+    """Yield the outputs of what is declared no more, lest later stages depend on them.
+
+    Args:
+        config: Resolved settings by stage and name.
+    """
+    for stage, said in YAML(typ="safe").load(GRAPH)["stages"].items():
+        for out in said.get("do", {}).get("outs", ()):
+            pattern = out if isinstance(out, str) else next(iter(out))  # one with options
+            declared = {Path(pattern.replace("${key}", name)) for name in config.get(stage, {})}
+            yield from sorted({*Path().glob(pattern.replace("${key}", "*"))} - declared)
+
+
+def _environment() -> dict[str, str]:
     """Return an environment in which `python`, as stages call it, is the one that runs here."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return os.environ | {"PATH": path}
 
 
-def _read(
-    targets: Sequence[str],
-) -> tuple["Repo", dict[str, "Stage"], Mapping[str, tuple[str, ...]]]:
-    """Return the repository and, in the order of `dvc repro`, the stages with their upstream.
-
-    Raises:
-        SpecflowError: If a target is none of the stages.
-    """
-    from dvc.repo import Repo
-    from dvc.repo.reproduce import get_active_graph, plan_repro
-
-    repo = Repo(_wait_for_lock=True)
-    with repo.lock:
-        graph = get_active_graph(repo.index.graph)
-    wanted = [stage for target in targets for stage in _meant(target, graph)]
-    stages = plan_repro(graph, wanted or None)
-    upstream = {
-        stage.addressing: tuple(needed.addressing for needed in graph.successors(stage))
-        for stage in stages
-    }
-    return repo, {stage.addressing: stage for stage in stages}, upstream
+def _names(stages: Iterable["Stage"]) -> set[str]:
+    return {stage.addressing for stage in stages}
 
 
 def _meant(target: str, stages: Iterable["Stage"]) -> list["Stage"]:
@@ -157,8 +161,8 @@ def _check_params() -> None:
         SpecflowError: If it lacks something.
     """
     done = subprocess.run(
-        [sys.executable, *CHECK],
-        env=environment() | {"PYTHONPATH": "src"},
+        [sys.executable, "stages/resolve.py", "--check"],
+        env=_environment() | {"PYTHONPATH": "src"},
         capture_output=True,
         text=True,
         check=False,

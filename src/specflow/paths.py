@@ -1,7 +1,6 @@
 """Every artifact's place, relative to the project's root. Nothing else knows a file name."""
 
 import os
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
@@ -27,11 +26,8 @@ def dataset(name: str) -> Path:
 
 
 def raw_data() -> Path:
-    """Return the folder of downloaded files, shared with the copies of queued experiments.
-
-    It lies below `$DVC_ROOT`, as `scratch_root` does, and is not in git.
-    """
-    return Path(os.environ.get("DVC_ROOT", ".")) / "data" / "raw"
+    """Return the folder of downloaded files, shared with the copies of queued experiments."""
+    return _main_checkout() / "data" / "raw"
 
 
 def seed_name(seed: int) -> str:
@@ -40,13 +36,7 @@ def seed_name(seed: int) -> str:
 
 
 def split_name(trunks: int | str, split_step: int, scale: float = 0.0) -> str:
-    """Return the name of a split point, for example "seed0_step216_scale0.5".
-
-    Args:
-        trunks: Seed of the trunk, or of two as "0-1".
-        split_step: The step.
-        scale: Scale of its perturbation, 0 for none.
-    """
+    """Return the name of a split point of a trunk or of two ("0-1"): "seed0_step216_scale0.5"."""
     perturbed = f"_scale{scale}" if scale else ""
     return f"seed{trunks}_step{split_step}{perturbed}"
 
@@ -111,34 +101,10 @@ def checkpoints_audit(name: str) -> Path:
 
 
 def scratch_root() -> Path:
-    """Return the folder of resumable state, shared with the copies of queued experiments.
-
-    It lies below `$DVC_ROOT`, which names the main checkout also in those copies, or below the
-    working folder without DVC.
-    """
-    return Path(os.environ.get("DVC_ROOT", ".")) / ".specflow" / "scratch"
+    """Return the folder of resumable state, shared with the copies of queued experiments."""
+    return _main_checkout() / ".specflow" / "scratch"
 
 
-def undeclared(config: Mapping[str, Mapping[str, object]]) -> Iterator[Path]:
-    """Yield the results of what is declared no more, lest later stages depend on them.
-
-    Args:
-        config: Resolved settings by stage and name.
-    """
-    folders = {
-        RESULTS / "data": "prepare",
-        RESULTS / "runs": "train",
-        RESULTS / "branches": "branch",
-        RESULTS / "tickets": "retrain",
-        MEASURES / "spectra": "spectra",
-        MEASURES / "pruning": "prune",
-        MEASURES / "connections": "connect",
-        MEASURES / "tickets": "compare",
-        MEASURES / "samples": "sample",
-        MEASURES / "checkpoints": "analyze",
-    }
-    for folder, stage in folders.items():
-        declared = config.get(stage, {})
-        for place in sorted(folder.glob("*")):
-            if place.name.removesuffix(".h5") not in declared:
-                yield place
+def _main_checkout() -> Path:
+    """Return what `$DVC_ROOT` names, the same in those copies; the working folder without DVC."""
+    return Path(os.environ.get("DVC_ROOT", "."))

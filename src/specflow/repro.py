@@ -9,19 +9,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from specflow.errors import SpecflowError
 from specflow.executor import num_workers
-from specflow.graph import Graph, command, commands_of, environment
-from specflow.schedule import History, dependents, path_lengths, share_of_cores
+from specflow.graph import GRAPH, Graph, start
+from specflow.schedule import History, path_lengths, share_of_cores
+
+if TYPE_CHECKING:
+    import psutil
 
 FOLDER = Path(".specflow")
 HISTORY = FOLDER / "repro.json"
@@ -40,88 +43,49 @@ def repro(targets: Sequence[str] = (), jobs: int | None = None) -> None:
     Raises:
         SpecflowError: If the graph cannot be read, stages failed, or another one is at work here.
     """
-    with _alone(), _ended_by_sigterm():
-        graph = Graph(targets)
-        run = _Run(graph, History.read(HISTORY), _Jobs(jobs))
+    with _alone():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # it does what Ctrl-C does
+        run = _Run(Graph(targets), History.read(HISTORY))
         run.settle()
         if run.ready:
-            run.run()
-        counts = f"{run.num_run} ran, {run.num_restored} restored from the cache"
-        is_same = not run.num_run + run.num_restored
-        print(f"{len(graph.names)} stages: {'nothing has changed' if is_same else counts}")
+            run.run(jobs or _jobs_here())
+            done = f"{run.num_run} ran, {run.num_restored} restored from the cache"
+        else:
+            done = "nothing has changed"
+        print(f"{len(run.graph.names)} stages: {done}")
 
 
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Keep other processes from running the same graph.
+def _alone() -> AbstractContextManager:
+    """Keep other processes from running the same graph, until the end of this context.
 
     Raises:
         SpecflowError: If another one does, or there is no graph.
     """
-    if not Path("dvc.yaml").exists():
+    if not GRAPH.exists():
         raise SpecflowError("there is no dvc.yaml in the working folder")
     FOLDER.mkdir(exist_ok=True)
     try:
-        lock = FileLock(FOLDER / "repro.lock", timeout=0).acquire()
+        return FileLock(FOLDER / "repro.lock", timeout=0).acquire()
     except Timeout as error:
         raise SpecflowError("another `specflow repro` is at work in this folder") from error
-    with lock:
-        yield
 
 
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-class _Jobs:
-    """How many stages run side by side at most; one while it is not known what they compute on."""
-
-    def __init__(self, given: int | None) -> None:
-        self._known = given
-        self._asked: subprocess.Popen[str] | None = None
-
-    def limit(self) -> int:
-        if self._known is None and "SPECFLOW_DEVICE" in os.environ:
-            self._known = self._on(os.environ["SPECFLOW_DEVICE"])
-        if self._known is None:
-            self._ask()
-        return self._known or 1
-
-    def share(self, weight: float, beside: float) -> int:
-        """Return how many cores a stage gets."""
-        cores = num_workers()
-        return share_of_cores(weight, beside, cores, min(self._known or cores, cores))
-
-    def _ask(self) -> None:
-        """Ask in another process, since torch takes seconds to import."""
-        if self._asked is None:
-            program = "from specflow.device import choose_device; print(choose_device())"
-            self._asked = subprocess.Popen(
-                [sys.executable, "-c", program],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
-        elif self._asked.poll() is not None:
-            self._known = self._on(self._asked.communicate()[0])
-
-    def _on(self, device: str) -> int:
-        return 1 if device.startswith("cuda") else num_workers()
+def _jobs_here() -> int:
+    """Return how many stages run side by side where nobody says it."""
+    device = os.environ.get("SPECFLOW_DEVICE")
+    if device is None:  # asked in another process: this one stays small, and off the GPU
+        program = "from specflow.device import choose_device; print(choose_device())"
+        asked = [sys.executable, "-c", program]
+        device = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    return 1 if device.startswith("cuda") else num_workers()
 
 
 @dataclass
 class _Child:
     """A stage that is running."""
 
-    process: subprocess.Popen[bytes]
+    process: "psutil.Popen"
     log: Path
-    weight: float
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -132,8 +96,8 @@ class _Child:
 class _Run:
     """The stages of a graph: those still to settle, ready, running, and failed."""
 
-    def __init__(self, graph: Graph, history: History, jobs: _Jobs) -> None:
-        self.graph, self.history, self.jobs = graph, history, jobs
+    def __init__(self, graph: Graph, history: History) -> None:
+        self.graph, self.history = graph, history
         self.open = list(graph.names)  # neither done nor started, each after its upstream
         self.ready: list[str] = []  # of these: changed, with nothing left to wait for
         self.running: dict[str, _Child] = {}
@@ -142,7 +106,7 @@ class _Run:
         self._done: set[str] = set()
         self._weights = {name: history.weight(name) for name in graph.names}
         self._lengths = path_lengths(graph.names, graph.upstream, self._weights)
-        self._dependents = dependents(graph.names, graph.upstream)
+        self._jobs = 1
         self._bar: Any = None
 
     def settle(self) -> None:
@@ -156,12 +120,13 @@ class _Run:
                 self.open.remove(name)
                 self._done.add(name)
 
-    def run(self) -> None:
+    def run(self, jobs: int) -> None:
         """Run what is ready, and what gets ready by it, longest path first.
 
         Raises:
             SpecflowError: If stages failed: what was running was still brought to its end.
         """
+        self._jobs = jobs
         locked = set(self.graph.locked()) - set(self.history.new)
         self.history.new = [name for name in self.graph.names if name not in locked]
         self.history.write(HISTORY)
@@ -181,32 +146,21 @@ class _Run:
         self.history.write(HISTORY)
 
     def _start_ready(self) -> None:
-        while self.ready and not self.failed:
-            if self.running and len(self.running) >= self.jobs.limit():
-                return
+        while self.ready and not self.failed and len(self.running) < self._jobs:
             name = max(self.ready, key=self._lengths.__getitem__)
             self.running[name] = self._start(name)
             self.ready.remove(name)
             self.open.remove(name)
 
     def _start(self, name: str) -> _Child:
-        waiting = (other for other in self.open if other not in self._dependents[name])
-        beside = sum(self._weights[other] for other in waiting if other != name)
-        beside += sum(max(child.weight - child.seconds, 0) for child in self.running.values())
-        workers = self.jobs.share(self._weights[name], beside)
+        weights, cores = self._weights, num_workers()
+        beside_it = set(self.open) - {name} - self.graph.dependents[name]
+        left = (max(weights[other] - one.seconds, 0) for other, one in self.running.items())
+        beside = sum(weights[other] for other in beside_it) + sum(left)
+        workers = share_of_cores(weights[name], beside, cores, min(self._jobs, cores))
         log = FOLDER / "logs" / f"{name}.log"
         log.parent.mkdir(exist_ok=True)
-        own = {"SPECFLOW_WORKERS": str(workers), "SPECFLOW_REPRO": str(os.getpid())}
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                command(name),
-                env=environment() | own,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                process_group=0,  # Ctrl-C must not hit DVC while it writes dvc.lock
-            )
-        return _Child(process, log, self._weights[name])
+        return _Child(start(name, workers, log), log)
 
     def _collect(self) -> None:
         """Take note of the stages that have ended."""
@@ -239,26 +193,21 @@ class _Run:
 
     def _stop(self) -> None:
         """End what still runs: each stage, and then DVC, once it has noted that."""
+        import psutil  # comes with DVC
+
+        running = [child.process for child in self.running.values()]
         try:
             for _ in range(PATIENCE):
-                for child in self.running.values():
-                    for process in commands_of(child.process.pid):
-                        with suppress(ProcessLookupError):
-                            os.kill(process, signal.SIGTERM)
-                if self._ended_within(2):
-                    return
+                for process in running:
+                    with suppress(psutil.NoSuchProcess):
+                        for stage in process.children():
+                            stage.terminate()
+                _, running = psutil.wait_procs(running, timeout=2)
         finally:  # also after another Ctrl-C
-            for child in self.running.values():
-                os.killpg(child.process.pid, signal.SIGKILL)
-                child.process.wait()
-
-    def _ended_within(self, seconds: float) -> bool:
-        end = time.monotonic() + seconds
-        while self.running and time.monotonic() < end:
-            time.sleep(0.05)
-            left = ((n, child) for n, child in self.running.items() if child.process.poll() is None)
-            self.running = dict(left)
-        return not self.running
+            for process in running:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 def _seconds_of_children() -> float:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,32 +46,10 @@ class History:
         return sum(alike) / len(alike) if alike else GUESSES.get(kind, GUESS)
 
 
-def dependents(
-    names: Sequence[str], upstream: Mapping[str, Sequence[str]]
-) -> dict[str, frozenset[str]]:
-    """Return for every stage all that come after it, directly or not.
-
-    Args:
-        names: The stages, each after its upstream.
-        upstream: What each depends on.
-    """
-    after: dict[str, frozenset[str]] = dict.fromkeys(names, frozenset())
-    for name in reversed(names):
-        for needed in upstream[name]:
-            after[needed] |= {name, *after[name]}
-    return after
-
-
 def path_lengths(
-    names: Sequence[str], upstream: Mapping[str, Sequence[str]], weights: Mapping[str, float]
+    names: Sequence[str], upstream: Mapping[str, Iterable[str]], weights: Mapping[str, float]
 ) -> dict[str, float]:
-    """Return for every stage the weight of the longest path that begins with it.
-
-    Args:
-        names: The stages, each after its upstream.
-        upstream: What each depends on.
-        weights: Weight of each.
-    """
+    """Return for every stage, each after its upstream, the weight of the longest path from it."""
     lengths = dict(weights)
     for name in reversed(names):
         for needed in upstream[name]:

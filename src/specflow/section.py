@@ -2,7 +2,8 @@
 
 import importlib
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
 
@@ -39,48 +40,31 @@ class KindSection(Section):
     kind: str
 
     @classmethod
+    @cache
     def kinds(cls) -> tuple[str, ...]:
         """Return the names of all kinds in alphabetical order; none of their files is imported."""
-        return _kinds_in(cls.package)
+        folder = Path(next(iter(importlib.import_module(cls.package).__path__)))
+        files = sorted(folder.glob("*.py"))
+        return tuple(f.stem for f in files if f'kind: Literal["{f.stem}"]' in f.read_text("utf-8"))
 
     @classmethod
+    @cache
     def of_kind(cls, kind: str) -> type[Self]:
-        """Return the section class of a kind; imports its file.
-
-        Args:
-            kind: One of `kinds`.
-
-        Raises:
-            KeyError: If there is no such kind.
-        """
-        if kind not in cls.kinds():
-            raise KeyError(kind)
-        return _class_of(cls, kind)
+        """Return the section class of one of `kinds`; imports its file."""
+        module = importlib.import_module(f"{cls.package}.{kind}")
+        return next(
+            found
+            for found in vars(module).values()
+            if isinstance(found, type)
+            and issubclass(found, cls)
+            and get_args(found.model_fields["kind"].annotation) == (kind,)
+        )
 
     @classmethod
     def of_data(cls, data: Any) -> type[Self] | None:
         """Return the section class that data name by their `kind`, None if they name none."""
         kind = data.get("kind") if isinstance(data, Mapping) else None
         return cls.of_kind(kind) if isinstance(kind, str) and kind in cls.kinds() else None
-
-
-@cache
-def _kinds_in(package: str) -> tuple[str, ...]:
-    folder = Path(next(iter(importlib.import_module(package).__path__)))
-    files = sorted(folder.glob("*.py"))
-    return tuple(f.stem for f in files if f'kind: Literal["{f.stem}"]' in f.read_text("utf-8"))
-
-
-@cache
-def _class_of(base: type[KindSection], kind: str) -> Any:
-    module = importlib.import_module(f"{base.package}.{kind}")
-    return next(
-        found
-        for found in vars(module).values()
-        if isinstance(found, type)
-        and issubclass(found, base)
-        and get_args(found.model_fields["kind"].annotation) == (kind,)
-    )
 
 
 class ByKind:
@@ -114,10 +98,7 @@ class ByKind:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        kinds = [self._source.of_kind(kind) for kind in self._source.kinds()]
-        union: Any = kinds[0]
-        for one in kinds[1:]:
-            union = union | one
+        union: Any = reduce(or_, map(self._source.of_kind, self._source.kinds()))
         return handler(TypeAdapter(Annotated[union, Field(discriminator="kind")]).core_schema)
 
 
@@ -125,13 +106,7 @@ _Values = TypeVar("_Values", bound=tuple[float, ...])
 
 
 def ascending(values: _Values) -> _Values:
-    """Return values if they ascend strictly.
-
-    Args:
-        values: Numbers.
-
-    Returns:
-        The same.
+    """Return values that ascend strictly.
 
     Raises:
         ValueError: If one repeats or is less than the one before it.

@@ -13,13 +13,9 @@ INTERRUPTED = 130  # what a shell says of a command that Ctrl-C ended
 
 
 def run_stage(main: Callable[..., None]) -> None:
-    """Call `main` with the arguments of the command line.
+    """Call `main` with the arguments of the command line, one line for errors that a user can mend.
 
-    An error that a user can mend is printed without a traceback and ends the stage with status 1.
     Under DVC the stage ends when DVC does, even if that was killed.
-
-    Args:
-        main: The stage; takes as many strings as the command line has arguments.
     """
     if "DVC_ROOT" in os.environ:
         exit_with_parent()

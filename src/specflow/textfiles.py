@@ -6,11 +6,7 @@ from specflow.errors import SpecflowError
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file beside its place and move it there when it is complete.
-
-    Args:
-        path: Final place of the file; missing folders are made.
-        text: Its content.
+    """Write a text file beside its place, in a new folder if need be, and move it there when whole.
 
     Raises:
         SpecflowError: If the file cannot be written; nothing is left behind then.

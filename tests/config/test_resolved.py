@@ -20,8 +20,9 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def project(workplace):
-    """A folder with the scripts of the stages and the tiny preset."""
-    (workplace / "stages").symlink_to(ROOT / "stages")
+    """A folder with the graph, the scripts of its stages and the tiny preset."""
+    for name in ("dvc.yaml", "stages"):
+        (workplace / name).symlink_to(ROOT / name)
     write({})
     return workplace
 

@@ -3,20 +3,14 @@ import math
 
 import pytest
 import torch
+from tests.problems.made_up import task_on
 
 from specflow.datasets.shapes import SpeechShape
 from specflow.datasets.utterances import CHARACTERS
 from specflow.problems.ctc import Ctc, best_path, edits
-from specflow.problems.settings import ProblemSettings
 
 SHAPE = SpeechShape(num_features=40, characters=CHARACTERS)
-SETTINGS = {
-    "problem": {"kind": "ctc"},
-    "model": {"kind": "lstm", "num_layers": 1, "hidden": 4, "bidirectional": True},
-    "shape": SHAPE,
-    "dataset_name": "utterances",
-    "evaluation": {"batch_size": 2, "max_train_samples": None},
-}
+LSTM = {"kind": "lstm", "num_layers": 1, "hidden": 4, "bidirectional": True}
 
 
 def part(texts: list[str], seed: int, frames: int = 4) -> dict[str, torch.Tensor]:
@@ -40,8 +34,7 @@ def task() -> Ctc:
         "train": part(["ab", "a b", "b", "aa", "bab"], 0),
         "validation": part(["a", "b a", "ab"], 1),
     }
-    settings = ProblemSettings.model_validate(SETTINGS)
-    found = settings.problem.task(settings, data, "")
+    found = task_on(data, {"kind": "ctc"}, LSTM, SHAPE)
     assert isinstance(found, Ctc)
     return found
 
@@ -119,9 +112,8 @@ class Perfect(torch.nn.Module):
 
 def test_error_is_total_edits_over_total_characters(task: Ctc) -> None:
     # True: "a", "b a" and "ab"; found: "a", "b" and "aab", whose lengths are 1, 1 and 3.
-    totals = task.totals(
-        Perfect([[3, 3, 0, 0], [4, 4, 0, 0], [3, 0, 3, 4]]), "validation", slice(0, 3)
-    )
+    model = Perfect([[3, 3, 0, 0], [4, 4, 0, 0], [3, 0, 3, 4]])
+    totals = task.totals(model, "validation", slice(0, 3))
     assert float(totals["error"][0]) == 0 + 2 + 1
     assert float(totals["word_error"][0]) == 0 + 1 + 1
 
@@ -151,14 +143,6 @@ def test_edits_match_naive_of_characters_and_of_words() -> None:
     words = [(["one", "two"], ["one", "three", "two"]), (["a"], ["a"])]
     total, count = edits(*map(list, zip(*words, strict=True)))
     assert (float(total), count) == (1.0, 4)
-
-
-def test_observe_passes_utterances_through(task: Ctc) -> None:
-    seen = []
-    model = task.build_model()
-    model.lstm.register_forward_hook(lambda module, inputs, outputs: seen.append(inputs))
-    task.observe(model, slice(0, 2))
-    assert len(seen) == 1
 
 
 @pytest.mark.cuda

@@ -2,28 +2,18 @@ import math
 
 import pytest
 import torch
+from tests.problems.made_up import task_on
 from torch import Tensor, nn
 
 from specflow.datasets.shapes import TokenShape
 from specflow.datasets.storage import Split
 from specflow.problems.language_modelling import LanguageModelling
-from specflow.problems.settings import ProblemSettings
+from specflow.problems.settings import Data
 from specflow.problems.task import Task
 
 NUM_TOKENS, LENGTH = 300, 8
 SIZES = {"num_blocks": 2, "d_model": 16, "num_heads": 4, "d_mlp": 32, "norm": "layer"}
-
-
-def settings(batch_size: int = 2) -> ProblemSettings:
-    return ProblemSettings.model_validate(
-        {
-            "problem": {"kind": "language_modelling"},
-            "model": {"kind": "transformer", **SIZES},
-            "shape": TokenShape(num_tokens=NUM_TOKENS, length=LENGTH),
-            "dataset_name": "text",
-            "evaluation": {"batch_size": batch_size, "max_train_samples": None},
-        }
-    )
+PROBLEM, MODEL = {"kind": "language_modelling"}, {"kind": "transformer", **SIZES}
 
 
 def arrays(count: int, seed: int) -> dict[str, Tensor]:
@@ -37,12 +27,13 @@ def arrays(count: int, seed: int) -> dict[str, Tensor]:
     }
 
 
-def task_of(settings: ProblemSettings) -> Task:
+def task_and_model(batch_size: int = 2) -> tuple[Task, nn.Module]:
+    data: Data = {"train": arrays(32, 0), "validation": arrays(5, 1)}
+    shape = TokenShape(num_tokens=NUM_TOKENS, length=LENGTH)
+    task = task_on(data, PROBLEM, MODEL, shape, batch_size)
     torch.manual_seed(0)
-    data: dict[Split, dict[str, Tensor]] = {"train": arrays(32, 0), "validation": arrays(5, 1)}
-    task = settings.problem.task(settings, data, "")
     assert isinstance(task, LanguageModelling)
-    return task
+    return task, task.build_model()
 
 
 def naive(model: nn.Module, part: dict[str, Tensor]) -> dict[str, float]:
@@ -65,18 +56,16 @@ def naive(model: nn.Module, part: dict[str, Tensor]) -> dict[str, float]:
 
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_metrics_match_naive(split: Split) -> None:
-    task = task_of(settings())
-    model = task.build_model()
+    task, model = task_and_model()
     with torch.no_grad():
         expected = naive(model, dict(task.data[split]))
     assert task.evaluate(model, split) == pytest.approx(expected, rel=1e-5)
 
 
 def test_bits_per_byte_are_no_mean_over_batches() -> None:
-    task = task_of(settings())
-    model = task.build_model()
+    task, model = task_and_model()
     whole = task.evaluate(model, "validation")
-    at_once = task_of(settings(batch_size=5))
+    at_once, _ = task_and_model(batch_size=5)
     assert at_once.evaluate(model, "validation") == pytest.approx(whole, rel=1e-6)
     with torch.no_grad():
         rows = [task.totals(model, "validation", slice(i, i + 1)) for i in range(5)]
@@ -85,17 +74,8 @@ def test_bits_per_byte_are_no_mean_over_batches() -> None:
 
 
 def test_training_loss_is_the_mean_over_all_positions() -> None:
-    task = task_of(settings())
-    model = task.build_model()
+    task, model = task_and_model()
     loss = task.training_loss(model, slice(0, 32))
     assert loss.item() == pytest.approx(task.evaluate(model, "train")["loss"], rel=1e-5)
     loss.backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
-
-
-def test_observing_changes_no_weights() -> None:
-    task = task_of(settings())
-    model = task.build_model()
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    task.observe(model, torch.tensor([3, 1]))
-    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

@@ -1,9 +1,11 @@
 from collections.abc import Callable
 
 import pytest
-from tests.training.made_up import SGD
+import torch
+from tests.training.made_up import SGD, train
 
 from specflow.scratch import Scratch
+from specflow.training.runs import TrainingRun
 from specflow.training.settings import RunSettings
 
 
@@ -12,10 +14,16 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def killed_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], object]], None]:
-    """Run a training that dies once it has saved a number of files, two a checkpoint."""
+def killed_and_resumed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[TrainingRun, int], tuple[list[bytes], list[str]]]:
+    """Train a run that dies once it has saved a number of files, two a checkpoint, and again.
 
-    def run(survived: int, training: Callable[[], object]) -> None:
+    Returns its trajectory, and the files that it saved after it had died.
+    """
+
+    def run(run: TrainingRun, survived: int) -> tuple[list[bytes], list[str]]:
+        run.path.unlink(missing_ok=True)
         save, saved = Scratch.save, []
 
         def save_then_die(self, name, content):
@@ -27,7 +35,9 @@ def killed_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[],
         with monkeypatch.context() as patched:
             patched.setattr(Scratch, "save", save_then_die)
             with pytest.raises(Killed):
-                training()
+                train(run)
+            torch.manual_seed(999)
+            return train(run), saved[survived:]
 
     return run
 
@@ -36,3 +46,9 @@ def killed_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[],
 def sgd_run(addition_run: RunSettings) -> RunSettings:
     """Adam would blow rounding up where a gradient is zero (the bias of keys); SGD does not."""
     return addition_run.model_copy(update={"optimizer": SGD})
+
+
+@pytest.fixture
+def settings(request: pytest.FixtureRequest) -> RunSettings:
+    """The run that a test names."""
+    return request.getfixturevalue(request.param)

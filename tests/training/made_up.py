@@ -11,8 +11,7 @@ from specflow.checkpoints.trajectory import open_trajectory
 from specflow.datasets.modular_addition import ModularAdditionParams
 from specflow.problems.task import Task, load_task
 from specflow.training.optimizers import SgdParams
-from specflow.training.perturbed import Perturbation
-from specflow.training.runs import Branching, TrainingRun, train_runs
+from specflow.training.runs import TrainingRun, train_runs
 from specflow.training.settings import RunSettings
 
 CPU = torch.device("cpu")
@@ -24,11 +23,9 @@ def run_of(settings: RunSettings, name: str = "run", seed: int = 0, **changes) -
     return replace(TrainingRun(name, settings, seed, seed, path, kept, "code"), **changes)
 
 
-def branch_of(
-    trunk: TrainingRun, step: int, perturbation: Perturbation | None = None, **changes
-) -> TrainingRun:
-    start, kept = Branching(trunk.path, step, perturbation), trunk.kept[-1:]
-    return run_of(trunk.settings, "branch", **({"start": start, "kept": kept} | changes))
+def branch_of(trunk: TrainingRun, step: int, **changes) -> TrainingRun:
+    start = {"kept": trunk.kept[-1:], "first_step": step, "trunk": trunk.path}
+    return run_of(trunk.settings, "branch", **(start | changes))
 
 
 def train(*runs: TrainingRun) -> list[bytes]:

@@ -15,7 +15,7 @@ def trainer_of(run, order_seed=3):
 
 def weights_after(run, steps, order_seed=3):
     trainer = trainer_of(run, order_seed)
-    list(trainer.run(0, [steps], lambda done: None))
+    list(trainer.run(0, [steps]))
     return {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
 
 
@@ -71,7 +71,7 @@ def test_order_seed_changes_batches_but_not_full_batches(addition_run):
 
 def test_pausing_changes_nothing(addition_run):
     trainer = trainer_of(addition_run)
-    assert list(trainer.run(0, [1, 2, 7, 8], lambda done: None)) == [1, 2, 7, 8]
+    assert list(trainer.run(0, [1, 2, 7, 8])) == [1, 2, 7, 8]
     weights = dict(trainer.model.named_parameters())
     assert difference(weights, weights_after(addition_run, 8)) == 0
 
@@ -88,6 +88,6 @@ def test_accumulated_parts_draw_different_noise(diffusion_run):
     trainer.task.data["train"]["inputs"].zero_()
     seen = []
     trainer.model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    list(trainer.run(0, [1], lambda done: None))
+    list(trainer.run(0, [1]))
     assert [len(images) for images in seen] == [20, 20]
     assert not torch.equal(*seen)

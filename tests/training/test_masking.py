@@ -22,16 +22,12 @@ from specflow.interventions.batch_norm import has_batch_norm, reestimate_batch_n
 from specflow.interventions.masks import magnitude_masks, random_masks
 from specflow.training import runs as module
 from specflow.training.loop import Trainer
-from specflow.training.masking import Masking, new_weights_seed
-from specflow.training.runs import Branching
+from specflow.training.masking import Masking
+from specflow.training.order import new_weights_seed
 from specflow.training.weights import import_weights
 
 SOURCE = Path("source.h5")
 LAST = "output.weight"
-
-
-def source(settings):
-    trained(settings, "source")
 
 
 def ticket(settings, kind="magnitude", density=0.3, step=8, **changes):
@@ -42,9 +38,18 @@ def ticket(settings, kind="magnitude", density=0.3, step=8, **changes):
         seed=new_weights_seed(0) if is_new else 0,
         order_seed=0,
         kept=tuple(kept for kept in settings.kept_steps if kept >= step),
-        start=None if is_new else Branching(SOURCE, step),
-        intervention=replace(Masking(SOURCE, step, kind, density, 0, 100), **changes),
+        first_step=step,
+        trunk=None if is_new else SOURCE,
+        intervention=replace(Masking(SOURCE, kind, density, 0, 100), **changes),
     )
+
+
+def trained_ticket(settings, *arguments, **changes):
+    """A ticket that is trained after its source."""
+    trained(settings, "source")
+    job = ticket(settings, *arguments, **changes)
+    train(job)
+    return job
 
 
 def source_weights(settings, index=-1):
@@ -63,14 +68,11 @@ def masks_of(settings, kind="magnitude", density=0.3):
 
 
 @pytest.mark.parametrize("kind", ["magnitude", "random", "reinitialized"])
-@pytest.mark.parametrize("settings", ["addition_run", "sgd_run"])
-def test_masked_weights_are_zero_at_every_checkpoint_and_others_are_not(settings, kind, request):
+@pytest.mark.parametrize("settings", ["addition_run", "sgd_run"], indirect=True)
+def test_masked_weights_are_zero_at_every_checkpoint_and_others_are_not(settings, kind):
     """AdamW and SGD, both with momentum of the source and weight decay."""
-    run = request.getfixturevalue(settings)
-    source(run)
-    job = ticket(run, kind, step=2)
-    train(job)
-    masks = masks_of(run, kind)
+    job = trained_ticket(settings, kind, step=2)
+    masks = masks_of(settings, kind)
     with open_trajectory(job.path) as trajectory:
         assert trajectory.steps == [2, 4, 8, 12, 16]
         for index in range(len(trajectory.steps)):
@@ -86,20 +88,16 @@ def test_masked_weights_are_zero_at_every_checkpoint_and_others_are_not(settings
 
 def test_momentum_of_the_source_would_leak_if_nothing_undid_it(sgd_run, monkeypatch):
     """Negative control of the test above."""
-    source(sgd_run)
     monkeypatch.setattr(torch.optim.SGD, "register_step_post_hook", lambda *_: None)
-    train(ticket(sgd_run, step=2))
-    weights = weights_of(ticket(sgd_run))
+    weights = weights_of(trained_ticket(sgd_run, step=2))
     assert any(weights[name][~kept].any() for name, kept in masks_of(sgd_run).items())
 
 
-@pytest.mark.parametrize("settings", ["addition_run", "sgd_run"])
-def test_training_matches_naive(settings, request):
+@pytest.mark.parametrize("settings", ["addition_run", "sgd_run"], indirect=True)
+def test_training_matches_naive(settings):
     """Against a loop that masks weights and gradients by multiplication, and clips after that."""
-    run = request.getfixturevalue(settings).model_copy(update={"gradient_clip": 0.05})
-    source(run)
-    job = ticket(run)
-    train(job)
+    run = settings.model_copy(update={"gradient_clip": 0.05})
+    job = trained_ticket(run)
     kept = {name: torch.from_numpy(mask) for name, mask in masks_of(run).items()}
     task = task_of(run)
     model = task.build_model()
@@ -116,9 +114,8 @@ def test_training_matches_naive(settings, request):
             parameters[name].grad.mul_(mask)
 
     trainer._accumulate_gradients = masked
-    pauses = list(range(9, 17))
     zero(parameters, kept)
-    for _ in trainer.run(8, pauses, lambda _: None):
+    for _ in trainer.run(8, list(range(9, 17))):
         zero(parameters, kept)
     for name, weight in weights_of(job).items():
         assert weight == pytest.approx(parameters[name].detach().numpy(), abs=1e-7), name
@@ -133,57 +130,49 @@ def zero(parameters, kept):
 @pytest.mark.parametrize(
     ("settings", "step"),
     [("addition_run", 0), ("addition_run", 2), ("addition_run", 8), ("digits_run", 2)],
+    indirect=["settings"],
 )
-def test_mask_of_ones_ends_at_the_sources_weights(settings, step, request):
-    run = request.getfixturevalue(settings)
-    source(run)
-    job = ticket(run, density=1.0, step=step)
-    train(job)
-    assert same(source_weights(run), weights_of(job))
+def test_mask_of_ones_ends_at_the_sources_weights(settings, step):
+    job = trained_ticket(settings, density=1.0, step=step)
+    assert same(source_weights(settings), weights_of(job))
 
 
 def test_ticket_starts_from_the_weights_of_the_rewind_step(addition_run):
-    source(addition_run)
-    job = ticket(addition_run, step=8)
-    train(job)
-    expected = source_weights(addition_run, addition_run.kept_steps.index(8))
-    first, masks = weights_of(job, 0), masks_of(addition_run)
-    for name, weight in first.items():
-        assert np.array_equal(weight, expected[name] * masks.get(name, True))
+    job = trained_ticket(addition_run, step=8)
+    assert_masked(job, source_weights(addition_run, addition_run.kept_steps.index(8)))
 
 
 def test_reinitialized_ticket_has_weights_of_another_seed_and_no_momentum(addition_run):
-    source(addition_run)
-    job = ticket(addition_run, "reinitialized", step=8)
-    train(job)
+    job = trained_ticket(addition_run, "reinitialized", step=8)
     torch.manual_seed(2**31)
     fresh = task_of(addition_run).build_model().state_dict()
-    first, masks = weights_of(job, 0), masks_of(addition_run)
-    for name, weight in first.items():
-        assert np.array_equal(weight, fresh[name].numpy() * masks.get(name, True))
-    assert not np.array_equal(first[LAST], source_weights(addition_run, 0)[LAST])
+    assert_masked(job, {name: weight.numpy() for name, weight in fresh.items()})
+    assert not np.array_equal(weights_of(job, 0)[LAST], source_weights(addition_run, 0)[LAST])
     with open_trajectory(job.path) as trajectory:
         assert trajectory.origin.first_step == 8
         assert trajectory.steps == [8, 12, 16]
 
 
+def assert_masked(job, expected):
+    masks = masks_of(job.settings)
+    for name, weight in weights_of(job, 0).items():
+        assert np.array_equal(weight, expected[name] * masks.get(name, True))
+
+
 def test_statistics_of_batch_norm_are_estimated_anew_at_the_start(digits_run):
-    source(digits_run)
-    train(ticket(digits_run, step=0))
-    task = task_of(digits_run)
+    job, task = trained_ticket(digits_run, step=0), task_of(digits_run)
     model = task.build_model()
     assert has_batch_norm(model)
-    with open_trajectory(ticket(digits_run).path) as trajectory:
+    with open_trajectory(job.path) as trajectory:
         found = {**trajectory.weights(0), **trajectory.buffers(0)}
         loss = trajectory.metrics()["train/loss"][0]
     import_weights(model, found)
-    reestimate_batch_norm(model, lambda: task.observe(model, slice(0, 100)))
+    reestimate_batch_norm(model, lambda: task.totals(model, "train", slice(0, 100)))
     for name, buffer in model.named_buffers():
         assert buffer.numpy() == pytest.approx(found[name], rel=1e-6), name
     assert task.evaluate_all(model)["train/loss"] == pytest.approx(loss)
     with open_trajectory(SOURCE) as trajectory:
-        untrained = trajectory.buffers(0)
-    assert not same(untrained, found)
+        assert not same(trajectory.buffers(0), found)
 
 
 @pytest.mark.parametrize(
@@ -194,21 +183,19 @@ def test_statistics_of_batch_norm_are_estimated_anew_at_the_start(digits_run):
         ("addition_run", "reinitialized", 2, 6),
         ("digits_run", "magnitude", 0, 4),
     ],
+    indirect=["settings"],
 )
 def test_killed_ticket_resumes_to_the_same_bytes(
-    settings, kind, step, survived, request, killed_after
+    settings, kind, step, survived, killed_and_resumed
 ):
-    run = request.getfixturevalue(settings)
-    source(run)
-    job = ticket(run, kind, step=step)
+    trained(settings, "source")
+    job = ticket(settings, kind, step=step)
     undisturbed = train(job)
-    killed_after(survived, lambda: train(job))
-    job.path.unlink()
-    assert train(job) == undisturbed
+    assert killed_and_resumed(job, survived)[0] == undisturbed
 
 
 def test_scratch_depends_on_whatever_decides_the_mask(addition_run):
-    source(addition_run)
+    trained(addition_run, "source")
     jobs = [
         ticket(addition_run),
         ticket(addition_run, density=0.31),
@@ -218,22 +205,21 @@ def test_scratch_depends_on_whatever_decides_the_mask(addition_run):
         ticket(addition_run, batch_norm_samples=99),
         replace(ticket(addition_run), intervention=None),
     ]
-    folders = {module._scratch(replace(job, name="t"), CPU).folder for job in jobs}
+    jobs = [replace(job, name="ticket") for job in jobs]
+    folders = {module._scratch(job, CPU) for job in jobs}
     assert len(folders) == len(jobs)
-    again = module._scratch(replace(jobs[0], name="t"), CPU)
-    assert again.folder in folders
-    source(addition_run.model_copy(update={"optimizer": SGD}))
-    assert module._scratch(replace(jobs[0], name="t"), CPU).folder not in folders
+    assert module._scratch(jobs[0], CPU) in folders
+    trained(addition_run.model_copy(update={"optimizer": SGD}), "source")
+    assert module._scratch(jobs[0], CPU) not in folders
 
 
 def test_density_that_keeps_nothing_names_the_source(addition_run):
-    source(addition_run)
     with pytest.raises(SpecflowError, match=r"source.h5: density 1e-07 keeps none of \d+ weights"):
-        train(ticket(addition_run, density=1e-7))
+        trained_ticket(addition_run, density=1e-7)
 
 
 def test_reinitialized_ticket_on_other_data_than_its_source_is_refused(addition_run):
-    source(addition_run)
+    trained(addition_run, "source")
     prepare_other_data()
     with pytest.raises(SpecflowError, match=r"source.h5: was trained on data of fingerprint"):
         train(ticket(addition_run, "reinitialized"))

@@ -45,7 +45,7 @@ def take_step(run, num_samples, device, num_frames=3):
 
     task.training_loss = recorded
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    assert list(Trainer(run, task, model, 0).run(0, [1], lambda done: None)) == [1]
+    assert list(Trainer(run, task, model, 0).run(0, [1])) == [1]
     after = {name: p.detach() for name, p in model.named_parameters()}
     return [loss.detach() for loss in losses], before, after
 

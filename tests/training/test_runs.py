@@ -1,9 +1,10 @@
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -67,28 +68,19 @@ def test_trajectory_holds_plan_history_and_split_states(addition_run):
     assert [path.suffix for path in paths.scratch_root().iterdir()] == [".lock"]  # removed
 
 
-@pytest.mark.parametrize("survived", [2, 5, 6, 11])
-def test_killed_run_resumes_to_the_same_bytes(addition_run, monkeypatch, killed_after, survived):
-    undisturbed = train(run_of(addition_run))
-    Path("run.h5").unlink()
-    killed_after(survived, lambda: train(run_of(addition_run)))
-    save, saved = Scratch.save, []
-    monkeypatch.setattr(Scratch, "save", lambda s, n, c: saved.append(n) or save(s, n, c))
-    assert train(run_of(addition_run)) == undisturbed
+@pytest.mark.parametrize(
+    ("settings", "survived"),
+    [*product(["addition_run"], [2, 5, 6, 11]), *product(["diffusion_run"], [2, 5])],
+    indirect=["settings"],
+)
+def test_killed_run_resumes_to_the_same_bytes(settings, killed_and_resumed, survived):
+    """One that draws random numbers too."""
+    undisturbed = train(run_of(settings))
+    resumed, saved = killed_and_resumed(run_of(settings), survived)
+    assert resumed == undisturbed
     # Nothing was trained twice but what a kill between the two files of a checkpoint lost.
-    names = [f"step{step:012d}.pt" for step in addition_run.kept_steps[survived // 2 :]]
+    names = [f"step{step:012d}.pt" for step in settings.kept_steps[survived // 2 :]]
     assert [name for name in saved if name.startswith("step")] == names
-
-
-@pytest.mark.parametrize("survived", [2, 5])
-def test_killed_run_that_draws_random_numbers_resumes_to_the_same_bytes(
-    diffusion_run, killed_after, survived
-):
-    undisturbed = train(run_of(diffusion_run))
-    Path("run.h5").unlink()
-    killed_after(survived, lambda: train(run_of(diffusion_run)))
-    torch.manual_seed(999)
-    assert train(run_of(diffusion_run)) == undisturbed
 
 
 @pytest.mark.slow
@@ -135,10 +127,9 @@ def test_divergence_in_the_very_last_step_is_an_error(addition_run):
     assert not run.path.exists()
 
 
-@pytest.mark.parametrize("settings", ["addition_run", "digits_run", "diffusion_run"])
-def test_branch_with_the_trunks_order_ends_at_the_trunks_weights(settings, request):
+@pytest.mark.parametrize("settings", ["addition_run", "digits_run", "diffusion_run"], indirect=True)
+def test_branch_with_the_trunks_order_ends_at_the_trunks_weights(settings):
     """AdamW, SGD with BatchNorm, and a loss that draws random numbers."""
-    settings = request.getfixturevalue(settings)
     trunk = trained(settings)
     for step in settings.checkpoints.split_steps:
         branch = branch_of(trunk, step)
@@ -150,13 +141,10 @@ def test_branch_with_the_trunks_order_ends_at_the_trunks_weights(settings, reque
     assert not same(weights_of(trunk), weights_of(branch))
 
 
-def test_branch_from_a_step_that_was_not_kept_is_refused(addition_run):
-    with pytest.raises(SpecflowError, match=re.escape("step 3 was not kept")):
-        train(branch_of(trained(addition_run), 3))
-
-
-def test_branch_on_other_data_than_its_trunk_is_refused(addition_run):
+def test_branch_from_a_step_that_was_not_kept_or_on_other_data_is_refused(addition_run):
     trunk = trained(addition_run)
+    with pytest.raises(SpecflowError, match="step 3 was not kept"):
+        train(branch_of(trunk, 3))
     prepare_other_data()
     with pytest.raises(SpecflowError, match=r"trunk.h5: was trained on data of fingerprint"):
         train(branch_of(trunk, 8))
@@ -191,14 +179,14 @@ def test_scratch_depends_on_all_that_decides_the_result(addition_run):
         branch_of(trunk, 2, kept=run.kept),
         branch_of(trunk, 8, kept=run.kept),
     ]
-    folders = [module._scratch(other, CPU).folder.name.split("-")[-1] for other in others]
-    folders.append(module._scratch(run, torch.device("cuda")).folder.name.split("-")[-1])
+    folders = {module._scratch(replace(other, name="run"), CPU) for other in others}
+    folders.add(module._scratch(run, torch.device("cuda")))
     more = run_of(addition_run.model_copy(update={"seeds": (0, 1, 2)}))
     assert module._scratch(more, CPU) == module._scratch(run, CPU)  # other seeds change nothing
     assert train(more) == train(run)
     prepare_other_data()
-    folders.append(module._scratch(run, CPU).folder.name.split("-")[-1])
-    assert len(set(folders)) == len(others) + 2
+    folders.add(module._scratch(run, CPU))
+    assert len(folders) == len(others) + 2
 
 
 def test_chance_in_the_network_resumes_too(addition_run, monkeypatch):
@@ -230,11 +218,12 @@ def test_fixed_frequencies_are_kept_in_the_trajectory(diffusion_run):
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-@pytest.mark.parametrize(("settings", "share"), [("addition_run", 0.5), ("diffusion_run", 0.9)])
-def test_mixed_precision_trains_on_cuda(settings, share, precision, request, monkeypatch):
+@pytest.mark.parametrize(
+    ("settings", "share"), [("addition_run", 0.5), ("diffusion_run", 0.9)], indirect=["settings"]
+)
+def test_mixed_precision_trains_on_cuda(settings, share, precision, monkeypatch):
     monkeypatch.setenv("SPECFLOW_DEVICE", "cuda")
-    changes = {"precision": precision, "num_epochs": 50}
-    settings = request.getfixturevalue(settings).model_copy(update=changes)
-    with open_trajectory(trained(settings).path) as trajectory:
+    run = settings.model_copy(update={"precision": precision, "num_epochs": 50})
+    with open_trajectory(trained(run).path) as trajectory:
         loss = trajectory.metrics()["train/loss"]
     assert loss[-1] < share * loss[0]

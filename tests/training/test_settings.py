@@ -9,7 +9,7 @@ READ = """
 import sys
 from specflow.datasets.dataset import DatasetSection
 from specflow.models.network import ModelSection
-from specflow.problems.problem import ProblemSection
+from specflow.problems.settings import ProblemSection
 from specflow.training.settings import RunSettings
 settings = RunSettings.model_validate_json(sys.argv[1])
 settings.model.wiring(settings.shape)

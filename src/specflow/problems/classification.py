@@ -8,8 +8,7 @@ from torch.nn import functional
 
 from specflow.datasets.shapes import ImageShape, TokenShape
 from specflow.datasets.storage import Split
-from specflow.problems.problem import ProblemSection
-from specflow.problems.settings import ProblemSettings
+from specflow.problems.settings import ProblemSection, ProblemSettings
 from specflow.problems.task import Data, Selection, Task, Totals
 
 
@@ -55,7 +54,3 @@ class Classification(Task):
         loss = functional.cross_entropy(logits, targets, reduction="sum")
         wrong = (logits.argmax(dim=1) != targets).sum(dtype=torch.float64)
         return {"loss": (loss, len(targets)), "error": (wrong, len(targets))}
-
-    def observe(self, model: nn.Module, selection: Selection) -> None:
-        """Pass the selected training samples through the network."""
-        model(self.data["train"]["inputs"][selection])

@@ -14,8 +14,7 @@ from torch.nn import functional
 
 from specflow.datasets.shapes import SpeechShape
 from specflow.datasets.storage import Split
-from specflow.problems.problem import ProblemSection
-from specflow.problems.settings import ProblemSettings
+from specflow.problems.settings import ProblemSection, ProblemSettings
 from specflow.problems.task import Data, Selection, Task, Totals
 
 BLANK = 0
@@ -66,21 +65,17 @@ class Ctc(Task):
         part = self.data[split]
         losses = self._losses(split, selection, logits.double())
         symbols = best_path(logits, part["input_lengths"][selection])
+        targets, lengths = part["targets"][selection], part["target_lengths"][selection]
         found = [self._text(utterance) for utterance in symbols]
-        lengths = part["target_lengths"][selection].tolist()
         true = [
-            self._text(row[:length])
-            for row, length in zip(part["targets"][selection].tolist(), lengths, strict=True)
+            self._text(row[:length].tolist())
+            for row, length in zip(targets.cpu(), lengths.tolist(), strict=True)
         ]
         return {
             "loss": (losses.sum(), len(losses)),
             "error": edits(found, true),
             "word_error": edits([text.split() for text in found], [text.split() for text in true]),
         }
-
-    def observe(self, model: nn.Module, selection: Selection) -> None:
-        """Pass the selected training utterances through the network."""
-        self._logits(model, "train", selection)
 
     def _logits(self, model: nn.Module, split: Split, selection: Selection) -> Tensor:
         """Return logits (utterances, frames of the longest one, symbols)."""
@@ -109,14 +104,9 @@ class Ctc(Task):
 
 
 def best_path(logits: Tensor, lengths: Tensor) -> list[list[int]]:
-    """Return the greedy transcripts: best symbols of all frames, repeats merged, blanks left out.
+    """Return the greedy transcripts of logits (B, T, C) and numbers of true frames (B,).
 
-    Args:
-        logits: Shape (B, T, C).
-        lengths: Number of true frames of each utterance, shape (B,).
-
-    Returns:
-        Symbols of each utterance.
+    They are the best symbols of all frames, repeats merged, blanks left out.
     """
     best = logits.argmax(dim=2)
     kept = best != BLANK
@@ -126,14 +116,6 @@ def best_path(logits: Tensor, lengths: Tensor) -> list[list[int]]:
 
 
 def edits(found: list, true: list) -> tuple[Tensor, int]:
-    """Return the total edits that turn one list's sequences into the other's, and the true length.
-
-    Args:
-        found: Sequences of characters or words.
-        true: What they should be, as many.
-
-    Returns:
-        Sum of Levenshtein distances, a float64 scalar, and the sum of the lengths of `true`.
-    """
+    """Return the sum of Levenshtein distances, a float64 scalar, and of the lengths of `true`."""
     total = sum(Levenshtein.distance(a, b) for a, b in zip(found, true, strict=True))
     return torch.tensor(total, dtype=torch.float64), sum(map(len, true))

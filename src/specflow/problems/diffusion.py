@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from specflow.datasets.shapes import ImageShape
 from specflow.datasets.storage import SPLITS, Split
-from specflow.problems.problem import ProblemSection
-from specflow.problems.settings import ProblemSettings
+from specflow.problems.settings import ProblemSection, ProblemSettings
 from specflow.problems.task import Data, GenerativeTask, Selection, Totals
 from specflow.section import Fraction, Positive
 
@@ -63,12 +62,7 @@ class NoiseSchedule:
     """
 
     def __init__(self, params: DiffusionParams, device: torch.device) -> None:
-        """Compute the schedule in float64.
-
-        Args:
-            params: Number of steps, and the variances as a sigmoid of time.
-            device: Where it is wanted.
-        """
+        """Compute the schedule in float64, from variances that are a sigmoid of time."""
         points = torch.linspace(
             -params.sigmoid_range, params.sigmoid_range, params.num_steps, dtype=torch.float64
         )
@@ -86,14 +80,9 @@ class NoiseSchedule:
             images: Shape (B, C, S, S).
             noise: Standard normal, of that shape.
             steps: Time step t of every image, shape (B,), int64.
-
-        Returns:
-            Shape (B, C, S, S).
         """
-        signal, drawn = (
-            scale[steps][:, None, None, None] for scale in (self.signal_scale, self.noise_scale)
-        )
-        return signal * images + drawn * noise
+        signal = self.signal_scale[steps, None, None, None]
+        return signal * images + self.noise_scale[steps, None, None, None] * noise
 
     def times(self, steps: Tensor) -> Tensor:
         """Return time steps as the network reads them: t / T in [0, 1), float32."""
@@ -136,15 +125,27 @@ class Diffusion(GenerativeTask):
         share = missed.sum(1) / noise.double().square().flatten(1).sum(1)
         return {"loss": (missed.mean(1).sum(), len(images)), "error": (share.sum(), len(images))}
 
-    def observe(self, model: nn.Module, selection: Selection) -> None:
-        """Pass the selected training samples through the network, noised as for evaluation."""
-        noise, steps = (drawn[selection] for drawn in self._fixed("train"))
-        self._predict(model, self.data["train"]["inputs"][selection], noise, steps)
-
+    @torch.no_grad()
     def sample(self, model: nn.Module, count: int, seed: int) -> Tensor:
-        """Return new images by ancestral sampling, from the noise of a seed."""
-        shape = self.data["train"]["inputs"].shape[1:]
-        return sample(model, self.schedule, (count, *shape), seed)
+        """Return new images by ancestral sampling (Ho et al. 2020, algorithm 2, sigma_t^2=beta_t).
+
+        All noise is drawn on the CPU. The network is left in the mode in which it came.
+        """
+        schedule, shape = self.schedule, (count, *self.data["train"]["inputs"].shape[1:])
+        generator = torch.Generator().manual_seed(seed)
+        images = torch.randn(shape, generator=generator).to(self.device)
+        was_training = model.training
+        model.eval()
+        for step in reversed(range(self._num_steps)):
+            steps = torch.full((count,), step, device=self.device)
+            predicted = model(images, schedule.times(steps)).float()
+            variance = schedule.variances[step]
+            images = images - variance / schedule.noise_scale[step] * predicted
+            images = images / (1 - variance).sqrt()
+            if step > 0:
+                images += variance.sqrt() * torch.randn(shape, generator=generator).to(self.device)
+        model.train(was_training)
+        return images
 
     def value_range(self) -> tuple[Tensor, Tensor]:
         """Return the least and the greatest value of each channel of the training images."""
@@ -168,36 +169,3 @@ class Diffusion(GenerativeTask):
             noise = torch.randn(images.shape, generator=generator)
             self._drawn[split] = (noise.to(images.device), steps.to(images.device))
         return self._drawn[split]
-
-
-@torch.no_grad()
-def sample(
-    model: nn.Module, schedule: NoiseSchedule, shape: tuple[int, int, int, int], seed: int
-) -> Tensor:
-    """Return new images by ancestral sampling (Ho et al. 2020, algorithm 2, sigma_t^2 = beta_t).
-
-    Args:
-        model: A noise-prediction network of (images, times); left in the mode in which it came.
-        schedule: The noising process that it was trained on, on the network's device.
-        shape: Number of images, channels, height and width.
-        seed: Seed of all noise, which is drawn on the CPU: two networks given the same seed start
-            from, and are led by, the same noise.
-
-    Returns:
-        Images of this shape, in the units of the training images.
-    """
-    device = schedule.variances.device
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.randn(shape, generator=generator).to(device)
-    was_training = model.training
-    model.eval()
-    for step in reversed(range(len(schedule.variances))):
-        steps = torch.full(shape[:1], step, device=device)
-        predicted = model(images, schedule.times(steps)).float()
-        variance = schedule.variances[step]
-        images = images - variance / schedule.noise_scale[step] * predicted
-        images = images / (1 - variance).sqrt()
-        if step > 0:
-            images += variance.sqrt() * torch.randn(shape, generator=generator).to(device)
-    model.train(was_training)
-    return images

@@ -9,8 +9,7 @@ from torch.nn import functional
 
 from specflow.datasets.shapes import TokenShape
 from specflow.datasets.storage import Split
-from specflow.problems.problem import ProblemSection
-from specflow.problems.settings import ProblemSettings
+from specflow.problems.settings import ProblemSection, ProblemSettings
 from specflow.problems.task import Data, Selection, Task, Totals
 
 
@@ -59,10 +58,6 @@ class LanguageModelling(Task):
             "bits_per_byte": (loss / math.log(2), num_bytes),
             "bits_per_byte_baseline": (part["unigram_bits"][selection].sum(), num_bytes),
         }
-
-    def observe(self, model: nn.Module, selection: Selection) -> None:
-        """Pass the selected training samples through the network."""
-        model(self.data["train"]["tokens"][selection, :-1].long())
 
     def _predict(
         self, model: nn.Module, split: Split, selection: Selection

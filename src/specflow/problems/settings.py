@@ -1,9 +1,60 @@
-"""Settings of a problem: what a task reads, resolved or as a task of params.yaml has them."""
+"""Sections of every problem: what is learned, by what model, and how it is evaluated."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import torch
+from torch import Tensor
 
 from specflow.datasets.shapes import DataShape
+from specflow.datasets.storage import Split
 from specflow.models.network import Model
-from specflow.problems.problem import Problem
-from specflow.section import Count, Name, Section
+from specflow.section import ByKind, Count, KindSection, Name, Section
+
+if TYPE_CHECKING:
+    from specflow.problems.task import Task
+
+Data = Mapping[Split, Mapping[str, Tensor]]
+
+
+class ProblemSection(KindSection):
+    """A problem section: what is learned, and how the loss is made.
+
+    Attributes:
+        is_generative: Whether its networks can be sampled.
+        reads_text: Whether its data are windows of text.
+    """
+
+    package: ClassVar[str] = "specflow.problems"
+    is_generative: ClassVar[bool] = False
+    reads_text: ClassVar[bool] = False
+
+    @abstractmethod
+    def task(self, settings: "ProblemSettings", data: Data, fingerprint: str) -> "Task":
+        """Return the task of resolved settings, this section among them, on some data.
+
+        Args:
+            settings: The resolved settings.
+            data: Arrays of both parts, on the device that computes.
+            fingerprint: Fingerprint of the data.
+        """
+
+    @abstractmethod
+    def random_samples(
+        self, shape: Any, count: int, device: torch.device, num_frames: int = 3
+    ) -> dict[str, Tensor]:
+        """Return what a training step reads of `count` samples, where no data are wanted.
+
+        Args:
+            shape: Shape of a sample.
+            count: Number of samples.
+            device: Where they lie; on the device `meta` they have shapes alone.
+            num_frames: Frames of every utterance of speech; each second one has a character.
+
+        Returns:
+            Arrays by name, drawn from torch's global generator.
+        """
 
 
 class EvaluationParams(Section):
@@ -28,7 +79,7 @@ class ProblemParams(Section):
         evaluation: How loss and error are measured at checkpoints.
     """
 
-    problem: Problem
+    problem: Annotated[ProblemSection, ByKind()]
     model: Model
     evaluation: EvaluationParams
 

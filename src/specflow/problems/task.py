@@ -1,7 +1,7 @@
 """What a kind of learning problem must offer, and how every metric is a total over a count."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -9,9 +9,8 @@ from torch import Tensor, nn
 
 from specflow.datasets.storage import SPLITS, Split, load
 from specflow.models.network import Network
-from specflow.problems.settings import ProblemSettings
+from specflow.problems.settings import Data, ProblemSettings
 
-Data = Mapping[Split, Mapping[str, Tensor]]
 Selection = Tensor | slice
 Totals = dict[str, tuple[Tensor, int]]
 
@@ -60,20 +59,12 @@ class Task(ABC):
         `loss` and `error` are always among them; sums are float64 scalars.
         """
 
-    @abstractmethod
-    def observe(self, model: nn.Module, selection: Selection) -> None:
-        """Pass the selected training samples through the network, for its running statistics."""
-
     @torch.no_grad()
     def evaluate(self, model: nn.Module, split: Split) -> dict[str, float]:
         """Return every metric of a part: its total over its count, not a mean of batch means.
 
-        Args:
-            model: The network; left in the mode in which it came.
-            split: train (at most `max_train_samples` of it) or validation.
-
-        Returns:
-            Metrics by name.
+        Of the training part at most `max_train_samples` count. The network is left in the mode in
+        which it came.
         """
         limit = self.settings.evaluation.max_train_samples if split == "train" else None
         length = min(self.num_samples(split), limit or self.num_samples(split))
@@ -104,10 +95,7 @@ class GenerativeTask(Task):
     def sample(self, model: nn.Module, count: int, seed: int) -> Tensor:
         """Return new images of shape (count, C, H, W), in the units of the training images.
 
-        Args:
-            model: The network; left in the mode in which it came.
-            count: Number of images.
-            seed: Seed of all chance; networks given the same seed are given the same chance.
+        Networks given the same seed are given the same chance.
         """
 
     @abstractmethod
@@ -120,16 +108,14 @@ def batches(length: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, length)) for start in range(0, length, size)]
 
 
+def equal_parts(length: int, count: int) -> list[slice]:
+    """Return consecutive slices of nearly equal size, so many, that cover `length` samples."""
+    bounds = [length * part // count for part in range(count + 1)]
+    return [slice(start, end) for start, end in pairwise(bounds)]
+
+
 def load_task(settings: ProblemSettings, dataset: Path, device: torch.device) -> Task:
-    """Return the task on prepared data.
-
-    Args:
-        settings: The resolved settings.
-        dataset: File of the prepared dataset.
-        device: The device that computes; the data are moved there.
-
-    Returns:
-        The task.
+    """Return the task on a prepared dataset, whose arrays are moved to the device.
 
     Raises:
         BrokenFileError: If the file is missing, damaged or of another version.

@@ -34,7 +34,7 @@ class LogSpaced(Section):
     count: Annotated[int, Field(ge=2)]
 
     def steps(self, steps_per_epoch: int, num_epochs: int) -> set[int]:
-        """Return the steps after which a checkpoint is taken (close ones coincide)."""
+        """Return the steps after which a checkpoint is taken."""
         last = math.log(steps_per_epoch * num_epochs)
         return {round(math.exp(last * i / (self.count - 1))) for i in range(self.count)}
 
@@ -53,18 +53,7 @@ class CheckpointParams(Section):
     split_steps: Steps
 
     def steps(self, steps_per_epoch: int, num_epochs: int) -> tuple[int, ...]:
-        """Return all kept steps in ascending order.
-
-        Step 0 and the last step are always kept. `first_epoch_points` lie evenly inside the first
-        epoch, neither at its start nor at its end.
-
-        Args:
-            steps_per_epoch: Number of optimizer steps in an epoch.
-            num_epochs: Length of training in epochs.
-
-        Returns:
-            Steps in [0, steps_per_epoch * num_epochs], strictly ascending.
-        """
+        """Return all kept steps, strictly ascending, from 0 to the last."""
         points = self.first_epoch_points
         early = {round(steps_per_epoch * i / (points + 1)) for i in range(1, points + 1)}
         kept = self.spacing.steps(steps_per_epoch, num_epochs)

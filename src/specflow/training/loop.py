@@ -1,7 +1,6 @@
 """The one training loop: optimizer steps in seeded order, with a pause at every checkpoint."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 from specflow.errors import SpecflowError
 from specflow.models.network import Network
-from specflow.problems.task import Selection, Task, batches
+from specflow.problems.task import Selection, Task, batches, equal_parts
 from specflow.training.optimizers import State, export_state, import_state
 from specflow.training.order import epoch_order, step_seed
 from specflow.training.settings import TrainingParams
@@ -28,14 +27,7 @@ class Trainer:
     def __init__(
         self, settings: TrainingParams, task: Task, model: Network, order_seed: int
     ) -> None:
-        """Get ready for the first step.
-
-        Args:
-            settings: How it is trained.
-            task: The learning problem.
-            model: Its network.
-            order_seed: Seed of the data order.
-        """
+        """Get ready for the first step of a network, its data in the order of a seed."""
         self.settings, self.task, self.model = settings, task, model
         self.optimizer = settings.optimizer.build(model)
         self._order_seed = order_seed
@@ -49,13 +41,12 @@ class Trainer:
         self._half = getattr(torch, settings.precision) if mixed else None
         self.scaler = torch.amp.GradScaler(self._device.type, enabled=self._half == torch.float16)
 
-    def run(self, start: int, pauses: list[int], report: Callable[[int], None]) -> Iterator[int]:
+    def run(self, start: int, pauses: list[int]) -> Iterator[int]:
         """Train from one step to the last pause.
 
         Args:
             start: Number of steps taken already.
             pauses: Steps at which to pause, ascending, beyond `start`.
-            report: Called with the number of steps taken since its last call.
 
         Yields:
             Each pause's step, with the model as it is after so many steps.
@@ -64,17 +55,13 @@ class Trainer:
             NonFiniteLossError: If a loss is not finite; it names the step.
         """
         selections = self._selections(start)
-        step = start
-        for pause in pauses:
+        for first, pause in pairwise([start, *pauses]):
             self.model.train()
-            for _ in range(pause - step):
+            for step in range(first, pause):
                 self._take_step(step, next(selections))
-                step += 1
                 if self._device.type == "cpu":
                     self._check_finite()
             self._check_finite()
-            report(pause - start)
-            start = pause
             yield pause
 
     def export_state(self) -> State:
@@ -123,16 +110,11 @@ class Trainer:
         parts = _parts(selection, self.settings.accumulation_steps)
         total = sum(size for _, size in parts)
         for part, size in parts:
-            with self._autocast():
+            with torch.autocast(self._device.type, self._half, enabled=self._half is not None):
                 loss = self.task.training_loss(self.model, part)
             bad = ~torch.isfinite(loss.detach()) & (self._first_bad_step < 0)
             self._first_bad_step = torch.where(bad, step, self._first_bad_step)
             self.scaler.scale(loss if size == total else loss * (size / total)).backward()
-
-    def _autocast(self) -> AbstractContextManager:
-        if self._half is None:
-            return nullcontext()
-        return torch.autocast(self._device.type, dtype=self._half)
 
     def _check_finite(self) -> None:
         step = int(self._first_bad_step)
@@ -147,6 +129,4 @@ def _parts(selection: Selection, count: int) -> list[tuple[Selection, int]]:
     """Cut a step's samples into `count` parts of nearly equal size, with their sizes."""
     if isinstance(selection, Tensor):
         return [(part, len(part)) for part in selection.tensor_split(count) if len(part)]
-    length = selection.stop - selection.start
-    bounds = [selection.start + length * i // count for i in range(count + 1)]
-    return [(slice(a, b), b - a) for a, b in pairwise(bounds) if b > a]
+    return [(part, part.stop - part.start) for part in equal_parts(selection.stop, count)]

@@ -1,28 +1,17 @@
 """Training with a part of the weights held at exactly 0: the runs of a lottery ticket."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import torch
-from torch import nn
 
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.errors import SpecflowError
 from specflow.interventions.masks import Kind, Mask, ticket_masks
 from specflow.problems.batch_norm import reestimate_on_training_data
 from specflow.training.loop import Trainer
-
-# Beyond the seeds of runs, which are less than this; torch's generator reads 32 bits of a seed.
-_NEW_WEIGHTS = 2**31
-
-
-def new_weights_seed(seed: int) -> int:
-    """Return the seed of the new weights of a reinitialized ticket, that of no source."""
-    return _NEW_WEIGHTS + seed
 
 
 @dataclass(frozen=True)
@@ -31,7 +20,6 @@ class Masking:
 
     Attributes:
         source: Trajectory of the run whose final weights decide what is kept.
-        step: Step from which the run trains.
         kind: As for `ticket_masks`.
         density: Share of weights kept, over all matrices but the last.
         seed: The source's seed.
@@ -40,15 +28,15 @@ class Masking:
     """
 
     source: Path
-    step: int
     kind: Kind
     density: float
     seed: int
     batch_norm_samples: int
+    scale: ClassVar[float] = 0.0
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 of all that decides the mask and its start."""
-        settings = (self.step, self.kind, self.density, self.seed, self.batch_norm_samples)
+        """Return a SHA-256 of all that decides the mask."""
+        settings = (self.kind, self.density, self.seed, self.batch_norm_samples)
         digest = hashlib.sha256(repr(settings).encode())
         with open_trajectory(self.source) as source:
             for name, weight in sorted(source.weights(-1).items()):
@@ -60,9 +48,6 @@ class Masking:
 
         Its BatchNorm statistics are those of the unmasked network: they are estimated anew, once,
         so that the first checkpoint is evaluated with its own; training follows them from there.
-
-        Args:
-            trainer: The run's; its network and optimizer are changed.
         """
         self.hold(trainer)
         reestimate_on_training_data(trainer.task, trainer.model, self.batch_norm_samples)
@@ -72,19 +57,20 @@ class Masking:
 
         Their gradients are 0 too, lest they count when gradients are clipped; momentum that came
         with the source, whatever it does to them, is undone after every step.
-
-        Args:
-            trainer: The run's; its network and optimizer are changed.
         """
         parameters = dict(trainer.model.named_parameters())
-        masks = {
-            name: mask.to(parameters[name].device) for name, mask in self._masks(trainer).items()
-        }
+        device = trainer.task.device
+        masks = {name: mask.to(device) for name, mask in self._masks(trainer).items()}
         for name, mask in masks.items():
             parameters[name].register_hook(mask.apply)
-        keep = partial(_apply, masks, parameters)
-        trainer.optimizer.register_step_post_hook(keep)
-        keep()
+
+        @torch.no_grad()
+        def apply(*_: object) -> None:
+            for name, mask in masks.items():
+                parameters[name].copy_(mask.apply(parameters[name]))
+
+        trainer.optimizer.register_step_post_hook(apply)
+        apply()
 
     def _masks(self, trainer: Trainer) -> dict[str, Mask]:
         with open_trajectory(self.source) as source:
@@ -96,9 +82,3 @@ class Masking:
             return ticket_masks(weights, kind=self.kind, density=self.density, seed=self.seed)
         except ValueError as error:
             raise SpecflowError(f"{self.source}: {error}") from error
-
-
-@torch.no_grad()
-def _apply(masks: Mapping[str, Mask], parameters: Mapping[str, nn.Parameter], *_: Any) -> None:
-    for name, mask in masks.items():
-        parameters[name].copy_(mask.apply(parameters[name]))

@@ -68,15 +68,7 @@ Optimizer = Annotated[AdamWParams | SgdParams, Field(discriminator="kind")]
 
 
 def export_state(optimizer: torch.optim.Optimizer, model: nn.Module) -> State:
-    """Return copies of the state of every parameter that has one.
-
-    Args:
-        optimizer: The optimizer of the network.
-        model: The network.
-
-    Returns:
-        Arrays by parameter name and key (`exp_avg`, `momentum_buffer`, ...).
-    """
+    """Return copies of all state, by parameter name and key (`exp_avg`, `momentum_buffer`, ...)."""
     return {
         name: {
             key: value.detach().cpu().numpy().copy()
@@ -93,13 +85,7 @@ def import_state(
     model: nn.Module,
     state: Mapping[str, Mapping[str, np.ndarray]],
 ) -> None:
-    """Give an optimizer the state that `export_state` returned.
-
-    Args:
-        optimizer: A new optimizer of the network; changed.
-        model: The network.
-        state: Arrays by parameter name and key.
-    """
+    """Give a new optimizer of a network the state that `export_state` returned."""
     names = [name for name, _ in model.named_parameters()]
     optimizer.load_state_dict(
         {

@@ -1,50 +1,49 @@
-"""Networks at a perturbed split point."""
+"""Branches from a perturbed split point."""
 
 from dataclasses import dataclass
 
 import torch
 
 from specflow.interventions.perturbation import gaussian_direction, perturb
-from specflow.models.network import Network
 from specflow.problems.batch_norm import reestimate_on_training_data
-from specflow.problems.task import Task
+from specflow.training.loop import Trainer
 from specflow.training.order import perturbation_seed
 
 
 @dataclass(frozen=True)
 class Perturbation:
-    """How a split point is perturbed.
+    """A step away from a split point, of every matrix but the last.
+
+    The direction of a matrix depends on the trunk's seed and the name of the matrix alone: the
+    starts of a trunk at several scales lie along one direction and differ in one number. The
+    state of the optimizer stays that of the trunk.
 
     Attributes:
         scale: Length of the step relative to the norm of each matrix; 0 changes nothing.
-        batch_norm_samples: Training samples from which BatchNorm statistics are re-estimated.
+        seed: The trunk's seed.
+        batch_norm_samples: Training samples, the first ones, from which BatchNorm statistics are
+            re-estimated.
     """
 
     scale: float
+    seed: int
     batch_norm_samples: int
 
+    def fingerprint(self) -> str:
+        """Return all that decides the step."""
+        return repr(self)
 
-@torch.no_grad()
-def perturb_network(
-    model: Network, task: Task, perturbation: Perturbation, trunk_seed: int
-) -> None:
-    """Perturb every matrix of a network but the last, and re-estimate its BatchNorm statistics.
+    @torch.no_grad()
+    def begin(self, trainer: Trainer) -> None:
+        """Move a network that has the weights of its split point."""
+        if self.scale == 0:
+            return
+        for matrix in trainer.model.wiring.inner:
+            weight = trainer.model.get_parameter(matrix.view.tensor)
+            seed = perturbation_seed(self.seed, matrix.view.tensor)
+            direction = gaussian_direction(weight.shape, seed)
+            weight.copy_(perturb(weight, direction, self.scale))
+        reestimate_on_training_data(trainer.task, trainer.model, self.batch_norm_samples)
 
-    The direction of a matrix depends on the trunk's seed and the name of the matrix alone: the
-    starts of a trunk at several scales lie along one direction and differ in one number.
-
-    Args:
-        model: The network; changed in place, not at all at scale 0.
-        task: Its learning problem.
-        perturbation: How.
-        trunk_seed: Seed of the trunk.
-    """
-    if perturbation.scale == 0:
-        return
-    parameters = dict(model.named_parameters())
-    for matrix in model.wiring.inner:
-        name = matrix.view.tensor
-        weight = parameters[name]
-        direction = gaussian_direction(weight.shape, perturbation_seed(trunk_seed, name))
-        weight.copy_(perturb(weight, direction, perturbation.scale))
-    reestimate_on_training_data(task, model, perturbation.batch_norm_samples)
+    def hold(self, trainer: Trainer) -> None:
+        """Do nothing: a network that has moved goes where training leads it."""

@@ -24,38 +24,24 @@ from specflow.executor import Report, run_members
 from specflow.problems.task import Task, load_task
 from specflow.scratch import Scratch
 from specflow.training.loop import NonFiniteLossError, Trainer
-from specflow.training.perturbed import Perturbation, perturb_network
 from specflow.training.settings import RunSettings
 from specflow.training.weights import export_buffers, export_weights, import_weights
 
 _RESUME = "resume.pt"  # written after the checkpoint that it goes on from
 
 
-@dataclass(frozen=True)
-class Branching:
-    """A split point: the trunk's trajectory and the step from which a branch goes on.
-
-    Where the split point is perturbed, weights and BatchNorm statistics change; the state of the
-    optimizer stays that of the trunk.
-    """
-
-    trunk: Path
-    step: int
-    perturbation: Perturbation | None = None
-
-
 class Intervention(Protocol):
-    """A change of weights by hand that lasts from the start of a run to its end."""
+    """A change of weights by hand with which a run starts."""
 
     @property
-    def step(self) -> int:
-        """The step from which the run trains."""
+    def scale(self) -> float:
+        """Scale of a perturbation, 0 for none."""
 
     def fingerprint(self) -> str:
         """Return a hash of all that decides the change."""
 
     def begin(self, trainer: Trainer) -> None:
-        """Change the network before its first step, and from then on."""
+        """Change a network that has the weights of the first step."""
 
     def hold(self, trainer: Trainer) -> None:
         """Go on with a network that was changed already, after a kill."""
@@ -73,9 +59,10 @@ class TrainingRun:
         path: Place of the trajectory.
         kept: Steps that the trajectory holds, the last of the run among them.
         code: Hashes of the code that trains it: other code takes up nothing of a killed run.
-        start: Where a branch starts; None for new weights.
-        intervention: What is changed by hand; None for ordinary training. With new weights, it
-            says from which step of schedule and data order they are trained.
+        first_step: The step of schedule and data order from which it trains.
+        trunk: Trajectory with whose weights and optimizer state of that step it starts; None for
+            new weights.
+        intervention: What is changed by hand; None for ordinary training.
     """
 
     name: str
@@ -85,20 +72,9 @@ class TrainingRun:
     path: Path
     kept: tuple[int, ...]
     code: str
-    start: Branching | None = None
+    first_step: int = 0
+    trunk: Path | None = None
     intervention: Intervention | None = None
-
-    @property
-    def first_step(self) -> int:
-        """The step from which it trains."""
-        begin = self.start or self.intervention
-        return begin.step if begin else 0
-
-    @property
-    def scale(self) -> float:
-        """The scale of the perturbation of its start, 0 for none."""
-        perturbation = self.start.perturbation if self.start else None
-        return perturbation.scale if perturbation else 0.0
 
     @property
     def num_steps(self) -> int:
@@ -111,10 +87,6 @@ def train_runs(runs: list[TrainingRun], title: str) -> None:
 
     What a killed stage had trained is taken up again. Scratch is removed once all runs are done,
     since DVC deletes the outs of a stage that starts again.
-
-    Args:
-        runs: The runs.
-        title: What the progress bar says.
 
     Raises:
         SpecflowError: If a run fails; it names the run and, if it diverged, the step.
@@ -139,11 +111,10 @@ def _scratch(run: TrainingRun, device: torch.device) -> Scratch:
         run.name,
         _config(run),
         run.code,
-        f"{run.seed} {run.order_seed} {device.type} {TRAJECTORY.version}",
+        f"{run.seed} {run.order_seed} {run.first_step} {device.type} {TRAJECTORY.version}",
         " ".join(map(str, run.kept)),
         fingerprint(paths.dataset(run.settings.dataset_name)),
-        _split_fingerprint(run.start) if run.start else "",
-        repr(run.start.perturbation) if run.start else "",
+        _split_fingerprint(run.trunk, run.first_step) if run.trunk else "",
         run.intervention.fingerprint() if run.intervention else "",
     )
 
@@ -153,9 +124,9 @@ def _config(run: TrainingRun) -> str:
     return run.settings.model_dump_json(exclude={"seeds"})
 
 
-def _split_fingerprint(start: Branching) -> str:
-    with open_trajectory(start.trunk) as trunk:
-        return trunk.fingerprint_of(start.step)
+def _split_fingerprint(path: Path, step: int) -> str:
+    with open_trajectory(path) as trunk:
+        return trunk.fingerprint_of(step)
 
 
 def _train_to_the_end(run: TrainingRun, report: Report) -> None:
@@ -168,7 +139,7 @@ def _train_to_the_end(run: TrainingRun, report: Report) -> None:
         seed=run.seed,
         order_seed=run.order_seed,
         first_step=run.first_step,
-        scale=run.scale,
+        scale=run.intervention.scale if run.intervention else 0.0,
         torch=str(torch.__version__),
         device=device.type,
         fingerprint=task.fingerprint,
@@ -185,7 +156,8 @@ def _train(run: TrainingRun, task: Task, scratch: Scratch, report: Report) -> No
     step = _take_up(run, trainer, scratch)
     report(step - run.first_step)
     pauses = [pause for pause in run.settings.kept_steps if pause > step]
-    for pause in trainer.run(step, pauses, report):
+    for pause in trainer.run(step, pauses):
+        report(pause - step)
         _save(run, trainer, scratch, pause)
         if step not in run.kept:
             scratch.forget(_name(step))
@@ -203,22 +175,20 @@ def _take_up(run: TrainingRun, trainer: Trainer, scratch: Scratch) -> int:
         if run.intervention is not None:
             run.intervention.hold(trainer)
         return resume["step"]
-    if run.start is not None:
-        _start_from_trunk(run.start, trainer, run.seed)
+    if run.trunk is not None:
+        _start_from_trunk(run.trunk, run.first_step, trainer)
     if run.intervention is not None:
         run.intervention.begin(trainer)
     _save(run, trainer, scratch, run.first_step)
     return run.first_step
 
 
-def _start_from_trunk(start: Branching, trainer: Trainer, seed: int) -> None:
-    with open_trajectory(start.trunk) as trunk:
+def _start_from_trunk(path: Path, step: int, trainer: Trainer) -> None:
+    with open_trajectory(path) as trunk:
         trunk.check_data(trainer.task.fingerprint)
-        index = trunk.index_of(start.step)
+        index = trunk.index_of(step)
         import_weights(trainer.model, {**trunk.weights(index), **trunk.buffers(index)})
-        trainer.import_state(trunk.optimizer(start.step))
-    if start.perturbation is not None:
-        perturb_network(trainer.model, trainer.task, start.perturbation, seed)
+        trainer.import_state(trunk.optimizer(step))
 
 
 def _save(run: TrainingRun, trainer: Trainer, scratch: Scratch, step: int) -> None:
@@ -257,7 +227,7 @@ def _check_finite(checkpoint: Checkpoint) -> None:
     """Refuse a checkpoint of a run that diverged in the steps before it.
 
     Raises:
-        NonFiniteLossError: If a weight or a metric is not finite; it names them and the step.
+        NonFiniteLossError: If a weight or a metric is not finite.
     """
     bad = [name for name, weight in checkpoint.weights.items() if not np.isfinite(weight).all()]
     bad += [name for name, value in checkpoint.metrics.items() if not math.isfinite(value)]

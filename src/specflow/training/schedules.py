@@ -19,17 +19,9 @@ class _Schedule(Section):
     warmup_steps: Index
 
     def factor_at(self, step: int, steps_per_epoch: int, num_steps: int) -> float:
-        """Return the factor on the learning rate of one optimizer step.
+        """Return the factor, at least 0, on the learning rate of an optimizer step (from 0).
 
         Warm-up is linear and reaches 1 at its last step: step i of w warm-up steps has (i + 1) / w.
-
-        Args:
-            step: Number of the step, from 0.
-            steps_per_epoch: Steps of an epoch.
-            num_steps: Steps of the whole training.
-
-        Returns:
-            A factor of at least 0.
         """
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps

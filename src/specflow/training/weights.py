@@ -25,13 +25,5 @@ def export_buffers(model: nn.Module) -> dict[str, np.ndarray]:
 
 @torch.no_grad()
 def import_weights(model: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
-    """Give a network weights and buffers.
-
-    Args:
-        model: The network; changed in place.
-        arrays: Every entry of the network's state dict.
-
-    Raises:
-        RuntimeError: If names or shapes are not those of the network.
-    """
+    """Give a network every entry of its state dict."""
     model.load_state_dict({name: torch.from_numpy(np.array(v)) for name, v in arrays.items()})
