@@ -60,9 +60,7 @@ def test_code_of_a_stage_holds_every_module_that_it_loaded(project):
         files = {Path(line).relative_to(source).as_posix() for line in note.read_text().split()}
         if stage != "resolve.py":
             code = config[stage.removesuffix(".py")][name]["code"]
-            # A trajectory tells which model it is of, which is not known before it is there.
-            read = {file for file in files if stage == "analyze.py" and "models/" in file}
-            assert files - DECIDES_NOTHING - read <= set(code), note.name
+            assert files - DECIDES_NOTHING <= set(code), note.name
 
 
 def test_results_are_there(project):

@@ -1,6 +1,7 @@
 """A trajectory from anywhere is read, or refused in one line: it may be damaged, or hostile."""
 
 import os
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -44,14 +45,21 @@ def test_kept_step_reads_back(path):
         assert tensors.skipped == {"count": "a buffer", "mean": "a buffer"}
 
 
-def test_steps_have_epochs_and_the_trajectory_says_where_it_is_from(path):
+def test_steps_have_epochs_and_the_trajectory_says_what_has_its_inputs_first(path):
     checkpoints = TrajectoryCheckpoints(path)
     assert [(step.number, step.epoch) for step in checkpoints.steps] == [(0, 0), (5, 1), (10, 2)]
     assert checkpoints.steps[1].place == str(path)
-    assert checkpoints.origin == trajectories.ORIGIN
+    assert checkpoints.transposed == ("w",)
     before = checkpoints.fingerprint()
     os.utime(path, ns=(1, 1))
     assert TrajectoryCheckpoints(path).fingerprint() != before
+
+
+@pytest.mark.parametrize("transposed", ["w", "{}", "[1]", '["w"'])
+def test_what_has_its_inputs_first_is_a_list_of_names(tmp_path, transposed):
+    origin = replace(trajectories.ORIGIN, transposed=transposed)
+    path = trajectories.write(tmp_path / "t.h5", [1], {"w": np.ones((2, 2))}, origin=origin)
+    refused(path, "t.h5: damaged")
 
 
 def test_truncated_trajectory_is_refused(path):

@@ -1,7 +1,6 @@
 """Trajectories of made-up steps."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ ORIGIN = Origin(
     torch="2",
     device="cpu",
     fingerprint="f",
+    transposed='["w"]',
 )
 
 
@@ -33,8 +33,8 @@ def checkpoint(
     )
 
 
-def write(path: Path, steps: Sequence[int], weights: Arrays, config: str = ORIGIN.config) -> Path:
+def write(path: Path, steps: Sequence[int], weights: Arrays, *, origin: Origin = ORIGIN) -> Path:
     """Write a trajectory of such checkpoints, five steps an epoch."""
     rows = [checkpoint(step, weights) for step in steps]
-    write_trajectory(path, replace(ORIGIN, config=config), list(steps), 5, rows)
+    write_trajectory(path, origin, list(steps), 5, rows)
     return path

@@ -84,7 +84,7 @@ class FileCheckpoints:
 
     Attributes:
         steps: The steps, ascending; epochs are known of trajectories alone.
-        trajectories: The trajectories among the files: they know the network that they are of.
+        transposed: Parameters whose inputs come first, as the trajectories among the files tell.
     """
 
     def __init__(self, params: FilesParams, root: Path) -> None:
@@ -96,11 +96,13 @@ class FileCheckpoints:
         """
         self._files, self._key = find_steps(params, root), params.key
         paths = dict.fromkeys(file.path for file in self._files if file.index is not None)
-        self.trajectories = {path: TrajectoryCheckpoints(path) for path in paths}
+        self._trajectories = {path: TrajectoryCheckpoints(path) for path in paths}
+        own = (name for run in self._trajectories.values() for name in run.transposed)
+        self.transposed = tuple(dict.fromkeys(own))
         self.steps = tuple(
             Step(file.step, None, str(file.path))
             if file.index is None
-            else self.trajectories[file.path].steps[file.index]
+            else self._trajectories[file.path].steps[file.index]
             for file in self._files
         )
 
@@ -114,7 +116,7 @@ class FileCheckpoints:
         file = self._files[index]
         if file.index is None:
             return open_checkpoint(file.path, self._key)
-        return self.trajectories[file.path].open(file.index)
+        return self._trajectories[file.path].open(file.index)
 
     def fingerprint(self) -> str:
         """Return a SHA-256 of steps, places, sizes and times of all files."""

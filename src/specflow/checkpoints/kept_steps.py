@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from specflow.checkpoints.base import Infos, Step
@@ -18,6 +19,8 @@ from specflow.hdf5 import open_file
 from specflow.scratch import state_of
 from specflow.wiring.names import check_names, in_natural_order
 from specflow.wiring.tensors import TensorInfo
+
+_NAMES = TypeAdapter(tuple[str, ...])
 
 
 @dataclass
@@ -40,7 +43,7 @@ class TrajectoryCheckpoints:
 
     Attributes:
         steps: The kept steps.
-        origin: What the trajectory says of where it comes from.
+        transposed: Parameters whose inputs come first.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,7 +63,7 @@ class TrajectoryCheckpoints:
                 raise SpecflowError(f"{path}: epoch is no number a step")
             both = zip(numbers[:].tolist(), file["epoch"][:].tolist(), strict=True)
             self.steps = tuple(Step(number, epoch, str(path)) for number, epoch in both)
-            self.origin = Origin.of(file)
+            self.transposed = _NAMES.validate_json(Origin.of(file).transposed)
             names = _names(file, "weights")
             self._infos = {name: _info(path, file, f"weights/{name}", count) for name in names}
             self._skipped = dict.fromkeys(_names(file, "buffers"), "a buffer")

@@ -1,6 +1,6 @@
 """The checkpoint store: weights, buffers and metrics of one run at every kept step, in one file.
 
-Layout (version 2), T kept steps:
+Layout (version 3), T kept steps:
     /step (T,) int64, /epoch (T,) float64
     /weights/<parameter> (T, *shape) float32 and /buffers/<name> (T, *shape), a step a chunk
     /metrics/<split>/<metric> (T,) float64
@@ -20,7 +20,7 @@ import numpy as np
 from specflow.errors import SpecflowError
 from specflow.hdf5 import BrokenFileError, Layout, create, open_file, write, write_row
 
-TRAJECTORY = Layout("trajectory", 2)
+TRAJECTORY = Layout("trajectory", 3)
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -57,6 +57,7 @@ class Origin:
         torch: Version of torch that trained it.
         device: Kind of device that trained it.
         fingerprint: Fingerprint of the data.
+        transposed: Parameters whose inputs come first, as a JSON list of names.
     """
 
     config: str
@@ -67,6 +68,7 @@ class Origin:
     torch: str
     device: str
     fingerprint: str
+    transposed: str = "[]"
 
     @classmethod
     def of(cls, file: h5py.File) -> "Origin":

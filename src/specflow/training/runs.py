@@ -1,5 +1,6 @@
 """One run of a training stage: from its start to its trajectory, over any number of kills."""
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from specflow.checkpoints.trajectory import (
 from specflow.datasets.storage import fingerprint
 from specflow.device import choose_device, make_deterministic, workers_on
 from specflow.executor import Report, run_members
+from specflow.models.network import Network
 from specflow.problems.task import Task, load_task
 from specflow.scratch import Scratch
 from specflow.training.loop import NonFiniteLossError, Trainer
@@ -134,23 +136,26 @@ def _train_to_the_end(run: TrainingRun, report: Report) -> None:
     make_deterministic(device)
     task = load_task(run.settings, paths.dataset(run.settings.dataset_name), device)
     scratch = _scratch(run, device)
-    origin = Origin(
-        config=_config(run),
-        seed=run.seed,
-        order_seed=run.order_seed,
-        first_step=run.first_step,
-        scale=run.intervention.scale if run.intervention else 0.0,
-        torch=str(torch.__version__),
-        device=device.type,
-        fingerprint=task.fingerprint,
-    )
     with scratch.locked():
-        _train(run, task, scratch, report)
+        network = _train(run, task, scratch, report)
+        transposed = [one.view.tensor for one in network.wiring.matrices if one.view.transposed]
+        origin = Origin(
+            config=_config(run),
+            seed=run.seed,
+            order_seed=run.order_seed,
+            first_step=run.first_step,
+            scale=run.intervention.scale if run.intervention else 0.0,
+            torch=str(torch.__version__),
+            device=device.type,
+            fingerprint=task.fingerprint,
+            transposed=json.dumps(transposed),
+        )
         checkpoints = (_checkpoint(scratch, step) for step in run.kept)
         write_trajectory(run.path, origin, list(run.kept), run.settings.epoch_steps, checkpoints)
 
 
-def _train(run: TrainingRun, task: Task, scratch: Scratch, report: Report) -> None:
+def _train(run: TrainingRun, task: Task, scratch: Scratch, report: Report) -> Network:
+    """Train to the last kept step, from where a killed run ended; return the network."""
     torch.manual_seed(run.seed)
     trainer = Trainer(run.settings, task, task.build_model(), run.order_seed)
     step = _take_up(run, trainer, scratch)
@@ -162,6 +167,7 @@ def _train(run: TrainingRun, task: Task, scratch: Scratch, report: Report) -> No
         if step not in run.kept:
             scratch.forget(_name(step))
         step = pause
+    return trainer.model
 
 
 def _take_up(run: TrainingRun, trainer: Trainer, scratch: Scratch) -> int:

@@ -1,33 +1,20 @@
 """Checkpoints of one network: read and wired, audited, then measured, over any number of kills."""
 
-import sys
 from glob import escape
 from pathlib import Path
-
-from pydantic import BaseModel
 
 from specflow.audit.findings import Audit, write_audit
 from specflow.audit.flags import audit_checkpoints
 from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.files import FileCheckpoints
-from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.checkpoints.stream import contents_of
-from specflow.datasets.shapes import DataShape
 from specflow.executor import Report
 from specflow.measure.settings import SpectraParams
 from specflow.measure.spectra import measure_spectra
-from specflow.models.network import Model
 from specflow.scratch import Scratch
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.wiring import Wiring
 from specflow.wiring.recognize import wiring_of
-
-
-class _OwnNetwork(BaseModel):
-    """What decides the network of a trajectory, among all that its config keeps."""
-
-    model: Model
-    shape: DataShape
 
 
 def read_checkpoints(params: ReadingParams, root: Path) -> tuple[FileCheckpoints, Wiring]:
@@ -41,23 +28,9 @@ def read_checkpoints(params: ReadingParams, root: Path) -> tuple[FileCheckpoints
         SpecflowError: If a file is broken, or a name or a shape does not fit the layout.
     """
     checkpoints = FileCheckpoints(params, root)
-    trajectories = checkpoints.trajectories.items()
-    own = [escape(name) for found in trajectories for name in _inputs_first(*found)]
-    transposed = tuple(dict.fromkeys((*params.transposed, *own)))
+    transposed = (*params.transposed, *map(escape, checkpoints.transposed))
     layout = params.model_copy(update={"transposed": transposed})
     return checkpoints, wiring_of(contents_of(checkpoints).expected, layout)
-
-
-def _inputs_first(path: Path, trajectory: TrajectoryCheckpoints) -> list[str]:
-    """Return the parameters of a trajectory whose inputs come first, as its config tells."""
-    try:
-        network = _OwnNetwork.model_validate_json(trajectory.origin.config)
-        wiring = network.model.wiring(network.shape)
-    except ValueError:
-        known = "inputs come first where `transposed` says so, nowhere else"
-        print(f"{path}: its config is not of this version: {known}", file=sys.stderr)
-        return []
-    return [matrix.view.tensor for matrix in wiring.matrices if matrix.view.transposed]
 
 
 def analyze_checkpoints(
