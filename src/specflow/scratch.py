@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +76,16 @@ class Scratch:
     def load(self, name: str, *, mapped: bool = False) -> dict[str, Any]:
         """Return a part that was kept; tensors that are `mapped` are on disk until looked at."""
         return torch.load(self.folder / name, weights_only=True, mmap=mapped)
+
+    def remember(self, name: str, compute: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+        """Return a part that an earlier process has computed, or compute and keep it.
+
+        Raises:
+            SpecflowError: As for `save`.
+        """
+        if not self.has(name):
+            self.save(name, compute())
+        return self.load(name)
 
     def forget(self, name: str) -> None:
         """Remove a part that is needed no more."""

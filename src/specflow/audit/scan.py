@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,24 +77,18 @@ def scan_steps(
     """
     scans = []
     for index in range(len(checkpoints.steps)):
-        name = f"scan{index:06d}"
-        if not scratch.has(name):
-            scan = _scan(checkpoints, matrices, index, workers)
-            scratch.save(name, {key: _kept(value) for key, value in vars(scan).items()})
-        kept = scratch.load(name).items()
+        scan = partial(_scan, checkpoints, matrices, index, workers)
+        kept = scratch.remember(f"scan{index:06d}", scan).items()
         taken_up: dict[str, Any] = {k: v if isinstance(v, str) else v.numpy() for k, v in kept}
         scans.append(StepScan(**taken_up))
         report(1)
     return scans
 
 
-def _kept(value: np.ndarray | str) -> Tensor | str:
-    return value if isinstance(value, str) else torch.from_numpy(value)
-
-
 def _scan(
     checkpoints: Checkpoints, matrices: Sequence[Matrix], index: int, workers: int
-) -> StepScan:
+) -> dict[str, Tensor | str]:
+    """Return what is kept of a `StepScan`."""
     names = {matrix.view: matrix.name for matrix in matrices}
     length = max(_SKETCH_LENGTH, _ALL_SKETCHES // len(matrices))
     found: dict[View, MatrixScan] = {}
@@ -113,10 +108,11 @@ def _scan(
     absent = MatrixScan(False, np.nan, np.nan, np.nan, np.full(length, np.nan))
     rows = [found.get(view, absent) for view in names]
     columns = {
-        field: np.array([getattr(row, field) for row in rows]) for field in MatrixScan._fields
+        field: torch.from_numpy(np.array([getattr(row, field) for row in rows]))
+        for field in MatrixScan._fields
     }
-    there = np.array([view in found for view in names])
-    return StepScan(there=there, content=digest.hexdigest(), **columns)
+    there = torch.tensor([view in found for view in names])
+    return {"there": there, "content": digest.hexdigest(), **columns}
 
 
 def _scan_batch(

@@ -78,7 +78,7 @@ def interpolation(fig: Figure, tables: Tables, subject: Subject) -> None:
     splits = np.unique(rows["time"])
     colours = dict(zip(splits, spread_colours(SPLIT_POINT_MAP, len(splits)), strict=True))
     fig.set_figheight(1.3 + 1.9 * len(metrics))
-    grid = fig.subplots(len(metrics), len(variants), sharex=True, sharey="row", squeeze=False)
+    grid = fig.subplots(len(metrics), len(variants), sharex=True, squeeze=False)
     for row, metric, level in zip(grid, metrics, levels, strict=True):
         own = where(rows, metric=metric)
         curves = {
@@ -86,8 +86,9 @@ def interpolation(fig: Figure, tables: Tables, subject: Subject) -> None:
             for axes, variant in zip(row, variants, strict=True)
             for split in splits
         }
-        lines.scale_ordinate(row[0], [level, *(one["mean"] for one in curves.values())])
-        for axes in row:
+        for axes in row:  # pruned losses may lie far above what the full network's barrier takes
+            means = [one["mean"] for (own, _), one in curves.items() if own is axes]
+            lines.scale_ordinate(axes, [level, *means])
             axes.set_xlim(0, 1)
             for height in level:
                 axes.axhline(height, **NULL_LINE)

@@ -29,7 +29,6 @@ from specflow.measure.evaluation import (
     Pruned,
     pruning_variants,
     rank_of,
-    remembered,
 )
 from specflow.measure.layouts import CONNECTION
 from specflow.measure.settings import PruningParams, SpectraParams
@@ -123,7 +122,7 @@ class _Measurement:
                 yield (end if alpha else start).point
             else:
                 between = partial(self._between, start.weights, end.weights, alpha)
-                yield remembered(self._job.scratch, f"path{name}_point{index}", between)
+                yield self._job.scratch.remember(f"path{name}_point{index}", between)
             report(1)
 
     def _endpoint(self, path: Path) -> _Endpoint:
@@ -132,7 +131,7 @@ class _Measurement:
         pruned, found = self._decomposed(weights, take)
         spectra = {name: decomposition.S for name, decomposition in found.items()}
         measure = partial(self._measure, pruned, spectra)
-        point = remembered(self._job.scratch, f"endpoint_{path.stem}", measure)
+        point = self._job.scratch.remember(f"endpoint_{path.stem}", measure)
         return _Endpoint(weights, found, point)
 
     def _between(self, start: Mapping[str, Tensor], end: Mapping[str, Tensor], alpha: float) -> Any:

@@ -1,8 +1,8 @@
 """What measurements of runs share: the task, histories, networks that were changed by hand."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import h5py
 import numpy as np
@@ -18,7 +18,6 @@ from specflow.measure.settings import PruningParams
 from specflow.problems.batch_norm import reestimate_on_training_data
 from specflow.problems.settings import ProblemSettings
 from specflow.problems.task import load_task
-from specflow.scratch import Scratch
 from specflow.spectra import is_defined, normalized_effective_rank
 from specflow.spectra.decomposition import SmallerSide
 from specflow.wiring import Wiring
@@ -132,16 +131,3 @@ def to_tensors(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[s
 def rank_of(S: Tensor) -> float:
     """Return the normalized effective rank of a spectrum; NaN if it is not defined."""
     return float(normalized_effective_rank(S)) if is_defined(S) else np.nan
-
-
-def remembered(
-    scratch: Scratch, name: str, compute: Callable[[], Mapping[str, Any]]
-) -> dict[str, Any]:
-    """Return the numbers that an earlier process has computed, or compute and keep them.
-
-    Raises:
-        SpecflowError: If the disk is full.
-    """
-    if not scratch.has(name):
-        scratch.save(name, compute())
-    return scratch.load(name)

@@ -17,7 +17,6 @@ from specflow.measure.evaluation import (
     Evaluation,
     Pruned,
     pruning_variants,
-    remembered,
     write_history,
 )
 from specflow.measure.layouts import PRUNING
@@ -59,7 +58,7 @@ def measure_pruning(job: PruningJob, report: Report) -> None:
             return evaluation.metrics_of(Pruned(weights, evaluation.model.wiring), variants)
 
         for index, step in enumerate(steps):
-            found = remembered(job.scratch, f"step{step}", partial(compute, index))
+            found = job.scratch.remember(f"step{step}", partial(compute, index))
             for group, metrics in found.items():
                 write_row(file.require_group(group), metrics, index, len(steps))
             report(1)
