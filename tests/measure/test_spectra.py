@@ -16,8 +16,7 @@ from specflow.checkpoints.trajectory import Checkpoint, Origin, write_trajectory
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import SPECTRA
-from specflow.spectra import QUANTITIES, agreement_null_level, alignment_null_level
-from specflow.spectra.registry import Quantity
+from specflow.spectra import QUANTITIES, Quantity, agreement_null_level, alignment_null_level
 from specflow.wiring import Matrix, View, Wiring, follow
 
 FIRST, SECOND, LAST = (f"layers.{number}.weight" for number in range(3))
