@@ -72,18 +72,22 @@ def test_decompose_is_a_decomposition(kind, dtype):
         assert_is_decomposition(weight, decompose(weight))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("scale", [1e-30, 1e-20, 1e20, 1e30])
-def test_scale_does_not_matter(scale, dtype):
-    weight = (_graded(3, 30, 50) * scale).to(dtype)
-    assert_is_decomposition(weight, decompose(weight))
-
-
-@pytest.mark.parametrize("scale", [1e-300, 1e300])
-def test_squares_that_leave_float64_do_not_matter(scale):
-    for shape in ((20, 30), (30, 20)):
-        weight = random(*shape) * scale
-        assert_is_decomposition(weight, decompose(weight))
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [
+        *(
+            (dtype, s)
+            for dtype in (torch.float32, torch.float64)
+            for s in (1e-30, 1e-20, 1e20, 1e30)
+        ),
+        *((torch.float64, s) for s in (1e-300, 1e300)),  # their squares leave float64
+    ],
+    ids=str,
+)
+def test_scale_does_not_matter(dtype, scale):
+    for weight in (_graded(3, 30, 50), random(20, 30), random(30, 20)):
+        scaled = (weight * scale).to(dtype)
+        assert_is_decomposition(scaled, decompose(scaled))
 
 
 @pytest.mark.parametrize("kind", KINDS)
