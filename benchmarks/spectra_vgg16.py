@@ -90,7 +90,9 @@ class Engine:
     def _twice(self, weights: Weights) -> tuple[Decompositions, Halves]:
         factors = spectra.decompose_all(weights, COUNT, self._workers)
         pruned = {name: weights[name] for name in PRUNED}
-        return factors, map_matrices(lambda _, w: _halves(w), pruned, self._workers)
+        return factors, map_matrices(
+            lambda _, weight: _halves(SpectrumPruner(weight)), pruned, self._workers
+        )
 
 
 class Naive:
@@ -114,13 +116,13 @@ class Naive:
 
 
 def _factors_and_halves(name: str, weight: Tensor) -> tuple[Decomposition, dict[Keep, Tensor]]:
-    half = (min(spectra.as_matrix(weight).shape) + 1) // 2
-    factors = spectra.decompose(weight, max(COUNT, half))
-    return factors, _halves(weight, factors) if name in PRUNED else {}
+    if name not in PRUNED:
+        return spectra.decompose(weight, COUNT), {}
+    pruner = SpectrumPruner(weight)
+    return spectra.decompose(weight, COUNT, pruner.side), _halves(pruner)
 
 
-def _halves(weight: Tensor, factors: Decomposition | None = None) -> dict[Keep, Tensor]:
-    pruner = SpectrumPruner(weight, factors=factors)
+def _halves(pruner: SpectrumPruner) -> dict[Keep, Tensor]:
     return {keep: pruner.keep(0.5, keep) for keep in KEEPS}
 
 

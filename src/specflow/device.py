@@ -3,6 +3,7 @@
 import os
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from specflow.errors import SpecflowError
 from specflow.executor import num_workers
@@ -41,3 +42,4 @@ def make_deterministic(device: torch.device) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cpu":
         torch.set_num_threads(1)
+        threadpool_limits(1, user_api="blas")  # below numpy and scipy

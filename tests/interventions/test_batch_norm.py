@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from specflow.interventions.batch_norm import has_batch_norm, reestimate_batch_norm
+from specflow.interventions.batch_norm import reestimate_batch_norm
 
 
 def _model() -> nn.Sequential:
@@ -12,13 +12,6 @@ def _model() -> nn.Sequential:
 
 def _data(samples: int = 64) -> torch.Tensor:
     return torch.randn(samples, 4, generator=torch.Generator().manual_seed(1)) * 3 + 1
-
-
-def test_batch_norm_is_found_where_it_keeps_statistics():
-    assert has_batch_norm(_model())
-    assert has_batch_norm(nn.Sequential(nn.Sequential(nn.BatchNorm2d(3))))
-    assert not has_batch_norm(nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2)))
-    assert not has_batch_norm(nn.BatchNorm1d(3, track_running_stats=False))
 
 
 def test_statistics_become_those_of_the_data():
@@ -91,11 +84,19 @@ def test_modes_return_after_an_error():
     assert model[1].momentum == 0.1
 
 
-def test_model_without_batch_norm_is_left_alone():
-    def fail():
-        raise AssertionError("called")
+@pytest.mark.parametrize(
+    "model",
+    [nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2)), nn.BatchNorm1d(3, track_running_stats=False)],
+    ids=["none", "keeps no statistics"],
+)
+def test_model_without_statistics_is_left_alone(model):
+    reestimate_batch_norm(model, lambda: pytest.fail("called"))
 
-    reestimate_batch_norm(nn.Linear(2, 2), fail)
+
+def test_batch_norm_is_found_at_any_depth():
+    model = nn.Sequential(nn.Sequential(nn.BatchNorm1d(4)))
+    reestimate_batch_norm(model, lambda: model(_data()))
+    torch.testing.assert_close(model[0][0].running_mean, _data().mean(0))
 
 
 def test_data_that_reaches_no_layer_is_refused():

@@ -1,13 +1,9 @@
 import pytest
 import torch
+from tests.spectra.matrices import random
 
 from specflow.interventions.svd_pruning import SpectrumPruner
-from specflow.spectra import as_matrix, decompose, singular_values
-
-
-def _random(*shape: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(sum(shape))
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+from specflow.spectra import as_matrix, singular_values
 
 
 def _naive(weight: torch.Tensor, kept: slice) -> torch.Tensor:
@@ -19,7 +15,7 @@ def _naive(weight: torch.Tensor, kept: slice) -> torch.Tensor:
 @pytest.mark.parametrize("shape", [(20, 33), (33, 20), (15, 15), (8, 3, 3, 3), (1, 6)])
 @pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5, 0.9])
 def test_matches_naive(shape, fraction, dtype):
-    weight = _random(*shape).to(dtype)
+    weight = random(*shape).to(dtype)
     R = min(as_matrix(weight).shape)
     top, bottom = -int(-R * fraction // 1), int(R * fraction // 1)
     pruner = SpectrumPruner(weight)
@@ -34,7 +30,7 @@ def test_matches_naive(shape, fraction, dtype):
 
 @pytest.mark.parametrize("shape", [(20, 33), (33, 21), (8, 3, 3, 3)])
 def test_halves_add_up_to_the_weight_and_are_orthogonal(shape):
-    weight = _random(*shape)
+    weight = random(*shape)
     pruner = SpectrumPruner(weight)
     top, bottom = pruner.keep(0.5, "top"), pruner.keep(0.5, "bottom")
     torch.testing.assert_close(top + bottom, weight)
@@ -44,7 +40,7 @@ def test_halves_add_up_to_the_weight_and_are_orthogonal(shape):
 
 def test_keep_top_is_the_best_approximation_of_its_rank():
     """Eckart & Young 1936; negative control: the bottom of the same rank is not."""
-    weight = _random(20, 30)
+    weight = random(20, 30)
     pruner = SpectrumPruner(weight)
     S = singular_values(weight)
     error = (weight - pruner.keep(0.3, "top")).norm()
@@ -53,13 +49,13 @@ def test_keep_top_is_the_best_approximation_of_its_rank():
 
 
 def test_projection_is_idempotent():
-    top = SpectrumPruner(_random(20, 30)).keep(0.5, "top")
+    top = SpectrumPruner(random(20, 30)).keep(0.5, "top")
     torch.testing.assert_close(SpectrumPruner(top).keep(0.5, "top"), top)
     torch.testing.assert_close(SpectrumPruner(top).keep(0.5, "bottom"), torch.zeros_like(top))
 
 
 def test_spectrum_is_cut_and_otherwise_unchanged():
-    weight = _random(16, 40)
+    weight = random(16, 40)
     S = singular_values(weight)
     kept = singular_values(SpectrumPruner(weight).keep(0.25, "top"))
     torch.testing.assert_close(kept[:4], S[:4])
@@ -68,7 +64,7 @@ def test_spectrum_is_cut_and_otherwise_unchanged():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_everything_and_nothing_are_exact(dtype):
-    weight = _random(12, 18).to(dtype)
+    weight = random(12, 18).to(dtype)
     pruner = SpectrumPruner(weight)
     for keep in ("top", "bottom"):
         assert torch.equal(pruner.keep(1.0, keep), weight)
@@ -77,13 +73,13 @@ def test_everything_and_nothing_are_exact(dtype):
 
 def test_rounding_of_fractions_does_not_add_a_direction():
     """0.55 * 100 is 55.00000000000001 and 0.29 * 100 is 28.999999999999996."""
-    pruner = SpectrumPruner(_random(100, 100))
+    pruner = SpectrumPruner(random(100, 100))
     assert torch.linalg.matrix_rank(pruner.keep(0.55, "top")) == 55
     assert torch.linalg.matrix_rank(pruner.keep(0.29, "bottom")) == 29
 
 
 def test_transposed_kernel_is_pruned_as_outputs_by_inputs():
-    weight = _random(6, 4, 3, 3)
+    weight = random(6, 4, 3, 3)
     pruned = SpectrumPruner(weight, transposed=True).keep(0.5, "top")
     swapped = SpectrumPruner(weight.transpose(0, 1)).keep(0.5, "top").transpose(0, 1)
     torch.testing.assert_close(pruned, swapped)
@@ -91,41 +87,22 @@ def test_transposed_kernel_is_pruned_as_outputs_by_inputs():
 
 
 def test_order_of_calls_does_not_matter():
-    weight = _random(20, 30).float()
+    weight = random(20, 30).float()
     pruner = SpectrumPruner(weight)
     first = pruner.keep(0.5, "bottom")
     pruner.keep(0.2, "top")
     assert torch.equal(pruner.keep(0.5, "bottom"), first)
 
 
-@pytest.mark.parametrize("shape", [(20, 33), (33, 20), (8, 3, 3, 3)])
-def test_factors_at_hand_serve_as_well(shape):
-    weight = _random(*shape).float()
-    R = min(as_matrix(weight).shape)
-    pruner, shared = (
-        SpectrumPruner(weight),
-        SpectrumPruner(weight, factors=decompose(weight, R // 2)),
-    )
-    for keep in ("top", "bottom"):
-        torch.testing.assert_close(shared.keep(0.5, keep), pruner.keep(0.5, keep))
-    with pytest.raises(ValueError, match=f"hold {R // 2} singular vectors; expected"):
-        shared.keep(0.75, "top")
-
-
 def test_its_decomposition_serves_for_the_spectrum_too():
-    weight = _random(6, 4, 3, 3).float()
+    weight = random(6, 4, 3, 3).float()
     side = SpectrumPruner(weight, transposed=True).side
     matrix = as_matrix(weight, transposed=True)
     torch.testing.assert_close(singular_values(matrix, side), singular_values(matrix))
 
 
-def test_factors_of_another_shape_are_refused():
-    with pytest.raises(ValueError, match=r"shape \(3, 4\); expected \(4, 3\)"):
-        SpectrumPruner(torch.ones(4, 3), factors=decompose(torch.ones(3, 4)))
-
-
 def test_weight_is_neither_changed_nor_followed():
-    weight = _random(20, 30).requires_grad_()
+    weight = random(20, 30).requires_grad_()
     before = weight.detach().clone()
     pruner = SpectrumPruner(weight)
     top = pruner.keep(0.5, "top")

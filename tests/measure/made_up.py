@@ -61,6 +61,12 @@ def svd(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return U, S, Vh
 
 
+def agreement(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The diagonal |<u_i, u'_i> <v_i, v'_i>|, from its definition."""
+    (U, _, Vh), (U2, _, Vh2) = svd(a), svd(b)
+    return abs((U * U2).sum(0) * (Vh * Vh2).sum(1))
+
+
 def rank(weight: np.ndarray) -> float:
     """The normalized effective rank, from its definition."""
     S = svd(weight)[1]

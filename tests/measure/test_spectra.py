@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests.measure.made_up import agreement, svd
 from tests.measure.walks import Walk, entries, measure, walk
 
 from specflow.checkpoints.files import FileCheckpoints, FilesParams
@@ -15,20 +16,10 @@ from specflow.checkpoints.trajectory import Checkpoint, Origin, write_trajectory
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import SPECTRA
-from specflow.spectra import QUANTITIES, agreement_null_level, alignment_null_level
-from specflow.spectra.registry import Quantity
+from specflow.spectra import QUANTITIES, Quantity, agreement_null_level, alignment_null_level
 from specflow.wiring import Matrix, View, Wiring, follow
 
 FIRST, SECOND, LAST = (f"layers.{number}.weight" for number in range(3))
-
-
-def svd(weight):
-    return np.linalg.svd(weight.double().numpy(), full_matrices=False)
-
-
-def naive_agreement(one, other):
-    (U, _, Vh), (U2, _, Vh2) = svd(one), svd(other)
-    return abs((U * U2).sum(0) * (Vh * Vh2).sum(1))
 
 
 @pytest.mark.parametrize("kind", ["float32", "float64", "float16", "bfloat16"])
@@ -38,11 +29,11 @@ def test_every_number_of_a_matrix_matches_numpy(tmp_path, trained, kind):
     states = [{name: weight.to(dtype) for name, weight in step.items()} for step in steps]
     found = entries(measure(tmp_path, Walk(states), wiring))
     for name in (FIRST, SECOND, LAST):
-        one, weights = found[name], [state[name] for state in states]
+        one, weights = found[name], [state[name].double().numpy() for state in states]
         for index, weight in enumerate(weights):
             _, S, _ = svd(weight)
             shares, evals = S / S.sum(), S**2
-            with_last = naive_agreement(weight, weights[-1])
+            with_last = agreement(weight, weights[-1])
             expected = {
                 "singular_values": S,
                 "effective_rank": np.exp(-(shares * np.log(shares)).sum()),
@@ -54,10 +45,10 @@ def test_every_number_of_a_matrix_matches_numpy(tmp_path, trained, kind):
                 "log_spectral_norm": np.log10(evals.max()),
                 "agreement": with_last[:5],
                 "agreement_score": with_last[:3].mean(),
-                "pairwise_agreement": [naive_agreement(weight, w)[:3].mean() for w in weights],
+                "pairwise_agreement": [agreement(weight, w)[:3].mean() for w in weights],
             }
             if index > 0:
-                before = naive_agreement(weight, weights[index - 1])
+                before = agreement(weight, weights[index - 1])
                 expected["step_agreement_score"] = before[:3].mean()
             for quantity, value in expected.items():
                 assert one[quantity][index] == pytest.approx(value, rel=1e-5, abs=1e-4), quantity
@@ -125,8 +116,8 @@ def test_kernels_of_one_to_three_dimensions_are_met_at_their_centre(tmp_path, ke
     a, b = (Matrix(name, name, View(name, tuple(tensor.shape))) for name, tensor in state.items())
     wiring = Wiring((a, b), (follow(a, b),))
     one = entries(measure(tmp_path, Walk(walk(state, 2)), wiring))["a -> b"]
-    U = svd(state["a"])[0]
-    V = svd(state["b"].flatten(1))[2].reshape(-1, 6, *kernel)
+    U = svd(state["a"].numpy())[0]
+    V = svd(state["b"].numpy())[2].reshape(-1, 6, *kernel)
     if center:
         positions = np.einsum("fd...,df->...f", V, U[:, : len(V)])
         assert one["kernel_scores"].shape == (2, *kernel)

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from tests.measure.made_up import agreement, svd
 from tests.measure.walks import HEADS, HIDDEN, WIDTH, Walk, entries, measure, network, walk
 
 PAPER_PAIRS = [
@@ -13,10 +14,6 @@ PAPER_PAIRS = [
     *((f"conv{i}", f"tconv{i}") for i in (1, 2, 3)),
     *((f"dense{i}", f"tconv{i}") for i in (1, 2, 3)),
 ]
-
-
-def svd(weight):
-    return np.linalg.svd(weight.reshape(len(weight), -1), full_matrices=False)
 
 
 def left(weight):
@@ -140,13 +137,13 @@ def test_every_matrix_matches_numpy_at_every_step(measured):
     kind, weights, found = measured
     assert {name for name in found if "->" not in name} == set(weights[0])
     for name in weights[0]:
-        U_last, _, V_last = svd(outputs_first(kind, name, weights[-1][name]))
-        for index, step in enumerate(weights):
-            U, S, Vh = svd(outputs_first(kind, name, step[name]))
-            assert found[name]["singular_values"][index] == pytest.approx(S, abs=1e-6 * S[0])
-            diagonal = abs((U * U_last).sum(0) * (Vh * V_last).sum(1))
-            assert found[name]["agreement"][index] == pytest.approx(diagonal[:5], abs=1e-4)
-        assert (found[name]["rows"], found[name]["columns"]) == (len(U), Vh.shape[1])
+        one, matrices = found[name], [outputs_first(kind, name, step[name]) for step in weights]
+        for index, matrix in enumerate(matrices):
+            U, S, Vh = svd(matrix)
+            assert one["singular_values"][index] == pytest.approx(S, abs=1e-6 * S[0])
+            diagonal = agreement(matrix, matrices[-1])
+            assert one["agreement"][index] == pytest.approx(diagonal[:5], abs=1e-4)
+        assert (one["rows"], one["columns"]) == (len(U), Vh.shape[1])
 
 
 def test_every_pair_matches_the_definition_at_every_step(measured):

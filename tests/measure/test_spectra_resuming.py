@@ -8,15 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.measure.made_up import Killed
 from tests.measure.walks import Walk, layers, measure, walk
 
 from specflow.checkpoints import stream
 from specflow.errors import SpecflowError
 from specflow.scratch import Scratch
-
-
-class Killed(BaseException):
-    """Stands for a kill between two files."""
 
 
 def outcome(folder, checkpoints, wiring, workers=1):
@@ -85,6 +82,7 @@ def test_other_number_of_workers_resumes_with_other_batches(tmp_path, monkeypatc
 PROGRAM = """
 import sys
 from pathlib import Path
+from tests.measure.made_up import Killed
 from tests.measure.walks import Walk, layers, measure, walk
 state, wiring = layers(120, 150, 130)
 measure(Path(sys.argv[1]), Walk(walk(state, 40)), wiring)

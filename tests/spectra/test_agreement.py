@@ -1,5 +1,8 @@
+from itertools import product
+
 import pytest
 import torch
+from tests.spectra.matrices import assert_identity, orthogonal, random
 
 from specflow.spectra import (
     agreement_null_level,
@@ -9,57 +12,43 @@ from specflow.spectra import (
 )
 
 
-def _random(*shape: int, seed: int = 0) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-
-def _orthogonal(n: int, seed: int) -> torch.Tensor:
-    return torch.linalg.qr(_random(n, n, seed=seed)).Q
-
-
 def test_matrix_agrees_with_itself_and_with_its_multiples():
-    W = _random(20, 30)
-    eye = torch.eye(20, dtype=torch.float64)
-    torch.testing.assert_close(singular_vector_agreement(W, W), eye, atol=1e-9, rtol=0)
-    torch.testing.assert_close(singular_vector_agreement(W, -3 * W), eye, atol=1e-9, rtol=0)
+    W = random(20, 30)
+    assert_identity(singular_vector_agreement(W, W))
+    assert_identity(singular_vector_agreement(W, -3 * W))
 
 
 def test_other_singular_values_on_the_same_vectors_agree():
-    U, S, Vh = decompose(_random(20, 30))
-    changed = (U * S.square()) @ Vh
-    eye = torch.eye(20, dtype=torch.float64)
-    agreement = singular_vector_agreement((U * S) @ Vh, changed)
-    torch.testing.assert_close(agreement, eye, atol=1e-9, rtol=0)
+    U, S, Vh = decompose(random(20, 30))
+    assert_identity(singular_vector_agreement((U * S) @ Vh, (U * S.square()) @ Vh))
 
 
 def test_swapped_directions_are_found_off_the_diagonal():
-    U, V = _orthogonal(6, 1), _orthogonal(6, 2)
+    U, V = orthogonal(6, 1), orthogonal(6, 2)
     S = torch.arange(6, 0, -1).double()
     agreement = singular_vector_agreement((U * S) @ V.T, (U * S.flip(0)) @ V.T)
-    torch.testing.assert_close(agreement, torch.eye(6).double().flip(0), atol=1e-9, rtol=0)
+    assert_identity(agreement.flip(0))
 
 
 def test_both_sides_must_agree():
     """Negative control: the left vectors are the same, only the right ones differ."""
-    U, S, Vh = decompose(_random(50, 60))
-    turned = (U * S) @ Vh @ _orthogonal(60, 3)
+    U, S, Vh = decompose(random(50, 60))
+    turned = (U * S) @ Vh @ orthogonal(60, 3)
     assert singular_vector_agreement((U * S) @ Vh, turned).diagonal().mean() < 0.3
 
 
 def test_matches_naive():
-    a, b = _random(8, 5, seed=1), _random(8, 5, seed=2)
+    a, b = random(8, 5, seed=1), random(8, 5, seed=2)
     Ua, _, Vha = torch.linalg.svd(a, full_matrices=False)
     Ub, _, Vhb = torch.linalg.svd(b, full_matrices=False)
-    agreement = singular_vector_agreement(a.float().double(), b)
-    for i in range(5):
-        for j in range(5):
-            naive = abs(float(Ua[:, i] @ Ub[:, j]) * float(Vha[i] @ Vhb[j]))
-            assert float(agreement[i, j]) == pytest.approx(naive, abs=1e-5)
+    agreement = singular_vector_agreement(a, b)
+    for i, j in product(range(5), range(5)):
+        naive = abs(float(Ua[:, i] @ Ub[:, j]) * float(Vha[i] @ Vhb[j]))
+        assert float(agreement[i, j]) == pytest.approx(naive, abs=1e-9)
 
 
 def test_decompositions_serve_as_well_as_weights():
-    a, b = _random(8, 3, 3, 3, seed=1).float(), _random(8, 3, 3, 3, seed=2).float()
+    a, b = random(8, 3, 3, 3, seed=1).float(), random(8, 3, 3, 3, seed=2).float()
     expected = singular_vector_agreement(a, b)
     torch.testing.assert_close(singular_vector_agreement(decompose(a), b), expected)
     leading = singular_vector_agreement(decompose(a, 4), decompose(b, 4))
@@ -67,7 +56,7 @@ def test_decompositions_serve_as_well_as_weights():
 
 
 def test_rows_and_columns_hold_at_most_unit_mass():
-    agreement = singular_vector_agreement(_random(20, 30, seed=1), _random(20, 30, seed=2))
+    agreement = singular_vector_agreement(random(20, 30, seed=1), random(20, 30, seed=2))
     assert agreement.sum(0).max() <= 1 + 1e-12
     assert agreement.sum(1).max() <= 1 + 1e-12
 
@@ -76,7 +65,7 @@ def test_rows_and_columns_hold_at_most_unit_mass():
 def test_null_level_is_the_mean_of_unrelated_matrices(rows, columns):
     means = [
         singular_vector_agreement(
-            _random(rows, columns, seed=2 * trial), _random(rows, columns, seed=2 * trial + 1)
+            random(rows, columns, seed=2 * trial), random(rows, columns, seed=2 * trial + 1)
         ).mean()
         for trial in range(100)
     ]
@@ -93,7 +82,7 @@ def test_null_level_is_symmetric_and_about_two_over_pi_d():
 
 def test_other_shapes_are_refused():
     with pytest.raises(ValueError, match=r"\(4, 5\) and \(5, 4\)"):
-        singular_vector_agreement(_random(4, 5), _random(5, 4))
+        singular_vector_agreement(random(4, 5), random(5, 4))
 
 
 def test_diagonal_score_is_the_mean_of_the_first_entries():

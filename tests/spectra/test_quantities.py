@@ -10,9 +10,8 @@ from specflow.spectra import (
     is_defined,
     is_direction,
     mass_rank,
-    normalized_effective_rank,
+    quantities,
     quantity,
-    registry,
     stable_rank,
 )
 
@@ -45,19 +44,16 @@ def test_every_quantity_says_what_it_is():
 
 
 def test_function_is_entered_and_left_as_it_is(monkeypatch):
-    monkeypatch.setattr(registry, "QUANTITIES", known := {})
+    monkeypatch.setattr(quantities, "QUANTITIES", known := {})
 
     def smallest(S):
         """Return s_R.
 
         Not more.
         """
-        return S.amin(-1)
 
-    entered = quantity(label="smallest", range=(0, math.inf), cite="none", url="https://a")(
-        smallest
-    )
-    assert entered is smallest
+    enter = quantity(label="smallest", range=(0, math.inf), cite="none", url="https://a")
+    assert enter(smallest) is smallest
     assert known["smallest"].formula == "s_R"
 
 
@@ -71,35 +67,32 @@ def test_values_lie_in_the_stated_range(name):
         assert low - 1e-12 <= float(_of(name, S)) <= high + 1e-12
 
 
+def assert_ranks(S: torch.Tensor, *expected: float) -> None:
+    """Check them in the order of `RANKS`."""
+    for name, value in zip(RANKS, expected, strict=True):
+        assert float(_of(name, S)) == pytest.approx(value, rel=1e-9, abs=1e-12), name
+
+
 @pytest.mark.parametrize("n", [1, 2, 10, 20, 113])
 def test_identity_has_full_rank(n):
-    S = torch.ones(n)
-    assert float(effective_rank(S)) == pytest.approx(n, rel=1e-12)
-    assert float(normalized_effective_rank(S)) == pytest.approx(1, rel=1e-12)
-    assert float(stable_rank(S)) == n
-    assert float(gini(S)) == pytest.approx(0, abs=1e-12)
-    assert float(mass_rank(S)) == (math.floor(0.9 * n + 1e-9) + 1) / n
+    assert_ranks(torch.ones(n), n, 1, (math.floor(0.9 * n + 1e-9) + 1) / n, n, 0)
 
 
 @pytest.mark.parametrize("n", [1, 2, 10, 113])
 def test_single_direction_has_rank_one(n):
     S = torch.zeros(n)
     S[0] = 3.0
-    assert float(effective_rank(S)) == 1
-    assert float(normalized_effective_rank(S)) == 1 / n
-    assert float(stable_rank(S)) == 1
-    assert float(mass_rank(S)) == 1 / n
-    assert float(gini(S)) == pytest.approx(1 - 1 / n)
+    assert_ranks(S, 1, 1 / n, 1 / n, 1, 1 - 1 / n)
 
 
 def test_geometric_spectrum_has_the_closed_forms():
-    """S = 2^-i, i from 0: in the limit, entropy 2 log 2, ||S||^2 = 4/3, Gini (R - 3) / R."""
+    """S = 2^-i, i from 0: in the limit, entropy 2 log 2, ||S||^2 = 4/3, Gini (R - 3) / R.
+
+    1/2 + 1/4 + 1/8 = 0.875 of the mass, and one more makes 0.9375.
+    """
     R = 60
     S = 0.5 ** torch.arange(R, dtype=torch.float64)
-    assert float(effective_rank(S)) == pytest.approx(4, rel=1e-9)
-    assert float(stable_rank(S)) == pytest.approx(4 / 3, rel=1e-9)
-    assert float(mass_rank(S)) == 4 / R  # 1/2 + 1/4 + 1/8 = 0.875, one more makes 0.9375
-    assert float(gini(S)) == pytest.approx((R - 3) / R, rel=1e-9)
+    assert_ranks(S, 4, 4 / R, 4 / R, 4 / 3, (R - 3) / R)
 
 
 def test_effective_rank_matches_naive():

@@ -8,11 +8,6 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-def has_batch_norm(model: nn.Module) -> bool:
-    """Return whether a model has a BatchNorm layer that keeps running statistics."""
-    return bool(_tracking_layers(model))
-
-
 def reestimate_batch_norm(model: nn.Module, forward: Callable[[], object]) -> None:
     """Replace the running statistics of every BatchNorm layer by those of the data in `forward`.
 
@@ -28,12 +23,16 @@ def reestimate_batch_norm(model: nn.Module, forward: Callable[[], object]) -> No
     Raises:
         ValueError: If `forward` passes no data through some BatchNorm layer.
     """
-    layers = _tracking_layers(model)
+    layers = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, _BatchNorm) and module.track_running_stats
+    }
     if not layers:
         return
     with _estimating(model, layers), torch.no_grad():
         forward()
-    unseen = [name for name, layer in layers.items() if not int(_batches(layer))]
+    unseen = [name for name, layer in layers.items() if not layer.num_batches_tracked]
     if unseen:
         raise ValueError(f"forward passed no batch through {unseen}; expected at least one")
 
@@ -55,16 +54,3 @@ def _estimating(model: nn.Module, layers: dict[str, _BatchNorm]) -> Iterator[Non
             module.training = mode
         for layer, momentum in momenta.items():
             layer.momentum = momentum
-
-
-def _tracking_layers(model: nn.Module) -> dict[str, _BatchNorm]:
-    return {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, _BatchNorm) and module.track_running_stats
-    }
-
-
-def _batches(layer: _BatchNorm) -> torch.Tensor:
-    assert layer.num_batches_tracked is not None  # kept by every layer that tracks
-    return layer.num_batches_tracked

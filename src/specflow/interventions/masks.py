@@ -18,10 +18,7 @@ class Mask:
     """
 
     def __init__(self, values: Tensor) -> None:
-        """Check the values.
-
-        Args:
-            values: 0 and 1 (or truth values), of the shape of the weight; not modified.
+        """Take 0 and 1, or truth values, of the shape of the weight.
 
         Raises:
             ValueError: If a value is anything else, or there is none.
@@ -44,13 +41,7 @@ class Mask:
         return self.num_kept / self.kept.numel()
 
     def apply(self, weight: Tensor) -> Tensor:
-        """Return a weight with 0 wherever the mask is 0, also for NaN and infinity.
-
-        Args:
-            weight: Of the mask's shape; not modified.
-
-        Returns:
-            New tensor of the weight's dtype.
+        """Return a new weight with 0 wherever the mask is 0, also for NaN and infinity.
 
         Raises:
             ValueError: If the weight has another shape.
@@ -77,9 +68,6 @@ def magnitude_masks(weights: Mapping[str, Tensor], density: float) -> dict[str, 
         weights: Weights by name, finite; not modified.
         density: Share of all entries to keep, in (0, 1]: round(density * total) are.
 
-    Returns:
-        A mask for each weight.
-
     Raises:
         ValueError: If density is not in (0, 1] or keeps nothing, or a weight is not finite.
     """
@@ -105,13 +93,6 @@ def random_masks(like: Mapping[str, Mask], seed: int) -> dict[str, Mask]:
     """Return masks that keep as many entries of each weight as others do, at random places.
 
     numpy's generator shares nothing with torch's, which drew the initial weights.
-
-    Args:
-        like: Masks by name; not modified.
-        seed: Seed of the places.
-
-    Returns:
-        A mask for each of `like`, on its device.
     """
     generator = np.random.default_rng(seed)
     masks = {}
@@ -133,9 +114,6 @@ def ticket_masks(
             density in every layer.
         density: Share of all these weights that are kept, in (0, 1].
         seed: The source's seed, from which places at random are drawn.
-
-    Returns:
-        A mask for each weight; the same for the same arguments.
     """
     masks = magnitude_masks(weights, density)
     return random_masks(masks, seed) if kind == "random" else masks

@@ -42,14 +42,9 @@ def perturb(weight: Tensor, direction: Tensor, scale: float) -> Tensor:
 
 
 def gaussian_direction(shape: torch.Size, seed: int) -> Tensor:
-    """Return G with independent standard normal entries.
+    """Return G with independent standard normal entries, float64 on the CPU.
 
-    Args:
-        shape: Its shape.
-        seed: In [0, 2^63); a seed gives one direction on every device.
-
-    Returns:
-        Tensor on the CPU, float64.
+    A seed, in [0, 2^63), gives one direction on every device.
     """
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(shape, generator=generator, dtype=torch.float64)

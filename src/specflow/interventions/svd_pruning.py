@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from specflow.matrices import as_matrix, from_matrix
-from specflow.spectra.decomposition import Decomposition, SmallerSide, smaller_side
+from specflow.spectra.decomposition import smaller_side
+from specflow.spectra.large import is_large, product
 
 Keep = Literal["top", "bottom"]
 
@@ -26,23 +27,21 @@ class SpectrumPruner:
         side: The decomposition, to be shared with what else needs one of this weight.
     """
 
-    def __init__(
-        self, weight: Tensor, transposed: bool = False, factors: Decomposition | None = None
-    ) -> None:
-        """Decompose a weight, unless its decomposition is at hand.
+    def __init__(self, weight: Tensor, transposed: bool = False) -> None:
+        """Decompose a weight.
 
         Args:
             weight: Matrix or kernel, finite; not modified.
             transposed: As for `as_matrix`.
-            factors: Decomposition of the weight, with as many singular vectors as the fractions
-                ask for (half of all for 0.5); computed here by default.
 
         Raises:
-            ValueError: If the weight is no finite matrix, or the factors have another shape.
+            ValueError: If the weight is no finite matrix.
         """
         matrix = as_matrix(weight, transposed)
-        self.side = smaller_side(matrix) if factors is None else _shorter(factors, matrix)
-        self._matrix = matrix.to(_product_dtype(weight), copy=True)
+        self.side = smaller_side(matrix)
+        # CUDA may round float32 products to ten bits (TF32).
+        is_double = weight.is_cuda or weight.dtype == torch.float64
+        self._matrix = matrix.to(torch.float64 if is_double else torch.float32, copy=True)
         self._shape, self._dtype, self._transposed = weight.shape, weight.dtype, transposed
         self._split: tuple[int, Tensor] | None = None
 
@@ -58,8 +57,7 @@ class SpectrumPruner:
             New tensor with the shape, dtype and device of the weight.
 
         Raises:
-            ValueError: If keep_fraction is not in [0, 1], keep is unknown, or the factors given
-                hold too few singular vectors.
+            ValueError: If keep_fraction is not in [0, 1], or keep is unknown.
         """
         if not 0 <= keep_fraction <= 1:
             raise ValueError(f"keep_fraction is {keep_fraction}; expected a number in [0, 1]")
@@ -74,36 +72,14 @@ class SpectrumPruner:
         return from_matrix(pruned.to(self._dtype), self._shape, self._transposed)
 
     def _leading(self, count: int) -> Tensor:
-        """Return the part of the matrix in its first directions; top and bottom share the last.
-
-        Raises:
-            ValueError: If there are fewer directions.
-        """
+        """Return the part of the matrix in its first directions; top and bottom share the last."""
         if count == min(self._matrix.shape):
             return self._matrix
-        vectors = self.side.vectors
-        if count > vectors.shape[1]:
-            raise ValueError(f"factors hold {vectors.shape[1]} singular vectors; expected {count}")
         if self._split is None or self._split[0] != count:
-            leading = vectors[:, :count]
-            projector = (leading @ leading.mT).to(self._matrix.dtype)
+            multiply = product if is_large(self._matrix) else torch.matmul
+            leading = self.side.vectors[:, :count]
+            projector = multiply(leading, leading.mT).to(self._matrix.dtype)
             is_wide = self._matrix.shape[0] <= self._matrix.shape[1]
-            self._split = count, projector @ self._matrix if is_wide else self._matrix @ projector
+            sides = (projector, self._matrix) if is_wide else (self._matrix, projector)
+            self._split = count, multiply(*sides)
         return self._split[1]
-
-
-def _shorter(factors: Decomposition, matrix: Tensor) -> SmallerSide:
-    """Return the smaller side of a matrix from its decomposition.
-
-    Raises:
-        ValueError: If the factors are those of a matrix of another shape.
-    """
-    shape = (factors.U.shape[0], factors.Vh.shape[1])
-    if shape != matrix.shape:
-        raise ValueError(f"factors are of shape {shape}; expected {tuple(matrix.shape)}")
-    return SmallerSide(factors.S, factors.U if shape[0] <= shape[1] else factors.Vh.mT)
-
-
-def _product_dtype(weight: Tensor) -> torch.dtype:
-    """Return the precision of projections: CUDA may round float32 products to ten bits (TF32)."""
-    return torch.float64 if weight.is_cuda or weight.dtype == torch.float64 else torch.float32

@@ -42,16 +42,10 @@ class Decompositions:
         device: torch.device,
         strict: bool,
     ) -> None:
-        """Decompose nothing yet.
+        """Decompose nothing yet; `count` singular vectors of each view are asked for.
 
-        Args:
-            checkpoints: The steps.
-            views: What is decomposed.
-            scratch: Where batches are kept if there are several.
-            count: How many singular vectors of each.
-            workers: Threads, one matrix each.
-            device: What computes.
-            strict: Whether a matrix that is absent or not finite is an error.
+        Several batches are kept in `scratch`. If `strict`, a matrix that is absent or not finite
+        is an error.
         """
         self._checkpoints, self._scratch = checkpoints, scratch
         self._count, self._workers, self._device, self._strict = count, workers, device, strict

@@ -11,12 +11,11 @@ Layout of the file (version 2), T steps:
 What is not defined (of a matrix that is all zero, not finite or not there) is NaN.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 from torch import Tensor
@@ -32,7 +31,7 @@ from specflow.spectra import (
     alignment_null_level,
     is_defined,
 )
-from specflow.wiring import Matrix, Pair, Wiring
+from specflow.wiring import Wiring
 
 _HELD = 2**25  # bytes of all steps that are in memory together
 
@@ -70,21 +69,26 @@ def write_spectra(
             for array in sorted(arrays):
                 write(file, f"{name}/{array}", arrays[array].numpy())
         for depth, matrix in enumerate(wiring.matrices):
-            _describe_matrix(file[f"matrices/{matrix.name}"], matrix, depth)
+            view = matrix.view
+            file[f"matrices/{matrix.name}"].attrs.update(
+                label=matrix.label,
+                role=matrix.role,
+                tensor=view.tensor,
+                depth=depth,
+                rows=view.rows,
+                columns=view.columns,
+                null_agreement=agreement_null_level(view.rows, view.columns),
+            )
         for depth, pair in enumerate(wiring.pairs):
-            _describe_pair(file[f"pairs/{pair.label}"], pair, depth)
+            meeting = pair.meetings[0]
+            length = meeting.following.length(meeting.following_side)
+            file[f"pairs/{pair.label}"].attrs.update(
+                depth=depth, null_alignment=alignment_null_level(length)
+            )
 
 
 def _over_time(length: int, rows: Callable[[int], list[Row]]) -> Iterator[Row]:
-    """Stack the rows of all steps, of few matrices and pairs at a time.
-
-    Args:
-        length: Number of steps.
-        rows: Returns the rows of a step.
-
-    Yields:
-        Those of each matrix and pair, shape (T, ...).
-    """
+    # The rows of all steps of each matrix and pair, shape (T, ...); few are read at a time.
     sizes = [length * sum(part.nbytes for part in row.values()) for row in rows(0)]
     for some in _groups(sizes):
         for over_time in zip(*(rows(index)[some] for index in range(length)), strict=True):
@@ -127,14 +131,10 @@ def _values(quantity: Quantity, S: Tensor, settings: SpectraParams) -> Tensor:
 
 
 def pairwise_agreement(left: Tensor, right: Tensor) -> Tensor:
-    """Return the agreement score of one matrix at any two steps.
+    """Return the agreement score of one matrix at any two steps, shape (T, T), symmetric, float64.
 
-    Args:
-        left: Leading left singular vectors of T steps, shape (T, c, m); NaN where not defined.
-        right: The right ones, shape (T, c, n).
-
-    Returns:
-        Shape (T, T), symmetric, float64: the mean over the vectors of |<u, u'> <v, v'>|.
+    Of leading singular vectors, shapes (T, c, m) and (T, c, n), NaN where not defined: the mean
+    over the c vectors of |<u, u'> <v, v'>|.
     """
     total = np.zeros((len(left), len(left)))
     for vector in range(left.shape[1]):
@@ -145,21 +145,3 @@ def pairwise_agreement(left: Tensor, right: Tensor) -> Tensor:
 def _products(vectors: Tensor) -> np.ndarray:
     exact = vectors.double().numpy()
     return exact @ exact.T  # numpy takes the symmetric product, so that the bits are symmetric too
-
-
-def _describe_matrix(group: h5py.Group, matrix: Matrix, depth: int) -> None:
-    rows, columns = matrix.view.rows, matrix.view.columns
-    about = {"label": matrix.label, "role": matrix.role, "tensor": matrix.view.tensor}
-    sizes = {"depth": depth, "rows": rows, "columns": columns}
-    _describe(group, about | sizes | {"null_agreement": agreement_null_level(rows, columns)})
-
-
-def _describe_pair(group: h5py.Group, pair: Pair, depth: int) -> None:
-    meeting = pair.meetings[0]
-    length = meeting.following.length(meeting.following_side)
-    _describe(group, {"depth": depth, "null_alignment": alignment_null_level(length)})
-
-
-def _describe(group: h5py.Group, about: Mapping[str, str | int | float]) -> None:
-    for key, value in about.items():
-        group.attrs[key] = value

@@ -12,9 +12,17 @@ from specflow.spectra.agreement import (
     singular_vector_agreement,
 )
 from specflow.spectra.alignment import alignment, alignment_null_level
-from specflow.spectra.decomposition import Decomposition, decompose, singular_values
-from specflow.spectra.directions import is_defined, is_direction, where_defined
+from specflow.spectra.decomposition import (
+    Decomposition,
+    decompose,
+    is_defined,
+    is_direction,
+    singular_values,
+    where_defined,
+)
 from specflow.spectra.quantities import (
+    QUANTITIES,
+    Quantity,
     effective_rank,
     frobenius_norm,
     gini,
@@ -22,10 +30,10 @@ from specflow.spectra.quantities import (
     log_spectral_norm,
     mass_rank,
     normalized_effective_rank,
+    quantity,
     spectral_norm,
     stable_rank,
 )
-from specflow.spectra.registry import QUANTITIES, Quantity, quantity
 from specflow.spectra.side_by_side import decompose_all
 
 __all__ = [

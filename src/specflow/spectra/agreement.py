@@ -42,15 +42,8 @@ def singular_vector_agreement(a: Tensor | Decomposition, b: Tensor | Decompositi
 def agreement_null_level(rows: int, columns: int) -> float:
     """Return the expected agreement of unrelated directions in matrices of a shape.
 
-    E|<u, u'>| E|<v, v'>| for independent, uniformly random unit vectors; about
+    E|<u, u'>| E|<v, v'>| for independent, uniformly random unit vectors, in (0, 1]; about
     2 / (pi sqrt(rows * columns)).
-
-    Args:
-        rows: Number of rows m.
-        columns: Number of columns n.
-
-    Returns:
-        Value in (0, 1].
 
     Example:
         >>> round(agreement_null_level(64, 64), 3)

@@ -73,14 +73,12 @@ def alignment(
 def alignment_null_level(dimension: int) -> float:
     """Return E|<x, e>| for a uniformly random unit vector x in R^d and any unit vector e.
 
-    Gamma(d/2) / (sqrt(pi) Gamma((d+1)/2)), about sqrt(2 / (pi d)): what unrelated directions show.
+    Gamma(d/2) / (sqrt(pi) Gamma((d+1)/2)), in (0, 1], about sqrt(2 / (pi d)): what unrelated
+    directions show.
 
     Args:
         dimension: Length d of the longer of the singular vectors that meet; for a following
             convolution c_in*kh*kw, since one position holds only a part of the unit vector.
-
-    Returns:
-        Value in (0, 1].
 
     Raises:
         ValueError: If dimension is less than 1.
@@ -96,16 +94,12 @@ def alignment_null_level(dimension: int) -> float:
 
 
 def _kernel_of(weight: Tensor | Decomposition, side: Side) -> Sequence[int]:
-    is_kernel = isinstance(weight, Tensor) and weight.ndim > 2 and side == "right"
-    return weight.shape[2:] if isinstance(weight, Tensor) and is_kernel else (1, 1)
+    if isinstance(weight, Tensor) and weight.ndim > 2 and side == "right":
+        return weight.shape[2:]
+    return 1, 1
 
 
 def _vectors(weight: Tensor | Decomposition, side: Side) -> Tensor:
-    """Return singular vectors of one side as columns.
-
-    Raises:
-        ValueError: If the side is unknown.
-    """
     if side not in ("left", "right"):
         raise ValueError(f"side is {side!r}; expected 'left' or 'right'")
     found = weight if isinstance(weight, Decomposition) else decompose(weight)

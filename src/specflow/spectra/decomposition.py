@@ -4,8 +4,7 @@ Products of two float32 numbers are exact in float64, so the float64 Gram matrix
 weight carries only the rounding of its sums, about 1e-16 s_1^2. A singular value is then off by
 1e-16 s_1^2 / s and a singular vector by 1e-16 (s_1 / s)^2 over its relative gap: the top of the
 spectrum is better than a float32 SVD and the bottom is not. Below the two floors here a float64
-SVD takes over. It gets the tall orientation, on which LAPACK is two to eight times faster. Where
-few singular vectors of a large matrix are asked for, only these are computed (see `leading`).
+SVD takes over. It gets the tall orientation, on which LAPACK is two to eight times faster.
 """
 
 from typing import NamedTuple
@@ -14,12 +13,14 @@ import torch
 from torch import Tensor
 
 from specflow.matrices import as_matrix
-from specflow.spectra.leading import is_faster, leading_eigenvectors
+from specflow.spectra.large import is_large, leading_eigenvectors, product
 
 # At this s/s_1 singular vectors of the Gram matrix lose orthogonality on the other side by 1e-8.
 VECTOR_FLOOR = 1e-4
 # At this s/s_1 singular values of the Gram matrix are off by 1e-4 of themselves, 1e-10 s_1.
 VALUE_FLOOR = 1e-6
+# Below this share of s_1 a singular value is rounding, and its singular vectors are arbitrary.
+ZERO = 1e-9
 _STRIPE = 128
 GRAM_DTYPES = frozenset({torch.float32, torch.float16, torch.bfloat16})
 
@@ -68,9 +69,6 @@ def decompose(
         side: The `smaller_side` of the weight if it is at hand; then only the other side is
             computed.
 
-    Returns:
-        `Decomposition` on the device of the weight.
-
     Raises:
         ValueError: If the weight is complex, empty, not finite or not a matrix, if count is
             negative, or if side is that of another shape or holds less than count vectors.
@@ -86,8 +84,7 @@ def decompose(
     """
     if count is not None and count < 0:
         raise ValueError(f"count is {count}; expected 0 or more singular vectors, or None for all")
-    matrix, scale = _scaled(weight)
-    wide, is_tall = _wide(matrix)
+    wide, is_tall, scale = _wide(weight)
     count = len(wide) if count is None else min(count, len(wide))
     found = _through_gram(wide, count, _one_side(weight, wide, count, side, scale))
     U, S, Vh = found or _through_svd(wide, count)
@@ -107,15 +104,13 @@ def singular_values(weight: Tensor, side: SmallerSide | None = None) -> Tensor:
         Shape (min(m, n),), descending, float64, on the device of the weight.
 
     Raises:
-        ValueError: If the weight is complex, empty, not finite or not a matrix, or if side is
-            that of another shape.
+        ValueError: As of `decompose`.
 
     Example:
         >>> singular_values(torch.tensor([[3.0, 0.0], [0.0, -4.0]]))
         tensor([4., 3.], dtype=torch.float64)
     """
-    matrix, scale = _scaled(weight)
-    wide, _ = _wide(matrix)
+    wide, _, scale = _wide(weight)
     found = _through_gram(wide, 0, _one_side(weight, wide, 0, side, scale))
     return (_exact_values(wide) if found is None else found[1]) * scale
 
@@ -129,21 +124,70 @@ def smaller_side(weight: Tensor) -> SmallerSide:
     Args:
         weight: Matrix (m, n), or a kernel (see `as_matrix`); not modified.
 
-    Returns:
-        All min(m, n) singular values and vectors.
-
     Raises:
-        ValueError: If the weight is complex, empty, not finite or not a matrix.
+        ValueError: As of `decompose`.
     """
-    matrix, scale = _scaled(weight)
-    wide, _ = _wide(matrix)
-    found = _gram_eigenvectors(wide) if weight.dtype in GRAM_DTYPES else None
-    vectors, S = _through_svd(wide, len(wide))[:2] if found is None else found[::-1]
+    wide, _, scale = _wide(weight)
+    found = _one_side(weight, wide, len(wide))
+    if found is None:
+        vectors, S, _ = _through_svd(wide, len(wide))
+    else:
+        S, vectors = found
     return SmallerSide(S * scale, vectors)
 
 
-def _scaled(weight: Tensor) -> tuple[Tensor, float]:
-    """Return the weight as a float64 matrix over a power of two, and that.
+def is_defined(S: Tensor) -> Tensor:
+    """Return whether spectra have ranks and directions: they are finite and not all zero.
+
+    Args:
+        S: Singular values, shape (..., R), R > 0; not modified.
+
+    Returns:
+        Shape (...), bool.
+
+    Example:
+        >>> is_defined(torch.tensor([[2.0, 1.0], [0.0, 0.0], [float("nan"), 1.0]]))
+        tensor([ True, False, False])
+    """
+    return S.isfinite().all(-1) & (S.amax(-1) > 0)
+
+
+def is_direction(S: Tensor) -> Tensor:
+    """Return which singular values count as directions: s_i > 1e-9 s_1.
+
+    Args:
+        S: Singular values, shape (..., R), R > 0; not modified.
+
+    Returns:
+        Shape (..., R), bool; nowhere true of a spectrum that is not defined.
+
+    Example:
+        >>> is_direction(torch.tensor([2.0, 1.0, 1e-12]))
+        tensor([ True,  True, False])
+    """
+    floor = ZERO * S.amax(-1, keepdim=True)
+    return (floor < S) & is_defined(S)[..., None]
+
+
+def where_defined(values: Tensor, *spectra: Tensor) -> Tensor:
+    """Return what was computed of matrices, or NaN in its place if a spectrum is not defined.
+
+    Args:
+        values: Any shape, floating point; not modified.
+        spectra: Singular values of each matrix, shape (R,), R > 0; not modified.
+
+    Example:
+        >>> where_defined(torch.ones(2), torch.tensor([1.0, 0.0]), torch.zeros(2))
+        tensor([nan, nan])
+    """
+    defined = all(bool(is_defined(S)) for S in spectra)
+    return values if defined else torch.full_like(values, torch.nan)
+
+
+def _wide(weight: Tensor) -> tuple[Tensor, bool, float]:
+    """Return the weight as a float64 matrix, over a power of two, with no more rows than columns.
+
+    Also whether it was transposed for that, and the power of two.
 
     Raises:
         ValueError: If the weight is complex, empty, not finite or not a matrix.
@@ -159,19 +203,15 @@ def _scaled(weight: Tensor) -> tuple[Tensor, float]:
         raise ValueError(f"{bad} of {matrix.numel()} entries are not finite; expected finite ones")
     # Squares of 1e200 overflow; dividing by a power of two is exact.
     scale = 2.0 ** (int(largest.frexp().exponent) - 1) if largest > 0 else 1.0
-    return matrix.div_(scale), scale
-
-
-def _wide(matrix: Tensor) -> tuple[Tensor, bool]:
-    """Return the matrix with no more rows than columns, and whether it was transposed for it."""
     is_tall = matrix.shape[0] > matrix.shape[1]
-    return (matrix.mT if is_tall else matrix), is_tall
+    matrix.div_(scale)
+    return (matrix.mT if is_tall else matrix), is_tall, scale
 
 
 def _one_side(
-    weight: Tensor, wide: Tensor, count: int, side: SmallerSide | None, scale: float
+    weight: Tensor, wide: Tensor, count: int, side: SmallerSide | None = None, scale: float = 1.0
 ) -> tuple[Tensor, Tensor] | None:
-    """Return values and at least count left vectors of `wide`, or None where there are none.
+    """Return values and at least count left vectors of `wide`, None if the SVD is to give them.
 
     Raises:
         ValueError: If the side at hand is that of another shape or holds less than count vectors.
@@ -186,31 +226,21 @@ def _one_side(
         return side.S / scale, side.vectors
     if weight.dtype not in GRAM_DTYPES:
         return None
-    if count == 0:
-        return _gram_eigenvalues(wide)
-    return _leading_of_gram(wide, count) or _gram_eigenvectors(wide)
-
-
-def _through_gram(
-    wide: Tensor, count: int, found: tuple[Tensor, Tensor] | None
-) -> tuple[Tensor, Tensor, Tensor] | None:
-    """Return U, S, Vh of the first count directions, or None where one side is not enough.
-
-    Args:
-        wide: The matrix.
-        count: How many singular vectors.
-        found: Singular values and left singular vectors, if there are any.
-    """
-    if found is None:
+    try:
+        squares, vectors = _gram_eigenvectors(wide, count)
+    except torch.linalg.LinAlgError:
         return None
-    S, U = found
-    if count and S[count - 1] <= VECTOR_FLOOR * S[0]:
-        return None
-    U = U[:, :count].contiguous()
-    Vh = U.mT @ wide / S[:count, None]
-    if S[-1] <= VALUE_FLOOR * S[0]:
-        S = _exact_values(wide)
-    return U, S, Vh
+    return squares.clamp(min=0).sqrt().flip(0), vectors.flip(1)
+
+
+def _gram_eigenvectors(wide: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return eigenvalues of W W^T, ascending, and at least those count eigenvectors."""
+    if is_large(wide):
+        return leading_eigenvectors(product(wide, wide.mT), count)
+    gram = _gram(wide)
+    if count > 0:
+        return tuple(torch.linalg.eigh(gram, UPLO="U"))
+    return torch.linalg.eigvalsh(gram, UPLO="U"), gram[:, :0]
 
 
 def _gram(wide: Tensor) -> Tensor:
@@ -223,34 +253,20 @@ def _gram(wide: Tensor) -> Tensor:
     return gram
 
 
-def _leading_of_gram(wide: Tensor, count: int) -> tuple[Tensor, Tensor] | None:
-    """Return singular values and count left singular vectors; None where that is no faster."""
-    if wide.is_cuda or not is_faster(count, len(wide)):
+def _through_gram(
+    wide: Tensor, count: int, found: tuple[Tensor, Tensor] | None
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Return U, S, Vh from singular values and left vectors, None where these are not enough."""
+    if found is None:
         return None
-    found = leading_eigenvectors(_gram(wide), count)
-    return None if found is None else _descending(*found)
-
-
-def _gram_eigenvectors(wide: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Return singular values and left singular vectors, descending; None if LAPACK gives up."""
-    try:
-        return _descending(*torch.linalg.eigh(_gram(wide), UPLO="U"))
-    except torch.linalg.LinAlgError:
+    S, U = found
+    if count and S[count - 1] <= VECTOR_FLOOR * S[0]:
         return None
-
-
-def _gram_eigenvalues(wide: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Return singular values, descending, and no vectors; None if LAPACK gives up."""
-    try:
-        squares = torch.linalg.eigvalsh(_gram(wide), UPLO="U")
-    except torch.linalg.LinAlgError:
-        return None
-    return _descending(squares, wide.new_empty(len(wide), 0))
-
-
-def _descending(squares: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Return singular values and vectors from eigenvalues of the Gram matrix, ascending."""
-    return squares.clamp(min=0).sqrt().flip(0), vectors.flip(1)
+    U = U[:, :count].contiguous()
+    Vh = (product if is_large(wide) else torch.matmul)(U.mT, wide) / S[:count, None]
+    if S[-1] <= VALUE_FLOOR * S[0]:
+        S = _exact_values(wide)
+    return U, S, Vh
 
 
 def _through_svd(wide: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,19 +1,76 @@
 """The quantities of a spectrum: the one list that tables, figures, the report and the docs read.
 
-Each is a function of singular values S of shape (..., R), in any order, to shape (...), float64.
-Another one is another function here: nothing else lists them.
+Each is a function of singular values S of shape (..., R), in any order and not modified, to shape
+(...), float64. Ranks and the Gini index are dimensionless, norms in units of the weights. A
+spectrum that is empty, negative or not finite is a ValueError; so is an all-zero one, but for
+norms. Another quantity is another function here: nothing else lists them.
 """
 
+import inspect
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from specflow.spectra.registry import QUANTITIES as QUANTITIES
-from specflow.spectra.registry import quantity
+Bound = float | str
 
 # Sums of probabilities round: 18 times 1/20 must not count as more than 0.9.
 _ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number of a spectrum, and what is said of it wherever it is shown.
+
+    Attributes:
+        name: The function's name, a column of the table `spectra`.
+        label: What an axis says.
+        range: Smallest and largest value; text where they depend on R = min(rows, columns).
+        cite: Authors and year of the source.
+        url: Where the source is.
+        function: From S of shape (..., R), and settings by name, to shape (...).
+    """
+
+    name: str
+    label: str
+    range: tuple[Bound, Bound]
+    cite: str
+    url: str
+    function: Callable[..., Tensor]
+
+    @property
+    def formula(self) -> str:
+        """What the function returns: the first line of its docstring."""
+        first = (inspect.getdoc(self.function) or "").partition("\n")[0]
+        return first.removeprefix("Return ").removesuffix(".")
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Names of what the function takes beside S, those of settings of spectra."""
+        return tuple(inspect.signature(self.function).parameters)[1:]
+
+
+QUANTITIES: dict[str, Quantity] = {}
+
+
+def quantity(
+    *, label: str, range: tuple[Bound, Bound], cite: str, url: str
+) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
+    """Return a decorator that enters a function in `QUANTITIES`; see `Quantity`.
+
+    Example:
+        >>> QUANTITIES["effective_rank"].function is effective_rank
+        True
+    """
+
+    def enter(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        name = function.__name__
+        QUANTITIES[name] = Quantity(name, label, range, cite, url, function)
+        return function
+
+    return enter
 
 
 @quantity(
@@ -24,15 +81,6 @@ _ROUNDING = 1e-12
 )
 def effective_rank(S: Tensor) -> Tensor:
     """Return exp(-sum p_i log p_i) with p_i = s_i / sum s.
-
-    Args:
-        S: Singular values, shape (..., R); not modified.
-
-    Returns:
-        Shape (...), in [1, R], dimensionless, float64.
-
-    Raises:
-        ValueError: If a spectrum is empty, all zero, negative or not finite.
 
     Example:
         >>> effective_rank(torch.tensor([2.0, 2.0, 0.0]))
@@ -49,15 +97,6 @@ def effective_rank(S: Tensor) -> Tensor:
 )
 def normalized_effective_rank(S: Tensor) -> Tensor:
     """Return `effective_rank` over R.
-
-    Args:
-        S: Singular values, shape (..., R); not modified.
-
-    Returns:
-        Shape (...), in (0, 1], dimensionless, float64.
-
-    Raises:
-        ValueError: If a spectrum is empty, all zero, negative or not finite.
 
     Example:
         >>> normalized_effective_rank(torch.tensor([2.0, 2.0, 0.0, 0.0]))
@@ -76,15 +115,11 @@ def mass_rank(S: Tensor, mass: float = 0.9) -> Tensor:
     """Return the smallest k with sum_{i<=k} s_i / sum s > mass, over R.
 
     Args:
-        S: Singular values, shape (..., R); not modified.
-        mass: Share of the sum of the singular values to exceed, in (0, 1).
-
-    Returns:
-        Shape (...), in (0, 1], dimensionless, float64.
+        S: Singular values.
+        mass: Share of their sum to exceed.
 
     Raises:
-        ValueError: If mass is not in (0, 1), or a spectrum is empty, all zero, negative or not
-            finite.
+        ValueError: If mass is not in (0, 1).
 
     Example:
         >>> mass_rank(torch.tensor([8.0, 1.0, 0.5, 0.5]))
@@ -106,15 +141,6 @@ def mass_rank(S: Tensor, mass: float = 0.9) -> Tensor:
 def stable_rank(S: Tensor) -> Tensor:
     """Return sum s_i^2 / s_1^2 = ||W||_F^2 / ||W||_2^2.
 
-    Args:
-        S: Singular values, shape (..., R); not modified.
-
-    Returns:
-        Shape (...), in [1, R], dimensionless, float64.
-
-    Raises:
-        ValueError: If a spectrum is empty, all zero, negative or not finite.
-
     Example:
         >>> stable_rank(torch.tensor([2.0, 1.0, 1.0]))
         tensor(1.5000, dtype=torch.float64)
@@ -132,15 +158,6 @@ def gini(S: Tensor) -> Tensor:
     """Return sum_i (2i - R - 1) s_(i) / (R sum s), with s_(i) ascending and i from 1.
 
     0 for equal singular values, 1 - 1/R for a single one.
-
-    Args:
-        S: Singular values, shape (..., R); not modified.
-
-    Returns:
-        Shape (...), in [0, 1 - 1/R], dimensionless, float64.
-
-    Raises:
-        ValueError: If a spectrum is empty, all zero, negative or not finite.
 
     Example:
         >>> gini(torch.tensor([5.0, 0.0, 0.0, 0.0]))
@@ -161,15 +178,6 @@ def gini(S: Tensor) -> Tensor:
 def frobenius_norm(S: Tensor) -> Tensor:
     """Return sqrt(sum s_i^2) = ||W||_F.
 
-    Args:
-        S: Singular values, shape (..., R); not modified.
-
-    Returns:
-        Shape (...), 0 or more, in units of the weights, float64.
-
-    Raises:
-        ValueError: If a spectrum is empty, negative or not finite.
-
     Example:
         >>> frobenius_norm(torch.tensor([4.0, 3.0]))
         tensor(5., dtype=torch.float64)
@@ -185,15 +193,6 @@ def frobenius_norm(S: Tensor) -> Tensor:
 )
 def spectral_norm(S: Tensor) -> Tensor:
     """Return s_1 = ||W||_2.
-
-    Args:
-        S: Singular values, shape (..., R); not modified.
-
-    Returns:
-        Shape (...), 0 or more, in units of the weights, float64.
-
-    Raises:
-        ValueError: If a spectrum is empty, negative or not finite.
 
     Example:
         >>> spectral_norm(torch.tensor([4.0, 3.0]))
@@ -211,15 +210,6 @@ def spectral_norm(S: Tensor) -> Tensor:
 def log_norm(S: Tensor) -> Tensor:
     """Return log10 ||W||_F^2, as weightwatcher has it.
 
-    Args:
-        S: Singular values, shape (..., R); not modified.
-
-    Returns:
-        Shape (...), dimensionless, float64.
-
-    Raises:
-        ValueError: If a spectrum is empty, all zero, negative or not finite.
-
     Example:
         >>> log_norm(torch.tensor([8.0, 6.0]))
         tensor(2., dtype=torch.float64)
@@ -235,15 +225,6 @@ def log_norm(S: Tensor) -> Tensor:
 )
 def log_spectral_norm(S: Tensor) -> Tensor:
     """Return log10 ||W||_2^2, as weightwatcher has it.
-
-    Args:
-        S: Singular values, shape (..., R); not modified.
-
-    Returns:
-        Shape (...), dimensionless, float64.
-
-    Raises:
-        ValueError: If a spectrum is empty, all zero, negative or not finite.
 
     Example:
         >>> log_spectral_norm(torch.tensor([10.0, 6.0]))
@@ -264,11 +245,6 @@ def _over_largest(S: Tensor) -> Tensor:
 
 
 def _checked(S: Tensor) -> Tensor:
-    """Return S in float64.
-
-    Raises:
-        ValueError: If a spectrum is empty, negative or not finite.
-    """
     if S.ndim == 0 or S.shape[-1] == 0:
         raise ValueError(f"a spectrum of shape {tuple(S.shape)} is empty; expected (..., R), R > 0")
     values = S.detach().double()

@@ -21,19 +21,13 @@ R = TypeVar("R")
 def map_matrices(
     function: Callable[[K, Tensor], R], weights: Mapping[K, Tensor], workers: int
 ) -> dict[K, R]:
-    """Return {key: function(key, weight)}, computed by a pool of threads.
+    """Return {key: function(key, weight)}, computed by a pool of `workers` threads.
 
     Every call runs with one BLAS thread, whatever the number of workers, so that results do not
     depend on it to the last bit. Not to be called from two threads at once: the number of threads
     of torch, restored at the end, is one setting for the whole process.
 
-    Args:
-        function: What to do with each weight.
-        weights: Weights by name; those that take longest are started first.
-        workers: Number of threads in the pool, at least 1.
-
-    Returns:
-        Results in the order of `weights`.
+    The order is that of `weights`; those that take longest are started first.
 
     Raises:
         ValueError: If workers is less than 1, or `function` raised ValueError; names the key.
@@ -54,15 +48,7 @@ def map_matrices(
 def decompose_all(
     weights: Mapping[K, Tensor], count: int | None, workers: int
 ) -> dict[K, Decomposition]:
-    """Return `decompose(weight, count)` of every weight, computed by a pool of threads.
-
-    Args:
-        weights: Weights by name; not modified.
-        count: How many singular vectors of each, None for all.
-        workers: Number of threads in the pool, at least 1.
-
-    Returns:
-        Decompositions in the order of `weights`.
+    """Return `decompose(weight, count)` of every weight, computed by a pool of `workers` threads.
 
     Example:
         >>> decompose_all({"a": torch.eye(2), "b": torch.ones(1, 4)}, None, workers=2)["b"].S
