@@ -22,7 +22,7 @@ def main(experiment: str) -> None:
         parts = (settings.model_dump_json(), code, device.type, state_of(source))
         name = f"spectra-{experiment}/{paths.seed_name(seed)}"
         scratch = Scratch.of(paths.scratch_root(), name, *parts)
-        with scratch.locked():
+        with scratch.until_done():
             measure_spectra(
                 TrajectoryCheckpoints(source),
                 wiring,
@@ -34,7 +34,6 @@ def main(experiment: str) -> None:
                 device=device,
                 strict=True,
             )
-            scratch.remove()
 
     total = len(jobs) * settings.num_checkpoints
     run_members(measure, jobs, title=f"spectra {experiment}", total=total, workers=1)

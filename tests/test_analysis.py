@@ -94,6 +94,12 @@ def test_inputs_come_first_where_that_is_said(folder):
     assert ended_with("audit", "run/step0.pt", "--transposed", "down") == 1
 
 
+def test_parametrized_transposed_convolution_is_analysed(workplace):
+    module = nn.utils.parametrizations.weight_norm(nn.ConvTranspose1d(4, 6, 3))
+    names = {f"parametrizations.weight.original{number}" for number in (0, 1)}
+    assert set(specflow.analyze(module)["matrix"]) == names
+
+
 def test_trajectory_of_a_unet_has_the_numbers_that_are_measured_of_it(diffusion_run):
     path, target = paths.trajectory("images", 0), Path("spectra.h5")
     train_runs([TrainingRun("m", diffusion_run, 0, 0, path, diffusion_run.kept_steps, "")], "train")

@@ -3,7 +3,6 @@
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +104,7 @@ def _run(source: Source, options: Mapping[str, Any], root: Path, **places: Path)
     params = _params(source, options)
     checkpoints, wiring = _opened(source, params)
     code = code_of(SOURCE / "studies" / "checkpoints" / "analysis.py")
-    parts = (params.model_dump_json(), checkpoints.fingerprint(), repr(code))
+    settings = (params.model_dump_json(), SPECTRA.model_dump_json())
     whole = Scratch(root)
     with whole.locked():
         total = (1 + ("spectra" in places)) * len(checkpoints.steps)
@@ -114,7 +113,7 @@ def _run(source: Source, options: Mapping[str, Any], root: Path, **places: Path)
                 checkpoints,
                 wiring,
                 SPECTRA,
-                Scratch.of(root, "steps", *parts),
+                Scratch.of(root, "steps", *settings, checkpoints.fingerprint(), repr(code)),
                 bar.update,
                 workers=num_workers(),
                 **places,
@@ -142,13 +141,11 @@ def _opened(source: Source, params: ReadingParams) -> tuple[Checkpoints, Wiring]
     if not isinstance(source, nn.Module | Mapping):
         return read_checkpoints(params, Path())
     live = LiveCheckpoints(source)
-    transposed = (*params.transposed, *_inputs_first(source))
-    layout = params.model_copy(update={"transposed": transposed})
-    return live, wiring_of(contents_of(live).expected, layout)
+    return live, wiring_of(contents_of(live).expected, params, _inputs_first(source))
 
 
 def _inputs_first(source: nn.Module | Mapping[str, Tensor]) -> list[str]:
     """Return the weights of transposed convolutions; a state dict does not tell which these are."""
     modules = source.named_modules() if isinstance(source, nn.Module) else ()
     found = (name for name, module in modules if isinstance(module, _TRANSPOSED))
-    return [escape(f"{name}.weight".lstrip(".")) for name in found]
+    return [f"{name}.weight".lstrip(".") for name in found]

@@ -96,6 +96,13 @@ class Scratch:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @contextmanager
+    def until_done(self) -> Iterator[None]:
+        """Be in the folder alone, as `locked`; a block that ends well removes it."""
+        with self.locked():
+            yield
+            self.remove()
+
+    @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes out of the folder, waiting for one that is in it.
 

@@ -123,6 +123,8 @@ BAD_TOGETHER = [
     ("claims.grokking.decay", "gokking", "digits_vgg, grokking"),
     ("claims.thresholds.grokking_is_low_rank", float("nan"), "finite"),
     ("checkpoints.grokking", {"path": "a", "files": ["b"]}, "experiment"),
+    ("checkpoints.digits.files", ["../a/*.pt"], "within path", "checkpoints.digits.files.0"),
+    ("checkpoints.digits.files", ["/a/step1.pt"], "within path", "checkpoints.digits.files.0"),
     ("figures.checkpoints", {"digit": {}}, "digits", "figures.checkpoints.digit"),
     (f"{SAMPLES}.experiment", "unet", "digits_vgg"),
     (f"{SAMPLES}.experiment", "grokking", "sample"),

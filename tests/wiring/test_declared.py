@@ -47,6 +47,12 @@ def test_transposed_convolutions_meet_on_their_inputs(wire):
     assert wiring.pairs[0].meetings[0].kernel == (2, 2)
 
 
+def test_same_matrices_that_meet_on_two_sides_are_refused(wire):
+    pair = {"from": "a", "to": "b"}
+    with pytest.raises(SpecflowError, match="pairs: a -> b meet on two sides"):
+        wire({"a": (3, 3), "b": (3, 3)}, pairs=[pair, pair | {"to_side": "left"}])
+
+
 @pytest.mark.parametrize(
     ("tensors", "pair", "match"),
     [

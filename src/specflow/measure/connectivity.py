@@ -74,13 +74,12 @@ def measure_connection(job: ConnectionJob, report: Report) -> None:
     """
     measurement = _Measurement(job)
     alphas = np.linspace(0.0, 1.0, job.num_points)
-    with job.scratch.locked(), create(job.target, CONNECTION, {}) as file:
+    with job.scratch.until_done(), create(job.target, CONNECTION, {}) as file:
         write(file, "alpha", alphas)
         for name, start, end in measurement.paths():
             group = file.create_group(name)
             _write_agreement(group, start, end, job.spectra)
             _write_points(group, alphas, measurement.walk(name, start, end, alphas, report))
-    job.scratch.remove()
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def measure_pruning(job: PruningJob, report: Report) -> None:
     """
     evaluation, variants = Evaluation(job.problem, job.settings), pruning_variants(job.settings)
     with (
-        job.scratch.locked(),
+        job.scratch.until_done(),
         open_trajectory(job.source) as trajectory,
         create(job.target, PRUNING, {}) as file,
     ):
@@ -62,4 +62,3 @@ def measure_pruning(job: PruningJob, report: Report) -> None:
             for group, metrics in found.items():
                 write_row(file.require_group(group), metrics, index, len(steps))
             report(1)
-    job.scratch.remove()

@@ -109,9 +109,9 @@ def batches(length: int, size: int) -> list[slice]:
 
 
 def equal_parts(length: int, count: int) -> list[slice]:
-    """Return consecutive slices of nearly equal size, so many, that cover `length` samples."""
+    """Return at most `count` slices of nearly equal size, none empty, over `length` samples."""
     bounds = [length * part // count for part in range(count + 1)]
-    return [slice(start, end) for start, end in pairwise(bounds)]
+    return [slice(start, end) for start, end in pairwise(bounds) if end > start]
 
 
 def load_task(settings: ProblemSettings, dataset: Path, device: torch.device) -> Task:

@@ -43,9 +43,15 @@ def declared_pairs(matrices: Sequence[Matrix], rules: Iterable[PairParams]) -> l
     """Return the pairs that rules declare, in the order of rules and previous matrices.
 
     Raises:
-        SpecflowError: If a rule makes no pair, or dimensions that should meet differ.
+        SpecflowError: If a rule makes no pair, dimensions that should meet differ, or two rules
+            let the same matrices meet on different sides.
     """
-    return [pair for rule in rules for pair in _pairs_of(rule, matrices)]
+    pairs: dict[str, Pair] = {}
+    for rule in rules:
+        for pair in _pairs_of(rule, matrices):
+            if pairs.setdefault(pair.label, pair) != pair:
+                raise SpecflowError(f"pairs: {pair.label} meet on two sides; expected one pair")
+    return list(pairs.values())
 
 
 def _pairs_of(rule: PairParams, matrices: Sequence[Matrix]) -> list[Pair]:

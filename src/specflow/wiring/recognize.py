@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from glob import escape
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -53,12 +54,15 @@ class LayoutParams(Section):
         return self
 
 
-def wiring_of(tensors: Mapping[str, TensorInfo], params: LayoutParams) -> Wiring:
+def wiring_of(
+    tensors: Mapping[str, TensorInfo], params: LayoutParams, inputs_first: Iterable[str] = ()
+) -> Wiring:
     """Return the matrices and pairs of checkpoints, from the names and shapes of their tensors.
 
     Args:
         tensors: Shape and dtype of every tensor by name.
         params: Layout, fusions, patterns and pairs.
+        inputs_first: Tensors that are known to lie transposed, whether they are there or not.
 
     Returns:
         The wiring; every tensor is in `matrices` or in `skipped`.
@@ -68,7 +72,7 @@ def wiring_of(tensors: Mapping[str, TensorInfo], params: LayoutParams) -> Wiring
             not fit, or the layout asked for is not that of the tensors.
     """
     architecture = recognize(tensors, params.layout)
-    conventional = architecture.transposed if architecture else ()
+    conventional = [*(architecture.transposed if architecture else ()), *map(escape, inputs_first)]
     whole, skipped = whole_matrices(tensors, params.transposed, conventional)
     found = cut_declared(whole, params.fused, params.num_heads)
     notes: list[str] = []

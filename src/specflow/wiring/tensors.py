@@ -32,7 +32,7 @@ def whole_matrices(
     Args:
         tensors: Shape and dtype by name.
         transposed: Patterns of tensors whose inputs come first; each must match one.
-        conventional: The same of an architecture, where it has such tensors.
+        conventional: The same by convention; they need match none.
 
     Raises:
         SpecflowError: If a pattern of transposed tensors matches none.

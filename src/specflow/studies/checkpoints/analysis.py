@@ -1,6 +1,5 @@
 """Checkpoints of one network: read and wired, audited, then measured, over any number of kills."""
 
-from glob import escape
 from pathlib import Path
 
 from specflow.audit.findings import Audit, write_audit
@@ -28,9 +27,8 @@ def read_checkpoints(params: ReadingParams, root: Path) -> tuple[FileCheckpoints
         SpecflowError: If a file is broken, or a name or a shape does not fit the layout.
     """
     checkpoints = FileCheckpoints(params, root)
-    transposed = (*params.transposed, *map(escape, checkpoints.transposed))
-    layout = params.model_copy(update={"transposed": transposed})
-    return checkpoints, wiring_of(contents_of(checkpoints).expected, layout)
+    tensors = contents_of(checkpoints).expected
+    return checkpoints, wiring_of(tensors, params, checkpoints.transposed)
 
 
 def analyze_checkpoints(
@@ -59,7 +57,7 @@ def analyze_checkpoints(
     Raises:
         SpecflowError: If a file is broken, a decomposition does not converge, or the disk is full.
     """
-    with scratch.locked():
+    with scratch.until_done():
         found = audit_checkpoints(checkpoints, wiring, scratch, report, workers)
         if audit is not None:
             write_audit(audit, found)
@@ -67,5 +65,4 @@ def analyze_checkpoints(
             measure_spectra(
                 checkpoints, wiring, settings, spectra, scratch, report, workers=workers
             )
-        scratch.remove()
     return found

@@ -1,7 +1,7 @@
 """Sections of checkpoints made elsewhere, and their tables: spectra, changes, the audit's flags."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,14 @@ class CheckpointsParams(Study, CheckpointsSettings):
     """Checkpoints of one network that were made elsewhere."""
 
     collects = CollectedCheckpoints
+
+    def problems(self, known: Known) -> list[str]:
+        """Return which files lie outside the folder that stages depend on."""
+        return [
+            f"files.{place}: got {file.path!r}; expected a path or pattern within path"
+            for place, file in enumerate(self.files)
+            if PurePath(file.path).is_absolute() or ".." in PurePath(file.path).parts
+        ]
 
     def settings(self, name: str, known: Known) -> Mapping[str, Section]:
         """Return the settings of analyze."""
