@@ -1,4 +1,4 @@
-"""The graph of stages as DVC reads it: all that the library knows of DVC.
+"""The graph of stages as DVC reads it.
 
 It is read inside this process, once: importing DVC and parsing dvc.lock is most of what a command
 of DVC takes.

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from specflow import paths
 from specflow.config.errors import problems_of
-from specflow.errors import SpecflowError
+from specflow.errors import SpecflowError, one_of
 
 ALL = "all"
 
@@ -33,10 +33,9 @@ def read_settings(stage: str, name: str, model: type[_Settings]) -> tuple[_Setti
     except ValueError as error:
         raise SpecflowError(f"{paths.CONFIG}: is no JSON ({error}); {advice}") from error
     if name not in entries:
-        expected = ", ".join(entries) or "none: there are none"
         raise SpecflowError(
-            f"{stage}: got {name!r}; expected one of {expected} ({paths.CONFIG}, which "
-            "`dvc repro resolve` writes from params.yaml)"
+            f"{stage}: got {name!r}; {one_of(entries)} ({paths.CONFIG}, which `dvc repro resolve` "
+            "writes from params.yaml)"
         )
     settings = entries[name]
     code = json.dumps(settings.pop("code", {}), sort_keys=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from specflow.errors import SpecflowError
+from specflow.errors import SpecflowError, one_of
 from specflow.section import Name, Section, Text
 from specflow.studies.comparisons import Groups
 
@@ -122,8 +122,7 @@ class FiguresParams(Section):
         named = [(path, name, experiments) for path, name in self._experiments]
         named += [(f"checkpoints.{name}", name, checkpoints) for name in self.checkpoints]
         return [
-            f"figures.{path}: got {name!r}; "
-            f"expected one of {', '.join(sorted(known)) or 'none: there are none'}"
+            f"figures.{path}: got {name!r}; {one_of(sorted(known))}"
             for path, name, known in named
             if name not in known
         ]
@@ -176,7 +175,6 @@ def _chosen(asked: dict[str, str | None], names: Sequence[str]) -> list[str]:
     for path, named in asked.items():
         value = names[len(names) // 2] if named is None and names else named
         if value is None or value not in names:
-            expected = ", ".join(names) or "none"
-            raise SpecflowError(f"{path}: got {named!r}; expected one of {expected}")
+            raise SpecflowError(f"{path}: got {named!r}; {one_of(names)}")
         chosen.append(value)
     return list(dict.fromkeys(chosen))

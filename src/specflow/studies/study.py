@@ -11,6 +11,7 @@ import pandas as pd
 
 from specflow import studies
 from specflow.datasets.dataset import DatasetSection
+from specflow.errors import one_of
 from specflow.frames import Frames
 from specflow.section import Section
 from specflow.wiring import Wiring
@@ -36,8 +37,7 @@ class Known:
         """Return the line that says that a name is not one of a section, nothing if it is one."""
         if value in self.names[section]:
             return []
-        expected = ", ".join(sorted(self.names[section])) or "none: there are none"
-        return [f"{key}: got {value!r}; expected one of {expected} ({section})"]
+        return [f"{key}: got {value!r}; {one_of(sorted(self.names[section]))} ({section})"]
 
     def split_steps(self, experiment: str) -> str:
         """Return the split steps of an experiment, for the line that says what else was named."""

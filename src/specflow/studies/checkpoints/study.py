@@ -9,7 +9,7 @@ import pandas as pd
 
 from specflow import paths
 from specflow.audit.findings import read_audit
-from specflow.errors import SpecflowError
+from specflow.errors import SpecflowError, one_of
 from specflow.frames import Frames, where
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import SPECTRA
@@ -116,8 +116,7 @@ def _chosen(path: str, named: str | None, names: list[str]) -> tuple[str, ...]:
     if named is None:
         return tuple(names[len(names) // 2 :][:1])
     if named not in names:
-        expected = ", ".join(names) or "none"
-        raise SpecflowError(f"{path}: got {named!r}; expected one of {expected}")
+        raise SpecflowError(f"{path}: got {named!r}; {one_of(names)}")
     return (named,)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from specflow import paths
+from specflow.errors import one_of
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import SAMPLES
 from specflow.section import Section
@@ -44,7 +45,7 @@ class SampleParams(Study, Sampling):
             fitting = [key for key, other in items if other.problem.is_generative]
             problems.append(
                 f"experiment: got {self.experiment!r}, whose problem {experiment.problem.kind} has "
-                f"nothing to sample; expected one of {', '.join(fitting) or 'none: there are none'}"
+                f"nothing to sample; {one_of(fitting)}"
             )
         if known.seeds and self.run_seed not in known.seeds:
             expected = f"expected one of seeds = {list(known.seeds)}"
