@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 from tests.clones import ROOT, TINY, Clone
+from tests.report.pages import parse, section, texts
 
 from specflow.frames import Tables, where
 
@@ -257,7 +258,7 @@ def test_claim_is_judged(project, tables):
     assert "few directions carry most of the norm" in project.read("results/report/index.html")
 
 
-def test_kind_of_experiment_is_measured_collected_and_drawn(project, tables):
+def test_kind_of_experiment_is_measured_collected_drawn_and_on_the_page(project, tables):
     ends = {}
     for seed in (0, 1):
         run = project.folder / f"results/runs/narrow/seed{seed}/trajectory.h5"
@@ -269,6 +270,11 @@ def test_kind_of_experiment_is_measured_collected_and_drawn(project, tables):
     assert about.items() <= row.items()
     assert row["distance"] == pytest.approx(np.linalg.norm(ends[0] - ends[1]), rel=1e-4)
     assert figures_of(project, "distances") == ["narrow"]
+    page = parse(project.read("results/report/index.html"))
+    shown = section(page, "distance-narrow_ends")
+    assert texts(shown, "dt")[:2] == ["experiment", "experiment"]
+    assert texts(shown, "h4") == ["distance"]
+    assert "distance narrow_ends" in texts(section(page, "experiment-narrow"), "a")
 
 
 def leaves(group: h5py.Group) -> list[str]:

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from specflow.errors import SpecflowError
+from specflow.textfiles import writing
 
 
 class Layout(NamedTuple):
@@ -40,7 +41,7 @@ def create(
         SpecflowError: If the file cannot be written (a full disk); nothing is left behind then.
     """
     part = path.with_name(path.name + ".part")
-    with _writing(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sink = _Sink(part)
     try:
@@ -49,25 +50,12 @@ def create(
                 for key, value in {**attributes, **layout._asdict()}.items():
                     file.attrs[key] = value
                 yield file
-            with _writing(path):
+            with writing(path):
                 sink.finish()
-        with _writing(path):
+        with writing(path):
             part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Name the file in what goes wrong with writing it.
-
-    Raises:
-        SpecflowError: If the block raised OSError.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise SpecflowError(f"cannot write {path}: {error}; nothing was left there") from error
 
 
 class _Sink(io.FileIO):

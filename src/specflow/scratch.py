@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from filelock import FileLock, Timeout
 
 from specflow.errors import SpecflowError
+from specflow.textfiles import written
 
 
 def state_of(path: Path) -> str:
@@ -60,18 +61,10 @@ class Scratch:
         Raises:
             SpecflowError: If the disk is full; what was kept before stays.
         """
-        path = self.folder / name
-        part = path.with_name(path.name + ".part")
-        try:
-            with part.open("wb") as file:
-                torch.save(dict(content), file)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        except (OSError, RuntimeError) as error:  # torch: RuntimeError when its writer fails
-            raise SpecflowError(f"cannot write {path}: {error}; earlier parts stay") from error
-        finally:
-            part.unlink(missing_ok=True)
+        with written(self.folder / name) as part, part.open("wb") as file:
+            _save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
 
     def load(self, name: str, *, mapped: bool = False) -> dict[str, Any]:
         """Return a part that was kept; tensors that are `mapped` are on disk until looked at."""
@@ -124,3 +117,15 @@ class Scratch:
             yield
         finally:
             lock.release()
+
+
+def _save(content: Mapping[str, Any], file: IO[bytes]) -> None:
+    """Save with torch, whose writer raises RuntimeError when it fails.
+
+    Raises:
+        OSError: If it does.
+    """
+    try:
+        torch.save(dict(content), file)
+    except RuntimeError as error:
+        raise OSError(str(error)) from error

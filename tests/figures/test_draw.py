@@ -62,6 +62,26 @@ def test_every_kind_is_drawn_and_listed_once(make_tables, tmp_path):
             assert (image.width, image.info["Title"]) == (450, entry.title)
 
 
+def test_a_figure_of_tickets_says_that_it_shows_all_of_an_experiment(make_tables):
+    found = listed(make_tables(**EVERYTHING), params()).values()
+    of_tickets = [name for name, kind in kinds().items() if "ticket" in kind.of]
+    assert {one.kind: (one.of, one.shows) for one in found if one.shows} == dict.fromkeys(
+        of_tickets, ("experiments", "tickets")
+    )
+
+
+@pytest.mark.parametrize("of", [("distance",), ("experiment", "experiments"), ()])
+def test_a_figure_of_no_known_kind_of_subject_is_refused(of):
+    with pytest.raises(
+        ValueError, match=r"@figure of drawn: got \(.*; expected some of experiment,"
+    ):
+
+        @registry.figure(*of, title="Drawn", caption="Never.")
+        def drawn(fig, tables, subject): ...
+
+    assert "drawn" not in registry._kinds
+
+
 def test_numbers_alone_change_bytes_and_neither_time_nor_workers(make_tables, tmp_path):
     def draw(run: str, steps: tuple[int, ...], workers: int = 1) -> dict[str, bytes]:
         tables = make_tables(samples=("images",), in_full=False, steps=steps)

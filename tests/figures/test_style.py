@@ -5,11 +5,14 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from specflow.errors import SpecflowError
 from specflow.figures.style import (
     column_titles,
     metric_title,
+    new_figure,
     null_text,
     plain,
+    save,
     short_pair,
     shortened,
 )
@@ -63,3 +66,18 @@ def test_titles_are_broken_and_their_parts_end_at_one_height():
     assert titles[4] == "a_name_that_is_\nlong\n\none two"
     assert titles[5] == "\nb\nconv 1 -> conv 2\nb"
     assert column_titles([("a_name_that_is_long",), ("",)]) == ["a_name_that_is_long", ""]
+
+
+def test_a_figure_that_cannot_be_written_is_named_and_the_one_before_stays(tmp_path, monkeypatch):
+    path, figure = tmp_path / "figure.png", new_figure()
+    save(figure, path, dpi=20)
+    before = path.read_bytes()
+
+    def fail(place, **_):
+        place.write_bytes(before[:9])
+        raise OSError("No space left")
+
+    monkeypatch.setattr(figure, "savefig", fail)
+    with pytest.raises(SpecflowError, match=r"cannot write .*figure\.png: No space left"):
+        save(figure, path, dpi=20)
+    assert [one.read_bytes() for one in tmp_path.iterdir()] == [before]

@@ -3,16 +3,21 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from PIL import Image
+from ruamel.yaml import YAML
+from tests.clones import TINY
 
 from specflow import paths
+from specflow.config.params import load_params
+from specflow.config.resolved import resolved
 from specflow.figures.index import FigureEntry, write_index
 
 
-def entry(kind: str, of: str, subject: str | None, *claims: str, caption: str = "") -> FigureEntry:
+def entry(kind: str, of: str, subject: str | None, *claims: str, **more: str) -> FigureEntry:
     file = "_".join(filter(None, (kind, subject))) + ".png"
-    about = {"kind": kind, "of": of, "subject": subject, "claims": claims, "caption": caption}
+    about = {"kind": kind, "of": of, "subject": subject, "claims": claims, "caption": ""} | more
     return FigureEntry(file=file, title=f"Title of {kind}: {subject}", **about)
 
 
@@ -20,7 +25,7 @@ FIGURES = (
     entry("effective_rank", "experiments", "digits", "rank_falls", "grokking_coincides"),
     entry("effective_rank", "experiments", "grokking", "rank_falls", "grokking_coincides"),
     entry("losses", "experiments", "grokking", "grokking_coincides", caption="Statistics & <note>"),
-    entry("tickets", "experiments", "digits", "tickets_keep_top"),
+    entry("retrained", "experiments", "digits", "tickets_keep_top", shows="tickets"),
     entry("barriers", "connections", "digits", "late_split_connected"),
     entry("samples", "samples", "images"),
     entry("effective_rank", "checkpoints", "public"),
@@ -58,28 +63,26 @@ CLAIMS = {
 } | {"more_data_low_rank": claim("more_data_low_rank", absent="no experiment with more data")}
 
 
-def training(name: str, decay: float) -> dict:
-    return {
-        "problem": {"kind": "classification"},
-        "optimizer": {"kind": "sgd", "betas": [0.9, 0.98], "weight_decay": decay},
-        "gradient_clip": None,
-        "experiment": name,
-        "code": {"src/specflow/stage.py": "0123"},
-    }
+def resolved_config() -> dict[str, dict]:
+    """Return what `resolve` writes of the tiny preset with the names of these results."""
+    tiny = YAML(typ="safe").load(TINY.read_text("utf-8").replace("digits_vgg", "digits"))
+    tiny["samples"] = {"images": tiny["samples"]["digits_unet"]}
+    read = tiny["checkpoints"]["digits"] | {"path": "models/public", "layout": "gpt_neox"}
+    tiny["checkpoints"] = {"public": read, "sound": read}
+    with TemporaryDirectory() as folder:
+        params = Path(folder, "params.yaml")
+        YAML(typ="safe").dump(tiny, params)
+        return json.loads(json.dumps(resolved(load_params(params)), sort_keys=True))
 
 
-CONFIG = {
-    "train": {"digits": training("digits", 0.0001), "grokking": training("grokking", 1.0)},
-    "spectra": {"digits": {"mass": 0.9, "code": {"src/specflow/stage.py": "0123"}}},
-    "branch": {"digits": {"experiment": "digits", "split_steps": [0, 36]}},
-    "retrain": {"digits_magnitude": {"experiment": "digits", "density": 0.05}},
-    "sample": {"images": {"experiment": "digits", "num_images": 4}},
-    "analyze": {
-        name: {"path": "models/public", "files": ["step*"], "layout": "gpt_neox"}
-        for name in ("public", "sound")
-    },
-    "judge": {"all": {"claims": {"confidence": 0.9, "thresholds": {}}}},
-}
+CONFIG = resolved_config()
+
+
+def config_of(*kinds: str) -> dict[str, dict]:
+    """Return the settings where nothing is declared but some kinds of experiments."""
+    entries = CONFIG["collect"]["all"]["entries"]
+    return CONFIG | {"collect": {"all": {"entries": {kind: entries[kind] for kind in kinds}}}}
+
 
 _VALUE, _UNDEFINED = {"mean": 0.12345, "std": 0.0123}, {"mean": None, "std": None}
 _EXPERIMENT = {

@@ -3,13 +3,14 @@ import subprocess
 import sys
 
 import pytest
-from tests.report.made_up import CLAIMS, CONFIG, claim, result
+from tests.report.made_up import CLAIMS, CONFIG, claim, config_of, result
 from tests.report.pages import parse, pictures, section, shown_in_full, text, texts
 
 from specflow import paths
 from specflow.errors import SpecflowError
 from specflow.report.numbers import MINUS
 from specflow.report.page import write_report
+from specflow.report.subjects import flat
 
 SETTINGS = paths.CONFIG.with_suffix(".json")
 
@@ -50,7 +51,7 @@ def test_claim_lists_units_notes_second_statistic_null_level_and_undefined_value
 
     head, cells = first_row("alignment_weak")
     assert head == [
-        "subject", "verdict", "value", "90% interval", "n", "units", "over null level", "note",
+        "subject", "verdict", "value", "95% interval", "n", "units", "over null level", "note",
     ]  # fmt: skip
     assert cells == ["? undecided", "0.90", "[0.85, 0.95]", "3", "seeds", "1.7", "few pairs"]
     assert first_row("top_settles_early")[1][-1] == "0.50 [0.40, 0.60]"
@@ -111,9 +112,9 @@ def test_claims_show_the_figures_that_bear_on_them_of_their_subjects(results):
     for place, names in {
         "claim-rank_falls": ["effective_rank_digits", "effective_rank_grokking"],
         "claim-grokking_coincides": ["grokking", "effective_rank_grokking", "losses_grokking"],
-        "claim-tickets_keep_top": ["tickets_digits"],
+        "claim-tickets_keep_top": ["retrained_digits"],
         "claim-late_split_connected": ["barriers_digits"],
-        "ticket-digits_magnitude": ["tickets_digits"],
+        "ticket-digits_magnitude": ["retrained_digits"],
     }.items():
         assert pictures(section(page, place)) == [f"{name}.png" for name in names]
 
@@ -127,12 +128,15 @@ def test_claims_show_the_figures_that_bear_on_them_of_their_subjects(results):
         ("connection-digits", {"claim-late_split_connected", "experiment-digits"}, set()),
         ("ticket-digits_magnitude", {"experiment-digits"}, set()),
         ("experiments", {"experiment-digits", "experiment-grokking"}, set()),
+        ("connections", {"connection-digits"}, set()),
         (
             "experiment-digits",
-            {"claim-rank_falls", "claim-tickets_keep_top", "connection-digits", "sample-images"}
-            | {"ticket-digits_magnitude"},
-            {"claim-late_split_connected"},
+            {"claim-rank_falls", "claim-tickets_keep_top", "connection-digits"}
+            | {"ticket-digits_magnitude", "ticket-digits_random"},
+            {"claim-late_split_connected", "sample-images"},
         ),
+        ("experiment-digits_unet", {"sample-images"}, {"connection-digits"}),
+        ("sample-images", {"experiment-digits_unet"}, {"experiment-digits"}),
         ("experiment-grokking", {"claim-rank_falls"}, {"connection-digits"}),
     ],
 )
@@ -147,19 +151,53 @@ def test_subjects_show_every_setting_but_no_code_and_final_metrics(results):
     results()
     digits = section(written(), "experiment-digits")
     settings = digits.find("details")
-    assert dict(zip(texts(settings, "dt"), texts(settings, "dd"), strict=True)) == {
-        "problem.kind": "classification",
-        "optimizer.kind": "sgd",
-        "optimizer.betas": "0.9, 0.98",
-        "optimizer.weight_decay": "0.0001",
-        "gradient_clip": "none",
-        "experiment": "digits",
-        "mass": "0.9",
-    }
+    assert texts(settings, "h4") == ["train", "spectra", "prune"]
+    expected = [flat(CONFIG[stage]["digits"]) for stage in ("train", "spectra", "prune")]
+    for shown, own in zip(settings.iter("dl"), expected, strict=True):
+        assert dict(zip(texts(shown, "dt"), texts(shown, "dd"), strict=True)) == own
+    some = {"optimizer.kind": "sgd", "optimizer.weight_decay": "0.0001", "gradient_clip": "none"}
+    assert some.items() <= expected[0].items()
+    assert not [key for own in expected for key in own if key.startswith("code")]
     first, pruned = texts(digits, "table")
     assert "train/loss 0.123 ± 0.012" in first
     assert "alignment_score —" in first
     assert pruned.endswith("top_0.5 0.123 ± 0.012 bottom_0.5 —")
+
+
+def test_what_starts_from_an_experiment_says_so_and_the_experiment_too(results):
+    results()
+    page = written()
+
+    def facts(place):
+        (found,) = section(page, place).iterfind("dl")
+        return dict(zip(texts(found, "dt"), texts(found, "dd"), strict=True))
+
+    assert facts("connection-digits")["experiment"] == "digits"
+    assert facts("ticket-digits_magnitude")["experiment"] == "digits"
+    assert facts("sample-images")["experiment"] == "digits_unet"
+    assert "experiment" not in facts("experiment-digits") | facts("checkpoint-public")
+    (started,) = section(page, "experiment-digits").iterfind("p[@class='started']")
+    assert text(started).startswith("Starts from it:")
+    named = ["connection digits", "ticket digits_magnitude", "ticket digits_random"]
+    assert texts(started, "a") == named
+
+
+def test_a_kind_of_experiment_that_the_report_does_not_know_has_a_section_with_its_experiment(
+    results,
+):
+    config = config_of("experiments")
+    config["collect"]["all"]["entries"]["distances"] = {"ends": {"experiment": "digits"}}
+    config["report"] = {
+        "all": {"stages": CONFIG["report"]["all"]["stages"] | {"distances": ["distance"]}}
+    }
+    config["distance"] = {"ends": {"experiment": "digits", "seeds": [0, 1]}}
+    results(config=config)
+    page = written()
+    ends = section(page, "distance-ends")
+    assert texts(ends, "dt")[0] == "experiment"
+    assert texts(ends, "h4") == ["distance"]
+    assert texts(page, "h2").index("Distances") > texts(page, "h2").index("Experiments")
+    assert "Starts from it: distance ends" in text(section(page, "experiment-digits"))
 
 
 def test_the_same_results_give_the_same_bytes_wherever_they_lie(results, workplace):
@@ -175,7 +213,7 @@ def test_the_same_results_give_the_same_bytes_wherever_they_lie(results, workpla
 
 def test_nothing_was_run_is_a_page_too(results):
     absent = {name: claim(name, absent="nothing") for name in CLAIMS}
-    results(absent, figures=(), config={"judge": CONFIG["judge"]})
+    results(absent, figures=(), config=config_of())
     sections = [one.get("id") for one in written().iter("section")]
     assert sections == ["scorecard", "claims", *(f"claim-{name}" for name in CLAIMS)]
 

@@ -17,13 +17,19 @@ from specflow.config.params import CommonParams
 from specflow.config.settings import ALL
 from specflow.datasets.dataset import PrepareSettings
 from specflow.figures.section import FiguresSettings, chosen_matrices, chosen_pairs
-from specflow.section import KindSection, Section
+from specflow.section import KindSection, Name, Section
 from specflow.studies.collect import CollectSettings
 from specflow.studies.study import kinds_of_studies
 from specflow.wiring import Wiring
 
 # Packages whose modules a stage imports by listing their folder.
 _LISTED = {"judge": "specflow.claims", "figures": "specflow.figures", "report": "specflow.report"}
+
+
+class ReportSettings(Section):
+    """The stages of each kind of experiment, whose settings its sections of the page show."""
+
+    stages: dict[Name, tuple[str, ...]]
 
 
 def resolved(params: CommonParams) -> dict[str, dict[str, Any]]:
@@ -39,9 +45,11 @@ def _all_settings(params: CommonParams) -> Iterator[tuple[str, str, Section]]:
     """Yield stage, name and settings of everything that params declare."""
     for name, dataset in params.datasets.items():
         yield "prepare", name, PrepareSettings(dataset=dataset)
-    for section in kinds_of_studies():
-        for name, entry in params.entries(section).items():
+    stages: dict[str, dict[str, None]] = {}  # an ordered set of each kind
+    for kind in kinds_of_studies():
+        for name, entry in params.entries(kind).items():
             for stage, settings in entry.settings(name, params.known).items():
+                stages.setdefault(kind, {})[stage] = None
                 yield stage, name, settings
     shown, groups = _Shown(params), params.groups
     collected = {
@@ -54,7 +62,7 @@ def _all_settings(params: CommonParams) -> Iterator[tuple[str, str, Section]]:
     yield "collect", ALL, CollectSettings(entries=collected)
     yield "judge", ALL, JudgeSettings(claims=params.claims, groups=groups)
     yield "figures", ALL, FiguresSettings(figures=params.figures, groups=groups)
-    yield "report", ALL, Section()
+    yield "report", ALL, ReportSettings(stages={kind: tuple(own) for kind, own in stages.items()})
 
 
 class _Shown:

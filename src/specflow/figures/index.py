@@ -3,14 +3,12 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from specflow.section import Name, Section
 from specflow.textfiles import write_text
-
-Group = Literal["experiments", "connections", "samples", "checkpoints", "project"]
 
 
 class FigureEntry(Section):
@@ -19,8 +17,10 @@ class FigureEntry(Section):
     Attributes:
         file: Name of its PNG file in the folder of figures: KIND_SUBJECT.png, or KIND.png.
         kind: What is drawn.
-        of: What its subject is one of.
+        of: What its subject is one of: experiments, connections, ..., or project.
         subject: Name of an experiment, a connection, ...; None means the whole project.
+        shows: What it shows all of that starts from its subject (tickets, ...); None means that
+            it shows the subject itself.
         title: What stands above it.
         caption: What a reader must know to read it.
         claims: Claims that it bears on.
@@ -28,8 +28,9 @@ class FigureEntry(Section):
 
     file: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.png$")]
     kind: Name
-    of: Group
+    of: Name
     subject: Name | None
+    shows: Name | None = None
     title: str
     caption: str
     claims: Annotated[tuple[Name, ...], Field(strict=False)] = ()

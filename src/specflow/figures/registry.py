@@ -5,7 +5,7 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from matplotlib.figure import Figure
 
@@ -53,6 +53,7 @@ class Kind:
             kind=kind,
             of=subject.group,
             subject=name,
+            shows=subject.shows,
             title=f"{self.title}: {name}" if name else self.title,
             caption=self.caption,
             claims=self.claims,
@@ -78,9 +79,15 @@ def figure(
     """Make a function a kind of figure of its name; the arguments are what `Kind` says.
 
     docs/extending.md has an example.
+
+    Raises:
+        ValueError: If there is no such kind of subject, or none is named.
     """
 
     def register(draw: Draw) -> Draw:
+        if not of or not set(of) <= set(get_args(Of)):
+            expected = ", ".join(get_args(Of))
+            raise ValueError(f"@figure of {draw.__name__}: got {of}; expected some of {expected}")
         _kinds[draw.__name__] = Kind(draw, of, title, caption, claims, when, order)
         return draw
 

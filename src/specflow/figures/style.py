@@ -16,6 +16,8 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.typing import ColorType, LineStyleType
 
+from specflow.textfiles import written
+
 _LONGEST_LABEL = 60  # characters; the middle of longer ones is left out
 _LINE_LENGTH = 100  # letters of a title that the width of a figure holds
 WIDTH = 9.0  # inches; a README shows it at about 900 px, so 9 pt type is 12 px high there
@@ -98,10 +100,14 @@ def new_figure() -> Figure:
 
 
 def save(figure: Figure, path: Path, dpi: int) -> None:
-    """Write a PNG that knows its title, the same bytes whenever the same figure is drawn."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a PNG that knows its title, the same bytes whenever the same figure is drawn.
+
+    Raises:
+        SpecflowError: If the file cannot be written; nothing is left behind then.
+    """
     metadata = {"Software": None, "Title": figure.get_suptitle()}
-    figure.savefig(path, dpi=dpi, format="png", metadata=metadata)
+    with written(path) as part:
+        figure.savefig(part, dpi=dpi, format="png", metadata=metadata)
 
 
 def spread_colours(colours: Colormap, count: int) -> list[ColorType]:

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from specflow.figures.index import Group
 from specflow.figures.section import (
     AxisParams,
     CheckpointsFigureParams,
@@ -32,19 +31,21 @@ class Subject:
 
     Attributes:
         name: Name of an experiment, a connection, ...; None means the whole project.
-        group: What it is one of.
+        group: What it is one of: experiments, connections, ..., or project.
         params: The figures section.
         axis: How its training time is drawn.
         experiment: Experiment (or checkpoints) whose steps and matrices it has.
+        shows: What is shown of it: all tickets, ... that start from it; None means itself.
         members: What a comparison compares, in the order in which it is drawn.
         values: The weight decay of each member, where these are compared.
     """
 
     name: str | None
-    group: Group
+    group: str
     params: FiguresParams
     axis: AxisParams | CheckpointsFigureParams
     experiment: str | None = None
+    shows: str | None = None
     members: tuple["Subject", ...] = ()
     values: Sequence[float] = ()
 
@@ -145,7 +146,8 @@ def subjects(of: Of, tables: Tables, params: FiguresParams, groups: Groups) -> l
             found = tables["connections"][["connection", "experiment"]].itertuples(index=False)
             return [Subject(a, "connections", params, params.of(b), b) for a, b in found]
         case "ticket":
-            return [experiment(name) for name in tables["tickets"]["experiment"].unique()]
+            names = tables["tickets"]["experiment"].unique()
+            return [experiment(name, shows="tickets") for name in names]
         case "samples":
             names = tables["samples"]["samples"].unique()
             return [Subject(name, "samples", params, AxisParams()) for name in names]

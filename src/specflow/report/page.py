@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import jinja2
-from pydantic import AliasPath, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from specflow import paths
 from specflow.claims.scorecard import read_scorecard
@@ -13,21 +13,11 @@ from specflow.errors import SpecflowError
 from specflow.figures.index import FigureEntry
 from specflow.frames import Tables
 from specflow.report.numbers import interval_of, number, value_of
-from specflow.report.subjects import Subject, Summary, checkpoints_of, flat, subjects_of
+from specflow.report.subjects import Config, Subject, Summary, checkpoints_of, flat, subjects_of
 from specflow.report.view import ABSENT, OTHERS, View, images_of
-from specflow.section import Fraction
 from specflow.textfiles import write_text
 
 _Content = TypeVar("_Content")
-
-
-class _Config(BaseModel):
-    """The resolved settings of everything that was run, and the confidence of all intervals."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, dict[str, dict[str, Any]]]
-
-    confidence: Fraction = Field(validation_alias=AliasPath("judge", "all", "claims", "confidence"))
 
 
 def write_report() -> None:
@@ -36,11 +26,11 @@ def write_report() -> None:
     Raises:
         SpecflowError: If a result is missing or broken, or the page cannot be written.
     """
-    config = _read(paths.CONFIG, TypeAdapter(_Config), "resolve")
+    config = _read(paths.CONFIG, TypeAdapter(Config), "resolve")
     summary = _read(paths.SUMMARY, TypeAdapter(Summary), "collect")
     entries = _read(paths.FIGURES_INDEX, TypeAdapter(list[FigureEntry]), "figures")
     view = View(
-        subjects=[*subjects_of(config.__pydantic_extra__, summary, Tables(paths.TABLES))],
+        subjects=[*subjects_of(config, summary, Tables(paths.TABLES))],
         entries=entries,
         images=images_of(entries, paths.FIGURES, paths.REPORT),
         claims=read_scorecard(paths.CLAIMS),

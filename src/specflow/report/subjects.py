@@ -5,22 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-from pydantic import RootModel
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, RootModel
 
 from specflow.errors import SpecflowError
 from specflow.frames import Tables, at_end, where
 from specflow.report.numbers import UNDEFINED, number, parameter, spread
-from specflow.section import Section
+from specflow.section import Fraction, Section
 
-# Stages whose settings a section shows; the first of them has all names of the group.
-_GROUPS: dict[str, tuple[str, ...]] = {
-    "experiments": ("train", "spectra", "prune"),
-    "connections": ("branch", "connect"),
-    "tickets": ("retrain", "compare"),
-    "samples": ("sample",),
-    "checkpoints": ("analyze",),
-}
-# What a reader looks for first, where the settings have it.
+# What a reader looks for first, where the settings have it. Groups are in this order on the page;
+# of others, which come after them, that is the experiment.
 _HEADLINES: dict[str, tuple[str, ...]] = {
     "experiments": (
         *("problem.kind", "dataset_name", "model.kind", "optimizer.kind"),
@@ -34,6 +27,25 @@ _HEADLINES: dict[str, tuple[str, ...]] = {
     "samples": ("experiment", "run_seed", "num_images"),
     "checkpoints": ("path", "files", "layout"),
 }
+
+
+class Config(BaseModel):
+    """The resolved settings of everything that was run, by stage and name.
+
+    Attributes:
+        confidence: That of all intervals.
+        entries: What is collected of every subject, by group and name.
+        stages: The stages of each group, whose settings a section shows.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, dict[str, dict[str, Any]]]
+
+    confidence: Fraction = Field(validation_alias=AliasPath("judge", "all", "claims", "confidence"))
+    entries: dict[str, dict[str, dict[str, Any]]] = Field(
+        validation_alias=AliasPath("collect", "all", "entries")
+    )
+    stages: dict[str, list[str]] = Field(validation_alias=AliasPath("report", "all", "stages"))
 
 
 class Spread(Section):
@@ -58,6 +70,7 @@ class Subject:
         group: Which of these it is, in the plural.
         name: Its name.
         settings: Its settings as text, by stage and dotted key.
+        source: Name of the experiment that it starts from; None for an experiment or checkpoints.
         metrics: Its final metrics: tables of text, each with what its rows have in common.
         steps: Of checkpoints, the steps.
         flags: Of checkpoints, what their audit found wrong; None for anything else.
@@ -69,6 +82,7 @@ class Subject:
     group: str
     name: str
     settings: Mapping[str, Mapping[str, str]]
+    source: str | None = None
     metrics: Sequence[tuple[str, pd.DataFrame]] = ()
     steps: Sequence[int] = ()
     flags: pd.DataFrame | None = None
@@ -82,38 +96,33 @@ class Subject:
         return f"{self.group.removesuffix('s')}-{self.name}"
 
     @property
-    def source(self) -> str | None:
-        """Name of the experiment that it starts from; None for an experiment or checkpoints."""
-        return None if self.group == "experiments" else self._values.get("experiment")
-
-    @property
     def headline(self) -> dict[str, str]:
         """What a reader looks for first: every name of the group, empty where it has no value."""
-        return {_words(key): self._values.get(key, "") for key in _HEADLINES[self.group]}
+        values = {"experiment": self.source or ""}
+        for settings in self.settings.values():
+            values |= settings
+        keys = _HEADLINES.get(self.group, ("experiment",))
+        return {_words(key): values.get(key, "") for key in keys}
 
-    @property
-    def _values(self) -> dict[str, str]:
-        return {key: value for values in self.settings.values() for key, value in values.items()}
 
-
-def subjects_of(
-    config: Mapping[str, Mapping[str, Mapping[str, Any]]], summary: Summary, tables: Tables
-) -> Iterator[Subject]:
+def subjects_of(config: Config, summary: Summary, tables: Tables) -> Iterator[Subject]:
     """Yield everything that was run, in the order of the page.
 
-    `config` has all settings by stage and name; tables, the numbers of checkpoints made elsewhere.
+    Tables have the numbers of checkpoints made elsewhere.
 
     Raises:
         SpecflowError: If a table is missing or broken.
     """
-    for group, stages in _GROUPS.items():
-        for name in config.get(stages[0], {}):
-            of_stages = {stage: config.get(stage, {}).get(name) for stage in stages}
+    settings = config.__pydantic_extra__
+    for group in dict.fromkeys((*_HEADLINES, *config.entries)):
+        for name, collected in config.entries.get(group, {}).items():
+            own = {stage: settings[stage].get(name) for stage in config.stages[group]}
             metrics = summary.get(group, {}).get(name)
             yield Subject(
                 group,
                 name,
-                {stage: flat(values) for stage, values in of_stages.items() if values},
+                {stage: flat(values) for stage, values in own.items() if values},
+                collected.get("experiment"),
                 metrics_tables(metrics) if metrics else (),
                 **(checkpoints_of(tables, name) if group == "checkpoints" else {}),
             )

@@ -104,7 +104,7 @@ class View:
         """Return the figures of a subject's source that show it with all others of its group."""
         source = self.source_of(subject)
         shown = self.shown_in(source.anchor) if source else []
-        return [one for one in shown if one.kind == subject.group]
+        return [one for one in shown if one.shows == subject.group]
 
     def findings_on(self, subject: Subject) -> list[tuple[str, Finding]]:
         """Return the id of every claim that was judged on a subject, with the finding."""
