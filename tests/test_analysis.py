@@ -94,6 +94,11 @@ def test_inputs_come_first_where_that_is_said(folder):
     assert ended_with("audit", "run/step0.pt", "--transposed", "down") == 1
 
 
+def test_what_is_no_checkpoint_is_refused():
+    with pytest.raises(SpecflowError, match=r"checkpoints: got 3; expected paths, patterns, a "):
+        specflow.analyze(3)
+
+
 def test_parametrized_transposed_convolution_is_analysed(workplace):
     module = nn.utils.parametrizations.weight_norm(nn.ConvTranspose1d(4, 6, 3))
     names = {f"parametrizations.weight.original{number}" for number in (0, 1)}

@@ -128,8 +128,11 @@ def _params(source: Source, options: Mapping[str, Any]) -> ReadingParams:
         files = ["memory"]
     elif isinstance(source, str | Path):
         files = [str(source)]
-    else:
+    elif isinstance(source, Sequence):
         files = list(map(str, source))
+    else:
+        kinds = "paths, patterns, a state dict or a module"
+        raise SpecflowError(f"checkpoints: got {source!r}; expected {kinds}")
     raw = {"files": files, **options}
     try:
         return ReadingParams.model_validate(raw)

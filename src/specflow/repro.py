@@ -218,8 +218,8 @@ def _seconds_of_children() -> float:
 
 def _told(failed: dict[str, Path]) -> str:
     """Return what a user is told of stages that failed, with the ends of their logs."""
-    names = ", ".join(failed)
-    parts = [f"{len(failed)} of the stages failed: {names}; the same command resumes"]
+    advice = "the same command goes on once that is mended"
+    parts = [f"{len(failed)} of the stages failed: {', '.join(failed)}; {advice}"]
     for log in failed.values():
         lines = log.read_text(errors="replace").rstrip().splitlines()[-SHOWN_LINES:]
         parts.append("\n".join([f"end of {log}:", *(f"  {line}" for line in lines)]))

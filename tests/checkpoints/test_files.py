@@ -95,7 +95,7 @@ def test_folder_of_a_checkpoint_is_its_file(tmp_path):
     ("files", "pattern", "step_from", "match"),
     [
         (("epoch3-step10.pt", "epoch4-step20.pt"), "*", None, "not differ in one number alone; ex"),
-        (("step10.pt", "final.pt"), "*", None, "expected step_from, or path and step of each"),
+        (("step10.pt", "final.pt"), "*", None, r"expected step_from \(--step-from\), or path"),
         (("two/a.pt", "two/b.pt"), "two", None, "two: has a.pt, b.pt; expected one checkpoint"),
         ((), ".", None, "a folder without a checkpoint; expected one in it"),
         (  # shards do not pass for steps

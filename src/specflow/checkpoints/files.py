@@ -223,6 +223,6 @@ def _differing_numbers(names: list[str]) -> dict[str, int]:
     if len(differing) != 1:
         raise SpecflowError(
             f"{some_of(names, 2)}: names that do not differ in one number alone; expected "
-            "step_from, or path and step of each"
+            "step_from (--step-from), or path and step of each"
         )
     return dict(zip(names, differing[0], strict=True))

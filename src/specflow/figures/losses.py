@@ -18,7 +18,7 @@ from specflow.figures.subjects import Subject
 from specflow.frames import BASELINE, Tables, where
 
 BATCH_NORM = (
-    "BatchNorm statistics: running averages of the full model, re-estimated for pruned ones"
+    "BatchNorm statistics, if any: running averages of the full model, re-estimated for pruned ones"
 )
 _COLUMNS = 5  # of panels of errors
 
