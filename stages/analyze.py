@@ -15,14 +15,14 @@ def main(name: str) -> None:
     """Analyse the checkpoints `name`, their matrices side by side; flags do not end it."""
     settings, code = read_settings("analyze", name, CheckpointsSettings)
     checkpoints, wiring = read_checkpoints(settings, Path(settings.path))
-    parts = (settings.model_dump_json(), code, checkpoints.fingerprint())
+    scratch = Scratch.of_stage(f"analyze-{name}", settings, code, checkpoints.fingerprint())
 
     def analyze(name: str, report: Report) -> None:
         analyze_checkpoints(
             checkpoints,
             wiring,
             settings.spectra,
-            Scratch.of(paths.scratch_root(), f"analyze-{name}", *parts),
+            scratch,
             report,
             workers=num_workers(),
             audit=paths.checkpoints_audit(name),

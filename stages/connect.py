@@ -22,7 +22,6 @@ def main(connection: str) -> None:
             for path, (start, end) in group.endpoints.items()
         }
         states = (state_of(file) for both in endpoints.values() for file in both)
-        parts = (settings.model_dump_json(), code, device.type, *states)
         jobs[name] = ConnectionJob(
             problem=settings.run,
             num_points=settings.num_points,
@@ -30,7 +29,7 @@ def main(connection: str) -> None:
             spectra=settings.spectra,
             endpoints=endpoints,
             target=paths.connection(connection, *group.split_point),
-            scratch=Scratch.of(paths.scratch_root(), f"connect-{name}", *parts),
+            scratch=Scratch.of_stage(f"connect-{name}", settings, code, device.type, *states),
         )
     title, total = f"connect {connection}", sum(job.total_points for job in jobs.values())
     run_members(measure_connection, jobs, title=title, total=total, workers=workers_on(device))

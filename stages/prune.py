@@ -17,13 +17,13 @@ def main(experiment: str) -> None:
     jobs = {}
     for seed in settings.seeds:
         name, source = f"{experiment}/{paths.seed_name(seed)}", paths.trajectory(experiment, seed)
-        parts = (settings.model_dump_json(), code, device.type, state_of(source))
+        inputs = (device.type, state_of(source))
         jobs[name] = PruningJob(
             problem=settings.run,
             settings=settings.pruning,
             source=source,
             target=paths.pruning(experiment, seed),
-            scratch=Scratch.of(paths.scratch_root(), f"prune-{name}", *parts),
+            scratch=Scratch.of_stage(f"prune-{name}", settings, code, *inputs),
         )
     title, total = f"prune {experiment}", len(jobs) * settings.num_checkpoints
     run_members(measure_pruning, jobs, title=title, total=total, workers=workers_on(device))

@@ -2,22 +2,27 @@
 
 from specflow import paths
 from specflow.config.settings import read_settings
+from specflow.device import choose_device
 from specflow.executor import run_members
 from specflow.measure.sampling import SamplingJob, measure_samples
+from specflow.scratch import Scratch, state_of
 from specflow.stage import run_stage
 from specflow.studies.samples.settings import SampleSettings
 
 
 def main(samples: str) -> None:
     """Make the samples `samples`."""
-    settings, _ = read_settings("sample", samples, SampleSettings)
+    settings, code = read_settings("sample", samples, SampleSettings)
+    source = paths.trajectory(settings.experiment, settings.run_seed)
+    inputs = (choose_device().type, state_of(source))
     job = SamplingJob(
         problem=settings.run,
         pruning=settings.pruning,
         num_images=settings.num_images,
         noise_seed=settings.noise_seed,
-        source=paths.trajectory(settings.experiment, settings.run_seed),
+        source=source,
         target=paths.samples(samples),
+        scratch=Scratch.of_stage(f"sample-{samples}", settings, code, *inputs),
     )
     title, total = f"sample {samples}", job.num_variants
     run_members(measure_samples, {samples: job}, title=title, total=total, workers=1)

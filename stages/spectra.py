@@ -19,9 +19,8 @@ def main(experiment: str) -> None:
 
     def measure(seed: int, report: Report) -> None:
         source, target = paths.trajectory(experiment, seed), paths.spectra(experiment, seed)
-        parts = (settings.model_dump_json(), code, device.type, state_of(source))
         name = f"spectra-{experiment}/{paths.seed_name(seed)}"
-        scratch = Scratch.of(paths.scratch_root(), name, *parts)
+        scratch = Scratch.of_stage(name, settings, code, device.type, state_of(source))
         with scratch.until_done():
             measure_spectra(
                 TrajectoryCheckpoints(source),

@@ -21,6 +21,8 @@ TEXT = frozenset(
     }
 )
 DIGITS = 5  # significant ones of every number
+RANK = "normalized_effective_rank"  # the quantity that claims and figures look at most
+_FITTED = 0.01  # share of wrong answers, at most, of a part of the data that is fitted
 # Ends the metric that says what a trivial predictor reaches on another one. It does not depend on
 # the network: it is in the history alone, not of every pruning and point of a path.
 BASELINE = "_baseline"
@@ -103,12 +105,13 @@ def with_epochs(tables: Frames, table: pd.DataFrame) -> pd.DataFrame:
     return table.merge(tables["steps"], on=["experiment", "step"], how="left")
 
 
-def pruned_losses(tables: Frames) -> pd.DataFrame:
-    """Return the table of prunings with the full model's rows (keep "full", 1.0) before them.
+def with_full(history: pd.DataFrame, pruning: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of pruned models after those of the full one, which are a run's history."""
+    full = history.assign(keep="full", keep_fraction=1.0)
+    return pd.concat([full, pruning], ignore_index=True)
 
-    These are the run's own history, which the table of prunings does not repeat.
-    """
-    pruning, history = tables["pruning"], tables["history"]
-    known = set(pruning["metric"])
-    full = history[history["metric"].isin(known)].assign(keep="full", keep_fraction=1.0)
-    return pd.concat([full, pruning], ignore_index=True)[list(pruning.columns)]
+
+def first_fits(errors: pd.DataFrame) -> pd.Series:
+    """Return of every seed the first kept step with at most 1% of answers wrong, or NaN."""
+    first = errors[errors["value"] <= _FITTED].groupby("seed")["step"].min()
+    return first.reindex(errors["seed"].unique())

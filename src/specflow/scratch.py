@@ -16,7 +16,9 @@ from typing import IO, Any
 
 import torch
 from filelock import FileLock, Timeout
+from pydantic import BaseModel
 
+from specflow import paths
 from specflow.errors import SpecflowError
 from specflow.textfiles import written
 
@@ -45,6 +47,11 @@ class Scratch:
         for part in parts:
             digest.update(b"\0" + part.encode())
         return cls(root / f"{name.replace('/', '-')}-{digest.hexdigest()[:16]}")
+
+    @classmethod
+    def of_stage(cls, name: str, settings: BaseModel, code: str, *inputs: str) -> "Scratch":
+        """Return the folder of a stage's measurement, by its settings, its code and its inputs."""
+        return cls.of(paths.scratch_root(), name, settings.model_dump_json(), code, *inputs)
 
     @property
     def lock(self) -> Path:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from tests.measure.made_up import task_of, write_run
+from tests.measure.made_up import SCRATCH, Killed, dies_after, task_of, write_run
 
 from specflow import paths
 from specflow.checkpoints.trajectory import open_trajectory
@@ -11,6 +11,7 @@ from specflow.measure.evaluation import Pruned, Variant
 from specflow.measure.layouts import SAMPLES
 from specflow.measure.sampling import SamplingJob, measure_samples
 from specflow.measure.settings import PruningParams
+from specflow.problems.diffusion import Diffusion
 
 NAMES = ("full/1.0", "top/0.25", "bottom/0.25", "top/0.5", "bottom/0.5")
 
@@ -25,6 +26,7 @@ def job(diffusion_run):
         noise_seed=5,
         source=write_run(diffusion_run, paths.trajectory("images", 0), [0, 3]),
         target=paths.samples("images"),
+        scratch=SCRATCH,
     )
 
 
@@ -62,3 +64,19 @@ def test_other_data_than_the_runs_are_refused(job):
     with pytest.raises(SpecflowError, match="was trained on data of fingerprint another"):
         measure_samples(job, lambda done: None)
     assert not job.target.exists()
+
+
+def test_killed_samples_go_on_to_the_same_bytes(job, monkeypatch):
+    measure_samples(job, lambda done: None)
+    whole = job.target.read_bytes()
+    job.target.unlink()
+    done, sample = [], Diffusion.sample
+    monkeypatch.setattr(Diffusion, "sample", dies_after(2, sample))
+    with pytest.raises(Killed):
+        measure_samples(job, done.append)
+    assert not job.target.exists()
+    monkeypatch.setattr(Diffusion, "sample", dies_after(3, sample))  # of five networks
+    measure_samples(job, done.append)
+    assert job.target.read_bytes() == whole
+    assert done == [1] * (2 + 5)
+    assert not SCRATCH.folder.exists()

@@ -5,13 +5,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.measure.made_up import agreement, matrices_at, rank, svd, task_of, write_run
+from tests.measure.made_up import (
+    SCRATCH,
+    Killed,
+    agreement,
+    dies_after,
+    matrices_at,
+    rank,
+    svd,
+    task_of,
+    write_run,
+)
 
 from specflow import paths
 from specflow.checkpoints.trajectory import Trajectory, open_trajectory
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
 from specflow.interventions.masks import ticket_masks
+from specflow.measure import tickets
 from specflow.measure.layouts import TICKET
 from specflow.measure.tickets import TicketJob, measure_ticket
 
@@ -33,7 +44,7 @@ def job_of(run, kind="magnitude", density=0.5):
             model.get_parameter(name).data.copy_(one.apply(model.get_parameter(name).data))
 
     write_run(run, PATH, [8, 12, 16], change=mask)
-    return TicketJob(SOURCE, PATH, TARGET, wiring, kind, density, 0, score_length=3)
+    return TicketJob(SOURCE, PATH, TARGET, wiring, kind, density, 0, 3, SCRATCH)
 
 
 def measured(job, workers=1):
@@ -64,6 +75,26 @@ def test_every_step_matches_numpy(addition_run):
                 assert found["normalized_effective_rank"][index] == pytest.approx(
                     expected, rel=1e-5
                 )
+
+
+@pytest.mark.parametrize(
+    ("calls", "finished"), [(2, 1), (6, 2)], ids=["in the second step", "at the mask"]
+)
+def test_a_killed_comparison_goes_on_to_the_same_bytes(addition_run, monkeypatch, calls, finished):
+    job, done = job_of(addition_run), []
+    measure_ticket(job, lambda one: None, workers=1)
+    whole = job.target.read_bytes()
+    job.target.unlink()
+    decompose = tickets.decompose_all  # source and ticket of three steps, and what is masked
+    monkeypatch.setattr(tickets, "decompose_all", dies_after(calls, decompose))
+    with pytest.raises(Killed):
+        measure_ticket(job, done.append, workers=1)
+    assert not job.target.exists()
+    monkeypatch.setattr(tickets, "decompose_all", dies_after(7 - 2 * finished, decompose))
+    measure_ticket(job, done.append, workers=1)
+    assert job.target.read_bytes() == whole
+    assert done == [1] * (finished + 3)
+    assert not SCRATCH.folder.exists()
 
 
 def test_masked_final_weights_match_numpy(addition_run):

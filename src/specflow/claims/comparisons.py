@@ -15,11 +15,8 @@ from specflow.claims.measured import (
     over_seeds,
     rank_correlation,
 )
-from specflow.claims.runs import RANK
-from specflow.frames import Tables, at_end, where
+from specflow.frames import RANK, Tables, at_end, first_fits, where
 from specflow.studies.comparisons import DecaySeries
-
-_FITTED = 0.01  # share of wrong answers at which training accuracy has reached 99%
 
 Pair = tuple[str, str]  # the one, and the other that is subtracted
 
@@ -101,12 +98,11 @@ def grokking_coincides(tables: Tables, experiment: str) -> Measured:
 
     def correlation(seed: int) -> float:
         run = where(history, seed=seed)
-        errors = where(run, split="train", metric="error")
-        fitted = errors["step"][errors["value"] <= _FITTED]
-        if fitted.empty:
+        fitted = first_fits(where(run, split="train", metric="error")).get(seed, np.nan)
+        if np.isnan(fitted):
             raise UndefinedError("training accuracy does not reach 99%")
         losses = where(run, split="validation", metric="loss")
-        steps = losses["step"][losses["step"] >= fitted.min()]
+        steps = losses["step"][losses["step"] >= fitted]
         return rank_correlation(
             means_of(losses, "value", step=steps),
             means_of(where(spectra, seed=seed), RANK, step=steps),

@@ -7,10 +7,9 @@ import pandas as pd
 
 from specflow.claims.claim import Subjects, TwoThresholds, claim
 from specflow.claims.measured import Measured, UndefinedError, mean_of, over_seeds
-from specflow.frames import Tables, at_end, pruned_losses, where
+from specflow.frames import RANK, Tables, at_end, where, with_full
 from specflow.section import Fraction, Positive
 
-RANK = "normalized_effective_rank"
 _HALF = 0.5
 
 # Those that only stand beside the base of a series are judged as that series.
@@ -80,7 +79,8 @@ def top_half_suffices(tables: Tables, experiment: str) -> Measured:
 
     Not defined where the network without its top half is no worse than the full one.
     """
-    losses = where(pruned_losses(tables), experiment=experiment, split="validation", metric="loss")
+    rows = {"experiment": experiment, "split": "validation", "metric": "loss"}
+    losses = with_full(*(where(tables[name], **rows) for name in ("history", "pruning")))
     end = at_end(losses)
 
     def ratio(seed: int) -> float:

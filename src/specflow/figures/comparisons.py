@@ -17,10 +17,8 @@ from specflow.figures.losses import (
     pruning_legend,
     pruning_note,
     variants_of,
-    with_full,
 )
 from specflow.figures.registry import figure
-from specflow.figures.spectra import RANK
 from specflow.figures.style import (
     LABEL_COLOURS,
     SPLITS,
@@ -30,7 +28,7 @@ from specflow.figures.style import (
     spread_colours,
 )
 from specflow.figures.subjects import Subject
-from specflow.frames import Tables, where
+from specflow.frames import RANK, Tables, where, with_full
 
 _NORM = "frobenius_norm"
 _NOTE_WIDTH = 50  # letters beside the legend of weight decays

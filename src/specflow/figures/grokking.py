@@ -13,9 +13,9 @@ from specflow.figures import heatmaps, lines, style
 from specflow.figures.agreement import diagonal_of
 from specflow.figures.losses import draw_errors
 from specflow.figures.registry import figure
-from specflow.figures.spectra import RANK, draw_evolution, label_index_bar
+from specflow.figures.spectra import draw_evolution, label_index_bar
 from specflow.figures.subjects import Subject
-from specflow.frames import Tables, where
+from specflow.frames import RANK, Tables, where
 
 _KEY_COLUMNS = 4
 _KEY_LINE = 0.18  # inches

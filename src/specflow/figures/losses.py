@@ -15,7 +15,7 @@ from specflow.figures import lines, style
 from specflow.figures.registry import figure
 from specflow.figures.style import NULL_LINE, SPLIT_COLOURS, SPLITS
 from specflow.figures.subjects import Subject
-from specflow.frames import BASELINE, Tables, where
+from specflow.frames import BASELINE, Tables, where, with_full
 
 BATCH_NORM = (
     "BatchNorm statistics, if any: running averages of the full model, re-estimated for pruned ones"
@@ -73,12 +73,6 @@ def nearest_to_half(variants: Sequence[Variant]) -> list[Variant]:
     pruned = [variant.keep_fraction for variant in variants if variant.keep != "full"]
     shown = {1.0, min(pruned, key=lambda fraction: abs(fraction - 0.5), default=1.0)}
     return [variant for variant in variants if variant.keep_fraction in shown]
-
-
-def with_full(history: pd.DataFrame, pruning: pd.DataFrame) -> pd.DataFrame:
-    """Return rows of pruned models after those of the full one, which are a run's history."""
-    full = history.assign(keep="full", keep_fraction=1.0)
-    return pd.concat([full, pruning], ignore_index=True)
 
 
 def pruning_legend(variants: Sequence[Variant], *others: Line2D) -> dict[str, Any]:

@@ -16,9 +16,8 @@ from specflow.figures import heatmaps, lines, style
 from specflow.figures.registry import figure, has_rows
 from specflow.figures.subjects import Subject
 from specflow.figures.timeline import Timeline
-from specflow.frames import Tables
+from specflow.frames import RANK, Tables
 
-RANK = "normalized_effective_rank"
 _INDICES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)  # on a colour bar
 _COLUMNS = 3  # of panels of quantities
 

@@ -7,15 +7,19 @@ Layout of the file (version 1), N images of C channels, H x W pixels:
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+from torch import Tensor
 
 from specflow.executor import Report
 from specflow.hdf5 import create, write
-from specflow.measure.evaluation import FULL, Evaluation, Pruned, pruning_variants
+from specflow.measure.evaluation import FULL, Evaluation, Pruned, Variant, pruning_variants
 from specflow.measure.layouts import SAMPLES
 from specflow.measure.settings import PruningParams
 from specflow.problems.settings import ProblemSettings
 from specflow.problems.task import GenerativeTask
+from specflow.scratch import Scratch
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class SamplingJob:
     noise_seed: int
     source: Path  # the run's trajectory
     target: Path
+    scratch: Scratch  # where finished variants are kept; removed when all are
 
     @property
     def num_variants(self) -> int:
@@ -49,14 +54,18 @@ def measure_samples(job: SamplingJob, report: Report) -> None:
     assert isinstance(task, GenerativeTask)  # params.yaml names an experiment of such a problem
     weights = evaluation.final_weights(job.source)
     pruned = Pruned(weights, model.wiring)
-    with create(job.target, SAMPLES, {}) as file:
+
+    def compute(variant: Variant) -> dict[str, Tensor]:
+        if variant == FULL:  # with the statistics that it was trained with
+            model.load_state_dict(weights)
+        else:
+            evaluation.load(pruned.weights(variant))
+        return {"images": task.sample(model, job.num_images, job.noise_seed).cpu()}
+
+    with job.scratch.until_done(), create(job.target, SAMPLES, {}) as file:
         for name, values in zip(("low", "high"), task.value_range(), strict=True):
             write(file, name, values.cpu().numpy())
         for variant in (FULL, *pruning_variants(job.pruning)):
-            if variant == FULL:  # with the statistics that it was trained with
-                model.load_state_dict(weights)
-            else:
-                evaluation.load(pruned.weights(variant))
-            images = task.sample(model, job.num_images, job.noise_seed)
-            write(file, variant.group, images.cpu().numpy())
+            found = job.scratch.remember(variant.group.replace("/", "_"), partial(compute, variant))
+            write(file, variant.group, found["images"].numpy())
             report(1)

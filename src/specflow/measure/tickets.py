@@ -12,9 +12,10 @@ count as agreeing with nothing; the effective rank of an all-zero matrix is not 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import h5py
 from torch import Tensor
 
 from specflow.checkpoints.trajectory import Trajectory, open_trajectory
@@ -25,6 +26,7 @@ from specflow.hdf5 import create, write_row
 from specflow.interventions.masks import Kind, ticket_masks
 from specflow.measure.evaluation import rank_of, to_tensors, write_history
 from specflow.measure.layouts import TICKET
+from specflow.scratch import Scratch
 from specflow.spectra import (
     Decomposition,
     decompose_all,
@@ -50,6 +52,7 @@ class TicketJob:
     density: float
     seed: int  # the source's
     score_length: int  # leading entries whose mean is the agreement score
+    scratch: Scratch  # where finished steps are kept; removed when all are
 
 
 def measure_ticket(job: TicketJob, report: Report, *, workers: int) -> None:
@@ -63,6 +66,7 @@ def measure_ticket(job: TicketJob, report: Report, *, workers: int) -> None:
             a weight that its mask does not keep, or the result cannot be written.
     """
     with (
+        job.scratch.until_done(),
         open_trajectory(job.source) as source,
         open_trajectory(job.ticket) as ticket,
         create(job.target, TICKET, {}) as file,
@@ -70,10 +74,15 @@ def measure_ticket(job: TicketJob, report: Report, *, workers: int) -> None:
     ):
         write_history(file, ticket, "metrics")
         comparison = _Comparison(job, workers, source, ticket)
-        for index in range(len(ticket.steps)):
-            of_source = comparison.write_step(file, index)
+        for index, step in enumerate(ticket.steps):
+            found = job.scratch.remember(f"step{step}", partial(comparison.at, index))
+            for name, scores in found["matrices"].items():
+                group = file.require_group(f"matrices/{name}")
+                write_row(group, scores, index, len(ticket.steps))
             report(1)
-        comparison.describe(file, final=of_source)
+        for depth, matrix in enumerate(job.wiring.matrices):
+            about = {"depth": depth, **found["masks"].get(matrix.name, {})}
+            file[f"matrices/{matrix.name}"].attrs.update(about)
 
 
 class _Comparison:
@@ -87,8 +96,8 @@ class _Comparison:
         masks = ticket_masks(inner, kind=job.kind, density=job.density, seed=job.seed)
         self._masks = {name: mask.to(self._device) for name, mask in masks.items()}
 
-    def write_step(self, file: h5py.File, index: int) -> Decompositions:
-        """Write the scores and ranks of a kept step; return the source's decompositions there."""
+    def at(self, index: int) -> dict[str, Any]:
+        """Return the scores of matrices at a kept step, and at the last one those of masks."""
         step = self._ticket.steps[index]
         weights = to_tensors(self._ticket.weights(index), self._device)
         self._check_masked(weights, step)
@@ -96,26 +105,27 @@ class _Comparison:
         matrices = self._job.wiring.matrices
         of_source = self._decompose(matrices, then, step)
         of_ticket = self._decompose(matrices, weights, step)
-        for name in of_ticket:
-            row = {
+        scores = {
+            name: {
                 "agreement_score": self._score(of_ticket[name], of_source[name]),
                 "normalized_effective_rank": rank_of(of_ticket[name].S),
             }
-            group = file.require_group(f"matrices/{name}")
-            write_row(group, row, index, len(self._ticket.steps))
-        return of_source
+            for name in of_ticket
+        }
+        is_last = index + 1 == len(self._ticket.steps)
+        return {"matrices": scores, "masks": self._kept(of_source) if is_last else {}}
 
-    def describe(self, file: h5py.File, final: Decompositions) -> None:
-        """Write what the mask keeps of the source's final weights, whose spectra are given."""
+    def _kept(self, final: Decompositions) -> dict[str, dict[str, float]]:
+        """Return what each mask keeps of the source's final weights, whose spectra are given."""
         masked = {name: mask.apply(self._final[name]) for name, mask in self._masks.items()}
         kept = self._decompose(self._job.wiring.inner, masked, self._source.steps[-1])
-        for depth, matrix in enumerate(self._job.wiring.matrices):
-            name = matrix.name
-            about = file[f"matrices/{name}"].attrs
-            about["depth"] = depth
-            if name in masked:
-                about["density"] = self._masks[name].density
-                about["masked_agreement_score"] = self._score(kept[name], final[name])
+        return {
+            name: {
+                "density": float(self._masks[name].density),
+                "masked_agreement_score": self._score(kept[name], final[name]),
+            }
+            for name in masked
+        }
 
     def _decompose(
         self, matrices: Iterable[Matrix], weights: Mapping[str, Tensor], step: int

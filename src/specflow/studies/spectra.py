@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from specflow.frames import Frames, at_end, where
+from specflow.frames import RANK, Frames, at_end, where
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import SPECTRA
 from specflow.spectra import QUANTITIES, is_direction
@@ -20,7 +20,6 @@ from specflow.studies.tables import Spread, entries_of, over, read, stacked
 
 TOP = 10  # directions whose agreement is compared with that of as many next ones
 MEAN = "mean of all"  # in place of a matrix
-_RANK = "normalized_effective_rank"
 
 # What git tracks is thinned: the files of measures hold the rest.
 _FIRST_INDICES = 16  # of a spectrum or a diagonal: all of these are in the table, and ...
@@ -245,7 +244,7 @@ def spectra_summary(
     alignment = at_end(where(tables["alignment"], experiment=name))
     return {
         **{quantity: over(end, quantity, unit) for quantity in QUANTITIES},
-        f"{_RANK}_at_start": over(start, _RANK, unit),
+        f"{RANK}_at_start": over(start, RANK, unit),
         "agreement_score_halfway": over(middle, "agreement_score", unit),
         "alignment_score": over(alignment, "alignment_score", [of_pairs]),
     }

@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import Field
 
 from specflow import paths
-from specflow.frames import Frames, where
+from specflow.frames import RANK, Frames, where
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import CONNECTION
 from specflow.section import Name, Section
@@ -29,7 +29,7 @@ _COLUMNS = {
     "interpolation": (*_PATH, "alpha", *_CURVE, "value"),
     "barriers": (*_PATH, *_CURVE, "barrier"),
     "endpoint_agreement": (*_PATH, "matrix", "agreement_score"),
-    "interpolation_ranks": (*_PATH, "alpha", "normalized_effective_rank"),
+    "interpolation_ranks": (*_PATH, "alpha", RANK),
 }
 
 _GROUPS = {  # of paths, by the relation of their endpoints

@@ -9,7 +9,7 @@ from pydantic import Field
 from specflow import paths
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.datasets.dataset import DatasetSection
-from specflow.frames import Frames, at_end, where
+from specflow.frames import Frames, at_end, first_fits, where
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import PRUNING
 from specflow.measure.settings import PruningParams, SpectraParams
@@ -22,8 +22,6 @@ from specflow.studies.tables import KEEPS, Row, Spread, curves_in, metrics, read
 from specflow.training.schedules import StepSchedule
 from specflow.training.settings import RunSettings, TrainingParams
 from specflow.wiring import Wiring
-
-_FITTED = 0.01  # share of wrong answers under which a part counts as fitted
 
 _RUN = ("experiment", "seed", "step", "split")
 _COLUMNS = {
@@ -223,12 +221,10 @@ def _of_run(experiment: str, seed: int) -> Iterator[Row]:
 
 
 def _first_fits(history: pd.DataFrame) -> dict[str, Spread]:
-    """Return the first kept step at which at most 1% of the answers are wrong."""
-    errors, found = where(history, metric="error"), {}
-    for split, rows in errors.groupby("split", sort=False):
-        first = rows[rows["value"] <= _FITTED].groupby("seed")["step"].min()
-        found[f"{split}/first_step_at_99_percent"] = spread(first.reindex(rows["seed"].unique()))
-    return found
+    parts = where(history, metric="error").groupby("split", sort=False)
+    return {
+        f"{split}/first_step_at_99_percent": spread(first_fits(errors)) for split, errors in parts
+    }
 
 
 def _pruned(pruning: pd.DataFrame) -> dict[str, dict[str, Spread]]:

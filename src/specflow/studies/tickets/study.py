@@ -7,7 +7,7 @@ import h5py
 import pandas as pd
 
 from specflow import paths
-from specflow.frames import Frames, at_end, where
+from specflow.frames import RANK, Frames, at_end, where
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import TICKET
 from specflow.section import Section, Seeds
@@ -25,7 +25,7 @@ from specflow.studies.tables import (
 )
 from specflow.studies.tickets.settings import CompareSettings, RetrainSettings, Ticket
 
-_SCORES = ("agreement_score", "normalized_effective_rank")
+_SCORES = ("agreement_score", RANK)
 
 _RUN = ("ticket", "seed")
 _COLUMNS = {
