@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
 
 from specflow.audit.findings import WHOLE_STEP, Audit, Changes, Flag, FlagKind
 from specflow.audit.order import best_order
@@ -181,8 +180,10 @@ def _related(cosines: Square) -> list[int]:
 
     Of two sets of one size, the one with the later last step.
     """
-    count, labels = connected_components(cosines >= UNRELATED, directed=False)
-    sets = [np.flatnonzero(labels == label).tolist() for label in range(count)]
+    kin = cosines >= UNRELATED
+    for between in range(len(kin)):  # the closure, by Warshall's algorithm
+        kin |= kin[:, [between]] & kin[between]
+    sets = [np.flatnonzero(row).tolist() for row in kin]
     return max(sets, key=lambda one: (len(one), one[-1]))
 
 
