@@ -33,7 +33,7 @@ def main(connection: str) -> None:
 def _perturbation(branch: Branch, batch_norm_samples: int) -> Perturbation | None:
     if not branch.scale:
         return None
-    return Perturbation(branch.scale, branch.trunk_seed, batch_norm_samples)
+    return Perturbation(branch.scale, branch.trunk_seed, branch.number, batch_norm_samples)
 
 
 if __name__ == "__main__":

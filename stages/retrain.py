@@ -5,7 +5,6 @@ from specflow.config.settings import read_settings
 from specflow.stage import run_stage
 from specflow.studies.tickets.settings import RetrainSettings
 from specflow.training.masking import Masking
-from specflow.training.order import new_weights_seed
 from specflow.training.runs import TrainingRun, train_runs
 
 
@@ -18,17 +17,16 @@ def main(ticket: str) -> None:
 
 def _run(ticket: str, settings: RetrainSettings, code: str, seed: int) -> TrainingRun:
     source, step = paths.trajectory(settings.experiment, seed), settings.rewind_step
-    is_new = settings.kind == "reinitialized"
     return TrainingRun(
         name=f"{ticket}/{paths.seed_name(seed)}",
         settings=settings.run,
-        seed=new_weights_seed(seed) if is_new else seed,
+        seed=seed,
         order_seed=seed,
         path=paths.ticket(ticket, seed),
         kept=tuple(kept for kept in settings.run.kept_steps if kept >= step),
         code=code,
         first_step=step,
-        trunk=None if is_new else source,
+        trunk=source,
         intervention=Masking(
             source=source,
             kind=settings.kind,

@@ -86,24 +86,32 @@ def unet_pairs(weights):
 
 
 def lstm_pairs(weights):
-    """Gate g, the third of the four, meets gate g; a direction reads its own half."""
+    """Rows of gate g, the third of the four, of whole matrices' U; a direction reads its half."""
 
-    def gate(kind, layer, suffix):
-        return np.split(weights[f"lstm.weight_{kind}_l{layer}{suffix}"], 4)[2]
+    def of(kind, layer, suffix):
+        return weights[f"lstm.weight_{kind}_l{layer}{suffix}"]
+
+    def gate(weight):
+        return np.split(left(weight), 4)[2]
+
+    def meet(written, V):
+        count = min(written.shape[1], V.shape[1], 5)
+        return np.array([[[abs(written[:, i] @ V[:, i]) for i in range(count)]]])
 
     expected = {}
     for suffix, word, start in (("", "", 0), ("_reverse", "reverse ", HIDDEN)):
         half = slice(start, start + HIDDEN)
         readers = {
-            f"layer 2 {word}input": gate("ih", 1, suffix)[:, half],
-            "output": weights["output.weight"][:, half],
+            f"layer 2 {word}input": right(of("ih", 1, suffix))[half],
+            "output": right(weights["output.weight"])[half],
         }
         for layer, (label, reader) in enumerate(readers.items()):
             name = f"layer {layer + 1} {word}"
-            inputs, hiddens = gate("ih", layer, suffix), gate("hh", layer, suffix)
-            expected[f"{name}input -> {name}hidden"] = read(left(inputs), hiddens)
-            expected[f"{name}input -> {label}"] = read(left(inputs), reader)
-            expected[f"{name}hidden -> {label}"] = read(left(hiddens), reader)
+            hidden = of("hh", layer, suffix)
+            inputs, hiddens = gate(of("ih", layer, suffix)), gate(hidden)
+            expected[f"{name}input -> {name}hidden"] = meet(inputs, right(hidden))
+            expected[f"{name}input -> {label}"] = meet(inputs, reader)
+            expected[f"{name}hidden -> {label}"] = meet(hiddens, reader)
     return expected
 
 

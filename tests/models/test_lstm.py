@@ -3,7 +3,6 @@ import torch
 
 from specflow.datasets.shapes import SpeechShape
 from specflow.models.lstm import Lstm
-from specflow.spectra import alignment
 
 
 def utterances() -> tuple[torch.Tensor, torch.Tensor]:
@@ -78,49 +77,3 @@ def test_paper_size_has_as_many_parameters_as_written_out(models):
     expected = 2 * first + 3 * 2 * above + 29 * (512 + 1)
     found = models.num_parameters("lstm", shape=shape, num_layers=4, hidden=256, bidirectional=True)
     assert found == expected == 5_356_061
-
-
-def naive_alignment(previous: torch.Tensor, following: torch.Tensor) -> torch.Tensor:
-    U = torch.linalg.svd(previous, full_matrices=False).U
-    Vh = torch.linalg.svd(following, full_matrices=False).Vh
-    return (Vh @ U).abs()
-
-
-@pytest.mark.parametrize("bidirectional", [True, False])
-def test_alignment_of_every_pair_matches_naive_from_the_equations(models, bidirectional):
-    """What a gate writes to unit h is row h of it, and column h of all that read the hidden state.
-
-    The naive version takes rows and columns out by index arithmetic of its own.
-    """
-    hidden = 3
-    model = models.lstm(bidirectional)
-    weights = {name: p.detach() for name, p in model.named_parameters()}
-    g = [2 * hidden + unit for unit in range(hidden)]
-    expected = {}
-    directions = [("", ""), ("_reverse", "reverse ")][: 1 + bidirectional]
-    for direction, (suffix, word) in enumerate(directions):
-        half = [direction * hidden + unit for unit in range(hidden)]
-        ih, hh = (
-            [weights[f"lstm.weight_{kind}_l{layer}{suffix}"][g] for layer in range(2)]
-            for kind in ("ih", "hh")
-        )
-        for layer in range(2):
-            name = f"layer {layer + 1} {word}"
-            expected[f"{name}input -> {name}hidden"] = naive_alignment(ih[layer], hh[layer])
-        for kind, below in (("input", ih), ("hidden", hh)):
-            pair = f"layer 1 {word}{kind} -> layer 2 {word}input"
-            expected[pair] = naive_alignment(below[0], ih[1][:, half])
-            pair = f"layer 2 {word}{kind} -> output"
-            expected[pair] = naive_alignment(below[1], weights["output.weight"][:, half])
-    found = {}
-    for pair in model.wiring.pairs:
-        (meeting,) = pair.meetings
-        found[pair.label] = alignment(
-            meeting.previous.of(weights[meeting.previous.tensor]),
-            meeting.following.of(weights[meeting.following.tensor]),
-            previous_side=meeting.previous_side,
-            following_side=meeting.following_side,
-        )
-    assert set(found) == set(expected)
-    for label, matrix in found.items():
-        torch.testing.assert_close(matrix, expected[label], rtol=0, atol=1e-8)

@@ -11,7 +11,7 @@ TRANSFORMER = {"num_blocks": 1, "d_model": 8, "num_heads": 2, "d_mlp": 16, "norm
 UNET = {"embedding_width": 10, "fourier_scale": 30.0}
 SIZES = [
     ("transformer", TRANSFORMER),
-    ("transformer", TRANSFORMER | {"num_blocks": 3, "norm": "layer"}),
+    ("transformer", TRANSFORMER | {"num_blocks": 3, "norm": "layer_final"}),
     *(("vgg", {"depth": depth, "width": 2}) for depth in (11, 13, 16, 19)),
     ("mlp", {"hidden": [8]}),
     ("mlp", {"hidden": [8, 6, 4]}),

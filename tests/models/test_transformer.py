@@ -8,7 +8,7 @@ from specflow.datasets.shapes import TokenShape
 from specflow.models import transformer as module
 from specflow.models.transformer import TransformerBlock, sinusoidal_positions
 
-NORMS = ("none", "layer")
+NORMS = ("none", "layer", "layer_final")
 ADDITION = TokenShape(num_tokens=114, length=3)
 PAPER = {"num_blocks": 1, "d_model": 128, "num_heads": 4, "d_mlp": 512, "norm": "none"}
 # 6 tokens and width 32: below 12 samples inputs do not repeat enough for a table; above, scores
@@ -32,9 +32,10 @@ class Reference(nn.Module):
             batch_first=True,
             norm_first=True,
         )
-        norm = nn.LayerNorm(block.linear1.in_features)
-        if isinstance(model.norm, nn.Identity):
-            layer.norm1, layer.norm2, norm = nn.Identity(), nn.Identity(), nn.Identity()
+        if isinstance(block.norm1, nn.Identity):
+            layer.norm1, layer.norm2 = nn.Identity(), nn.Identity()
+        is_final = isinstance(model.norm, nn.LayerNorm)
+        norm = nn.LayerNorm(block.linear1.in_features) if is_final else nn.Identity()
         self.encoder = nn.TransformerEncoder(
             layer, len(model.blocks), norm, enable_nested_tensor=False
         ).double()
@@ -147,6 +148,15 @@ def test_paper_size_has_as_many_parameters_as_written_out(models):
     expected = 114 * 128 + attention + mlp + 114 * (128 + 1)
     found = models.num_parameters("transformer", shape=ADDITION, **PAPER)
     assert found == expected == 227_058
+
+
+def test_paper_sizes_with_norms_have_as_many_parameters_as_its_code(models):
+    slingshot = TokenShape(num_tokens=98, length=3)
+    found = models.num_parameters("transformer", shape=slingshot, **PAPER | {"norm": "layer"})
+    assert found == 223_458
+    language = TokenShape(num_tokens=50_254, length=2048)
+    sizes = {"num_blocks": 12, "d_model": 768, "num_heads": 12, "d_mlp": 768, "norm": "layer"}
+    assert models.num_parameters("transformer", shape=language, **sizes) == 119_799_886
 
 
 def test_embedding_and_output_are_uniform_and_output_bias_zero(models):

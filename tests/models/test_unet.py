@@ -26,10 +26,10 @@ def test_paper_size_has_as_many_parameters_as_written_out(models):
     projections = sum((embedding + 1) * width for width in levels)
     norms = sum(2 * width for width in levels)
     time = (embedding + 1) * embedding
-    expected = 2 * convolutions + projections + norms + time
+    expected = 2 * convolutions + projections + norms + time + 1  # the bias of the output
     with torch.device("meta"):
         model = models.unet(*widths, width=embedding)
-    assert sum(p.numel() for p in model.parameters()) == expected == 4_085_504
+    assert sum(p.numel() for p in model.parameters()) == expected == 4_085_505
     groups = [module.num_groups for module in model.modules() if isinstance(module, nn.GroupNorm)]
     assert groups == [4] + [32] * 6
 
@@ -68,7 +68,7 @@ def test_forward_matches_layers_called_by_hand(models):
     h = tconv("up.0", h4, 8, 0)
     h = tconv("up.1", h + h3, 6, 1)
     h = tconv("up.2", h + h2, 4, 1)
-    expected = functional.conv_transpose2d(h + h1, w["output.weight"])
+    expected = functional.conv_transpose2d(h + h1, w["output.weight"], w["output.bias"])
     torch.testing.assert_close(model(images, times), expected)
 
 

@@ -20,10 +20,10 @@ from specflow.checkpoints.trajectory import open_trajectory
 from specflow.errors import SpecflowError
 from specflow.interventions.batch_norm import reestimate_batch_norm
 from specflow.interventions.masks import magnitude_masks, random_masks
+from specflow.scratch import Scratch
 from specflow.training import runs as module
 from specflow.training.loop import Trainer
 from specflow.training.masking import Masking
-from specflow.training.order import new_weights_seed
 from specflow.training.weights import import_weights
 
 SOURCE = Path("source.h5")
@@ -31,15 +31,14 @@ LAST = "output.weight"
 
 
 def ticket(settings, kind="magnitude", density=0.3, step=8, **changes):
-    is_new = kind == "reinitialized"
     return run_of(
         settings,
         kind,
-        seed=new_weights_seed(0) if is_new else 0,
+        seed=0,
         order_seed=0,
         kept=tuple(kept for kept in settings.kept_steps if kept >= step),
         first_step=step,
-        trunk=None if is_new else SOURCE,
+        trunk=SOURCE,
         intervention=replace(Masking(SOURCE, kind, density, 0, 100), **changes),
     )
 
@@ -142,12 +141,21 @@ def test_ticket_starts_from_the_weights_of_the_rewind_step(addition_run):
     assert_masked(job, source_weights(addition_run, addition_run.kept_steps.index(8)))
 
 
-def test_reinitialized_ticket_has_weights_of_another_seed_and_no_momentum(addition_run):
+def test_reinitialized_ticket_has_matrices_of_another_seed_and_all_else_of_its_source(
+    addition_run, tmp_path
+):
     job = trained_ticket(addition_run, "reinitialized", step=8)
     torch.manual_seed(2**31)
     fresh = task_of(addition_run).build_model().state_dict()
-    assert_masked(job, {name: weight.numpy() for name, weight in fresh.items()})
-    assert not np.array_equal(weights_of(job, 0)[LAST], source_weights(addition_run, 0)[LAST])
+    source = source_weights(addition_run, addition_run.kept_steps.index(8))
+    drawn = {name: fresh[name].numpy() for name in masks_of(addition_run)}
+    assert not any(np.array_equal(drawn[name], source[name]) for name in drawn)
+    assert_masked(job, {**source, **drawn})
+    task = task_of(addition_run)
+    trainer = Trainer(addition_run, task, task.build_model(), 0)
+    module._take_up(job, trainer, Scratch(tmp_path))
+    with open_trajectory(SOURCE) as trajectory:
+        assert same(trajectory.optimizer(8), trainer.export_state())
     with open_trajectory(job.path) as trajectory:
         assert trajectory.origin.first_step == 8
         assert trajectory.steps == [8, 12, 16]

@@ -14,14 +14,14 @@ from specflow.training.perturbed import Perturbation
 
 
 def perturbed_branch(trunk, step, scale, samples=100, **changes):
-    return branch_of(trunk, step, intervention=Perturbation(scale, 0, samples), **changes)
+    return branch_of(trunk, step, intervention=Perturbation(scale, 0, 0, samples), **changes)
 
 
-def perturbed_network(run, scale, seed=0):
+def perturbed_network(run, scale, seed=0, branch=0):
     task = task_of(run)
     torch.manual_seed(7)
     trainer = Trainer(run, task, task.build_model(), 0)
-    Perturbation(scale, seed, 100).begin(trainer)
+    Perturbation(scale, seed, branch, 100).begin(trainer)
     return trainer.model
 
 
@@ -78,9 +78,9 @@ def test_batch_norm_statistics_are_those_of_the_perturbed_network(digits_run):
     assert not torch.allclose(norm.running_mean, other.running_mean)
 
 
-def test_scales_of_a_trunk_lie_along_one_direction(addition_run):
-    def weight_at(scale, seed=0):
-        model = perturbed_network(addition_run, scale, seed)
+def test_scales_of_a_branch_lie_along_one_line_and_branches_along_others(addition_run):
+    def weight_at(scale, seed=0, branch=0):
+        model = perturbed_network(addition_run, scale, seed, branch)
         weight = model.get_parameter("blocks.0.linear1.weight").detach().double()
         return weight / weight.norm()
 
@@ -89,9 +89,13 @@ def test_scales_of_a_trunk_lie_along_one_direction(addition_run):
         return rejected / rejected.norm()
 
     start = weight_at(0.0)
-    first, second, of_other = map(direction, (weight_at(0.5), weight_at(2.5), weight_at(0.5, 1)))
+    of_trunk, of_branch = weight_at(0.5, seed=1), weight_at(0.5, branch=1)
+    first, second, *others = map(
+        direction, (weight_at(0.5), weight_at(2.5), of_trunk, of_branch)
+    )
     assert float((first * second).sum()) == pytest.approx(1, abs=1e-5)
-    assert abs(float((first * of_other).sum())) < 0.5  # another trunk's
+    for other in others:  # d independent entries: the cosine is about d**-0.5
+        assert abs(float((first * other).sum())) < 5 * first.numel() ** -0.5
 
 
 def test_scratch_of_another_perturbation_is_not_resumed(addition_run):

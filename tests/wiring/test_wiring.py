@@ -52,4 +52,3 @@ def test_rows_and_columns_of_a_transposed_view_are_those_of_its_matrix():
     view = View("up", (6, 4, 2, 2), transposed=True)
     assert (view.rows, view.columns, view.kernel) == (4, 24, (2, 2))
     assert view.cut_rows(0, 1, 2).rows == 2
-    assert view.cut_columns(0, 1, 3).columns == 8

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from specflow.checkpoints.base import Checkpoints
 from specflow.executor import Report
+from specflow.matrices import Side
 from specflow.measure.decompositions import Batch, Decompositions
 from specflow.measure.settings import SpectraParams
 from specflow.measure.spectra_file import Row, write_spectra
@@ -28,7 +29,7 @@ from specflow.spectra import (
     where_defined,
 )
 from specflow.threads import one_thread
-from specflow.wiring import Meeting, Pair, View, Wiring
+from specflow.wiring import Cut, Meeting, Pair, View, Wiring
 
 _CPU = torch.device("cpu")
 _NAN = torch.tensor(math.nan, dtype=torch.float64)
@@ -160,7 +161,8 @@ def _agreement(now: Decomposition, other: Decomposition) -> Tensor:
 
 def _meet(meeting: Meeting, parts: Batch) -> Tensor:
     """Return the alignment at every kernel position, shape (*kernel, k, k)."""
-    previous, following = parts[meeting.previous], parts[meeting.following]
+    previous = _part(parts[meeting.previous], meeting.previous_side, meeting.previous_part)
+    following = _part(parts[meeting.following], meeting.following_side, meeting.following_part)
     matrices = alignment(
         previous,
         following,
@@ -170,6 +172,15 @@ def _meet(meeting: Meeting, parts: Batch) -> Tensor:
         position="all",
     )
     return where_defined(matrices, previous.S, following.S)
+
+
+def _part(whole: Decomposition, side: Side, cut: Cut | None) -> Decomposition:
+    """Return a decomposition with what a cut leaves of the singular vectors of a side."""
+    if cut is None:
+        return whole
+    if side == "left":
+        return whole._replace(U=cut.of(whole.U))
+    return whole._replace(Vh=cut.of(whole.Vh.mT).mT)
 
 
 def _center(positions: Tensor) -> Tensor:

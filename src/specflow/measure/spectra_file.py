@@ -11,6 +11,7 @@ Layout of the file (version 2), T steps:
 What is not defined (of a matrix that is all zero, not finite or not there) is NaN.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
@@ -82,9 +83,8 @@ def write_spectra(
         for depth, pair in enumerate(wiring.pairs):
             meeting = pair.meetings[0]
             length = meeting.following.length(meeting.following_side)
-            file[f"pairs/{pair.label}"].attrs.update(
-                depth=depth, null_alignment=alignment_null_level(length)
-            )
+            null = alignment_null_level(length) * math.sqrt(meeting.share)
+            file[f"pairs/{pair.label}"].attrs.update(depth=depth, null_alignment=null)
 
 
 def _over_time(length: int, rows: Callable[[int], list[Row]]) -> Iterator[Row]:

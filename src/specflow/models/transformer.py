@@ -37,7 +37,8 @@ class TransformerParams(ModelSection):
         d_model: Width, an even number.
         num_heads: Attention heads of a block, a divisor of the width.
         d_mlp: Hidden units of the MLP of a block.
-        norm: LayerNorm before attention, MLP and output, or none.
+        norm: LayerNorm before attention and MLP (the paper's language model), with `layer_final`
+            also before the output layer, or none.
     """
 
     kind: Literal["transformer"]
@@ -45,7 +46,7 @@ class TransformerParams(ModelSection):
     d_model: Count
     num_heads: Count
     d_mlp: Count
-    norm: Literal["none", "layer"]
+    norm: Literal["none", "layer", "layer_final"]
     reads: ClassVar[str] = "tokens"
     solves: ClassVar[tuple[str, ...]] = ("classification", "language_modelling")
 
@@ -79,7 +80,9 @@ class TransformerBlock(nn.Module):
         self.self_attn = nn.MultiheadAttention(params.d_model, params.num_heads, batch_first=True)
         self.linear1 = nn.Linear(params.d_model, params.d_mlp)
         self.linear2 = nn.Linear(params.d_mlp, params.d_model)
-        self.norm1, self.norm2 = build_norm(params), build_norm(params)
+        self.norm1, self.norm2 = (
+            build_norm(params.norm != "none", params.d_model) for _ in range(2)
+        )
 
     def forward(self, x_BTD: Tensor, wanted: slice = ALL) -> Tensor:
         """Return the block's output (B, L, D) at the wanted positions, ALL or LAST."""
@@ -143,7 +146,7 @@ class Transformer(Network):
         self._last_only = last_position_only
         self.embedding = nn.Embedding(shape.num_tokens, params.d_model)
         self.blocks = nn.ModuleList(TransformerBlock(params) for _ in range(params.num_blocks))
-        self.norm = build_norm(params)
+        self.norm = build_norm(params.norm == "layer_final", params.d_model)
         self.output = nn.Linear(params.d_model, shape.num_tokens)
         nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
         nn.init.uniform_(self.output.weight, -0.1, 0.1)
@@ -175,9 +178,9 @@ class Transformer(Network):
         return block.from_table(x_VTD, tokens, wanted)
 
 
-def build_norm(params: TransformerParams) -> nn.Module:
-    """Return a LayerNorm, or with `norm: none` what passes its input on."""
-    return nn.LayerNorm(params.d_model) if params.norm == "layer" else nn.Identity()
+def build_norm(wanted: bool, d_model: int) -> nn.Module:
+    """Return a LayerNorm, or what passes its input on."""
+    return nn.LayerNorm(d_model) if wanted else nn.Identity()
 
 
 def sinusoidal_positions(length: int, d_model: int) -> Tensor:

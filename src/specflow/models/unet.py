@@ -1,7 +1,7 @@
 """UNet for noise prediction: the residual form of the paper, encoder outputs added on the way up.
 
-3x3 convolutions without bias or padding, of stride 1 at the first level and 2 below, and transposed
-ones that mirror them. Every level but the output adds its own linear projection of the time
+3x3 convolutions without padding, of stride 1 at the first level and 2 below, and transposed ones
+that mirror them; the output layer alone has a bias. Every level but the output adds its own linear projection of the time
 embedding, then GroupNorm and swish. Numbering is that of the paper: tconv i undoes conv i, dense 1
 to n belong to the convolutions, the others follow the transposed convolutions from the deepest on.
 
@@ -129,7 +129,7 @@ class Unet(Network):
             before, after = widths[level], widths[level - 1]
             mirror = _transposed(before, after, _stride(level), sizes[level])
             self.up.append(Level(mirror, width, after, _groups(after, 32)))
-        self.output = _transposed(widths[0], shape.channels, _stride(0), sizes[0])
+        self.output = _transposed(widths[0], shape.channels, _stride(0), sizes[0], bias=True)
         self.wiring = _wiring(self)
 
     def forward(self, images: Tensor, times: Tensor) -> Tensor:
@@ -157,10 +157,12 @@ def _groups(channels: int, limit: int) -> int:
     return min(limit, channels // 2)
 
 
-def _transposed(before: int, after: int, stride: int, size: int) -> nn.ConvTranspose2d:
+def _transposed(
+    before: int, after: int, stride: int, size: int, *, bias: bool = False
+) -> nn.ConvTranspose2d:
     """Return the mirror of a convolution that reads `size` pixels of a side: it writes as many."""
     padding = (size - 3) % stride  # the rows that the convolution does not reach
-    return nn.ConvTranspose2d(before, after, 3, stride=stride, output_padding=padding, bias=False)
+    return nn.ConvTranspose2d(before, after, 3, stride, output_padding=padding, bias=bias)
 
 
 def _wiring(model: Unet) -> Wiring:

@@ -12,6 +12,7 @@ from specflow.errors import SpecflowError
 from specflow.interventions.masks import Kind, Mask, ticket_masks
 from specflow.problems.batch_norm import reestimate_on_training_data
 from specflow.training.loop import Trainer
+from specflow.training.order import new_weights_seed
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,12 @@ class Masking:
     def begin(self, trainer: Trainer) -> None:
         """Mask a network that has the weights of its first step.
 
-        Its BatchNorm statistics are those of the unmasked network: they are estimated anew, once,
+        If reinitialized, its masked matrices are drawn anew before; biases, norms, the last layer
+        and the optimizer's state stay (Yunis et al. 2024). Its BatchNorm statistics are those of the unmasked network: they are estimated anew, once,
         so that the first checkpoint is evaluated with its own; training follows them from there.
         """
+        if self.kind == "reinitialized":
+            self._draw_anew(trainer)
         self.hold(trainer)
         reestimate_on_training_data(trainer.task, trainer.model, self.batch_norm_samples)
 
@@ -71,6 +75,14 @@ class Masking:
 
         trainer.optimizer.register_step_post_hook(apply)
         apply()
+
+    @torch.no_grad()
+    def _draw_anew(self, trainer: Trainer) -> None:
+        torch.manual_seed(new_weights_seed(self.seed))
+        fresh = trainer.task.build_model()
+        for matrix in trainer.model.wiring.inner:
+            weight = trainer.model.get_parameter(matrix.view.tensor)
+            weight.copy_(fresh.get_parameter(matrix.view.tensor))
 
     def _masks(self, trainer: Trainer) -> dict[str, Mask]:
         with open_trajectory(self.source) as source:

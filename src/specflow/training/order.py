@@ -15,7 +15,7 @@ def branch_order_seed(branch: int) -> int:
 
 
 def new_weights_seed(seed: int) -> int:
-    """Return the seed of the new weights of a reinitialized ticket, that of no source."""
+    """Return the seed of the new matrices of a reinitialized ticket, that of no source."""
     return _BEYOND_RUNS + seed
 
 
@@ -30,12 +30,12 @@ def step_seed(order_seed: int, step: int) -> int:
     return _derive(order_seed, 1, step)
 
 
-def perturbation_seed(trunk_seed: int, matrix: str) -> int:
-    """Return the seed in [0, 2^63) of the direction in which a parameter of a trunk is perturbed.
+def perturbation_seed(trunk_seed: int, branch: int, matrix: str) -> int:
+    """Return the seed in [0, 2^63) of the direction in which a branch moves a parameter.
 
-    It is the same at all split points, scales and branches.
+    It is the same at all split points and scales.
     """
-    return _derive(trunk_seed, 2, *matrix.encode())
+    return _derive(trunk_seed, 2, branch, *matrix.encode())
 
 
 def _derive(seed: int, purpose: int, *numbers: int) -> int:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from specflow.wiring.view import View
+from specflow.wiring.view import Cut
 from specflow.wiring.wiring import Matrix, Meeting, Pair
 
 _NAME = re.compile(r"(?:(.*)\.)?weight_(ih|hh)_l(\d+)(_reverse)?")
@@ -12,6 +12,8 @@ _ROLES = ("input", "hidden")  # what ih and hh multiply
 
 Lstm = Mapping[tuple[int, int, int], Matrix]
 """Matrices of an LSTM by layer, direction (1 backwards) and kind (0 ih, 1 hh), in order of depth"""
+
+_GATE_G = Cut(0, 2, 3, 4)  # of the rows, which are the stacked gates i, f, g, o
 
 
 def lstms_of(matrices: Iterable[Matrix]) -> list[Lstm]:
@@ -38,22 +40,21 @@ def reads_states(output: Matrix, lstm: Lstm) -> bool:
 def lstm_pairs(lstm: Lstm, output: Matrix | None) -> list[Pair]:
     """Return the neighbours of an LSTM and the layer that reads it, in order of depth.
 
-    Rows are the stacked gates i, f, g, o, of which g is compared (Yunis et al. 2024): what it
-    computes is added to the cell, the others only scale. A layer above reads both directions side
-    by side: a direction meets its own half of the columns. Pairs that do not fit are left out.
+    Whole matrices are decomposed, and of the left singular vectors the rows of gate g are compared
+    (Yunis et al. 2024): what it computes is added to the cell, the others only scale. A layer above
+    reads both directions side by side: a direction meets its own half of the right singular
+    vectors. Pairs that do not fit are left out.
     """
     pairs = []
     directions, top = _directions(lstm), max(layer for layer, _, _ in lstm)
     for layer, direction in sorted({(layer, direction) for layer, direction, _ in lstm}):
         own = [lstm[key] for kind in (0, 1) if (key := (layer, direction, kind)) in lstm]
         if len(own) == 2:
-            pairs.append(_pair(own[0], _gate(own[1]), own[1].label))
+            pairs.append(_pair(*own))
         above = output if layer == top else lstm.get((layer + 1, direction, 0))
         if above is not None:
-            reader = above.view if layer == top else _gate(above)
-            if directions == 2:
-                reader = reader.cut_columns(direction, direction + 1, 2)
-            pairs += [_pair(matrix, reader, above.label) for matrix in own]
+            half = Cut(0, direction, direction + 1, 2) if directions == 2 else None
+            pairs += [_pair(matrix, above, half) for matrix in own]
     return [pair for pair in pairs if pair.fits]
 
 
@@ -75,9 +76,8 @@ def _labelled(owner: str, lstm: Lstm) -> Lstm:
     return labelled
 
 
-def _gate(matrix: Matrix) -> View:
-    return matrix.view.cut_rows(2, 3, 4)
-
-
-def _pair(previous: Matrix, following: View, label: str) -> Pair:
-    return Pair(f"{previous.label} -> {label}", (Meeting(_gate(previous), following),))
+def _pair(previous: Matrix, following: Matrix, part: Cut | None = None) -> Pair:
+    meeting = Meeting(
+        previous.view, following.view, previous_part=_GATE_G, following_part=part
+    )
+    return Pair(f"{previous.label} -> {following.label}", (meeting,))

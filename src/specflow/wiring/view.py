@@ -110,10 +110,6 @@ class View:
         """Return the outputs from unit `start` to `stop` of `total` equal ones (a gate, a head)."""
         return self.cut(Cut(1 if self.transposed else 0, start, stop, total))
 
-    def cut_columns(self, start: int, stop: int, total: int) -> "View":
-        """Return the inputs from unit `start` to `stop` of `total` equal ones (a direction)."""
-        return self.cut(Cut(0 if self.transposed else 1, start, stop, total))
-
     def holds(self, other: "View") -> bool:
         """Return whether another view is this one or a part of it."""
         return (other.tensor, other.cuts[: len(self.cuts)]) == (self.tensor, self.cuts)

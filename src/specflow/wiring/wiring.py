@@ -40,12 +40,17 @@ class Meeting:
         following: What reads.
         previous_side: "left" for its outputs; "right" for an embedding, whose rows are tokens.
         following_side: "right" for its inputs; "left" where outputs meet outputs (query and key).
+        previous_part: The entries of its singular vectors that meet (a gate), None for all: a
+            piece of a unit vector.
+        following_part: Likewise (a direction).
     """
 
     previous: View
     following: View
     previous_side: Side = "left"
     following_side: Side = "right"
+    previous_part: Cut | None = None
+    following_part: Cut | None = None
 
     @property
     def kernel(self) -> tuple[int, ...] | None:
@@ -53,10 +58,21 @@ class Meeting:
         return self.following.kernel if self.following_side == "right" else None
 
     @property
+    def share(self) -> float:
+        """Share of the entries of the previous singular vectors that meet."""
+        cut = self.previous_part
+        return 1.0 if cut is None else (cut.stop - cut.start) / cut.total
+
+    @property
     def lengths(self) -> tuple[int, int]:
-        """Lengths of the singular vectors, those of the previous view at all kernel positions."""
-        written = self.previous.length(self.previous_side) * math.prod(self.kernel or ())
-        return written, self.following.length(self.following_side)
+        """Lengths of what meets, that of the previous view at all kernel positions."""
+        written = _part(self.previous.length(self.previous_side), self.previous_part)
+        read = _part(self.following.length(self.following_side), self.following_part)
+        return written * math.prod(self.kernel or ()), read
+
+
+def _part(length: int, cut: Cut | None) -> int:
+    return length if cut is None else cut.shape_of((length,))[0]
 
 
 @dataclass(frozen=True)

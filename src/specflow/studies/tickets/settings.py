@@ -13,10 +13,11 @@ class Ticket(Section):
     Attributes:
         experiment: The experiment whose runs are the sources; all its seeds are run.
         kind: magnitude keeps the weights that end with the largest magnitude; random as many of
-            every layer at random places; reinitialized has the magnitude mask and new weights.
+            every layer at random places; reinitialized has the magnitude mask, and its masked
+            matrices are drawn anew.
         density: Share of weights kept, over all matrices but the last together.
-        rewind_step: The step to whose weights (place in training, if reinitialized) a ticket
-            returns, one of the experiment's split steps.
+        rewind_step: The step to whose weights and optimizer state a ticket returns, one of the
+            experiment's split steps.
     """
 
     experiment: Name
