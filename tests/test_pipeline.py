@@ -208,7 +208,7 @@ def test_clone_without_heavy_results_judges_anew_and_runs_nothing_else(project, 
     copy.folder, copy.environment = tmp_path / "copy", project.environment
     project.run("git", "clone", "--quiet", str(project.folder), str(copy.folder))
     assert copy.dvc("repro", "--allow-missing") == []
-    copy.change("params.yaml", "rank_falls: 0.8", "rank_falls: 0.7")
+    copy.change("params.yaml", "rank_falls: 0", "rank_falls: -0.1")
     assert copy.dvc("repro", "--allow-missing") == ["resolve", "judge", "report"]
 
 

@@ -21,7 +21,7 @@ HEADERS = {
     "settling": "experiment seed matrix step top_score next_score",
     "alignment": "experiment seed step pair alignment_score",
     "pruning": "experiment seed step split keep keep_fraction metric value",
-    "matrices": "experiment matrix null_agreement",
+    "matrices": "experiment matrix rows columns null_agreement",
     "pairs": "experiment pair depth null_alignment",
     "connections": "connection experiment",
     "barriers": f"{_PATH} split keep keep_fraction metric barrier",
@@ -44,10 +44,12 @@ class World:
         assert len(cells) == len(HEADERS[table].split()), (table, cells)
         self.rows[table].append(cells)
 
-    def run(self, name: str, ranks: list[float]) -> None:
+    def run(self, name: str, ranks: list[float], error: float = 0.5, fitted: bool = True) -> None:
         """Add an experiment with a mean rank by seed at the end, and 0.9 before."""
         for seed, rank in enumerate(ranks):
-            self.add("history", name, seed, END, "validation", "error", 0.5)
+            for step, validation, train in ((0, 0.99, 0.99), (END, error, 0.0 if fitted else 0.9)):
+                self.add("history", name, seed, step, "validation", "error", validation)
+                self.add("history", name, seed, step, "train", "error", train)
             for matrix, off in (("a", -0.1), ("b", 0.1)):
                 for step, value in ((0, 0.9), (END // 2, 0.9), (END, rank + off)):
                     self.add("spectra", name, seed, step, matrix, value)

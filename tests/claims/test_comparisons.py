@@ -1,5 +1,6 @@
 """Claims that compare experiments, or tickets, on tables with known answers."""
 
+import numpy as np
 import pytest
 
 LOWER, HIGHER, BOTH = [-0.3, -0.31, -0.32], [0.3, 0.31, 0.32], [-0.3, 0.0, 0.3]
@@ -16,8 +17,8 @@ LOWER, HIGHER, BOTH = [-0.3, -0.31, -0.32], [0.3, 0.31, 0.32], [-0.3, 0.0, 0.3]
 def test_final_rank_is_compared_seed_by_seed(world, claim, role, holds, fails):
     def make(differences):
         base = [0.4, 0.5, 0.6]  # which differ more between seeds than the two runs do
-        world.run("base", base)
-        world.run("other", [a + b for a, b in zip(base, differences, strict=True)])
+        world.run("base", base, error=0.9)
+        world.run("other", [a + b for a, b in zip(base, differences, strict=True)], error=0.01)
 
     if role is None:
         world.labels(true="base", random="other")
@@ -26,54 +27,81 @@ def test_final_rank_is_compared_seed_by_seed(world, claim, role, holds, fails):
     world.expect(claim, make, holds, fails, BOTH)
 
 
-RANKS = {
-    1: [0.9, 0.8, 0.7, 0.6, 0.5],
-    0.9: [0.8, 0.9, 0.7, 0.6, 0.5],
-    -1: [0.5, 0.6, 0.7, 0.8, 0.9],
-    None: [0.5] * 5,
-}  # by their rank correlation with a falling loss
+@pytest.mark.parametrize(
+    ("claim", "role", "errors", "note"),
+    [
+        (
+            "grokking_is_low_rank",
+            "decay",
+            (0.9, 0.2),
+            "other does not generalize",
+        ),
+        ("more_data_low_rank", "most_data", (0.01, 0.0), "base generalizes too"),
+    ],
+)
+def test_ranks_of_runs_that_show_no_difference_are_not_compared(world, claim, role, errors, note):
+    for name, error in zip(("base", "other"), errors, strict=True):
+        world.run(name, [0.5, 0.6], error)
+    world.roles(no_decay="base", **{role: "other"})
+    world.expect_no_verdict(claim, None, f"{note} (seed 0, seed 1)")
 
 
-def grok(world, correlations, fitted=20):
-    """Training fits at a step; from there on validation loss falls and ranks go as wanted."""
+def test_labels_that_were_not_memorized_are_not_compared(world):
+    world.labels(true="base", random="other")
+    world.run("base", [0.5, 0.6])
+    world.run("other", [0.5, 0.6], fitted=False)
+    note = "other does not memorize (seed 0, seed 1)"
+    world.expect_no_verdict("memorization_is_high_rank", None, note)
+
+
+def grok(world, octaves, *, fitted=20, errors=(0.9, 0.9, 0.0, 0.0), fall=0.4):
+    """Errors halve at step 400; rank has made half of its fall so many octaves later."""
     world.roles(decay="run")
-    for seed, correlation in enumerate(correlations):
-        for index, rank in enumerate([0.1, 0.2, *RANKS[correlation]]):
-            step, loss = 10 * index, 3.0 + index if index < 2 else 2.0 - 0.1 * index
-            error = 0.01 if step >= fitted else 0.5
-            world.add("history", "run", seed, step, "train", "error", error)
-            world.add("history", "run", seed, step, "validation", "loss", loss)
-            world.add("history", "run", seed, step, "train", "loss", 9.0 * index)
+    steps = [20, 300, 500, 2000]
+    for seed, octave in enumerate(octaves):
+        half = 400 * 2.0**octave
+        world.add("history", "run", seed, 10, "train", "error", 0.5)
+        world.add("history", "run", seed, 10, "validation", "error", 0.01)
+        for step in steps:
+            train = 0.01 if step >= fitted else 0.5
+            world.add("history", "run", seed, step, "train", "error", train)
+        for step in sorted({*steps, half - 10, half + 10}):
+            error = np.interp(step, steps, errors)
+            world.add("history", "run", seed, step, "validation", "error", error)
             for matrix, off in (("a", -0.05), ("b", 0.05)):
+                rank = 0.8 - (fall if step > half else 0.0)
                 world.add("spectra", "run", seed, step, matrix, rank + off)
 
 
-def test_loss_and_rank_fall_together_after_training_fits(world):
-    cases = ([1, 1, 0.9], [-1, -1, -1], [1, 1, -1])
+def test_rank_falls_when_the_error_does(world):
+    cases = ([0.1, 0.15, 0.2], [1.6, 1.7, 1.8], [0.0, 1.0, 2.0])
     world.expect("grokking_coincides", lambda values: grok(world, values), *cases)
 
 
 @pytest.mark.parametrize(
-    ("correlations", "fitted", "value", "note"),
+    ("changes", "note"),
     [
-        ([1, 1], 1000, None, "training accuracy does not reach 99% (seed 0, seed 1)"),
-        ([1, None], 20, 1, "a constant has no rank correlation (seed 1)"),
+        ({"fitted": 5000}, "training accuracy does not reach 99%"),
+        ({"errors": (0.9, 0.9, 0.8, 0.7)}, "the validation error does not halve"),
+        ({"fall": 0.0}, "rank does not fall"),
     ],
 )
-def test_seed_without_a_correlation_leaves_no_interval(world, correlations, fitted, value, note):
-    grok(world, correlations, fitted)
-    world.expect_no_verdict("grokking_coincides", value, note)
+def test_run_that_does_not_grok_has_no_value(world, changes, note):
+    grok(world, [0.1, 0.1], **changes)
+    world.expect_no_verdict("grokking_coincides", None, f"{note} (seed 0, seed 1)")
 
 
-def test_rank_is_ordered_by_weight_decay(world):
+def test_rank_is_fitted_by_a_line_over_weight_decays_in_order(world):
     decays = {"d10": 10.0, "d1e2": 0.01, "base": 0.1, "d0": 0.0}  # not in the order of their names
 
-    def make(correlations):
-        for name, rank in zip(decays, (0.1, 0.6, 0.4, 0.8), strict=True):
-            world.run(name, [rank if value < 0 else 1 - rank for value in correlations])
+    def make(changes):
+        offs = {"d0": 0.1, "d1e2": -0.1, "base": -0.1, "d10": 0.1}  # no trend of their own
+        for place, (name, off) in enumerate(offs.items()):
+            world.run(name, [0.5 + change * place / 3 + off for change in changes])
 
     world.series(decays, base="base")
-    world.expect("decay_lowers_rank", make, [-1, -1, -1], [1, 1, 1], [-1, -1, 1])
+    cases = ([-0.3, -0.31, -0.32], [0.3, 0.31, 0.32], [-0.3, -0.1, 0.3])
+    world.expect("decay_lowers_rank", make, *cases)
     assert list(world.scorecard()["decay_lowers_rank"].subjects) == ["base"]
 
 

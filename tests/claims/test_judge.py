@@ -1,54 +1,39 @@
-"""What is found of a statistic: its interval, the verdict, and why there is none."""
+"""What is found of the statistics of a claim: intervals, verdicts, and why there is none."""
 
 import math
 
 import numpy as np
 import pytest
 
-from specflow.claims.claim import TwoThresholds
-from specflow.claims.judge import (
-    find,
-    interval_of_mean,
-    interval_of_share,
-    significant,
-    verdict_of,
-)
-from specflow.claims.measured import Measured, UndefinedError, over_units, rank_correlation
-from specflow.claims.scorecard import Estimate
+from specflow.claims.claim import Claim, Subjects
+from specflow.claims.judge import find_all, significant
+from specflow.claims.measured import Measured, UndefinedError, over_units
+from specflow.section import Section
 
 
-def test_interval_of_a_mean_is_students():
-    values = [1.0, 2.0, 4.0]
-    half = 4.302653 * np.std(values, ddof=1) / np.sqrt(3)  # t of 2 degrees of freedom, 0.975
-    expected = (np.mean(values) - half, np.mean(values) + half)
-    assert interval_of_mean(values, 0.95) == pytest.approx(expected)
-    assert interval_of_mean([0.3, 0.3, 0.3], 0.95) == (0.3, 0.3)
+class Two(Section):
+    one: float
+    other: float
 
 
-def test_one_value_has_no_interval():
-    with pytest.raises(ValueError, match="got 1 values; expected two or more"):
-        interval_of_mean([1.0], 0.95)
+def claim(holds=">", bounds=((-math.inf, math.inf),)):
+    return Claim(
+        text="",
+        statistic="",
+        holds=holds,
+        bounds=bounds,
+        subjects=Subjects("", lambda tables, settings: {}),
+        paper="",
+        measure=lambda tables, subject: seeds(),
+    )
 
 
-@pytest.mark.parametrize(("num_true", "num"), [(8, 10), (10, 10), (0, 3)])
-def test_interval_of_a_share_is_wilsons(num_true, num):
-    z, share = 1.959964, num_true / num
-    center = (share + z**2 / (2 * num)) / (1 + z**2 / num)
-    half = z / (1 + z**2 / num) * np.sqrt(share * (1 - share) / num + z**2 / (4 * num**2))
-    expected = (center - half, center + half)
-    assert interval_of_share(num_true, num, 0.95) == pytest.approx(expected, abs=1e-6)
+def seeds(*values, **about):
+    return Measured("seeds", values, **about)
 
 
-def test_rank_correlation_sees_order_alone():
-    assert rank_correlation([1, 2, 3, 4], [1, 10, 100, 1000]) == pytest.approx(1)
-    assert rank_correlation([1, 2, 3, 4], [4, 3, 1, 2]) == pytest.approx(-0.8)
-
-
-def test_rank_correlation_needs_three_points_and_no_constant():
-    with pytest.raises(UndefinedError, match="2 points are too few"):
-        rank_correlation([1, 2], [1, 2])
-    with pytest.raises(UndefinedError, match="a constant has no rank correlation"):
-        rank_correlation([1, 2, 3], [5, 5, 5])
+def find(measured, holds=">", threshold=0.5, confidence=0.95, **about):
+    return find_all({"run": measured}, claim(holds, **about), threshold, confidence)["run"]
 
 
 def test_reasons_are_given_once_with_all_units():
@@ -62,69 +47,98 @@ def test_reasons_are_given_once_with_all_units():
     assert measured.note == "too large (number 2, number 3)"
 
 
+def test_verdict_is_by_the_side_on_which_the_whole_interval_lies():
+    rng = np.random.default_rng(0)
+    verdicts = set()
+    for _ in range(200):
+        values = rng.normal(0.5 + rng.normal(), 0.5, 4)
+        above, below = find(seeds(*values), ">"), find(seeds(*values), "<")
+        low, high = above.low, above.high
+        expected = "holds" if low > 0.5 else "does not hold" if high < 0.5 else "undecided"
+        assert above.verdict == expected
+        turned = {"holds": "does not hold", "does not hold": "holds"}
+        assert below.verdict == turned.get(expected, expected)
+        verdicts.add(expected)
+    assert len(verdicts) == 3
+
+
+def test_any_verdict_on_many_subjects_without_an_effect_is_as_rare_as_one():
+    """Simulated: six subjects whose true mean is the threshold, in 1000 scorecards."""
+    rng = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(1000):
+        measured = {str(n): seeds(*rng.normal(0.5, 1.0, 3)) for n in range(6)}
+        found = find_all(measured, claim(), 0.5, 0.95).values()
+        wrong += any(finding.verdict != "undecided" for finding in found)
+    assert 0.03 < wrong / 1000 < 0.07
+
+
+def test_subject_that_is_decided_alone_may_be_one_of_too_many():
+    values = seeds(0.7, 0.8, 0.9)
+    alone = find(values)
+    assert (alone.verdict, alone.note, alone.needed) == ("holds", None, None)
+    noise = {str(n): seeds(0.4, 0.5, 0.7) for n in range(9)}
+    found = find_all({"run": values, **noise}, claim(), 0.5, 0.95)["run"]
+    assert (found.low, found.high) == (alone.low, alone.high)
+    assert found.p == pytest.approx(10 * alone.p, rel=1e-3)
+    assert found.verdict == "undecided"
+    assert found.note == "beyond the threshold by itself, but not as one of 10 subjects (Holm)"
+    assert found.needed > 3
+
+
 @pytest.mark.parametrize(
-    ("low", "high", "above", "below"),
+    ("values", "value", "num_units", "note"),
     [
-        (0.6, 0.7, "holds", "does not hold"),
-        (0.3, 0.4, "does not hold", "holds"),
-        (0.4, 0.6, "undecided", "undecided"),
-        (0.5, 0.5, "undecided", "undecided"),
-        (0.5, 0.6, "undecided", "undecided"),
-        (None, None, "undecided", "undecided"),
+        ((), None, 0, "there are no seeds to measure"),
+        ((0.7,), 0.7, 1, "one unit only (seeds): no interval"),
+        ((1.0, 1.0, 1.0), 1, 3, "all 3 seeds have one value, which is no certainty"),
+        ((1.0, 2.0, math.nan), 1.5, 2, "why (seed 2)"),
     ],
 )
-def test_verdict_is_by_the_side_on_which_the_whole_interval_lies(low, high, above, below):
-    estimate = Estimate(value=0.5, low=low, high=high)
-    assert verdict_of(estimate, ">", 0.5) == above
-    assert verdict_of(estimate, "<", 0.5) == below
+def test_finding_without_an_interval_says_why(values, value, num_units, note):
+    about = {"note": "why (seed 2)"} if math.nan in values else {}
+    finding = find(seeds(*values, **about))
+    assert (finding.value, finding.num_units, finding.note) == (value, num_units, note)
+    assert (finding.low, finding.p, finding.needed) == (None, None, None)
+    assert finding.verdict == "undecided"
 
 
-def seeds(*values, **about):
-    return Measured("seeds", values, **about)
-
-
-ONE_VALUE = "all seeds have one value: an interval without width"
+HIGH, LOW, WIDE = (0.7, 0.71, 0.72), (0.3, 0.31, 0.32), (0.3, 0.5, 0.72)
 
 
 @pytest.mark.parametrize(
-    ("measured", "value", "num_units", "has_interval", "verdict", "note"),
+    ("one", "other", "verdict"),
     [
-        (seeds(), None, 0, False, "undecided", "there are no seeds to measure"),
-        (seeds(0.7), 0.7, 1, False, "undecided", "one unit only (seeds): no interval"),
-        (seeds(0.7, 0.7, 0.71), 0.70333, 3, True, "holds", None),
-        (seeds(1.0, 1.0, 1.0), 1, 3, True, "holds", ONE_VALUE),
-        (seeds(0.5 + 2e-16, 0.5), 0.5, 2, True, "undecided", ONE_VALUE),
-        (
-            seeds(1.0, 2.0, math.nan, note="why (seed 2)", caveat="dependent"),
-            *(1.5, 2, False, "undecided", "why (seed 2)"),
-        ),
-        (
-            seeds(*[1.0] * 30, math.nan, is_share=True, note="1 left out"),
-            *(1, 30, True, "holds", "1 left out"),
-        ),
-        (
-            seeds(1.0, 1.0, caveat="dependent"),
-            *(1, 2, True, "holds", f"dependent; {ONE_VALUE}"),
-        ),
+        (HIGH, HIGH, "holds"),
+        (HIGH, LOW, "does not hold"),
+        (LOW, WIDE, "does not hold"),
+        (HIGH, WIDE, "undecided"),
+        (WIDE, WIDE, "undecided"),
+        (HIGH, (0.7, 0.7, 0.7), "undecided"),
     ],
 )
-def test_finding_says_why_it_has_no_interval_or_a_doubtful_one(
-    measured, value, num_units, has_interval, verdict, note
-):
-    finding = find(measured, ">", 0.5, 0.95)
-    assert (finding.value, finding.num_units, finding.verdict) == (value, num_units, verdict)
-    assert (finding.low is not None, finding.note) == (has_interval, note)
+def test_claim_with_two_conditions(one, other, verdict):
+    limits, bounds = Two(one=0.5, other=0.5), ((0, 1), (0, 1))
+    finding = find(seeds(*one, also=(other,)), threshold=limits, bounds=bounds)
+    assert finding.verdict == verdict
+    assert finding.also["other"].value == pytest.approx(np.mean(other), abs=1e-4)
 
 
-def test_width_of_a_second_statistic_counts_too():
-    both = TwoThresholds(difference=0, score=0.5)
-    assert find(seeds(0.1, 0.2, score=(0.7, 0.7)), ">", both, 0.95).note == ONE_VALUE
+def test_second_condition_that_fails_is_one_of_two_tests():
+    """At twice its level: 0.04 by itself would say that the claim does not hold."""
+    values = 0.5 + 0.1 * np.array([-1.0, -0.7, -0.5, -0.3])
+    alone = find(seeds(*values))
+    assert alone.verdict == "does not hold"
+    limits, bounds = Two(one=0.5, other=0.5), ((0, 1), (0, 1))
+    measured = seeds(0.7, 0.71, 0.72, 0.73, also=(tuple(values),))
+    both = find(measured, threshold=limits, bounds=bounds)
+    assert both.p == pytest.approx(2 * alone.p, rel=1e-3)
 
 
 def test_wider_confidence_decides_less():
     measured = seeds(0.1, 0.2, 0.3)
-    assert find(measured, ">", 0, 0.8).verdict == "holds"
-    assert find(measured, ">", 0, 0.99).verdict == "undecided"
+    assert find(measured, threshold=0, confidence=0.8).verdict == "holds"
+    assert find(measured, threshold=0, confidence=0.99).verdict == "undecided"
 
 
 def test_numbers_have_five_digits_and_no_negative_zero():

@@ -14,23 +14,23 @@ from specflow.config.settings import ALL, read_settings
 from specflow.frames import Tables
 
 BOUNDARIES = {
-    "rank_falls": "> 0.8",
-    "unequal_growth": "> 0.8",
+    "rank_falls": "< 0",
+    "unequal_growth": "> 0",
     "top_half_suffices": "< 0.25",
-    "top_settles_early": "> 0 and score > 0.5",
+    "top_settles_early": "lead > 0 and score > 0.5",
     "alignment_weak": "< 0.5",
-    "grokking_is_low_rank": "< 0",
-    "grokking_coincides": "> 0.5",
+    "grokking_is_low_rank": "< -0.1",
+    "grokking_coincides": "< 1",
     "more_data_low_rank": "< 0",
-    "decay_lowers_rank": "< -0.8",
+    "decay_lowers_rank": "< -0.1",
     "memorization_is_high_rank": "> 0",
     "memorization_unaligned": "< 0",
     "tickets_keep_top": "> 0.1",
     "late_split_connected": "< 0.25",
-    "connected_share_directions": "< -0.5",
+    "connected_share_directions": "gain > 0 and score > 0.5",
     "trunks_unconnected": "> 0",
     "trunks_share_nothing": "< 2",
-    "perturbation_breaks": "< -0.5",
+    "perturbation_breaks": "agreement > 0.1 and barrier > 0.25",
 }
 
 
@@ -42,6 +42,7 @@ def scorecard(world):
     world.series({"run": 0.0, "run_decay": 1.0}, base="run")
     for seed, top in enumerate((1.0, 1.02)):
         world.add("history", "run", seed, 10, "validation", "loss", 1.0)
+        world.add("history", "run", seed, 10, "validation", "loss_baseline", 2.5)
         for keep, loss in (("top", top), ("bottom", 2.0)):
             world.add("pruning", "run", seed, 10, "validation", keep, 0.5, "loss", loss)
     return world.scorecard()
@@ -84,11 +85,11 @@ def test_roles_that_are_not_all_there_make_no_comparison(world):
 
 def test_file_has_the_keys_that_say_something_and_null_for_what_is_undefined(scorecard):
     rows = json.loads(scorecard_text(scorecard))
-    assert set(rows["rank_falls"]) == {"claim", "statistic", "holds_when", "subjects"}
+    assert set(rows["rank_falls"]) == {"claim", "statistic", "holds_when", "paper", "subjects"}
     assert set(rows["perturbation_breaks"]) == {*rows["rank_falls"], "absent"}
     finding = rows["top_half_suffices"]["subjects"]["run"]
     assert (finding["value"], finding["num_units"], finding["unit"]) == (0.01, 2, "seeds")
-    assert set(finding) == {"value", "low", "high", "num_units", "unit", "verdict"}
+    assert set(finding) == {"value", "low", "high", "num_units", "unit", "verdict", "p"}
     assert rows["alignment_weak"]["subjects"]["run"]["value"] is None
     assert "note" in rows["alignment_weak"]["subjects"]["run"]
 
@@ -115,7 +116,7 @@ def test_table_has_a_row_a_claim_and_says_what_is_lacking(scorecard):
     top_half = row["the top half of every spectrum carries the function"]
     assert "(seeds) | < 0.25 | 1 ✓ | run: 0.01 [-0.117, 0.137] ✓" in top_half
     absent = row["breaking directions breaks connectivity"]
-    assert "| none | params.yaml lacks a connection with perturbations |" in absent
+    assert "| not attempted | params.yaml lacks a connection with perturbations |" in absent
     assert "| 1 ? | run: not defined ? |" in row["neighbours align only weakly"]
 
 

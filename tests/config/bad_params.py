@@ -54,7 +54,7 @@ BAD_ALONE = [
     ("claims.thresholds.top_settles_early", 0, "0"),
     (
         "claims.thresholds.top_settles_early",
-        {"difference": 0},
+        {"lead": 0},
         "missing",
         "claims.thresholds.top_settles_early.score",
     ),

@@ -45,7 +45,7 @@ CHANGES = [
     (f"{TICKET}.density", 0.3, OF_TICKET),
     ("samples.digits_unet.noise_seed", 1, {"sample.digits_unet", "collect.all"}),
     ("checkpoints.digits.exclude", [], {"analyze.digits"}),
-    ("claims.thresholds.rank_falls", 0.7, {"judge.all"}),
+    ("claims.thresholds.rank_falls", -0.1, {"judge.all"}),
     ("figures.dpi", 60, {"figures.all"}),
     ("figures.experiments", SHOWN, {"figures.all", "collect.all"}),
 ]

@@ -41,9 +41,11 @@ def result(verdict: str = "holds", **changes) -> dict:
 
 def claim(claim_id: str, subjects: dict | None = None, **more) -> dict:
     words = {"claim": f"claim {claim_id}", "statistic": f"mean of {claim_id}", "holds_when": "> 0"}
+    words["paper"] = f"the paper on {claim_id}"
     return words | {"subjects": subjects or {}} | more
 
 
+SCORE = {"value": 0.5, "low": 0.4, "high": 0.6}
 CLAIMS = {
     name: claim(name, subjects)
     for name, subjects in {
@@ -51,7 +53,7 @@ CLAIMS = {
             "digits": result(),
             "grokking": result("does not hold", value=-0.25, low=-0.5, high=0.0),
         },
-        "top_settles_early": {"grokking": result(score={"value": 0.5, "low": 0.4, "high": 0.6})},
+        "top_settles_early": {"grokking": result(also={"score": SCORE})},
         "alignment_weak": {"grokking": result("undecided", over_null=1.7, note="few pairs")},
         "grokking_coincides": {"grokking": result(value=None, low=None, high=None)},
         "tickets_keep_top": {"digits, density 0.05, step 36": result()},

@@ -31,9 +31,11 @@ def test_seeds_differ_between_steps_orders_and_epochs():
 
 
 def test_seeds_of_directions_depend_on_trunk_branch_and_matrix():
-    seeds = {perturbation_seed(trunk, branch, name)
+    seeds = {
+        perturbation_seed(trunk, branch, name)
         for trunk in (0, 1)
         for branch in (0, 1)
-        for name in ("a", "b", "ab")}
+        for name in ("a", "b", "ab")
+    }
     assert len(seeds) == 12
     assert perturbation_seed(0, 0, "a") == perturbation_seed(0, 0, "a")

@@ -90,9 +90,7 @@ def test_scales_of_a_branch_lie_along_one_line_and_branches_along_others(additio
 
     start = weight_at(0.0)
     of_trunk, of_branch = weight_at(0.5, seed=1), weight_at(0.5, branch=1)
-    first, second, *others = map(
-        direction, (weight_at(0.5), weight_at(2.5), of_trunk, of_branch)
-    )
+    first, second, *others = map(direction, (weight_at(0.5), weight_at(2.5), of_trunk, of_branch))
     assert float((first * second).sum()) == pytest.approx(1, abs=1e-5)
     for other in others:  # d independent entries: the cosine is about d**-0.5
         assert abs(float((first * other).sum())) < 5 * first.numel() ** -0.5

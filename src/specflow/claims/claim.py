@@ -13,29 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from specflow.claims.measured import Measured
+from specflow.claims.measured import UNBOUNDED, Bounds, Measured
 from specflow.frames import Tables
-from specflow.section import Fraction, Section
 
 if TYPE_CHECKING:  # the section has a threshold for each claim
     from specflow.claims.section import JudgeSettings
 
 Inequality = Literal["<", ">"]
-Correlation = Annotated[float, Field(ge=-1, le=1)]
+Difference = Annotated[float, Field(ge=-1, le=1)]  # of two quantities in [0, 1]
 # The order of the scorecard; files that are not named here follow by name.
 _FILES = ("runs", "comparisons", "connections")
-
-
-class TwoThresholds(Section):
-    """Boundaries of a claim with two conditions.
-
-    Attributes:
-        difference: Of its statistic, a difference of agreement scores.
-        score: Of its second statistic, an agreement score.
-    """
-
-    difference: float
-    score: Fraction
 
 
 @dataclass(frozen=True)
@@ -58,8 +45,10 @@ class Claim:
     Attributes:
         text: The claim in words.
         statistic: What is computed, and over what units.
-        holds: On which side of its threshold it holds.
-        threshold: Type of the threshold: a number in a range, or two of them.
+        holds: On which side of its thresholds it holds.
+        threshold: Type of the threshold: a number in a range, or a section of several, one for
+            each statistic.
+        bounds: What each statistic can be at least and at most.
         subjects: What it is judged on.
         paper: What the paper reports, and where.
         measure: Returns the statistic of one subject by the tables.
@@ -69,6 +58,7 @@ class Claim:
     statistic: str
     holds: Inequality
     threshold: Any = float
+    bounds: tuple[Bounds, ...] = (UNBOUNDED,)
     subjects: Subjects
     paper: str
     measure: Callable[[Tables, Any], Measured]

@@ -1,27 +1,31 @@
 """Claims about linear mode connectivity.
 
 A barrier is that of the full model's validation loss. Within a unit it is the mean over pairs of
-branches, and an agreement score the mean over those and over matrices.
+branches, and an agreement score the mean over those and over matrices. What a barrier is here, that
+across trunks says: branches of networks that share nothing but their data.
 """
 
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from specflow.claims.claim import Correlation, Subjects, claim
+from specflow.claims.claim import Difference, Subjects, claim
 from specflow.claims.measured import (
+    CHANGE,
+    SHARE,
+    UNBOUNDED,
     Measured,
     UndefinedError,
     mean_of,
     means_of,
     over_units,
-    rank_correlation,
+    pseudo_values,
 )
 from specflow.frames import Tables, where
-from specflow.section import Positive
+from specflow.section import Fraction, Positive, Section
+
+_STABLE = 0.05  # of the barrier across trunks: where branches from step 0 have less, all connect
 
 
 def _barriers(tables: Tables, **values: object) -> pd.DataFrame:
@@ -46,55 +50,92 @@ _PERTURBED = _connections("perturbed", "a connection with perturbations")
 
 @claim(
     text="late branches are connected",
-    statistic="barrier at the last split over barrier at split 0, validation loss",
+    statistic="barrier at the last split over that across trunks, validation loss",
     holds="<",
     threshold=Positive,
     subjects=_WITHIN,
     paper="branches that split once top directions are settled end without a barrier",
 )
 def late_split_connected(tables: Tables, connection: str) -> Measured:
-    """Return of every trunk the barrier at the last split over that at split 0.
+    """Return of every trunk the barrier at the last split over that across trunks.
 
-    Not defined where there is no later split than 0, or no barrier at split 0.
+    Not defined where branches from step 0 have less than 5% of the latter: where training is
+    stable from the start, no split is late.
     """
     barriers = _barriers(tables, connection=connection, relation="within")
     last = barriers["split_step"].max()
 
     def ratio(trunk: str) -> float:
-        of_trunk = where(barriers, trunks=trunk)
-        first = mean_of(where(of_trunk, split_step=0), "barrier")
-        if last == 0:
-            raise UndefinedError("there is no split after step 0")
-        if first <= 0:
-            raise UndefinedError("there is no barrier at split 0")
-        return mean_of(where(of_trunk, split_step=last), "barrier") / first
+        return _unstable(tables, connection, trunk, last)
 
     return _over_trunks(barriers, ratio)
 
 
+class Shared(Section):
+    """Boundaries of `connected_share_directions`.
+
+    Attributes:
+        gain: How much more of their directions the ends of late branches share than those of
+            branches from step 0.
+        score: How much they share.
+    """
+
+    gain: Difference
+    score: Fraction
+
+
 @claim(
     text="connected branches share top directions",
-    statistic="rank correlation over split points of barrier and agreement score of the endpoints",
-    holds="<",
-    threshold=Correlation,
+    statistic="agreement score of the endpoints of branches from the last split, minus that of "
+    "branches from step 0 (gain), and by itself (score)",
+    holds=">",
+    threshold=Shared,
+    bounds=(CHANGE, SHARE),
     subjects=_WITHIN,
     paper="branches that end without a barrier end with the same top directions",
 )
 def connected_share_directions(tables: Tables, connection: str) -> Measured:
-    """Return of every trunk the rank correlation over splits of barrier and agreement."""
+    """Return of every trunk what late branches share of their directions, beyond early ones.
+
+    Not defined where the last split does not connect better than the first: where training is
+    stable from the start, or no barrier falls.
+    """
     which = {"connection": connection, "relation": "within"}
     barriers = _barriers(tables, **which)
+    first, last = barriers["split_step"].min(), barriers["split_step"].max()
 
-    def correlation(trunk: str) -> float:
-        rows = where(barriers, trunks=trunk)
-        scores = where(tables["endpoint_agreement"], **which, trunks=trunk)
-        steps = np.unique(rows["split_step"])
-        return rank_correlation(
-            means_of(rows, "barrier", split_step=steps),
-            means_of(scores, "agreement_score", split_step=steps),
-        )
+    def score(trunk: str, step: int) -> float:
+        early, late = (_unstable(tables, connection, trunk, at) for at in (first, last))
+        if late >= early:
+            raise UndefinedError("branches from the last split are no better connected")
+        rows = where(tables["endpoint_agreement"], **which, trunks=trunk, split_step=step)
+        return mean_of(rows, "agreement_score")
 
-    return _over_trunks(barriers, correlation)
+    return _over_trunks(
+        barriers,
+        lambda trunk: score(trunk, last) - score(trunk, first),
+        lambda trunk: score(trunk, last),
+    )
+
+
+def _unstable(tables: Tables, connection: str, trunk: str, step: int) -> float:
+    """Return the barrier at a split of a trunk over that across trunks.
+
+    Raises:
+        UndefinedError: If not even branches from step 0 have one that is worth the name.
+    """
+    across = _barriers(tables, connection=connection, relation="across")
+    if across.empty:
+        raise UndefinedError("there is no barrier across trunks to compare with")
+    last = where(across, split_step=across["split_step"].max())
+    whole = mean_of(last, "barrier")
+    if whole <= 0:
+        raise UndefinedError("there is no barrier across trunks")
+    own = _barriers(tables, connection=connection, relation="within", trunks=trunk)
+    start = mean_of(where(own, split_step=0), "barrier")
+    if start < _STABLE * whole:
+        raise UndefinedError("stable from the start: branches from step 0 are connected")
+    return mean_of(where(own, split_step=step), "barrier") / whole
 
 
 @claim(
@@ -105,7 +146,7 @@ def connected_share_directions(tables: Tables, connection: str) -> Measured:
     paper="between branches of different trunks there is always a barrier",
 )
 def trunks_unconnected(tables: Tables, connection: str) -> Measured:
-    """Return of every pair of trunks its barrier at the last split, minus that within the two."""
+    """Return of every trunk the pseudo-value of its barriers to others, minus those within."""
     barriers = _barriers(tables, connection=connection)
     across, within = where(barriers, relation="across"), where(barriers, relation="within")
     last = across["split_step"].max()
@@ -127,7 +168,7 @@ def trunks_unconnected(tables: Tables, connection: str) -> Measured:
     paper="branches of different trunks never share directions",
 )
 def trunks_share_nothing(tables: Tables, connection: str) -> Measured:
-    """Return of every pair of trunks the agreement score of their endpoints over its null level.
+    """Return of every trunk the pseudo-value of its agreement with others over the null level.
 
     Mean over splits; the null level is the mean over the experiment's matrices.
     """
@@ -142,52 +183,69 @@ def trunks_share_nothing(tables: Tables, connection: str) -> Measured:
     return _over_pairs(across, ratio)
 
 
+class Broken(Section):
+    """Boundaries of `perturbation_breaks`.
+
+    Attributes:
+        agreement: By how much less of their directions ends share after the largest perturbation.
+        barrier: By how much the barrier rises, over that across trunks.
+    """
+
+    agreement: Difference
+    barrier: Positive
+
+
 @claim(
     text="breaking directions breaks connectivity",
-    statistic="rank correlation over scales of perturbation of agreement score of the endpoints "
-    "and barrier",
-    holds="<",
-    threshold=Correlation,
+    statistic="from no perturbation to the largest: fall of the agreement score of the endpoints "
+    "(agreement), and rise of the barrier over that across trunks (barrier)",
+    holds=">",
+    threshold=Broken,
+    bounds=(CHANGE, UNBOUNDED),
     subjects=_PERTURBED,
     paper="agreement of the endpoints falls with the scale of a perturbation as the barrier rises",
 )
 def perturbation_breaks(tables: Tables, connection: str) -> Measured:
-    """Return of every trunk the rank correlation over scales of agreement and barrier.
+    """Return of every trunk how far agreement falls and the barrier rises.
 
-    Scale 0 is the unperturbed pair of branches from the same split; of several perturbed splits
-    the last one counts.
+    Not perturbed are the branches from the same split; of several perturbed splits the last one
+    counts.
     """
     perturbed = _barriers(tables, connection=connection, relation="perturbed")
+    across = _barriers(tables, connection=connection, relation="across")
     which = {
         "connection": connection,
         "relation": ["within", "perturbed"],
         "split_step": perturbed["split_step"].max(),
     }
 
-    def correlation(trunk: str) -> float:
-        scales = [0.0, *np.unique(where(perturbed, trunks=trunk)["scale"])]
-        scores = where(tables["endpoint_agreement"], **which, trunks=trunk)
-        barriers = _barriers(tables, **which, trunks=trunk)
-        return rank_correlation(
-            means_of(scores, "agreement_score", scale=scales),
-            means_of(barriers, "barrier", scale=scales),
-        )
+    def change(table: pd.DataFrame, column: str, trunk: str) -> float:
+        largest = where(perturbed, trunks=trunk)["scale"].max()
+        before, after = means_of(where(table, **which, trunks=trunk), column, scale=(0.0, largest))
+        return after - before
 
-    return _over_trunks(perturbed, correlation)
+    def rise(trunk: str) -> float:
+        if across.empty:
+            raise UndefinedError("there is no barrier across trunks to compare with")
+        return change(_barriers(tables), "barrier", trunk) / mean_of(across, "barrier")
+
+    return _over_trunks(
+        perturbed,
+        lambda trunk: -change(tables["endpoint_agreement"], "agreement_score", trunk),
+        rise,
+    )
 
 
-def _over_trunks(
-    table: pd.DataFrame, statistic: Callable[[str], float], plural: str = "trunks"
-) -> Measured:
-    return over_units(plural, "trunk", table["trunks"].unique(), statistic)
+def _over_trunks(table: pd.DataFrame, *statistics: Callable[[str], float]) -> Measured:
+    return over_units("trunks", "trunk", table["trunks"].unique(), *statistics)
 
 
 def _over_pairs(table: pd.DataFrame, statistic: Callable[[str], float]) -> Measured:
-    measured = _over_trunks(table, statistic, "pairs of trunks")
-    times = Counter(trunk for pair in table["trunks"].unique() for trunk in pair.split("-"))
-    if max(times.values()) == 1:
-        return measured
-    return replace(
-        measured,
-        caveat="pairs that share a trunk are not independent: the interval may be too narrow",
-    )
+    """Measure a statistic on pairs of trunks; the trunks are the units."""
+    pairs = table["trunks"].unique()
+    measured = over_units("trunks", "trunks", pairs, statistic)
+    if len(pairs) < 3 or not np.isfinite(measured.values).all():
+        note = measured.note or "fewer than three trunks: pairs of two do not vary"
+        return Measured("trunks", (float(np.mean(measured.values)),), note=note)
+    of_pairs = {tuple(pair.split("-")): v for pair, v in zip(pairs, measured.values, strict=True)}
+    return Measured("trunks", tuple(pseudo_values(of_pairs).values()))

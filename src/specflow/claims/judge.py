@@ -1,15 +1,19 @@
-"""From tables to the scorecard: statistics, their intervals, and what these decide."""
+"""From tables to the scorecard: statistics, their intervals, and what tests of them decide."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
-from specflow.claims.claim import Inequality, TwoThresholds, all_claims
-from specflow.claims.measured import Measured
+from specflow.claims.claim import Claim, Inequality, all_claims
+from specflow.claims.inference import holm, interval_of_mean, p_value, runs_needed, varies
+from specflow.claims.measured import Bounds, Measured
 from specflow.claims.scorecard import Estimate, Finding, JudgedClaim, Scorecard, Verdict
 from specflow.claims.section import JudgeSettings
 from specflow.frames import Tables
+from specflow.section import Section
+
+Threshold = float | Section
 
 
 def judge(tables: Tables, settings: JudgeSettings) -> Scorecard:
@@ -21,82 +25,116 @@ def judge(tables: Tables, settings: JudgeSettings) -> Scorecard:
     scorecard = {}
     for name, claim in all_claims().items():
         threshold = getattr(settings.claims.thresholds, name)
-        subjects = {
-            subject: find(
-                claim.measure(tables, one), claim.holds, threshold, settings.claims.confidence
-            )
-            for subject, one in claim.subjects.of(tables, settings).items()
-        }
+        subjects = claim.subjects.of(tables, settings)
+        measured = {subject: claim.measure(tables, one) for subject, one in subjects.items()}
         scorecard[name] = JudgedClaim(
             claim=claim.text,
             statistic=claim.statistic,
             holds_when=_boundary(claim.holds, threshold),
-            subjects=subjects,
+            paper=claim.paper,
+            subjects=find_all(measured, claim, threshold, settings.claims.confidence),
             absent=None if subjects else f"params.yaml lacks {claim.subjects.needs}",
         )
     return scorecard
 
 
-def _boundary(holds: Inequality, threshold: float | TwoThresholds) -> str:
-    if isinstance(threshold, TwoThresholds):
-        return f"{holds} {threshold.difference:g} and score {holds} {threshold.score:g}"
-    return f"{holds} {threshold:g}"
+class _Test(NamedTuple):
+    """What the means say, and the probability of that by chance."""
+
+    verdict: Verdict
+    p: float
 
 
-def find(
-    measured: Measured, holds: Inequality, threshold: float | TwoThresholds, confidence: float
-) -> Finding:
-    """Judge a claim on one subject, with intervals of a confidence in (0, 1).
+def find_all(
+    measured: Mapping[str, Measured], claim: Claim, threshold: Threshold, confidence: float
+) -> dict[str, Finding]:
+    """Judge a claim on all its subjects: that any verdict is wrong has the probability of one.
 
-    With two thresholds it holds if both conditions do, and does not hold if one does not.
+    A verdict is by the tests of its statistics against their thresholds, at 1 - confidence after
+    the adjustment for as many tests as there are subjects (Holm). With several conditions it holds
+    if all do, and does not hold if one does not.
+
+    Args:
+        measured: The statistics of each subject.
+        claim: On which side of the thresholds it holds, and the bounds of its statistics.
+        threshold: One number, or a section of several.
+        confidence: Of the intervals, in (0, 1).
     """
-    is_share, unit = measured.is_share, measured.unit
-    first = _estimate(measured.values, is_share, confidence)
-    score = None
-    if isinstance(threshold, TwoThresholds):
-        assert measured.score is not None, "two thresholds are those of two statistics"
-        score = _estimate(measured.score, is_share, confidence)
-        verdict = _both(
-            verdict_of(first, holds, threshold.difference),
-            verdict_of(score, holds, threshold.score),
+    limits = _limits(threshold)
+    tests = {name: _test(one, claim.holds, limits) for name, one in measured.items()}
+    made = {name: test for name, test in tests.items() if test is not None}
+    adjusted = dict(zip(made, holm([test.p for test in made.values()]), strict=True))
+    level, found = 1 - confidence, {}
+    for name, one in measured.items():
+        first, *others = (
+            _estimate(values, confidence, bounds)
+            for values, bounds in zip(one.statistics, claim.bounds, strict=True)
         )
-    else:
-        verdict = verdict_of(first, holds, threshold)
-    num_units = int(np.isfinite(measured.values).sum())
-    notes = [
-        measured.note or _why_no_interval(num_units, unit),
-        measured.caveat if first.low is not None else "",
-        _why_no_width([first, score] if score else [first], unit),
+        test, p = tests[name], adjusted.get(name)
+        decided = test is not None and p is not None and p < level
+        needed = None
+        if test is not None and not decided:
+            share = level / len(made)  # what Holm's method allows the first of them
+            needed = _needed(one, limits, share)
+        found[name] = Finding(
+            **dict(first),
+            num_units=int(np.isfinite(one.values).sum()),
+            unit=one.unit,
+            verdict=test.verdict if test is not None and decided else "undecided",
+            p=None if p is None else significant(p),
+            needed=needed,
+            note=_note(one, test, decided, level, len(made)) or None,
+            over_null=None if one.over_null is None else significant(one.over_null),
+            also=dict(zip(list(limits)[1:], others, strict=True)) or None,
+        )
+    return found
+
+
+def _limits(threshold: Threshold) -> dict[str, float]:
+    """Return the numbers of a threshold by name, "" if it is one."""
+    return dict(threshold) if isinstance(threshold, Section) else {"": threshold}
+
+
+def _boundary(holds: Inequality, threshold: Threshold) -> str:
+    limits = _limits(threshold).items()
+    return " and ".join(f"{name} {holds} {limit:g}".strip() for name, limit in limits)
+
+
+def _test(measured: Measured, holds: Inequality, limits: Mapping[str, float]) -> _Test | None:
+    """Return on which side the means lie; None if a unit has no value or there is no variation."""
+    both = list(zip(measured.statistics, limits.values(), strict=True))
+    if not all(_can_be_tested(values) for values, _ in both):
+        return None
+    sides = [(np.mean(values) > limit) == (holds == ">") for values, limit in both]
+    chances = [p_value(values, limit) for values, limit in both]
+    if all(sides):
+        return _Test("holds", max(chances))
+    wrong = [p for p, side in zip(chances, sides, strict=True) if not side]
+    return _Test("does not hold", min(1.0, len(both) * min(wrong)))
+
+
+def _can_be_tested(values: Sequence[float]) -> bool:
+    return len(values) > 1 and bool(np.isfinite(values).all()) and varies(values)
+
+
+def _needed(measured: Measured, limits: Mapping[str, float], level: float) -> int | None:
+    numbers = [
+        runs_needed(values, limit, level)
+        for values, limit in zip(measured.statistics, limits.values(), strict=True)
     ]
-    return Finding(
-        **dict(first),
-        num_units=num_units,
-        unit=unit,
-        verdict=verdict,
-        note="; ".join(filter(None, notes)) or None,
-        over_null=None if measured.over_null is None else significant(measured.over_null),
-        score=score,
-    )
+    known = [number for number in numbers if number is not None]
+    return max(known) if len(known) == len(numbers) else None
 
 
-def verdict_of(estimate: Estimate, holds: Inequality, threshold: float) -> Verdict:
-    """Return whether the whole interval lies on the side of the threshold where the claim holds.
-
-    It is undecided if the interval touches the boundary, or there is none.
-    """
-    if estimate.low is None or estimate.high is None:
-        return "undecided"
-    if estimate.low > threshold:
-        return "holds" if holds == ">" else "does not hold"
-    if estimate.high < threshold:
-        return "holds" if holds == "<" else "does not hold"
-    return "undecided"
-
-
-def _both(first: Verdict, second: Verdict) -> Verdict:
-    if "does not hold" in (first, second):
-        return "does not hold"
-    return first if first == second else "undecided"
+def _estimate(values: Sequence[float], confidence: float, bounds: Bounds) -> Estimate:
+    """Return the mean of what is defined; an interval only if all is."""
+    defined = [value for value in values if np.isfinite(value)]
+    if not defined:
+        return Estimate(value=None, low=None, high=None)
+    value = significant(float(np.mean(defined)))
+    whole = interval_of_mean(values, confidence, bounds) if len(defined) == len(values) else None
+    low, high = (None, None) if whole is None else map(significant, whole)
+    return Estimate(value=value, low=low, high=high)
 
 
 def significant(value: float) -> float:
@@ -104,53 +142,19 @@ def significant(value: float) -> float:
     return float(f"{round(value, 12):.5g}") + 0.0  # which makes 0 of -0
 
 
-def _estimate(values: Sequence[float], is_share: bool, confidence: float) -> Estimate:
-    """Return the mean of what is defined; an interval only if it may be made."""
-    defined = [value for value in values if np.isfinite(value)]
-    if not defined:
-        return Estimate(value=None, low=None, high=None)
-    value = significant(float(np.mean(defined)))
-    if len(defined) < 2 or (len(defined) < len(values) and not is_share):
-        return Estimate(value=value, low=None, high=None)
-    if is_share:
-        low, high = interval_of_share(round(sum(defined)), len(defined), confidence)
-    else:
-        low, high = interval_of_mean(defined, confidence)
-    return Estimate(value=value, low=significant(low), high=significant(high))
-
-
-def interval_of_mean(values: Sequence[float], confidence: float) -> tuple[float, float]:
-    """Return Student's t interval of a mean; both ends are the common value if all are equal.
-
-    Args:
-        values: Independent measurements, two or more, finite.
-        confidence: Probability with which such intervals hold the true mean, in (0, 1).
-
-    Raises:
-        ValueError: If there are fewer than two values.
-    """
-    if len(values) < 2:
-        raise ValueError(f"got {len(values)} values; expected two or more for an interval")
-    mean, error = float(np.mean(values)), float(stats.sem(values))
-    if error == 0:
-        return mean, mean
-    low, high = stats.t.interval(confidence, len(values) - 1, loc=mean, scale=error)
-    return float(low), float(high)
-
-
-def interval_of_share(num_true: int, num: int, confidence: float) -> tuple[float, float]:
-    """Return the interval of Wilson (1927), in [0, 1], of a share of `num` cases, 1 or more."""
-    found = stats.binomtest(num_true, num).proportion_ci(confidence, method="wilson")
-    return float(found.low), float(found.high)
-
-
-def _why_no_interval(num_units: int, unit: str) -> str:
-    if num_units == 0:
-        return f"there are no {unit} to measure"
-    return f"one unit only ({unit}): no interval" if num_units == 1 else ""
-
-
-def _why_no_width(estimates: list[Estimate], unit: str) -> str:
-    if all(one.low is None or one.low != one.high for one in estimates):
-        return ""
-    return f"all {unit} have one value: an interval without width"
+def _note(
+    measured: Measured, test: _Test | None, decided: bool, level: float, num_tests: int
+) -> str:
+    """Return why there is no verdict, where the numbers do not say it themselves."""
+    unit, count = measured.unit, int(np.isfinite(measured.values).sum())
+    if measured.note:
+        return measured.note
+    if count < 2:
+        return (
+            f"one unit only ({unit}): no interval" if count else f"there are no {unit} to measure"
+        )
+    if test is None:
+        return f"all {count} {unit} have one value, which is no certainty"
+    if not decided and test.p < level:
+        return f"beyond the threshold by itself, but not as one of {num_tests} subjects (Holm)"
+    return ""

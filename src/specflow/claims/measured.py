@@ -1,6 +1,7 @@
-"""A statistic measured on every unit (seed, trunk, matrix), and what tables say of a unit."""
+"""A statistic measured on every unit (a seed, a trunk), and what tables say of a unit."""
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,7 +11,12 @@ import pandas as pd
 from specflow.frames import where
 
 _Unit = TypeVar("_Unit")
-_LEAST_POINTS = 3  # two points always have a rank correlation of 1 or -1
+Bounds = tuple[float, float]
+Pair = tuple[str, str]  # of runs
+UNBOUNDED: Bounds = (-math.inf, math.inf)
+POSITIVE: Bounds = (0, math.inf)
+SHARE: Bounds = (0, 1)
+CHANGE: Bounds = (-1, 1)  # of a share
 
 
 class UndefinedError(ValueError):
@@ -22,42 +28,44 @@ class Measured:
     """A statistic of every unit, which together decide about a claim.
 
     Attributes:
-        unit: What the units are, in the plural.
-        values: The statistic of each; NaN where it is not defined. Of a share, 1 or 0.
-        is_share: Whether the claim is about the share of units that have the value 1.
+        unit: What the units are, in the plural; they are independent.
+        values: The statistic of each; NaN where it is not defined.
+        also: Further statistics of each unit, for a claim with several conditions.
         note: Why units have no value; empty if all do.
-        caveat: Why an interval over the units is not to be taken at its word; may be empty.
-        score: A second statistic of each unit, for a claim with two conditions.
         over_null: Mean of the statistic over its level among unrelated matrices.
     """
 
     unit: str
     values: tuple[float, ...]
-    is_share: bool = False
+    also: tuple[tuple[float, ...], ...] = ()
     note: str = ""
-    caveat: str = ""
-    score: tuple[float, ...] | None = None
     over_null: float | None = None
+
+    @property
+    def statistics(self) -> tuple[tuple[float, ...], ...]:
+        """All statistics, each of every unit."""
+        return (self.values, *self.also)
 
 
 def over_units(
-    plural: str, singular: str, units: Iterable[_Unit], statistic: Callable[[_Unit], float]
+    plural: str, singular: str, units: Iterable[_Unit], *statistics: Callable[[_Unit], float]
 ) -> Measured:
-    """Measure a statistic on every unit, with a note on those where it raises UndefinedError."""
-    values, reasons = [], dict[str, list[str]]()
+    """Measure statistics on every unit, with a note on those where one raises UndefinedError."""
+    rows, reasons = [], dict[str, list[str]]()
     for unit in units:
         try:
-            values.append(statistic(unit))
+            rows.append([statistic(unit) for statistic in statistics])
         except UndefinedError as reason:
-            values.append(np.nan)
+            rows.append([np.nan] * len(statistics))
             reasons.setdefault(str(reason), []).append(f"{singular} {unit}")
     note = "; ".join(f"{reason} ({', '.join(names)})" for reason, names in reasons.items())
-    return Measured(plural, tuple(values), note=note)
+    values, *also = zip(*rows, strict=True) if rows else ((),) * len(statistics)
+    return Measured(plural, values, tuple(also), note)
 
 
-def over_seeds(table: pd.DataFrame, statistic: Callable[[int], float]) -> Measured:
-    """Measure a statistic on every seed of a table, in ascending order."""
-    return over_units("seeds", "seed", sorted(table["seed"].unique()), statistic)
+def over_seeds(table: pd.DataFrame, *statistics: Callable[[int], float]) -> Measured:
+    """Measure statistics on every seed of a table, in ascending order."""
+    return over_units("seeds", "seed", sorted(table["seed"].unique()), *statistics)
 
 
 def mean_of(table: pd.DataFrame, column: str) -> float:
@@ -80,20 +88,19 @@ def means_of(table: pd.DataFrame, column: str, **at: Iterable[object]) -> list[f
     return [mean_of(where(table, **{other: value}), column) for value in values]
 
 
-def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return the rank correlation of Spearman (1904) in [-1, 1], ties at their mean rank.
+def pseudo_values(pairs: Mapping[Pair, float]) -> dict[str, float]:
+    """Return the pseudo-values (Tukey 1958) of a mean over pairs of runs, one of each run.
+
+    Pairs that share a run are not independent. The mean of the n pseudo-values is that over pairs
+    if each two runs have one, and its jackknife standard error is theirs.
 
     Args:
-        first: Numbers, shape (n,), finite.
-        second: Their partners, shape (n,), finite.
-
-    Raises:
-        UndefinedError: If there are fewer than three points, or one side is constant.
+        pairs: Values of pairs of runs, three runs or more.
     """
-    from scipy import stats  # takes long to import, and checking params.yaml imports this file
-
-    if len(first) < _LEAST_POINTS:
-        raise UndefinedError(f"{len(first)} points are too few for a rank correlation")
-    if len(set(first)) == 1 or len(set(second)) == 1:
-        raise UndefinedError("a constant has no rank correlation")
-    return float(stats.spearmanr(first, second).statistic)
+    runs = sorted({run for pair in pairs for run in pair})
+    mean = np.mean(list(pairs.values()))
+    without = {
+        run: np.mean([value for pair, value in pairs.items() if run not in pair]) for run in runs
+    }
+    n = len(runs)
+    return {run: float(n * mean - (n - 1) * without[run]) for run in runs}

@@ -5,12 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from specflow.claims.claim import Subjects, TwoThresholds, claim
-from specflow.claims.measured import Measured, UndefinedError, mean_of, over_seeds
-from specflow.frames import RANK, Tables, at_end, where, with_full
-from specflow.section import Fraction, Positive
+from specflow.claims.claim import Difference, Subjects, claim
+from specflow.claims.measured import (
+    CHANGE,
+    SHARE,
+    Measured,
+    UndefinedError,
+    mean_of,
+    over_seeds,
+)
+from specflow.frames import BASELINE, RANK, Tables, at_end, where, with_full
+from specflow.section import Fraction, Positive, Section
 
 _HALF = 0.5
+_NEARLY_ALL = 0.8  # of the matrices, where something happens "nearly everywhere"
 
 # Those that only stand beside the base of a series are judged as that series.
 EXPERIMENTS = Subjects(
@@ -25,49 +33,57 @@ EXPERIMENTS = Subjects(
 
 @claim(
     text="effective rank falls nearly everywhere",
-    statistic="share of matrices whose normalized effective rank is lower at the end than at step "
-    "0",
-    holds=">",
-    threshold=Fraction,
+    statistic="change of normalized effective rank from step 0 to the end that 80% of the matrices "
+    "do not exceed",
+    holds="<",
+    threshold=Difference,
+    bounds=(CHANGE,),
     subjects=EXPERIMENTS,
     paper="effective rank decreases in nearly all matrices of all four models (figure 3)",
 )
 def rank_falls(tables: Tables, experiment: str) -> Measured:
-    """Say of every matrix and seed whether its rank is lower at the end than at step 0."""
-    spectra = where(tables["spectra"], experiment=experiment)
+    """Return of every seed the change of rank below which four fifths of its matrices lie.
+
+    Matrices of one row or column have no rank to fall.
+    """
+    about = where(tables["matrices"], experiment=experiment)
+    with_rank = about["matrix"][about[["rows", "columns"]].min(axis=1) > 1].tolist()
+    spectra = where(tables["spectra"], experiment=experiment, matrix=with_rank)
     start, end = (
         rows.set_index(["seed", "matrix"])[RANK]
         for rows in (where(spectra, step=0), at_end(spectra))
     )
-    return _share(start.reindex(end.index), end)
+    return _of_nearly_all(end - start.reindex(end.index), _NEARLY_ALL)
 
 
 @claim(
     text="top singular values grow disproportionately",
-    statistic="share of matrices with s_1(T)/s_1(0) > median_i s_i(T)/s_i(0)",
+    statistic="log2 of s_1(T)/s_1(0) over median_i s_i(T)/s_i(0) that 80% of the matrices exceed",
     holds=">",
-    threshold=Fraction,
     subjects=EXPERIMENTS,
     paper="top singular values grow at a disproportionate rate (figures 1 and 3)",
 )
 def unequal_growth(tables: Tables, experiment: str) -> Measured:
-    """Say of every matrix and seed whether s_1 grew by a larger factor than the median s_i."""
-    growth = where(tables["growth"], experiment=experiment)
-    return _share(growth["top_growth"], growth["median_growth"])
+    """Return of every seed by how many octaves s_1 outgrows the median s_i in most matrices."""
+    growth = where(tables["growth"], experiment=experiment).set_index(["seed", "matrix"])
+    return _of_nearly_all(np.log2(growth["top_growth"] / growth["median_growth"]), 1 - _NEARLY_ALL)
 
 
-def _share(larger: pd.Series, smaller: pd.Series) -> Measured:
-    """Return 1 where one exceeds the other, else 0; NaN where one of them is not defined."""
-    defined = np.isfinite(larger) & np.isfinite(smaller)
-    values = np.where(defined, larger > smaller, np.nan)
-    left_out = int((~defined).sum())
-    note = f"{left_out} of {len(values)} not defined and left out" if left_out else ""
-    return Measured("matrices x seeds", tuple(values.tolist()), is_share=True, note=note)
+def _of_nearly_all(values: pd.Series, share: float) -> Measured:
+    """Return of every seed the value below which a share of its matrices lie."""
+
+    def quantile(seed: int) -> float:
+        own = values.xs(seed, level="seed")
+        if not np.isfinite(own).all():
+            raise UndefinedError("not defined for some matrix")
+        return float(own.quantile(share))
+
+    return over_seeds(values.index.to_frame(), quantile)
 
 
 @claim(
     text="the top half of every spectrum carries the function",
-    statistic="(L_top - L_full) / (L_bottom - L_full), final validation loss",
+    statistic="(L_top - L_full) / (min(L_bottom, L_trivial) - L_full), final loss",
     holds="<",
     threshold=Positive,
     subjects=EXPERIMENTS,
@@ -75,42 +91,62 @@ def _share(larger: pd.Series, smaller: pd.Series) -> Measured:
     "half is not (figure 4)",
 )
 def top_half_suffices(tables: Tables, experiment: str) -> Measured:
-    """Return (L_top - L_full) / (L_bottom - L_full) of every seed: final losses, validation.
+    """Return of every seed which share of the loss that its spectra save the bottom half saves.
 
-    Not defined where the network without its top half is no worse than the full one.
+    Of validation data; of training data where the network is no better on validation data than
+    a trivial predictor: there it is these that its weights carry. Not defined where the network
+    without its top half is no worse than the full one.
     """
-    rows = {"experiment": experiment, "split": "validation", "metric": "loss"}
-    losses = with_full(*(where(tables[name], **rows) for name in ("history", "pruning")))
-    end = at_end(losses)
+    rows = {"experiment": experiment, "metric": "loss"}
+    losses = at_end(with_full(*(where(tables[name], **rows) for name in ("history", "pruning"))))
+    history = where(tables["history"], experiment=experiment)
+    trivial = at_end(where(history, metric="loss" + BASELINE))
 
     def ratio(seed: int) -> float:
-        of_seed = where(end, seed=seed)
-        full = mean_of(where(of_seed, keep="full"), "value")
-        top, bottom = (
-            mean_of(where(of_seed, keep=keep, keep_fraction=_HALF), "value") - full
-            for keep in ("top", "bottom")
-        )
-        if bottom <= 0:
-            raise UndefinedError("keeping the bottom half costs no loss")
-        return top / bottom
+        for split in ("validation", "train"):
+            own, which = where(losses, seed=seed, split=split), {"seed": seed, "split": split}
+            full = mean_of(where(own, keep="full"), "value")
+            most = mean_of(where(trivial, **which), "value")
+            top, bottom = (
+                mean_of(where(own, keep=keep, keep_fraction=_HALF), "value")
+                for keep in ("top", "bottom")
+            )
+            if full < most and full < bottom:
+                return (top - full) / (min(bottom, most) - full)
+            if full < most:
+                raise UndefinedError("keeping the bottom half costs no loss")
+        raise UndefinedError("the network is no better than a trivial predictor")
 
     return over_seeds(losses, ratio)
+
+
+class Settled(Section):
+    """Boundaries of `top_settles_early`.
+
+    Attributes:
+        lead: How much further the top ten directions have settled than the next ten.
+        score: How far these have settled.
+    """
+
+    lead: Difference
+    score: Fraction
 
 
 @claim(
     text="top directions settle before the end",
     statistic="agreement score with the final checkpoint at half of training (ranks 1 to 10), "
-    "minus that of ranks 11 to 20",
+    "minus that of ranks 11 to 20 (lead), and by itself (score)",
     holds=">",
-    threshold=TwoThresholds,
+    threshold=Settled,
+    bounds=(CHANGE, SHARE),
     subjects=EXPERIMENTS,
     paper="top singular vectors become stable as training proceeds (figure 1)",
 )
 def top_settles_early(tables: Tables, experiment: str) -> Measured:
-    """Return of every seed how far ranks 1 to 10 have settled, beyond ranks 11 to 20.
+    """Return of every seed how far ranks 1 to 10 have settled, beyond ranks 11 to 20, and at all.
 
-    Agreement with the final checkpoint at half of training, mean over matrices with 20 directions
-    or more; the second statistic is that of ranks 1 to 10 alone.
+    Agreement with the final checkpoint at half of all steps, between two checkpoints on the line
+    through these; mean over matrices with 20 directions or more.
     """
     settling = where(tables["settling"], experiment=experiment)
 
@@ -121,9 +157,11 @@ def top_settles_early(tables: Tables, experiment: str) -> Measured:
         return mean_of(rows, column)
 
     seeds = where(tables["spectra"], experiment=experiment)
-    top = over_seeds(seeds, lambda seed: score("top_score", seed))
-    ahead = over_seeds(seeds, lambda seed: score("top_score", seed) - score("next_score", seed))
-    return replace(ahead, score=top.values)
+    return over_seeds(
+        seeds,
+        lambda seed: score("top_score", seed) - score("next_score", seed),
+        lambda seed: score("top_score", seed),
+    )
 
 
 @claim(
@@ -131,6 +169,7 @@ def top_settles_early(tables: Tables, experiment: str) -> Measured:
     statistic="mean alignment score over pairs at the end",
     holds="<",
     threshold=Fraction,
+    bounds=(SHARE,),
     subjects=EXPERIMENTS,
     paper="a small alignment of top ranks soon after training begins, more diffuse over time "
     "(figure 5)",

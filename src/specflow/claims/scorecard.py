@@ -30,18 +30,23 @@ class Finding(Estimate):
     Attributes:
         num_units: How many units the value is the mean of.
         unit: What they are, in the plural.
-        verdict: Of value and interval as they are written here, rounded.
-        note: Why there is no interval, or it is not to be taken at its word, or what was left out.
+        verdict: What was found.
+        p: Of the test, adjusted for as many as the claim has subjects; None without a test.
+        needed: How many units that vary as these would decide, where these do not; None if it is
+            not known, or more than a thousand.
+        note: Why there is no verdict.
         over_null: The value over its level among unrelated matrices.
-        score: The second statistic of a claim with two conditions.
+        also: Further statistics of a claim with several conditions, by their names.
     """
 
     num_units: int
     unit: str
     verdict: Verdict
+    p: float | None = None
+    needed: int | None = None
     note: str | None = None
     over_null: float | None = None
-    score: Estimate | None = None
+    also: dict[str, Estimate] | None = None
 
 
 class JudgedClaim(Section):
@@ -50,7 +55,8 @@ class JudgedClaim(Section):
     Attributes:
         claim: The claim in words.
         statistic: What was computed.
-        holds_when: On which side of which boundary the whole interval must lie.
+        holds_when: On which side of which boundary it must lie beyond doubt.
+        paper: What the paper reports.
         subjects: Findings by experiment, connection or ticket.
         absent: What params.yaml would have to declare; only where there is no subject.
     """
@@ -58,6 +64,7 @@ class JudgedClaim(Section):
     claim: str
     statistic: str
     holds_when: str
+    paper: str
     subjects: dict[str, Finding]
     absent: str | None = None
 
@@ -112,7 +119,7 @@ def _row(row: JudgedClaim) -> str:
         row.claim,
         f"{row.statistic} ({units})" if units else row.statistic,
         row.holds_when,
-        verdicts or "none",
+        verdicts or "not attempted",
         "<br>".join(_cell(*item) for item in row.subjects.items()) or row.absent or "",
     ]
     return f"| {' | '.join(cells)} |"
@@ -124,8 +131,9 @@ def _cell(subject: str, finding: Finding) -> str:
         parts.append(f"[{_number(finding.low)}, {_number(finding.high)}]")
     if finding.over_null is not None:
         parts.append(f"({_number(finding.over_null)} x null)")
-    if finding.score is not None:
-        parts.append(f"(score {_number(finding.score.value)})")
+    parts += [f"({name} {_number(one.value)})" for name, one in (finding.also or {}).items()]
+    if finding.needed is not None:
+        parts.append(f"(about {finding.needed} {finding.unit} would decide)")
     return " ".join([*parts, MARKS[finding.verdict]])
 
 

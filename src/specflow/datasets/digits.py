@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from specflow.datasets.dataset import package_folder
-from specflow.datasets.images import NUM_CLASSES, ImageParams, Parts
+from specflow.datasets.images import ImageParams, Parts
 from specflow.errors import SpecflowError
 
 SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
@@ -28,7 +28,7 @@ class DigitsParams(ImageParams):
     @property
     def num_validation(self) -> int:
         """Number of validation samples: the same number of each class."""
-        return NUM_CLASSES * round(500 * self.validation_fraction)
+        return self.num_classes * round(500 * self.validation_fraction)
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the digits in the installed package, sorted by class.
@@ -50,9 +50,10 @@ class DigitsParams(ImageParams):
     def split(self, targets: np.ndarray) -> Parts:
         """Return shuffled indices of both parts, with equal shares of classes."""
         generator = np.random.Generator(np.random.PCG64(self.seed))
-        count = self.num_validation // NUM_CLASSES
+        count = self.num_validation // self.num_classes
         classes = [
-            generator.permutation(np.flatnonzero(targets == digit)) for digit in range(NUM_CLASSES)
+            generator.permutation(np.flatnonzero(targets == digit))
+            for digit in range(self.num_classes)
         ]
         train = np.concatenate([indices[count:] for indices in classes])
         validation = np.concatenate([indices[:count] for indices in classes])

@@ -15,16 +15,16 @@ from specflow.errors import SpecflowError
 from specflow.section import Seed
 
 Parts = tuple[np.ndarray, np.ndarray]
-NUM_CLASSES = 10
 _PIECE = 5000  # images that are padded and scaled at a time
 _LABEL_STREAM = 1  # random numbers of their own: the split is that of the true labels
 
 
 class ImageParams(DatasetSection):
-    """Square images of ten classes, a seeded share to validate on.
+    """Square images of a few classes, a seeded share to validate on.
 
     Attributes:
         num_images: Number of images.
+        num_classes: Number of classes.
         channels: Number of their channels.
         image_size: Pixels of a side, to which images are padded with zeros.
         validation_fraction: Share of images to validate on.
@@ -35,6 +35,7 @@ class ImageParams(DatasetSection):
     """
 
     num_images: ClassVar[int]
+    num_classes: ClassVar[int] = 10
     channels: ClassVar[int] = 1
     image_size: int
     validation_fraction: float
@@ -54,7 +55,9 @@ class ImageParams(DatasetSection):
     @property
     def shape(self) -> ImageShape:
         """Shape of a sample."""
-        return ImageShape(channels=self.channels, size=self.image_size, num_classes=NUM_CLASSES)
+        return ImageShape(
+            channels=self.channels, size=self.image_size, num_classes=self.num_classes
+        )
 
     @abstractmethod
     def read(self) -> tuple[np.ndarray, np.ndarray]:
@@ -73,11 +76,12 @@ class ImageParams(DatasetSection):
         """Write the images as `write_images` says.
 
         Raises:
-            SpecflowError: As `read`; or if there is another class than 0 to 9.
+            SpecflowError: As `read`; or if there is another class than there should be.
         """
         images, targets = self.read()
-        if targets.max() >= NUM_CLASSES:
-            raise SpecflowError(f"{self.kind}: has class {targets.max()}; expected 0 to 9")
+        if targets.max() >= self.num_classes:
+            last = self.num_classes - 1
+            raise SpecflowError(f"{self.kind}: has class {targets.max()}; expected 0 to {last}")
         write_images(self, writer, images, targets, self.split(targets))
 
 

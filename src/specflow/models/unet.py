@@ -1,9 +1,10 @@
 """UNet for noise prediction: the residual form of the paper, encoder outputs added on the way up.
 
 3x3 convolutions without padding, of stride 1 at the first level and 2 below, and transposed ones
-that mirror them; the output layer alone has a bias. Every level but the output adds its own linear projection of the time
-embedding, then GroupNorm and swish. Numbering is that of the paper: tconv i undoes conv i, dense 1
-to n belong to the convolutions, the others follow the transposed convolutions from the deepest on.
+that mirror them; the output layer alone has a bias. Every level but the output adds its own linear
+projection of the time embedding, then GroupNorm and swish. Numbering is that of the paper: tconv i
+undoes conv i, dense 1 to n belong to the convolutions, the others follow the transposed
+convolutions from the deepest on.
 
 Dimensions: B batch, C channels, S pixels of a side, E embedding width.
 """

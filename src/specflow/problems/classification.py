@@ -9,7 +9,7 @@ from torch.nn import functional
 from specflow.datasets.shapes import ImageShape, TokenShape
 from specflow.datasets.storage import Split
 from specflow.problems.settings import ProblemSection, ProblemSettings
-from specflow.problems.task import Data, Selection, Task, Totals
+from specflow.problems.task import Data, Selection, Task, Totals, share_losses
 
 
 class ClassificationParams(ProblemSection):
@@ -45,6 +45,10 @@ class Classification(Task):
         return functional.cross_entropy(
             model(part["inputs"][selection]), part["targets"][selection]
         )
+
+    def baseline_losses(self, split: Split) -> Tensor:
+        """Return -log of the share that each sample's class has in the training part."""
+        return share_losses(self.data["train"]["targets"], self.data[split]["targets"])
 
     def totals(self, model: nn.Module, split: Split, selection: Selection) -> Totals:
         """Return the summed cross-entropy in nats (loss) and the wrong answers (error)."""

@@ -77,6 +77,22 @@ class Ctc(Task):
             "word_error": edits([text.split() for text in found], [text.split() for text in true]),
         }
 
+    def baseline_losses(self, split: Split) -> Tensor:
+        """Return the losses of one distribution of symbols for every frame.
+
+        Characters have their share of all training frames if each takes one; the rest is blank.
+        """
+        train, part = self.data["train"], self.data[split]
+        counts = torch.bincount(
+            train["targets"].flatten(), minlength=self._shape.num_symbols
+        ).double()
+        counts[BLANK] = 0
+        counts += 1  # a character that no transcript has is not impossible
+        counts[BLANK] += (train["input_lengths"].sum() - counts.sum()).clamp(min=0)
+        num_frames = int(part["input_lengths"].max())
+        logits = counts.log().expand(len(part["targets"]), num_frames, -1)
+        return self._losses(split, slice(None), logits)
+
     def _logits(self, model: nn.Module, split: Split, selection: Selection) -> Tensor:
         """Return logits (utterances, frames of the longest one, symbols)."""
         part = self.data[split]
@@ -98,9 +114,13 @@ class Ctc(Task):
         return losses / lengths
 
     def _text(self, symbols: list[int]) -> str:
+        return "".join(self._shape.characters[symbol - 1] for symbol in symbols)
+
+    @property
+    def _shape(self) -> SpeechShape:
         shape = self.settings.shape
         assert isinstance(shape, SpeechShape)
-        return "".join(shape.characters[symbol - 1] for symbol in symbols)
+        return shape
 
 
 def best_path(logits: Tensor, lengths: Tensor) -> list[list[int]]:

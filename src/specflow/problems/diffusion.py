@@ -125,6 +125,10 @@ class Diffusion(GenerativeTask):
         share = missed.sum(1) / noise.double().square().flatten(1).sum(1)
         return {"loss": (missed.mean(1).sum(), len(images)), "error": (share.sum(), len(images))}
 
+    def baseline_losses(self, split: Split) -> Tensor:
+        """Return the squared error of a noise component if none is predicted."""
+        return self._fixed(split)[0].double().square().flatten(1).mean(1)
+
     @torch.no_grad()
     def sample(self, model: nn.Module, count: int, seed: int) -> Tensor:
         """Return new images by ancestral sampling (Ho et al. 2020, algorithm 2, sigma_t^2=beta_t).

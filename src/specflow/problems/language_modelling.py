@@ -10,7 +10,7 @@ from torch.nn import functional
 from specflow.datasets.shapes import TokenShape
 from specflow.datasets.storage import Split
 from specflow.problems.settings import ProblemSection, ProblemSettings
-from specflow.problems.task import Data, Selection, Task, Totals
+from specflow.problems.task import Data, Selection, Task, Totals, share_losses
 
 
 class LanguageModellingParams(ProblemSection):
@@ -58,6 +58,11 @@ class LanguageModelling(Task):
             "bits_per_byte": (loss / math.log(2), num_bytes),
             "bits_per_byte_baseline": (part["unigram_bits"][selection].sum(), num_bytes),
         }
+
+    def baseline_losses(self, split: Split) -> Tensor:
+        """Return the mean over a window of -log of the share that each token has in training."""
+        targets = self.data[split]["tokens"][:, 1:].long()
+        return share_losses(self.data["train"]["tokens"][:, 1:].long(), targets).mean(1)
 
     def _predict(
         self, model: nn.Module, split: Split, selection: Selection

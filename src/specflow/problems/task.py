@@ -1,6 +1,7 @@
 """What a kind of learning problem must offer, and how every metric is a total over a count."""
 
 from abc import ABC, abstractmethod
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Task(ABC):
         self.settings = settings
         self.data = data
         self.fingerprint = fingerprint
+        self._baseline = cache(self.baseline_losses)
 
     def build_model(self) -> Network:
         """Return a new network, initialized from torch's global generator, on the data's device."""
@@ -59,12 +61,19 @@ class Task(ABC):
         `loss` and `error` are always among them; sums are float64 scalars.
         """
 
+    @abstractmethod
+    def baseline_losses(self, split: Split) -> Tensor:
+        """Return the loss of a trivial predictor on every sample of a part, (N,) float64.
+
+        It knows the training part, and does not look at the input.
+        """
+
     @torch.no_grad()
     def evaluate(self, model: nn.Module, split: Split) -> dict[str, float]:
         """Return every metric of a part: its total over its count, not a mean of batch means.
 
-        Of the training part at most `max_train_samples` count. The network is left in the mode in
-        which it came.
+        `loss_baseline` is the loss of a trivial predictor, whatever the network. Of the training
+        part at most `max_train_samples` count. The network is left in the mode in which it came.
         """
         limit = self.settings.evaluation.max_train_samples if split == "train" else None
         length = min(self.num_samples(split), limit or self.num_samples(split))
@@ -77,7 +86,9 @@ class Task(ABC):
                 sums[name] = sums.get(name, 0) + total
                 counts[name] = counts.get(name, 0) + count
         model.train(was_training)
-        return {name: float(sums[name]) / counts[name] for name in sums}
+        baseline = float(self._baseline(split)[:length].mean())
+        means = {name: float(sums[name]) / counts[name] for name in sums}
+        return means | {"loss_baseline": baseline}
 
     def evaluate_all(self, model: nn.Module) -> dict[str, float]:
         """Return the metrics of both parts by `split/metric`."""
@@ -101,6 +112,20 @@ class GenerativeTask(Task):
     @abstractmethod
     def value_range(self) -> tuple[Tensor, Tensor]:
         """Return the values of black and of full light in each channel, two of shape (C,)."""
+
+
+def share_losses(train: Tensor, targets: Tensor) -> Tensor:
+    """Return -log of the share that each target has among those of training, in float64.
+
+    Every value counts once more than it is there: one that training lacks is not impossible.
+
+    Args:
+        train: Targets of the training part, int64, of any shape.
+        targets: Those of a part, of any shape.
+    """
+    num_values = int(max(train.max(), targets.max())) + 1
+    counts = torch.bincount(train.flatten(), minlength=num_values).double() + 1
+    return (counts.sum().log() - counts.log())[targets]
 
 
 def batches(length: int, size: int) -> list[slice]:

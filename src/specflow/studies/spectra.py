@@ -135,14 +135,16 @@ def growth_factors(start: np.ndarray, end: np.ndarray) -> tuple[float, float]:
 def _settling(steps: np.ndarray, matrices: Mapping[str, h5py.Group]) -> pd.DataFrame:
     """Return the mean agreement with the last step of directions 1 to 10, and of 11 to 20.
 
-    At the last kept step of the first half; matrices with fewer directions kept have no row.
+    At half of all steps, between two kept ones on the line through these; matrices with fewer
+    directions kept have no row.
     """
-    half, rows = int(np.flatnonzero(steps <= (steps[0] + steps[-1]) / 2)[-1]), []
+    half, rows = (steps[0] + steps[-1]) / 2, []
     for matrix, entry in matrices.items():
-        agreement = read(entry, "agreement")[half]
-        if len(agreement) >= 2 * TOP:
-            top, following = agreement[: 2 * TOP].reshape(2, TOP).mean(axis=1)
-            rows.append((matrix, int(steps[half]), float(top), float(following)))
+        agreement = read(entry, "agreement")
+        if agreement.shape[1] >= 2 * TOP:
+            groups = agreement[:, : 2 * TOP].reshape(-1, 2, TOP).mean(axis=2).T
+            scores = (float(np.interp(half, steps, scores)) for scores in groups)
+            rows.append((matrix, half, *scores))
     return pd.DataFrame(rows, columns=list(_COLUMNS["settling"][2:]))
 
 

@@ -48,8 +48,9 @@ class Masking:
         """Mask a network that has the weights of its first step.
 
         If reinitialized, its masked matrices are drawn anew before; biases, norms, the last layer
-        and the optimizer's state stay (Yunis et al. 2024). Its BatchNorm statistics are those of the unmasked network: they are estimated anew, once,
-        so that the first checkpoint is evaluated with its own; training follows them from there.
+        and the optimizer's state stay (Yunis et al. 2024). BatchNorm statistics are those of the
+        unmasked network: they are estimated anew, once, so that the first checkpoint is evaluated
+        with its own; training follows them from there.
         """
         if self.kind == "reinitialized":
             self._draw_anew(trainer)

@@ -50,7 +50,7 @@ def lstm_pairs(lstm: Lstm, output: Matrix | None) -> list[Pair]:
     for layer, direction in sorted({(layer, direction) for layer, direction, _ in lstm}):
         own = [lstm[key] for kind in (0, 1) if (key := (layer, direction, kind)) in lstm]
         if len(own) == 2:
-            pairs.append(_pair(*own))
+            pairs.append(_pair(own[0], own[1]))
         above = output if layer == top else lstm.get((layer + 1, direction, 0))
         if above is not None:
             half = Cut(0, direction, direction + 1, 2) if directions == 2 else None
@@ -77,7 +77,5 @@ def _labelled(owner: str, lstm: Lstm) -> Lstm:
 
 
 def _pair(previous: Matrix, following: Matrix, part: Cut | None = None) -> Pair:
-    meeting = Meeting(
-        previous.view, following.view, previous_part=_GATE_G, following_part=part
-    )
+    meeting = Meeting(previous.view, following.view, previous_part=_GATE_G, following_part=part)
     return Pair(f"{previous.label} -> {following.label}", (meeting,))
