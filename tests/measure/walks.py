@@ -74,7 +74,8 @@ def walk(state: State, count: int, speed: float = 0.1) -> list[dict[str, Tensor]
     for _ in range(count - 1):
         steps.append(
             {
-                name: tensor + speed * tensor.std() * torch.randn(tensor.shape, generator=generator)
+                name: tensor
+                + speed * tensor.std(correction=0) * torch.randn(tensor.shape, generator=generator)
                 for name, tensor in steps[-1].items()
             }
         )

@@ -87,6 +87,8 @@ def test_metrics_do_not_depend_on_batches(task: Ctc) -> None:
     torch.manual_seed(0)
     model = task.build_model()
     found = task.evaluate(model, "validation")
+    baseline = task.baseline_losses("validation").mean()
+    assert found.pop("loss_baseline") == pytest.approx(float(baseline))
     assert set(found) == {"loss", "error", "word_error"}
     with torch.no_grad():
         whole = task.totals(model, "validation", slice(0, 3))
@@ -171,3 +173,27 @@ def test_random_utterances_are_long_enough_for_their_transcripts(task, num_frame
     with torch.no_grad():
         task.data = {"train": samples, "validation": samples}
         assert task.training_loss(task.build_model(), slice(0, 4)).isfinite()
+
+
+def test_baseline_is_one_distribution_for_every_frame(task: Ctc) -> None:
+    """Characters at their share of all training frames, each counted once more, and the blank."""
+    train = task.data["train"]
+    text = [s for row in train["targets"].tolist() for s in row if s]
+    num_frames = int(train["input_lengths"].sum())
+    counts = [1 + text.count(symbol) for symbol in range(29)]
+    counts[0] = 1 + max(0, num_frames - len(text) - 29)
+    shares = [count / sum(counts) for count in counts]
+    part = task.data["validation"]
+    for found, row, frames in zip(
+        task.baseline_losses("validation"),
+        part["targets"].tolist(),
+        part["input_lengths"],
+        strict=True,
+    ):
+        true = [symbol for symbol in row if symbol]
+        chance = sum(
+            math.prod(shares[symbol] for symbol in path)
+            for path in itertools.product({0, *true}, repeat=int(frames))
+            if [s for s, _ in itertools.groupby(path) if s] == true
+        )
+        assert float(found) == pytest.approx(-math.log(chance) / len(true))

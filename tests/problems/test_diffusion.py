@@ -138,6 +138,7 @@ def test_error_and_loss_match_a_slow_version(task):
         errors.append(float(missed / (noise[i].double() ** 2).sum()))
     assert found["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
     assert found["error"] == pytest.approx(np.mean(errors), rel=1e-5)
+    assert found["loss_baseline"] == pytest.approx(float((noise.double() ** 2).mean()))
 
 
 class Perfect(torch.nn.Module):

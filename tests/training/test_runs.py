@@ -63,7 +63,10 @@ def test_trajectory_holds_plan_history_and_split_states(addition_run):
         with pytest.raises(SpecflowError, match=r"no optimizer state at step 4.*\[0, 2, 8\]"):
             trajectory.optimizer(4)
         metrics = trajectory.metrics()
-    assert set(metrics) == {"train/loss", "train/error", "validation/loss", "validation/error"}
+    names = ("loss", "error", "loss_baseline")
+    assert set(metrics) == {
+        f"{split}/{name}" for split in ("train", "validation") for name in names
+    }
     assert metrics["train/loss"][-1] < metrics["train/loss"][0]
     assert [path.suffix for path in paths.scratch_root().iterdir()] == [".lock"]  # removed
 

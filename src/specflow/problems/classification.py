@@ -48,7 +48,11 @@ class Classification(Task):
 
     def baseline_losses(self, split: Split) -> Tensor:
         """Return -log of the share that each sample's class has in the training part."""
-        return share_losses(self.data["train"]["targets"], self.data[split]["targets"])
+        shape = self.settings.shape
+        assert isinstance(shape, ImageShape | TokenShape)
+        num_values = shape.num_classes if isinstance(shape, ImageShape) else shape.num_tokens
+        train, part = (self.data[one]["targets"] for one in ("train", split))
+        return share_losses(train, part, num_values)
 
     def totals(self, model: nn.Module, split: Split, selection: Selection) -> Totals:
         """Return the summed cross-entropy in nats (loss) and the wrong answers (error)."""

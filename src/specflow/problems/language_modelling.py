@@ -61,8 +61,10 @@ class LanguageModelling(Task):
 
     def baseline_losses(self, split: Split) -> Tensor:
         """Return the mean over a window of -log of the share that each token has in training."""
-        targets = self.data[split]["tokens"][:, 1:].long()
-        return share_losses(self.data["train"]["tokens"][:, 1:].long(), targets).mean(1)
+        train, part = (self.data[one]["tokens"][:, 1:].long() for one in ("train", split))
+        shape = self.settings.shape
+        assert isinstance(shape, TokenShape)
+        return share_losses(train, part, shape.num_tokens).mean(1)
 
     def _predict(
         self, model: nn.Module, split: Split, selection: Selection

@@ -114,16 +114,16 @@ class GenerativeTask(Task):
         """Return the values of black and of full light in each channel, two of shape (C,)."""
 
 
-def share_losses(train: Tensor, targets: Tensor) -> Tensor:
+def share_losses(train: Tensor, targets: Tensor, num_values: int) -> Tensor:
     """Return -log of the share that each target has among those of training, in float64.
 
-    Every value counts once more than it is there: one that training lacks is not impossible.
+    Every value counts once more than it is there: what training lacks is not impossible.
 
     Args:
         train: Targets of the training part, int64, of any shape.
         targets: Those of a part, of any shape.
+        num_values: How many values a target can have, from 0.
     """
-    num_values = int(max(train.max(), targets.max())) + 1
     counts = torch.bincount(train.flatten(), minlength=num_values).double() + 1
     return (counts.sum().log() - counts.log())[targets]
 
