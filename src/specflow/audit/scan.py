@@ -22,7 +22,7 @@ from specflow.wiring.wiring import Matrix
 
 _SKETCH_LENGTH = 64  # numbers a matrix
 _ALL_SKETCHES = 8192  # numbers a step at least: squared distances are then off by about 2%
-_CHUNK = 2**20  # entries at a time
+_CHUNK = 2**15  # entries at a time: they stay in the cache
 
 
 class MatrixScan(NamedTuple):
@@ -92,7 +92,7 @@ def _scan(
     names = {matrix.view: matrix.name for matrix in matrices}
     length = max(_SKETCH_LENGTH, _ALL_SKETCHES // len(matrices))
     found: dict[View, MatrixScan] = {}
-    digest = hashlib.blake2b(digest_size=16)
+    digest = hashlib.sha256()
     with ExitStack() as stack:
         now = stack.enter_context(checkpoints.open(index))
         before = stack.enter_context(checkpoints.open(index - 1)) if index else None
@@ -116,7 +116,7 @@ def _scan(
 
 
 def _hash(_: View, weight: Tensor) -> bytes:
-    return hashlib.blake2b(content_of(weight), digest_size=16).digest()
+    return hashlib.sha256(content_of(weight)).digest()
 
 
 def _scan_batch(

@@ -14,7 +14,7 @@ from specflow.checkpoints.base import Checkpoints, Infos, Tensors
 from specflow.wiring.tensors import FLOATS, TensorInfo
 from specflow.wiring.view import View
 
-_EACH_WORKER = 2**25  # bytes of a batch
+_EACH_WORKER = 2**26  # bytes of a batch
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def batches(views: Iterable[View], infos: Infos, workers: int) -> list[list[View
     """Return views in batches that fit into memory together, in the order of their tensors.
 
     A batch is at most as large as the largest tensor, or as `workers` typical ones (half of all
-    bytes are in larger ones), or 32 MiB for each worker: so memory is a few times the largest
+    bytes are in larger ones), or 64 MiB for each worker: so memory is a few times the largest
     matrix, and threads have work side by side. A tensor is always whole; one that is not in
     `infos` takes no memory.
     """
