@@ -83,12 +83,6 @@ BAD_TOGETHER = [
     ("tasks.addition.schedule.warmup_steps", 400, "400 steps", f"{GROKKING}.schedule.warmup_steps"),
     (
         "tasks.digits.checkpoints.split_steps",
-        [0, 4],
-        "0, 2, 5",
-        f"{DIGITS}.checkpoints.split_steps",
-    ),
-    (
-        "tasks.digits.checkpoints.split_steps",
         [0, 5, 7],
         "before the end",
         f"{DIGITS}.checkpoints.split_steps",
