@@ -46,7 +46,7 @@ BAD_ALONE = [
     ("figures.problems", ["digits_vgg"] * 7, "at most 6"),
     ("figures.color", "red", "unknown key"),
     ("claims.confidence", 95, "less than 1"),
-    ("claims.thresholds.rank_falls", 1.5, "less than 1"),
+    ("claims.thresholds.rank_falls", 1.5, "less than or equal to 1"),
     ("claims.thresholds.rank_falls", "0.5", "valid number"),
     ("claims.thresholds.top_half_suffices", 0, "greater than 0"),
     ("claims.thresholds.rank_fals", 0.5, "mean rank_falls"),
