@@ -52,6 +52,7 @@ class ExperimentParams(Study, TrainingParams):
     Attributes:
         task: Name of the task.
         dataset: Name of the dataset.
+        seeds: Seeds of its runs; the file's own unless overridden.
         spectra: What is stored of every matrix; the file's own unless overridden.
         pruning: What is kept of every spectrum; the file's own unless overridden.
     """
@@ -60,6 +61,7 @@ class ExperimentParams(Study, TrainingParams):
 
     task: Name
     dataset: Name
+    seeds: Seeds
     spectra: SpectraParams
     pruning: PruningParams
 
@@ -76,7 +78,6 @@ class ExperimentParams(Study, TrainingParams):
             dataset_name=self.dataset,
             shape=dataset.shape,
             num_train=dataset.num_train,
-            seeds=known.seeds,
         )
 
     def problem_settings(self, known: Known) -> ProblemSettings:
@@ -97,7 +98,7 @@ class ExperimentParams(Study, TrainingParams):
     def collected(self, name: str, known: Known, shown: Shown) -> Section:
         """Return what the tables of the experiment are made of."""
         matrices, pairs = shown.of(name, self.wiring(known.datasets[self.dataset]))
-        return CollectedExperiment(seeds=known.seeds, matrices=matrices, pairs=pairs)
+        return CollectedExperiment(seeds=self.seeds, matrices=matrices, pairs=pairs)
 
     def problems(self, known: Known) -> list[str]:
         """Return what does not fit together in the experiment and its dataset."""
