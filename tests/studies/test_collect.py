@@ -15,6 +15,7 @@ TABLES = {
     *("singular_values", "agreement_diagonal", "alignment_diagonal", "pairwise_agreement"),
     *("pruning", "connections", "interpolation", "barriers", "endpoint_agreement"),
     *("interpolation_ranks", "tickets", "ticket_masks", "ticket_history", "ticket_spectra"),
+    *("ticket_alignment", "ticket_pruning"),
     *("samples", "changes", "audit"),
 }
 

@@ -37,6 +37,15 @@ def curves_in(group: h5py.Group, keeps: Iterable[str]) -> list[tuple[str, str, s
     ]
 
 
+def pruning_rows(file: h5py.File) -> Iterator[Row]:
+    """Yield ("pruning", step, split, keep, keep_fraction, metric, value) of a run's prunings."""
+    steps = read(file, "step").tolist()
+    for keep, fraction, split, metric in curves_in(file, KEEPS[1:]):
+        values = read(file, f"{keep}/{fraction}/{split}/{metric}")
+        for step, value in zip(steps, values.tolist(), strict=True):
+            yield "pruning", step, split, keep, float(fraction), metric, value
+
+
 def entries_of(file: h5py.File, kind: str) -> dict[str, h5py.Group]:
     """Return the entries of a group by name, from the input of the network to its output.
 
@@ -99,6 +108,14 @@ def metrics(
     return {
         f"{split}/{metric}{ending}": over(rows, column, unit)
         for (split, metric), rows in table.groupby(["split", "metric"], sort=False)
+    }
+
+
+def pruned_metrics(pruning: pd.DataFrame) -> dict[str, dict[str, Spread]]:
+    """Return what `metrics` returns over seeds of each pruning, by what it keeps: "top_0.5"."""
+    return {
+        f"{keep}_{fraction:g}": metrics(rows, ["seed"])
+        for (keep, fraction), rows in pruning.groupby(["keep", "keep_fraction"], sort=False)
     }
 
 
