@@ -15,7 +15,6 @@ from specflow.section import Section, Seeds
 from specflow.studies.study import Known, Shown, Study
 from specflow.studies.tables import (
     Row,
-    Spread,
     entries_of,
     metrics,
     over,
