@@ -8,7 +8,7 @@ import pytest
 from specflow.hdf5 import write
 from specflow.spectra import QUANTITIES
 from specflow.studies.collect import summarize
-from specflow.studies.tables import curves_in, entries_of
+from specflow.studies.tables import curves_in, entries_of, spread
 
 
 @pytest.fixture
@@ -178,6 +178,17 @@ def test_of_one_seed_there_is_no_deviation(tables):
     tables["history"] = tables["history"][tables["history"]["seed"] == 0]
     run = summarize(tables, NAMES)["experiments"]["run"]
     assert run["train/error"] == {"mean": 0.0, "std": None}
+
+
+@pytest.mark.parametrize(
+    "values", [[0.05, 0.05 + 7e-18, 0.05 - 7e-18], [0.0, 0.0], [0.1 + 0.2, 0.3]]
+)
+def test_units_that_differ_by_rounding_alone_have_no_deviation(values):
+    assert spread(pd.Series(values))["std"] == 0.0
+
+
+def test_units_that_differ_in_the_last_digit_of_a_table_have_a_deviation():
+    assert spread(pd.Series([0.22222, 0.22223]))["std"] == pytest.approx(7.07e-6, rel=1e-3)
 
 
 def test_barriers_are_of_the_full_model_over_trunks_and_branches_of_each_group(summary):

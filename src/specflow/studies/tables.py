@@ -14,6 +14,7 @@ import pandas as pd
 from specflow.frames import BASELINE
 from specflow.hdf5 import BrokenFileError
 
+_ROUNDING = 1e-12  # share of a value that units differ by if they are the same
 KEEPS = ("full", "top", "bottom")
 
 Row = tuple[Any, ...]
@@ -126,12 +127,14 @@ def over(table: pd.DataFrame, column: str, unit: list[str]) -> Spread:
 
 
 def spread(values: pd.Series) -> Spread:
-    """Return mean and std of one value a unit."""
+    """Return mean and std of one value a unit; a std that is rounding alone is 0."""
     if not len(values) or not np.isfinite(values).all():
         return {"mean": None, "std": None}
+    std = float(values.std())
+    differ = std > _ROUNDING * values.abs().max()
     return {
         "mean": rounded(values.mean()),
-        "std": rounded(values.std()) if len(values) > 1 else None,
+        "std": rounded(std if differ else 0.0) if len(values) > 1 else None,
     }
 
 
