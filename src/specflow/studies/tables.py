@@ -15,6 +15,7 @@ from specflow.frames import BASELINE
 from specflow.hdf5 import BrokenFileError
 
 KEEPS = ("full", "top", "bottom")
+PRUNED = ("reestimated", "top", "bottom")  # beside the history; the first with BatchNorm alone
 
 Row = tuple[Any, ...]
 Spread = dict[str, float | None]
@@ -25,11 +26,12 @@ def curves_in(group: h5py.Group, keeps: Iterable[str]) -> list[tuple[str, str, s
 
     Args:
         group: Holds /<keep>/<keep_fraction>/<split>/<metric>.
-        keeps: The variants, in the order wanted.
+        keeps: The variants, in the order wanted; those that the group has not are left out.
     """
     return [
         (keep, fraction, split, metric)
         for keep in keeps
+        if keep in group
         for fraction in group[keep]
         for split in group[keep][fraction]
         for metric in group[keep][fraction][split]
