@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,8 @@ from specflow.measure.evaluation import Evaluation, Pruned
 from specflow.measure.layouts import PRUNING
 from specflow.measure.pruning import PruningJob, measure_pruning
 from specflow.measure.settings import PruningParams
+
+KEPT = ("full/1.0", "top/0.5", "bottom/0.5")
 
 
 def job_of(run, fractions=(0.5,)):
@@ -114,6 +118,19 @@ def test_kernels_of_a_unet_are_pruned_as_outputs_by_inputs(diffusion_run):
         if name.startswith("up"):
             before, after = (np.swapaxes(w, 0, 1) for w in (before, after))
         assert after == pytest.approx(naive_pruned(before, "top", 0.5), abs=1e-5)
+
+
+def test_of_some_steps_there_are_the_same_numbers_as_among_all(addition_run):
+    job = job_of(addition_run)
+    with measured(job) as file:
+        names = [f"{how}/{part}" for how in KEPT for part in ("train/error", "validation/loss")]
+        expected = {name: file[name][[0, 2]].tolist() for name in ("step", "epoch", *names)}
+    done = []
+    measure_pruning(replace(job, steps=(0, 5)), done.append)
+    assert done == [1, 1]
+    with open_file(job.target, PRUNING) as file:
+        assert file["step"][:].tolist() == [0, 5]
+        assert {name: file[name][:].tolist() for name in expected} == expected
 
 
 def test_other_data_than_the_runs_are_refused(addition_run):

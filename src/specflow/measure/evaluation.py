@@ -117,12 +117,17 @@ class Evaluation:
         return {variant.group: self.metrics(pruned.weights(variant)) for variant in variants}
 
 
-def write_history(file: h5py.File, trajectory: Trajectory, group: str) -> None:
-    """Write /step (T,) and /epoch (T,) of the kept steps, and a run's metrics below a group."""
-    write(file, "step", np.array(trajectory.steps, dtype=np.int64))
-    write(file, "epoch", np.array(trajectory.epochs))
+def write_history(
+    file: h5py.File, trajectory: Trajectory, group: str, places: slice | list[int] = slice(None)
+) -> None:
+    """Write /step (T,) and /epoch (T,) of the kept steps, and a run's metrics below a group.
+
+    With `places`, only those of some of the kept steps.
+    """
+    write(file, "step", np.array(trajectory.steps, dtype=np.int64)[places])
+    write(file, "epoch", np.array(trajectory.epochs)[places])
     for name, values in sorted(trajectory.metrics().items()):
-        write(file, f"{group}/{name}", values)
+        write(file, f"{group}/{name}", values[places])
 
 
 def to_tensors(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[str, Tensor]:

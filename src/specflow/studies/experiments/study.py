@@ -19,12 +19,11 @@ from specflow.studies.experiments.settings import PruneSettings, SpectraSettings
 from specflow.studies.spectra import Measured, spectra_summary, spectra_tables
 from specflow.studies.study import Known, Names, Shown, Study
 from specflow.studies.tables import (
-    PRUNED,
     Row,
     Spread,
-    curves_in,
     metrics,
-    read,
+    pruned_metrics,
+    pruning_rows,
     spread,
     tables_of,
 )
@@ -211,7 +210,7 @@ class ExperimentParams(Study, TrainingParams):
                 **metrics(at_end(history), ["seed"]),
                 **_first_fits(history),
                 **spectra_summary(tables, name, "seed", "seed"),
-                "pruned": _pruned(at_end(where(tables["pruning"], experiment=name))),
+                "pruned": pruned_metrics(at_end(where(tables["pruning"], experiment=name))),
             }
         return found
 
@@ -222,24 +221,13 @@ def _of_run(experiment: str, seed: int) -> Iterator[Row]:
             for step, value in zip(run.steps, values.tolist(), strict=True):
                 yield "history", step, *name.split("/"), value
     with open_file(paths.pruning(experiment, seed), PRUNING) as file:
-        steps = read(file, "step").tolist()
-        for keep, fraction, split, metric in curves_in(file, PRUNED):
-            values = read(file, f"{keep}/{fraction}/{split}/{metric}")
-            for step, value in zip(steps, values.tolist(), strict=True):
-                yield "pruning", step, split, keep, float(fraction), metric, value
+        yield from pruning_rows(file)
 
 
 def _first_fits(history: pd.DataFrame) -> dict[str, Spread]:
     parts = where(history, metric="error").groupby("split", sort=False)
     return {
         f"{split}/first_step_at_99_percent": spread(first_fits(errors)) for split, errors in parts
-    }
-
-
-def _pruned(pruning: pd.DataFrame) -> dict[str, dict[str, Spread]]:
-    return {
-        f"{keep}_{fraction:g}": metrics(rows, ["seed"])
-        for (keep, fraction), rows in pruning.groupby(["keep", "keep_fraction"], sort=False)
     }
 
 
