@@ -10,6 +10,7 @@ from specflow import paths
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
+from specflow.interventions.batch_norm import reestimate_batch_norm
 from specflow.measure.evaluation import Evaluation, Pruned
 from specflow.measure.layouts import PRUNING
 from specflow.measure.pruning import PruningJob, measure_pruning
@@ -86,6 +87,24 @@ def test_batch_norm_statistics_are_reestimated_on_training_data(digits_run):
         model(task.data["train"]["inputs"][:100])
     assert found == pytest.approx(task.evaluate(model, "validation")["loss"], rel=1e-4)
     assert found != pytest.approx(stale, rel=1e-3)
+
+
+def test_full_model_is_reestimated_as_pruned_ones_are(digits_run):
+    job, task = job_of(digits_run), task_of(digits_run)
+    model = task.build_model()
+    with open_trajectory(job.source) as trajectory, measured(job) as file:
+        weights = {**trajectory.weights(-1), **trajectory.buffers(-1)}
+        found = file["reestimated/1.0/validation/loss"][-1]
+        history = file["full/1.0/validation/loss"][-1]
+    model.load_state_dict({n: torch.as_tensor(np.asarray(w)) for n, w in weights.items()})
+    reestimate_batch_norm(model, lambda: model(task.data["train"]["inputs"][:100]))
+    assert found == pytest.approx(task.evaluate(model, "validation")["loss"], rel=1e-4)
+    assert found != pytest.approx(history, rel=1e-4)
+
+
+def test_without_batch_norm_there_is_nothing_to_reestimate(addition_run):
+    with measured(job_of(addition_run)) as file:
+        assert set(file) == {"step", "epoch", "full", "top", "bottom"}
 
 
 def test_kernels_of_a_unet_are_pruned_as_outputs_by_inputs(diffusion_run):

@@ -21,7 +21,7 @@ def group(tmp_path):
 
 
 def test_curves_come_by_keep_and_leave_baselines_out(group):
-    found = curves_in(group, ("top", "full"))
+    found = curves_in(group, ("top", "absent", "full"))
     assert found == [
         (keep, fraction, "train", metric)
         for keep, fraction in (("top", "0.5"), ("full", "1.0"))

@@ -1,8 +1,10 @@
 """SVD pruning along a trajectory: what is left of a model when half of every spectrum is removed.
 
-Layout of the file (version 1), T measured steps: /step (T,), /epoch (T,) and
-/<keep>/<keep_fraction>/<split>/<metric> (T,), with keep one of full, top, bottom. "full" is the
-run's own history.
+Layout of the file (version 2), T measured steps: /step (T,), /epoch (T,) and
+/<keep>/<keep_fraction>/<split>/<metric> (T,), with keep one of full, reestimated, top, bottom.
+"full" is the run's own history, with the running statistics of BatchNorm; "reestimated", of
+networks with BatchNorm alone, is the full model with statistics re-estimated as for the pruned
+ones.
 """
 
 from dataclasses import dataclass
@@ -13,8 +15,10 @@ from typing import Any
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.executor import Report
 from specflow.hdf5 import create, write_row
+from specflow.interventions.batch_norm import batch_norm_layers
 from specflow.measure.evaluation import (
     FULL,
+    REESTIMATED,
     Evaluation,
     Pruned,
     pruning_variants,
@@ -46,6 +50,8 @@ def measure_pruning(job: PruningJob, report: Report) -> None:
             or the result cannot be written.
     """
     evaluation, variants = Evaluation(job.problem, job.settings), pruning_variants(job.settings)
+    if batch_norm_layers(evaluation.model):
+        variants = [REESTIMATED, *variants]
     with (
         job.scratch.until_done(),
         open_trajectory(job.source) as trajectory,

@@ -16,6 +16,7 @@ from specflow.hdf5 import BrokenFileError
 
 _ROUNDING = 1e-12  # share of a value that units differ by if they are the same
 KEEPS = ("full", "top", "bottom")
+_PRUNED = ("reestimated", "top", "bottom")  # beside the history; the first with BatchNorm alone
 
 Row = tuple[Any, ...]
 Spread = dict[str, float | None]
@@ -26,11 +27,12 @@ def curves_in(group: h5py.Group, keeps: Iterable[str]) -> list[tuple[str, str, s
 
     Args:
         group: Holds /<keep>/<keep_fraction>/<split>/<metric>.
-        keeps: The variants, in the order wanted.
+        keeps: The variants, in the order wanted; those that the group has not are left out.
     """
     return [
         (keep, fraction, split, metric)
         for keep in keeps
+        if keep in group
         for fraction in group[keep]
         for split in group[keep][fraction]
         for metric in group[keep][fraction][split]
@@ -41,7 +43,7 @@ def curves_in(group: h5py.Group, keeps: Iterable[str]) -> list[tuple[str, str, s
 def pruning_rows(file: h5py.File) -> Iterator[Row]:
     """Yield ("pruning", step, split, keep, keep_fraction, metric, value) of a run's prunings."""
     steps = read(file, "step").tolist()
-    for keep, fraction, split, metric in curves_in(file, KEEPS[1:]):
+    for keep, fraction, split, metric in curves_in(file, _PRUNED):
         values = read(file, f"{keep}/{fraction}/{split}/{metric}")
         for step, value in zip(steps, values.tolist(), strict=True):
             yield "pruning", step, split, keep, float(fraction), metric, value

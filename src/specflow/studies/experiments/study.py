@@ -17,7 +17,7 @@ from specflow.problems.settings import ProblemSettings
 from specflow.section import Name, Section, Seeds
 from specflow.studies.experiments.settings import PruneSettings, SpectraSettings
 from specflow.studies.spectra import Measured, spectra_summary, spectra_tables
-from specflow.studies.study import Known, Shown, Study
+from specflow.studies.study import Known, Names, Shown, Study
 from specflow.studies.tables import (
     Row,
     Spread,
@@ -36,8 +36,7 @@ _COLUMNS = {
     "history": (*_RUN, "metric", "value"),
     "pruning": (*_RUN, "keep", "keep_fraction", "metric", "value"),
 }
-
-_Names = Annotated[tuple[str, ...], Field(strict=False)]
+_METRICS = ("experiment", "metric", "label")
 
 
 class CollectedExperiment(Section):
@@ -47,11 +46,13 @@ class CollectedExperiment(Section):
         seeds: Its seeds.
         matrices: Matrices of which single singular values and diagonals go into tables.
         pairs: Labels of pairs whose diagonals go into tables.
+        metrics: Each metric that figures show, and what people call it.
     """
 
     seeds: Seeds
-    matrices: _Names
-    pairs: _Names
+    matrices: Names
+    pairs: Names
+    metrics: Annotated[tuple[tuple[str, str], ...], Field(strict=False)]
 
 
 class ExperimentParams(Study, TrainingParams):
@@ -105,7 +106,10 @@ class ExperimentParams(Study, TrainingParams):
     def collected(self, name: str, known: Known, shown: Shown) -> Section:
         """Return what the tables of the experiment are made of."""
         matrices, pairs = shown.of(name, self.wiring(known.datasets[self.dataset]))
-        return CollectedExperiment(seeds=known.seeds, matrices=matrices, pairs=pairs)
+        metrics = tuple(self.problem.metrics.items())
+        return CollectedExperiment(
+            seeds=known.seeds, matrices=matrices, pairs=pairs, metrics=metrics
+        )
 
     def problems(self, known: Known) -> list[str]:
         """Return what does not fit together in the experiment and its dataset."""
@@ -162,26 +166,19 @@ class ExperimentParams(Study, TrainingParams):
         return problems
 
     def _split_problems(self, num_train: int) -> list[str]:
-        kept = self.checkpoint_steps(num_train)
-        problems = []
-        for step in self.checkpoints.split_steps:
-            if step >= kept[-1]:
-                problems.append(
-                    f"got {step}; expected a step before the end of training, {kept[-1]}"
-                )
-            elif step not in kept:
-                near = sorted(sorted(kept[:-1], key=lambda other: abs(other - step))[:4])
-                problems.append(
-                    f"got {step}; expected a step that the checkpoint plan keeps, near it: "
-                    + ", ".join(map(str, near))
-                )
-        return [f"checkpoints.split_steps: {problem}" for problem in problems]
+        last = self.num_steps(num_train)
+        return [
+            f"checkpoints.split_steps: got {step}; expected a step before the end of training, {last}"
+            for step in self.checkpoints.split_steps
+            if step >= last
+        ]
 
     @staticmethod
     def tables(entries: Mapping[str, CollectedExperiment]) -> dict[str, pd.DataFrame]:
-        """Return the tables of spectra, history and pruning.
+        """Return the tables of spectra, history, pruning, and metrics by what they are called.
 
-        Pruning has no rows of the full model: these are its history.
+        Pruning has no rows of the full model but of networks with BatchNorm, whose statistics are
+        re-estimated: the others are its history.
         """
         measured = [
             Measured(
@@ -198,7 +195,10 @@ class ExperimentParams(Study, TrainingParams):
             for seed in own.seeds
             for table, *row in _of_run(name, seed)
         )
-        return {**spectra_tables(measured), **tables_of(_COLUMNS, rows)}
+        found = {**spectra_tables(measured), **tables_of(_COLUMNS, rows)}
+        called = [(name, *metric) for name, own in entries.items() for metric in own.metrics]
+        found["metrics"] = pd.DataFrame(called, columns=list(_METRICS))
+        return found
 
     @staticmethod
     def summary(tables: Frames, names: Sequence[str]) -> dict[str, Any]:
