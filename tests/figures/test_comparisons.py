@@ -14,7 +14,7 @@ from tests.figures.drawn import (
     title_of,
 )
 
-from specflow.figures.comparisons import decay_label
+from specflow.figures.weight_decay import decay_label
 from specflow.figures.style import KEEP_COLOURS, LABEL_COLOURS
 from specflow.frames import Tables, where
 

@@ -108,21 +108,6 @@ def scale_fraction(axes: Axes) -> None:
     axes.set_yticks([0, 0.5, 1])
 
 
-def scale_score(axes: Axes, shown: Iterable[Iterable[float]]) -> None:
-    """Set the vertical axis from 0 past all scores that are shown."""
-    high = max((value for some in shown for value in some), default=0.0)
-    axes.set_ylim(0, 1.25 * high or 1.0)  # bands reach beyond
-
-
-def scale_rank(axes: Axes, shown: Iterable[Iterable[float]]) -> None:
-    """Set the vertical axis to the range of all ranks that are shown: falls are to be seen."""
-    values = np.array([value for some in shown for value in some])
-    if len(values) > 0:
-        low, high = float(values.min()), float(values.max())
-        room = max(0.08 * (high - low), 0.005)
-        axes.set_ylim(low - room, high + room)
-
-
 def draw_null_line(axes: Axes, nulls: pd.Series, drawn: Iterable[float]) -> None:
     """Draw the mean null level, and let the vertical axis reach from 0 past it and all drawn."""
     null = float(np.nan_to_num(nulls.mean()))

@@ -1,6 +1,6 @@
 """Lottery tickets against their source: what masks keep, and what becomes of it in training."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -44,7 +44,6 @@ class _Panel(NamedTuple):
     label: str
     rows: pd.DataFrame  # of all tickets
     column: str
-    scale: Callable[[Axes, Iterable[Iterable[float]]], None]  # of the vertical axis
     source: pd.DataFrame | None = None  # the same of the source
     null: float | None = None
 
@@ -198,7 +197,8 @@ def tickets_training(fig: Figure, tables: Tables, subject: Subject) -> None:
     for panel, row in zip(panels, grid, strict=True):
         drawn = [] if panel.source is None else [lines.curve(panel.source, panel.column)]
         curves = [_curves(panel, setting) for setting in settings]
-        panel.scale(row[0], [one["mean"] for one in [*drawn, *chain(*curves)]])
+        if panel.column == "value":
+            lines.scale_ordinate(row[0], [one["mean"] for one in [*drawn, *chain(*curves)]])
         for axes, setting, own in zip(row, settings, curves, strict=True):
             for curve in drawn:
                 lines.draw_curve(axes, curve, **SOURCE_LINE)
@@ -207,6 +207,8 @@ def tickets_training(fig: Figure, tables: Tables, subject: Subject) -> None:
             if panel.null is not None:
                 axes.axhline(panel.null, **_NULL)
             subject.timeline(tables).apply(axes, times)
+        if panel.null is not None:
+            row[0].set_ylim(bottom=0)
         row[0].set_ylabel(panel.label)
     for axes, setting in zip(grid[0], settings, strict=True):
         axes.set_title(setting.label)
@@ -233,18 +235,16 @@ def _panels(tables: Tables, subject: Subject) -> list[_Panel]:
             metric_title("validation", metric).replace(" ", "\n", 1),
             where(trained, metric=metric),
             "value",
-            lines.scale_ordinate,
             where(history, metric=metric),
         )
         for metric in metrics_in(history)
     ]
     panels += [
-        _Panel("agreement\nwith source", spectra, score, lines.scale_score, null=matrices),
-        _Panel("agreement\nwith own end", ends, score, lines.scale_score, own, matrices),
+        _Panel("agreement\nwith source", spectra, score, null=matrices),
+        _Panel("agreement\nwith own end", ends, score, own, matrices),
     ]
     if len(aligned):
         of_source, label = subject.rows(tables, "alignment"), "alignment of\nneighbours"
-        scale = lines.scale_score
-        panels.append(_Panel(label, aligned, "alignment_score", scale, of_source, pairs))
+        panels.append(_Panel(label, aligned, "alignment_score", of_source, pairs))
     rank = quantity_label(RANK).replace(" ", "\n", 1)
-    return [*panels, _Panel(rank, spectra, RANK, lines.scale_rank, own)]
+    return [*panels, _Panel(rank, spectra, RANK, own)]
