@@ -24,7 +24,7 @@ _ROW_HEIGHT = 1.6  # inches of a row of curves over time
     f"of weights kept. Mean and one standard deviation over seeds. {BATCH_NORM}.",
     claims=("top_half_suffices",),
 )
-def tickets_pruning(fig: Figure, tables: Tables, subject: Subject) -> None:
+def ticket_pruning(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw a panel for each ticket, the source beside it."""
     settings = settings_of(tables, subject)
     kinds = kinds_of(settings)
@@ -56,7 +56,7 @@ def tickets_pruning(fig: Figure, tables: Tables, subject: Subject) -> None:
     "weights kept.",
     claims=("tickets_keep_top",),
 )
-def tickets_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
+def ticket_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw layers by time."""
     _draw_layers(fig, tables, subject, "agreement_score")
 
@@ -67,7 +67,7 @@ def tickets_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
     caption="Agreement score of every layer of a ticket with that at the end of its own training, "
     "mean over seeds; a row for each kind, a column for each share of weights kept.",
 )
-def tickets_settling(fig: Figure, tables: Tables, subject: Subject) -> None:
+def ticket_settling(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw layers by time."""
     _draw_layers(fig, tables, subject, "own_agreement_score")
 

@@ -187,7 +187,7 @@ def _legend(fig: Figure, settings: Sequence[Setting], **changes: Any) -> None:
     "means over matrices or pairs.",
     claims=("tickets_keep_top",),
 )
-def tickets_training(fig: Figure, tables: Tables, subject: Subject) -> None:
+def ticket_training(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw a row for each thing that is measured over time."""
     settings, panels = settings_of(tables, subject), _panels(tables, subject)
     fig.set_figheight(1.0 + _ROW_HEIGHT * len(panels))
