@@ -83,9 +83,10 @@ def test_variants_of_a_series_are_in_full_where_figures_name_them(project, probl
     write({**SERIES, "figures.problems": problems})
     main()
     collected = json.loads(paths.CONFIG.read_text())["collect"]["all"]["entries"]["experiments"]
-    assert collected["digits_vgg"]["matrices"]
-    assert collected["digits_vgg"]["pairs"]
-    empty = {"seeds": [0, 1], "matrices": [], "pairs": []}
+    assert collected["digits_vgg"]["matrices"]["full"]
+    assert collected["digits_vgg"]["pairs"]["full"]
+    nothing = {"full": [], "small": []}
+    empty = {"seeds": [0, 1], "matrices": nothing, "pairs": nothing}
     assert [name for name, entry in collected.items() if entry == empty] == bare
 
 

@@ -4,12 +4,13 @@ from tests.studies.made_up import write_runs
 from specflow import paths
 from specflow.hdf5 import BrokenFileError
 from specflow.studies.experiments.study import CollectedExperiment, ExperimentParams
+from specflow.studies.shown import Chosen
 
 
 @pytest.fixture
 def runs(workplace):
     write_runs()
-    return {"run": CollectedExperiment(seeds=(0, 1), matrices=(), pairs=())}
+    return {"run": CollectedExperiment(seeds=(0, 1), matrices=Chosen(), pairs=Chosen())}
 
 
 def test_histories_have_every_metric_baselines_too(runs):

@@ -1,10 +1,9 @@
 """Sections of experiments, and their tables: spectra, histories, and losses after pruning."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import pandas as pd
-from pydantic import Field
 
 from specflow import paths
 from specflow.checkpoints.trajectory import open_trajectory
@@ -16,6 +15,7 @@ from specflow.measure.settings import PruningParams, SpectraParams
 from specflow.problems.settings import ProblemSettings
 from specflow.section import Name, Section, Seeds
 from specflow.studies.experiments.settings import PruneSettings, SpectraSettings
+from specflow.studies.shown import Chosen
 from specflow.studies.spectra import Measured, spectra_summary, spectra_tables
 from specflow.studies.study import Known, Shown, Study
 from specflow.studies.tables import KEEPS, Row, Spread, curves_in, metrics, read, spread, tables_of
@@ -29,8 +29,6 @@ _COLUMNS = {
     "pruning": (*_RUN, "keep", "keep_fraction", "metric", "value"),
 }
 
-_Names = Annotated[tuple[str, ...], Field(strict=False)]
-
 
 class CollectedExperiment(Section):
     """What is collected of an experiment.
@@ -38,12 +36,12 @@ class CollectedExperiment(Section):
     Attributes:
         seeds: Its seeds.
         matrices: Matrices of which single singular values and diagonals go into tables.
-        pairs: Labels of pairs whose diagonals go into tables.
+        pairs: Pairs whose diagonals go into tables.
     """
 
     seeds: Seeds
-    matrices: _Names
-    pairs: _Names
+    matrices: Chosen
+    pairs: Chosen
 
 
 class ExperimentParams(Study, TrainingParams):
@@ -96,8 +94,8 @@ class ExperimentParams(Study, TrainingParams):
 
     def collected(self, name: str, known: Known, shown: Shown) -> Section:
         """Return what the tables of the experiment are made of."""
-        matrices, pairs = shown.of(name, self.wiring(known.datasets[self.dataset]))
-        return CollectedExperiment(seeds=known.seeds, matrices=matrices, pairs=pairs)
+        own = shown.of(name, self.wiring(known.datasets[self.dataset]))
+        return CollectedExperiment(seeds=known.seeds, matrices=own["matrix"], pairs=own["pair"])
 
     def problems(self, known: Known) -> list[str]:
         """Return what does not fit together in the experiment and its dataset."""
