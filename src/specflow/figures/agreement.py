@@ -137,8 +137,8 @@ def _draw(fig: Figure, tables: Tables, members: Sequence[Subject], name: Name) -
         texts = [(layer["label"].iloc[0], null_text(layer["null"]))]
         texts += [("score: mean of the first entries", null_text(own.layers["null"]))]
         if len(members) > 1:
-            texts = [(above, *text) for above, text in zip((member.title, ""), texts, strict=True)]
-            style.title_columns((left, right), texts)
+            (label, null), score = texts
+            style.title_columns((left, right), [(member.title, label, null), ("", *score)])
         else:
             for axes, (text, null) in zip((left, right), texts, strict=True):
                 axes.set_title(f"{text} ({null})")

@@ -34,8 +34,8 @@ _FITS: dict[str, Any] = {"color": "#D55E00", "linestyle": (0, (1, 1.2)), "linewi
     title="Grokking: every seed by itself",
     caption="A condition in each row. Lines of error and rank are single seeds, as they generalize "
     "at different steps; the bold one is the first, of which singular values and alignment are "
-    "shown (index 1: the largest). At the dotted line it generalizes: see whether rank falls there, "
-    "and a few singular values part from the rest (paper, figure 2).",
+    "shown (index 1: the largest). At the dotted line it generalizes: see if rank falls there, and "
+    "a few singular values part from the rest (paper, figure 2).",
     claims=("grokking_is_low_rank", "grokking_coincides", "more_data_low_rank"),
 )
 def grokking(fig: Figure, tables: Tables, subject: Subject) -> None:
