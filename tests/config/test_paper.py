@@ -13,7 +13,7 @@ PAPER = load_params(Path(__file__).parents[2] / "presets" / "paper.yaml")
 PARAMETERS = {
     "grokking": 227_058,
     "vgg": 14_728_266,
-    "unet": 4_085_504,
+    "unet": 4_085_505,
     "lstm": 5_356_061,
     "random_labels": 920_842,
 }

@@ -55,7 +55,7 @@ def test_all_errors_are_reported_at_once(problems_with):
             "seeds": [0, "x"],
             "tasks.addition.num_epochs": "60",
             "experiments.grokking.optimizer.weight_decay": -1.0,
-            "experiments.digits_vgg.checkpoints": {"split_steps": [1]},
+            "experiments.digits_vgg.checkpoints": {"split_steps": [7]},
             "connections.digits_vgg.num_points": 1,
         }
     )

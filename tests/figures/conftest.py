@@ -37,7 +37,10 @@ HEADERS = {
     "tickets": "ticket experiment kind density rewind_step",
     "ticket_masks": "ticket seed matrix density masked_agreement_score",
     "ticket_history": "ticket seed step split metric value",
-    "ticket_spectra": "ticket seed step matrix agreement_score normalized_effective_rank",
+    "ticket_spectra": "ticket seed step matrix agreement_score own_agreement_score "
+    "normalized_effective_rank",
+    "ticket_alignment": "ticket seed step pair alignment_score",
+    "ticket_pruning": "ticket seed step split keep keep_fraction metric value",
     "samples": "samples experiment keep keep_fraction image height width channels pixels",
 }
 
@@ -175,12 +178,18 @@ class World:
             for matrix in list(self.matrices)[:-1]:  # the output layer has no mask
                 yield "ticket_masks", (name, seed, matrix, density, 0.5 + 0.1 * noise.random())
             for step in (step for step in self.steps if step >= rewind):
+                start, done = (name, seed, step), step / max(self.steps)
                 for metric in ("loss", "error"):
                     value = np.exp(-step / 10) * (1 + 0.1 * noise.random())
-                    yield "ticket_history", (name, seed, step, "validation", metric, value)
+                    yield "ticket_history", (*start, "validation", metric, value)
+                    for keep, fraction in self.variants if step in (rewind, self.steps[-1]) else ():
+                        row = (*start, "validation", keep, fraction, metric, 0.1 + value)
+                        yield "ticket_pruning", row
                 for matrix in self.matrices:
                     score = 0.5 + 0.1 * noise.random()
-                    yield "ticket_spectra", (name, seed, step, matrix, score, 0.6)
+                    yield "ticket_spectra", (*start, matrix, score, done, 0.6)
+                for pair in self.pairs if self.with_pairs else ():
+                    yield "ticket_alignment", (*start, pair, 0.3 + 0.1 * noise.random())
 
     def _sampled(self, name) -> Iterator[tuple[str, Row]]:
         for keep, fraction in [("full", 1.0), *self.variants]:

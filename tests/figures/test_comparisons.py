@@ -1,8 +1,7 @@
-"""What figures of weight decays, labels, tickets, connections and samples show."""
+"""What figures of weight decays, labels, connections and samples show."""
 
 import numpy as np
 import pytest
-from tests.figures.conftest import LABELS
 from tests.figures.drawn import (
     ASCENDING,
     DECAYS,
@@ -15,8 +14,8 @@ from tests.figures.drawn import (
     title_of,
 )
 
-from specflow.figures.comparisons import decay_label
-from specflow.figures.style import KEEP_COLOURS, KIND_LOOKS, LABEL_COLOURS
+from specflow.figures.weight_decay import decay_label
+from specflow.figures.style import KEEP_COLOURS, LABEL_COLOURS
 from specflow.frames import Tables, where
 
 
@@ -74,43 +73,6 @@ def test_labels_have_their_colours_and_middle_pairs_leave_out_the_outer_two(make
     assert len(panels["matrices"].containers) == 10
     rank = final(folder, "spectra", RANK, experiment="base", matrix="layers.0.weight")
     assert panels["matrices"].containers[0].lines[0].get_xdata()[0] == pytest.approx(rank)
-
-
-def test_tickets_have_a_curve_in_every_panel_beside_source_or_null(make_tables):
-    tickets = {kind: (kind, 0.05, 5) for kind in reversed(KIND_LOOKS)}
-    folder = make_tables(tickets=tickets)
-    fig = draw("tickets", folder)
-    masks, agreement, *metrics = fig.axes
-    colours = [colour for colour, _ in KIND_LOOKS.values()]
-    assert colours_of(masks)[:-1] == colours_of(agreement)[:-1] == colours
-    labels = [text.get_text() for text in masks.get_yticklabels()]
-    assert labels == list(LABELS)
-    first = final(folder, "ticket_spectra", "agreement_score", ticket="magnitude")
-    assert agreement.lines[0].get_ydata()[-1] == pytest.approx(first)
-    for axes, metric in zip(metrics, ("loss", "error"), strict=True):
-        assert title_of(axes) == f"validation {metric}"
-        assert colours_of(axes)[1:] == colours
-        assert axes.lines[0].get_xdata()[0] == 0
-        assert axes.lines[1].get_xdata().tolist() == [0.5, 1, 2, 3]
-    assert legend_of(fig)[-2:] == ["source", "unrelated matrices (null level 0.004)"]
-
-
-def test_tickets_are_told_apart_by_density_and_by_rewind_step(make_tables):
-    tickets = {
-        f"{kind}_{step}": (kind, 0.05, step) for step in (5, 10) for kind in ("random", "magnitude")
-    }
-    tickets["dense"] = ("magnitude", 0.5, 5)
-    fig = draw("tickets", make_tables(tickets=tickets))
-    assert legend_of(fig)[:5] == [
-        "magnitude, 50% of weights, from step 5",
-        "magnitude, 5% of weights, from step 5",
-        "magnitude, 5% of weights, from step 10",
-        "random, 5% of weights, from step 5",
-        "random, 5% of weights, from step 10",
-    ]
-    dense, sparse, _, other = fig.axes[1].lines[:4]
-    assert dense.get_color() == sparse.get_color() != other.get_color()
-    assert dense.get_linestyle() != sparse.get_linestyle() == other.get_linestyle()
 
 
 def test_across_has_a_curve_within_and_one_across_in_every_panel(make_tables):

@@ -13,8 +13,9 @@ from specflow.studies.study import kinds_of_studies
 TABLES = {
     *("steps", "history", "matrices", "pairs", "spectra", "alignment", "growth", "settling"),
     *("singular_values", "agreement_diagonal", "alignment_diagonal", "pairwise_agreement"),
-    *("pruning", "connections", "interpolation", "barriers", "endpoint_agreement"),
-    *("interpolation_ranks", "tickets", "ticket_masks", "ticket_history", "ticket_spectra"),
+    *("metrics", "pruning", "connections", "interpolation", "barriers", "endpoint_agreement"),
+    *("endpoint_diagonal", "interpolation_ranks", "tickets", "ticket_masks", "ticket_history"),
+    *("ticket_spectra", "ticket_alignment", "ticket_pruning"),
     *("samples", "changes", "audit"),
 }
 
@@ -38,7 +39,8 @@ def collected(workplace):
     write_runs()
     write_spectra(paths.checkpoints_spectra("theirs"))
     write_audit(paths.checkpoints_audit("theirs"), AUDIT)
-    experiment = {"seeds": [0, 1], "matrices": {"full": ["a/kernel"]}, "pairs": {}}
+    matrices = {"full": ["a/kernel"]}
+    experiment = {"seeds": [0, 1], "matrices": matrices, "pairs": {}, "metrics": []}
     return settings(experiments={"run": experiment}, checkpoints={"theirs": {"shown": {}}})
 
 

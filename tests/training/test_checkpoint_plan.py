@@ -3,8 +3,10 @@ import pytest
 from specflow.training.checkpoint_plan import CheckpointParams, EveryEpochs, LogSpaced
 
 
-def plan(spacing, first_epoch_points=0):
-    return CheckpointParams(first_epoch_points=first_epoch_points, spacing=spacing, split_steps=())
+def plan(spacing, first_epoch_points=0, split_steps=()):
+    return CheckpointParams(
+        first_epoch_points=first_epoch_points, spacing=spacing, split_steps=split_steps
+    )
 
 
 def test_every_epoch_plan_keeps_start_first_epoch_points_and_epochs():
@@ -14,6 +16,11 @@ def test_every_epoch_plan_keeps_start_first_epoch_points_and_epochs():
 
 def test_last_step_is_kept_when_the_spacing_does_not_reach_it():
     assert plan(EveryEpochs(kind="every", epochs=2)).steps(10, 5) == (0, 20, 40, 50)
+
+
+def test_split_steps_are_kept_wherever_they_lie():
+    steps = plan(EveryEpochs(kind="every", epochs=1), 1, (0, 3, 10, 17)).steps(10, 2)
+    assert steps == (0, 3, 5, 10, 17, 20)
 
 
 def test_log_spaced_plan_has_constant_ratio():

@@ -26,12 +26,16 @@ WIDTH = 9.0  # inches; a README shows it at about 900 px, so 9 pt type is 12 px 
 KEEP_COLOURS = {"full": "#D55E00", "top": "#0072B2", "bottom": "#009E73"}
 SPLIT_COLOURS = {"train": "#222222", "validation": "#AA3377"}
 SPLITS = tuple(SPLIT_COLOURS)
-# A colour and a mark, as masks of two kinds are the same and their scores coincide.
-KIND_LOOKS = {
-    "magnitude": ("#D55E00", "o"),
-    "random": ("#0072B2", "s"),
-    "reinitialized": ("#009E73", "x"),
+# Masks of two kinds are the same and their scores coincide: one line is wide, dashes lie over it.
+KIND_LOOKS: dict[str, dict[str, Any]] = {
+    "magnitude": {"color": "#7B3294", "linewidth": 2.4, "marker": "o", "markersize": 4.5},
+    "random": {"color": "#E69F00", "linewidth": 1.5, "marker": "s", "markersize": 4},
+    "reinitialized": {
+        **{"color": "#2A9DD8", "linewidth": 1.5, "linestyle": (0, (3, 2))},
+        **{"marker": "x", "markersize": 4.5},
+    },
 }
+SOURCE_LINE: dict[str, Any] = {"color": "#222222", "linewidth": 1.5}
 LABEL_COLOURS = {"true": "#332288", "random": "#C28A00"}
 NULL_LINE: dict[str, Any] = {"color": "#777777", "linestyle": "--", "linewidth": 1.2}
 ZERO_LINE: dict[str, Any] = {"color": "#444444", "linewidth": 0.8}

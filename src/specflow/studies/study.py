@@ -5,9 +5,10 @@ import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
 import pandas as pd
+from pydantic import Field
 
 from specflow import studies
 from specflow.datasets.dataset import DatasetSection
@@ -16,6 +17,8 @@ from specflow.frames import Frames
 from specflow.section import Section
 from specflow.studies.shown import Chosen, Key, ShownParams
 from specflow.wiring import Wiring
+
+Names = Annotated[tuple[str, ...], Field(strict=False)]  # of matrices, ..., which may be any text
 
 
 @dataclass(frozen=True)

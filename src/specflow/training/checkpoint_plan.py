@@ -45,7 +45,7 @@ class CheckpointParams(Section):
     Attributes:
         first_epoch_points: How many more within the first epoch, evenly.
         spacing: Which more over the whole of training.
-        split_steps: At which of these the optimizer state is kept too, for connections and tickets.
+        split_steps: Which more, where the optimizer state is kept too, for connections and tickets.
     """
 
     first_epoch_points: Index
@@ -57,4 +57,4 @@ class CheckpointParams(Section):
         points = self.first_epoch_points
         early = {round(steps_per_epoch * i / (points + 1)) for i in range(1, points + 1)}
         kept = self.spacing.steps(steps_per_epoch, num_epochs)
-        return tuple(sorted({0, steps_per_epoch * num_epochs} | early | kept))
+        return tuple(sorted({0, steps_per_epoch * num_epochs, *self.split_steps} | early | kept))
