@@ -25,9 +25,9 @@ HEADERS = {
     "spectra": f"experiment seed step matrix {' '.join(QUANTITIES)} agreement_score "
     "step_agreement_score",
     "alignment": "experiment seed step pair alignment_score",
-    "singular_values": "experiment matrix step index mean std",
+    "singular_values": "experiment matrix step index mean std first_seed",
     "agreement_diagonal": "experiment matrix step index mean",
-    "alignment_diagonal": "experiment pair step index mean",
+    "alignment_diagonal": "experiment pair step index mean first_seed",
     "pairwise_agreement": "experiment matrix step other_step agreement_score",
     "changes": "experiment step matrix relative_change cosine",
     "pruning": "experiment seed step split keep keep_fraction metric value",
@@ -133,11 +133,13 @@ class World:
         for matrix in list(self.matrices)[1 : self.num_matrices // 2 + 1]:
             for index in self.indices:
                 std = 0.05 / index if num_seeds > 1 else ""
-                yield "singular_values", (name, matrix, step, index, (1 + done) / index, std)
+                values = ((1 + done) / index, std, (2 + done) / index)
+                yield "singular_values", (name, matrix, step, index, *values)
                 yield "agreement_diagonal", (name, matrix, step, index, done**index)
         for pair in (self.pairs[0], self.pairs[len(self.pairs) // 2]) if self.with_pairs else ():
             for index in self.indices:
-                yield "alignment_diagonal", (name, pair, step, index, done / index)
+                mean = done / index
+                yield "alignment_diagonal", (name, pair, step, index, mean, mean**2)
 
     def _learnt(self, name, noise) -> Iterator[tuple[str, Row]]:
         for metric, label in self.metrics.items():

@@ -98,7 +98,7 @@ class ConnectionParams(Study, Branches):
         """Return what the tables of the connection are made of."""
         experiment = known.experiments[self.experiment]
         wiring = experiment.wiring(known.datasets[experiment.dataset])
-        matrices, _ = shown.of(self.experiment, wiring)
+        matrices = shown.of(self.experiment, wiring)["matrix"].full
         metrics = tuple(experiment.problem.metrics)
         return CollectedConnection(
             **self._shared(CollectedConnection), matrices=matrices, metrics=metrics
