@@ -41,11 +41,12 @@ def labels(fig: Figure, tables: Tables, subject: Subject) -> None:
     panels["rank"].set_title(f"{quantity_label(RANK)},\nmean over matrices")
     _draw_middle_pairs(panels["alignment"], tables, subject)
     _draw_matrices(panels["matrices"], layers, spectra)
+    called = subject.metrics(tables)["error"]
     for split in SPLITS:
         rows = subject.rows_of_members(tables, "history", metric="error", split=split)
         curves = [lines.curve(own, "value") for own in rows]
         lines.draw_curves(panels[split], curves, _NETWORKS, timeline)
-        panels[split].set_title(f"{split} error")
+        panels[split].set_title(f"{split} {called}")
         lines.scale_fraction(panels[split])
     keys = [lines.line_key(f"{kind} labels", colour) for kind, colour in LABEL_COLOURS.items()]
     fig.legend(handles=keys, loc="outside lower center", ncols=2)

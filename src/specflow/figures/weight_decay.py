@@ -14,7 +14,6 @@ from matplotlib.typing import ColorType
 
 from specflow.figures import lines
 from specflow.figures.losses import (
-    BATCH_NORM,
     pruning_legend,
     pruning_note,
     variants_of,
@@ -47,7 +46,7 @@ _MARK: dict[str, Any] = {"marker": "o", "markersize": 4.5}
     title="Weight decay",
     caption="At the end of training (top) and on the way there (bottom); weight decays are evenly "
     "spaced. Mean and one standard deviation over seeds, which are small dots. Rank and norm are "
-    f"means over matrices. {BATCH_NORM}.",
+    "means over matrices.",
     claims=("decay_lowers_rank",),
 )
 def weight_decay(fig: Figure, tables: Tables, subject: Subject) -> None:
@@ -88,14 +87,13 @@ def weight_decay(fig: Figure, tables: Tables, subject: Subject) -> None:
 
 def _trained(tables: Tables, subject: Subject) -> dict[str, tuple[list[pd.DataFrame], str]]:
     """Return the histories of metrics by title: those on validation data first."""
-    called = subject.rows(tables, "metrics")
     return {
         f"{split} {label}": (
             subject.rows_of_members(tables, "history", split=split, metric=metric),
             "value",
         )
         for split in ("validation", "train")
-        for metric, label in zip(called["metric"], called["label"], strict=True)
+        for metric, label in subject.metrics(tables).items()
     }
 
 
