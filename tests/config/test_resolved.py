@@ -84,10 +84,11 @@ def test_variants_of_a_series_are_in_full_where_figures_name_them(project, probl
     write({**SERIES, "figures.problems": problems})
     main()
     collected = json.loads(paths.CONFIG.read_text())["collect"]["all"]["entries"]["experiments"]
-    assert collected["digits_vgg"]["matrices"]
-    assert collected["digits_vgg"]["pairs"]
+    assert collected["digits_vgg"]["matrices"]["full"]
+    assert collected["digits_vgg"]["pairs"]["full"]
+    nothing = {"full": [], "small": []}
     shown = {name: (entry["matrices"], entry["pairs"]) for name, entry in collected.items()}
-    assert [name for name, own in shown.items() if own == ([], [])] == bare
+    assert [name for name, own in shown.items() if own == (nothing, nothing)] == bare
 
 
 def test_what_is_no_longer_declared_goes_when_resolved(project):

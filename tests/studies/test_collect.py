@@ -39,10 +39,9 @@ def collected(workplace):
     write_runs()
     write_spectra(paths.checkpoints_spectra("theirs"))
     write_audit(paths.checkpoints_audit("theirs"), AUDIT)
-    experiment = {"seeds": [0, 1], "matrices": ["a/kernel"], "pairs": [], "metrics": []}
-    return settings(
-        experiments={"run": experiment}, checkpoints={"theirs": {"matrix": None, "pair": None}}
-    )
+    about = {"seeds": [0, 1], "metrics": []}
+    experiment = {**about, "matrices": {"full": ["a/kernel"]}, "pairs": {}}
+    return settings(experiments={"run": experiment}, checkpoints={"theirs": {"shown": {}}})
 
 
 def test_experiments_and_checkpoints_stand_in_the_same_tables(collected):

@@ -6,13 +6,15 @@ from tests.studies.made_up import write_runs
 from specflow import paths
 from specflow.hdf5 import BrokenFileError, write
 from specflow.studies.experiments.study import CollectedExperiment, ExperimentParams
+from specflow.studies.shown import Chosen
 
 
 @pytest.fixture
 def runs(workplace):
     write_runs()
+    shown = {"matrices": Chosen(), "pairs": Chosen()}
     metrics = (("loss", "loss"), ("error", "share of wrong answers"))
-    return {"run": CollectedExperiment(seeds=(0, 1), matrices=(), pairs=(), metrics=metrics)}
+    return {"run": CollectedExperiment(seeds=(0, 1), metrics=metrics, **shown)}
 
 
 def test_histories_have_every_metric_baselines_too(runs):

@@ -16,8 +16,9 @@ from specflow.measure.settings import PruningParams, SpectraParams
 from specflow.problems.settings import ProblemSettings
 from specflow.section import Name, Section, Seeds
 from specflow.studies.experiments.settings import PruneSettings, SpectraSettings
+from specflow.studies.shown import Chosen
 from specflow.studies.spectra import Measured, spectra_summary, spectra_tables
-from specflow.studies.study import Known, Names, Shown, Study
+from specflow.studies.study import Known, Shown, Study
 from specflow.studies.tables import (
     Row,
     Spread,
@@ -45,13 +46,13 @@ class CollectedExperiment(Section):
     Attributes:
         seeds: Its seeds.
         matrices: Matrices of which single singular values and diagonals go into tables.
-        pairs: Labels of pairs whose diagonals go into tables.
+        pairs: Pairs whose diagonals go into tables.
         metrics: Each metric that figures show, and what people call it.
     """
 
     seeds: Seeds
-    matrices: Names
-    pairs: Names
+    matrices: Chosen
+    pairs: Chosen
     metrics: Annotated[tuple[tuple[str, str], ...], Field(strict=False)]
 
 
@@ -105,10 +106,10 @@ class ExperimentParams(Study, TrainingParams):
 
     def collected(self, name: str, known: Known, shown: Shown) -> Section:
         """Return what the tables of the experiment are made of."""
-        matrices, pairs = shown.of(name, self.wiring(known.datasets[self.dataset]))
+        own = shown.of(name, self.wiring(known.datasets[self.dataset]))
         metrics = tuple(self.problem.metrics.items())
         return CollectedExperiment(
-            seeds=known.seeds, matrices=matrices, pairs=pairs, metrics=metrics
+            seeds=known.seeds, matrices=own["matrix"], pairs=own["pair"], metrics=metrics
         )
 
     def problems(self, known: Known) -> list[str]:
