@@ -21,7 +21,7 @@ from specflow.studies.connections.settings import (
     PathGroup,
     path_groups_of,
 )
-from specflow.studies.spectra import shown_indices
+from specflow.studies.spectra import FULL, shown_indices
 from specflow.studies.study import Known, Names, Shown, Study
 from specflow.studies.tables import KEEPS, Row, Spread, curves_in, metrics, over, read, tables_of
 
@@ -98,10 +98,10 @@ class ConnectionParams(Study, Branches):
         """Return what the tables of the connection are made of."""
         experiment = known.experiments[self.experiment]
         wiring = experiment.wiring(known.datasets[experiment.dataset])
-        matrices = shown.of(self.experiment, wiring)["matrix"].full
-        metrics = tuple(experiment.problem.metrics)
         return CollectedConnection(
-            **self._shared(CollectedConnection), matrices=matrices, metrics=metrics
+            **self._shared(CollectedConnection),
+            matrices=shown.of(self.experiment, wiring)["matrix"].full,
+            metrics=tuple(experiment.problem.metrics),
         )
 
     def problems(self, known: Known) -> list[str]:
@@ -179,7 +179,7 @@ def _rows(name: str, connection: CollectedConnection) -> Iterator[tuple[str, Row
             diagonals[point].append(read(path, f"agreement/{matrix}"))
     for point, found in diagonals.items():
         means = np.mean(found, axis=0)
-        for index in shown_indices(len(means)).tolist():
+        for index in shown_indices(len(means), FULL).tolist():
             yield "endpoint_diagonal", (name, *point, index, float(means[index - 1]))
 
 
