@@ -1,11 +1,12 @@
-"""Compare every run of one lottery ticket with its source."""
-
-from functools import partial
+"""Measure every run of one lottery ticket: beside its source, and by itself as other runs are."""
 
 from specflow import paths
+from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.config.settings import read_settings
-from specflow.device import choose_device
-from specflow.executor import num_workers, run_members
+from specflow.device import choose_device, workers_on
+from specflow.executor import Report, num_workers, run_members
+from specflow.measure.pruning import PruningJob, measure_pruning
+from specflow.measure.spectra import measure_spectra
 from specflow.measure.tickets import TicketJob, measure_ticket
 from specflow.scratch import Scratch, state_of
 from specflow.stage import run_stage
@@ -13,27 +14,61 @@ from specflow.studies.tickets.settings import CompareSettings
 
 
 def main(ticket: str) -> None:
-    """Compare the ticket `ticket`, seed by seed, its matrices side by side."""
+    """Measure the ticket `ticket`, seed by seed; prunings, which take longest, side by side."""
     settings, code = read_settings("compare", ticket, CompareSettings)
-    device, jobs = choose_device(), {}
-    for seed in settings.seeds:
-        name = f"{ticket}/{paths.seed_name(seed)}"
+    wiring, device = settings.run.model.wiring(settings.run.shape), choose_device()
+
+    def scratch(what: str, seed: int) -> Scratch:
         both = paths.trajectory(settings.experiment, seed), paths.ticket(ticket, seed)
-        inputs = (device.type, *map(state_of, both))
-        jobs[name] = TicketJob(
-            source=both[0],
-            ticket=both[1],
+        name = f"{what}-{ticket}/{paths.seed_name(seed)}"
+        return Scratch.of_stage(name, settings, code, device.type, *map(state_of, both))
+
+    def compare(seed: int, report: Report) -> None:
+        job = TicketJob(
+            source=paths.trajectory(settings.experiment, seed),
+            ticket=paths.ticket(ticket, seed),
             target=paths.ticket_measures(ticket, seed),
-            wiring=settings.model.wiring(settings.shape),
+            wiring=wiring,
             kind=settings.kind,
             density=settings.density,
             seed=seed,
-            score_length=settings.score_length,
-            scratch=Scratch.of_stage(f"compare-{name}", settings, code, *inputs),
+            score_length=settings.spectra.score_length,
+            scratch=scratch("compare", seed),
         )
-    compare = partial(measure_ticket, workers=num_workers())
-    total = len(jobs) * settings.num_checkpoints
-    run_members(compare, jobs, title=f"compare {ticket}", total=total, workers=1)
+        measure_ticket(job, report, workers=num_workers())
+
+    def decompose(seed: int, report: Report) -> None:
+        finished = scratch("ticket-spectra", seed)
+        with finished.until_done():
+            measure_spectra(
+                TrajectoryCheckpoints(paths.ticket(ticket, seed)),
+                wiring,
+                settings.spectra,
+                paths.ticket_spectra(ticket, seed),
+                finished,
+                report,
+                workers=num_workers(),
+                device=device,
+                strict=True,
+            )
+
+    seeds = {f"{ticket}/{paths.seed_name(seed)}": seed for seed in settings.seeds}
+    total = len(seeds) * settings.num_checkpoints
+    run_members(compare, seeds, title=f"compare {ticket}", total=total, workers=1)
+    run_members(decompose, seeds, title=f"spectra {ticket}", total=total, workers=1)
+    pruned = {
+        name: PruningJob(
+            problem=settings.run,
+            settings=settings.pruning,
+            source=paths.ticket(ticket, seed),
+            target=paths.ticket_pruning(ticket, seed),
+            scratch=scratch("ticket-prune", seed),
+            steps=settings.pruned_steps,
+        )
+        for name, seed in seeds.items()
+    }
+    total, workers = len(pruned) * len(settings.pruned_steps), workers_on(device)
+    run_members(measure_pruning, pruned, title=f"prune {ticket}", total=total, workers=workers)
 
 
 if __name__ == "__main__":

@@ -85,6 +85,16 @@ def ticket_measures(ticket: str, seed: int) -> Path:
     return MEASURES / "tickets" / ticket / seed_name(seed) / "tickets.h5"
 
 
+def ticket_spectra(ticket: str, seed: int) -> Path:
+    """Return where the spectra of one run of a ticket lie."""
+    return ticket_measures(ticket, seed).with_name("spectra.h5")
+
+
+def ticket_pruning(ticket: str, seed: int) -> Path:
+    """Return where the metrics of the pruned networks of one run of a ticket lie."""
+    return ticket_measures(ticket, seed).with_name("pruning.h5")
+
+
 def samples(name: str) -> Path:
     """Return where a set of samples lies."""
     return MEASURES / "samples" / name / "samples.h5"

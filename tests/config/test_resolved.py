@@ -13,6 +13,7 @@ from specflow.config.params import load_params
 from specflow.config.resolved import resolved
 from specflow.config.settings import read_settings
 from specflow.errors import SpecflowError
+from specflow.studies.tickets.settings import CompareSettings
 from specflow.training.settings import RunSettings
 
 ROOT = Path(__file__).parents[2]
@@ -83,10 +84,11 @@ def test_variants_of_a_series_are_in_full_where_figures_name_them(project, probl
     write({**SERIES, "figures.problems": problems})
     main()
     collected = json.loads(paths.CONFIG.read_text())["collect"]["all"]["entries"]["experiments"]
-    assert collected["digits_vgg"]["matrices"]
-    assert collected["digits_vgg"]["pairs"]
-    empty = {"seeds": [0, 1], "matrices": [], "pairs": []}
-    assert [name for name, entry in collected.items() if entry == empty] == bare
+    assert collected["digits_vgg"]["matrices"]["full"]
+    assert collected["digits_vgg"]["pairs"]["full"]
+    nothing = {"full": [], "small": []}
+    shown = {name: (entry["matrices"], entry["pairs"]) for name, entry in collected.items()}
+    assert [name for name, own in shown.items() if own == (nothing, nothing)] == bare
 
 
 def test_what_is_no_longer_declared_goes_when_resolved(project):
@@ -124,6 +126,17 @@ def test_faulty_file_writes_nothing(project):
     assert paths.CONFIG.read_bytes() == before
     with pytest.raises(SpecflowError, match="got '--chek'; expected no option, or --check"):
         main("--chek")
+
+
+@pytest.mark.parametrize(("rewind_step", "splits"), [(5, (5,)), (0, (0, 5))])
+def test_ticket_is_pruned_at_split_steps_since_it_rewound_and_at_the_end(
+    project, rewind_step, splits
+):
+    write({f"{TICKET}.rewind_step": rewind_step})
+    main()
+    settings, _ = read_settings("compare", "digits_random", CompareSettings)
+    run, _ = read_settings("train", "digits_vgg", RunSettings)
+    assert settings.pruned_steps == (*splits, run.kept_steps[-1])
 
 
 def test_settings_are_read_as_they_were_resolved_with_the_code(project):

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from specflow.figures.section import FiguresParams, chosen_matrices, chosen_pairs
+from specflow.figures.section import FiguresParams
+from specflow.studies.shown import Chosen
 
 MATRICES = ["embedding", "attention", "mlp", "output"]
 PAIRS = ["embedding -> attention", "attention -> mlp", "mlp -> output"]
@@ -43,27 +44,55 @@ def params(**settings) -> FiguresParams:
 def test_what_is_named_is_chosen_then_the_panel_s_or_else_the_middle(
     settings, name, matrices, pairs
 ):
-    assert chosen_matrices(params(**settings), name, MATRICES) == matrices
-    assert chosen_pairs(params(**settings), name, PAIRS) == pairs
+    section = params(**settings)
+    assert section.chosen(name, "matrix", MATRICES) == Chosen(full=matrices)
+    assert section.chosen(name, "pair", PAIRS) == Chosen(full=pairs)
 
 
-def test_without_pairs_none_is_chosen():
-    assert chosen_pairs(params(), "vgg", []) == []
+@pytest.mark.parametrize(
+    ("several", "small"),
+    [
+        ("all", ["embedding", "attention", "output"]),
+        (["output", "mlp", "attention"], ["attention", "output"]),
+        ([], []),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("place", ["experiments", "checkpoints"])
+def test_small_panels_are_in_order_of_depth_and_one_shown_in_full_needs_no_second_table(
+    place, several, small
+):
+    section = params(**{place: {"vgg": {"matrices": several}}})
+    assert section.chosen("vgg", "matrix", MATRICES) == Chosen(full=["mlp"], small=small)
+    assert section.chosen("vgg", "pair", PAIRS) == Chosen(full=["attention -> mlp"])
+    shown = [name for name in MATRICES if name in {*small, "mlp"}] if several else []
+    assert section.several("vgg", "matrix", MATRICES) == shown
+
+
+@pytest.mark.parametrize("key", ["matrix", "pair"])
+def test_without_matrices_or_pairs_none_is_chosen(key):
+    assert params().chosen("vgg", key, []) == Chosen()
     with pytest.raises(ValueError, match="expected one of none"):
-        chosen_pairs(params(experiments={"vgg": OUTPUT}), "vgg", [])
-    with pytest.raises(ValueError, match="expected one of none"):
-        chosen_matrices(params(), "vgg", [])
+        params(experiments={"vgg": OUTPUT}).chosen("vgg", key, [])
 
 
-@pytest.mark.parametrize("choose", [chosen_matrices, chosen_pairs])
+@pytest.mark.parametrize("key", ["matrix", "pair"])
 @pytest.mark.parametrize("section", ["experiments", "checkpoints"])
-def test_unknown_names_are_refused_with_their_path(choose, section):
+def test_unknown_names_are_refused_with_their_path(key, section):
     wrong = params(**{section: {"vgg": {"matrix": "w", "pair": "w"}}})
-    with pytest.raises(ValueError, match=rf"figures\.{section}\.vgg\.\w+: got 'w'; expected one"):
-        choose(wrong, "vgg", MATRICES)
+    with pytest.raises(ValueError, match=rf"figures\.{section}\.vgg\.{key}: got 'w'; expected one"):
+        wrong.chosen("vgg", key, MATRICES)
+    several = params(**{section: {"vgg": {"matrices": ["mlp", "w"], "pairs": ["w"]}}})
+    with pytest.raises(ValueError, match=r"\.vgg\.(matrices|pairs): got 'w'; expected one of emb"):
+        several.chosen("vgg", key, MATRICES)
     panel = params(grokking=PANEL | {"matrix": "w", "pair": "w"})
-    with pytest.raises(ValueError, match=r"figures\.grokking\.\w+: got 'w'; expected one of"):
-        choose(panel, "grokking", MATRICES)
+    with pytest.raises(ValueError, match=rf"figures\.grokking\.{key}: got 'w'; expected one of"):
+        panel.chosen("grokking", key, MATRICES)
+
+
+def test_what_has_no_title_is_called_by_its_name_with_spaces():
+    section = params(experiments={"a_b": {"title": "A title"}}, checkpoints={"hub": {"title": "T"}})
+    assert [section.title(name) for name in ("a_b", "hub", "c_d")] == ["A title", "T", "c d"]
 
 
 def test_everything_named_that_does_not_exist_is_told_with_what_does():
@@ -96,6 +125,9 @@ def test_the_section_survives_json():
         {"experiments": {"vgg": {"scale": "cubic"}}},
         {"experiments": {"Not A Name": {}}},
         {"experiments": {"vgg": {"matrix": ""}}},
+        {"experiments": {"vgg": {"matrices": "some"}}},
+        {"checkpoints": {"hub": {"pairs": [1]}}},
+        {"experiments": {"vgg": {"title": ""}}},
         {"checkpoints": {"hub": {"x": "epoch"}}},
         {"grokking": {**PANEL, "experiments": []}},
         {"grokking": {"experiments": ["grokking"]}},

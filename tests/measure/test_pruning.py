@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,10 +10,13 @@ from specflow import paths
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
+from specflow.interventions.batch_norm import reestimate_batch_norm
 from specflow.measure.evaluation import Evaluation, Pruned
 from specflow.measure.layouts import PRUNING
 from specflow.measure.pruning import PruningJob, measure_pruning
 from specflow.measure.settings import PruningParams
+
+KEPT = ("full/1.0", "top/0.5", "bottom/0.5")
 
 
 def job_of(run, fractions=(0.5,)):
@@ -84,6 +89,24 @@ def test_batch_norm_statistics_are_reestimated_on_training_data(digits_run):
     assert found != pytest.approx(stale, rel=1e-3)
 
 
+def test_full_model_is_reestimated_as_pruned_ones_are(digits_run):
+    job, task = job_of(digits_run), task_of(digits_run)
+    model = task.build_model()
+    with open_trajectory(job.source) as trajectory, measured(job) as file:
+        weights = {**trajectory.weights(-1), **trajectory.buffers(-1)}
+        found = file["reestimated/1.0/validation/loss"][-1]
+        history = file["full/1.0/validation/loss"][-1]
+    model.load_state_dict({n: torch.as_tensor(np.asarray(w)) for n, w in weights.items()})
+    reestimate_batch_norm(model, lambda: model(task.data["train"]["inputs"][:100]))
+    assert found == pytest.approx(task.evaluate(model, "validation")["loss"], rel=1e-4)
+    assert found != pytest.approx(history, rel=1e-4)
+
+
+def test_without_batch_norm_there_is_nothing_to_reestimate(addition_run):
+    with measured(job_of(addition_run)) as file:
+        assert set(file) == {"step", "epoch", "full", "top", "bottom"}
+
+
 def test_kernels_of_a_unet_are_pruned_as_outputs_by_inputs(diffusion_run):
     """Transposed convolutions have their inputs first."""
     model = task_of(diffusion_run).build_model()
@@ -95,6 +118,19 @@ def test_kernels_of_a_unet_are_pruned_as_outputs_by_inputs(diffusion_run):
         if name.startswith("up"):
             before, after = (np.swapaxes(w, 0, 1) for w in (before, after))
         assert after == pytest.approx(naive_pruned(before, "top", 0.5), abs=1e-5)
+
+
+def test_of_some_steps_there_are_the_same_numbers_as_among_all(addition_run):
+    job = job_of(addition_run)
+    with measured(job) as file:
+        names = [f"{how}/{part}" for how in KEPT for part in ("train/error", "validation/loss")]
+        expected = {name: file[name][[0, 2]].tolist() for name in ("step", "epoch", *names)}
+    done = []
+    measure_pruning(replace(job, steps=(0, 5)), done.append)
+    assert done == [1, 1]
+    with open_file(job.target, PRUNING) as file:
+        assert file["step"][:].tolist() == [0, 5]
+        assert {name: file[name][:].tolist() for name in expected} == expected
 
 
 def test_other_data_than_the_runs_are_refused(addition_run):

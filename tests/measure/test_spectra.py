@@ -151,6 +151,24 @@ def test_what_is_not_defined_is_nan_and_ends_nothing(tmp_path, trained):
     ]
 
 
+def test_singular_vectors_of_singular_values_of_zero_agree_and_align_with_nothing(
+    tmp_path, trained
+):
+    """In a matrix of rank 1 they are any: the same any at all steps, for all that is known."""
+    steps, wiring = trained
+    for step in steps:
+        step[FIRST] = torch.zeros(12, 9)
+        step[FIRST][4, 5] = 2.0
+    found = entries(measure(tmp_path, Walk(steps), wiring))
+    first, pair = found[FIRST], found["linear 1 -> linear 2"]
+    assert first["agreement"] == pytest.approx(np.tile([1.0, 0, 0, 0, 0], (4, 1)))
+    for score in ("agreement_score", "pairwise_agreement"):
+        assert first[score] == pytest.approx(np.full(first[score].shape, 1 / 3))
+    assert first["step_agreement_score"][1:] == pytest.approx(np.full(3, 1 / 3))
+    assert (pair["alignment"][:, 0] > 0).all()
+    assert (pair["alignment"][:, 1:] == 0).all()
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [

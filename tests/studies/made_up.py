@@ -61,6 +61,15 @@ def write_spectra(
     return path
 
 
+def write_pruning(path: Path, seed: int = 0) -> None:
+    """Metrics of a run that was pruned at two steps; one of them has a baseline."""
+    with create(path, PRUNING, {}) as file:
+        write(file, "step", np.array([0, 4]))
+        for keep in ("full/1.0", "top/0.25", "top/0.5", "bottom/0.25", "bottom/0.5"):
+            for metric in ("train/loss", "train/loss_baseline"):
+                write(file, f"{keep}/{metric}", np.array([3.0, 4.0 + seed]))
+
+
 def change(path: Path, name: str, values: np.ndarray) -> None:
     """Put other numbers into a file."""
     with h5py.File(path, "a") as file:
@@ -75,8 +84,4 @@ def write_runs() -> None:
         metrics = {"validation/loss": 2.0 + seed, "train/loss": 1.0, "train/loss_baseline": 9.0}
         kept = [Checkpoint(step, {}, {}, metrics, None) for step in (0, 4)]
         write_trajectory(paths.trajectory("run", seed), origin, [0, 4], 2, kept)
-        with create(paths.pruning("run", seed), PRUNING, {}) as file:
-            write(file, "step", np.array([0, 4]))
-            for keep in ("full/1.0", "top/0.25", "top/0.5", "bottom/0.25", "bottom/0.5"):
-                for metric in ("train/loss", "train/loss_baseline"):
-                    write(file, f"{keep}/{metric}", np.array([3.0, 4.0 + seed]))
+        write_pruning(paths.pruning("run", seed), seed)

@@ -22,6 +22,7 @@ from specflow.studies.checkpoints.study import (
     checkpoint_tables,
     measured_checkpoints,
 )
+from specflow.studies.shown import ShownParams
 
 SPECTRA = {"diagonal_length": 100, "score_length": 10, "mass": 0.9}
 LEAST = {"path": "models", "files": ["*.pt"], "spectra": SPECTRA}
@@ -147,13 +148,15 @@ def test_tables_are_those_of_runs_with_seed_0_and_those_of_the_audit(places):
 def test_the_middle_matrix_and_pair_are_in_full_or_those_named(places):
     spectra, _ = places
     middle = measured_checkpoints("theirs", spectra)
-    assert (middle.matrices, middle.pairs) == (("c",), (PAIRS[1],))
-    named = measured_checkpoints("theirs", spectra, "a", PAIRS[0])
-    assert (named.matrices, named.pairs) == (("a",), (PAIRS[0],))
+    assert (middle.matrices.full, middle.pairs.full) == (("c",), (PAIRS[1],))
+    shown = ShownParams(matrix="a", pair=PAIRS[0], matrices="all")
+    named = measured_checkpoints("theirs", spectra, shown)
+    assert (named.matrices.full, named.pairs.full) == (("a",), (PAIRS[0],))
+    assert (named.matrices.small, named.pairs.small) == (("b", "c", "d"), ())
     for key, expected in (("matrix", "a, b, c, d"), ("pair", "z -> a/b, a -> out")):
         message = f"figures.checkpoints.theirs.{key}: got 'more'; expected one of {expected}"
         with pytest.raises(SpecflowError, match=message):
-            measured_checkpoints("theirs", spectra, **{key: "more"})
+            measured_checkpoints("theirs", spectra, ShownParams(**{key: "more"}))
 
 
 def test_missing_results_are_named(tmp_path, places):

@@ -13,8 +13,9 @@ from specflow.studies.study import kinds_of_studies
 TABLES = {
     *("steps", "history", "matrices", "pairs", "spectra", "alignment", "growth", "settling"),
     *("singular_values", "agreement_diagonal", "alignment_diagonal", "pairwise_agreement"),
-    *("pruning", "connections", "interpolation", "barriers", "endpoint_agreement"),
-    *("interpolation_ranks", "tickets", "ticket_masks", "ticket_history", "ticket_spectra"),
+    *("metrics", "pruning", "connections", "interpolation", "barriers", "endpoint_agreement"),
+    *("endpoint_diagonal", "interpolation_ranks", "tickets", "ticket_masks", "ticket_history"),
+    *("ticket_spectra", "ticket_alignment", "ticket_pruning"),
     *("samples", "changes", "audit"),
 }
 
@@ -38,10 +39,9 @@ def collected(workplace):
     write_runs()
     write_spectra(paths.checkpoints_spectra("theirs"))
     write_audit(paths.checkpoints_audit("theirs"), AUDIT)
-    experiment = {"seeds": [0, 1], "matrices": ["a/kernel"], "pairs": []}
-    return settings(
-        experiments={"run": experiment}, checkpoints={"theirs": {"matrix": None, "pair": None}}
-    )
+    about = {"seeds": [0, 1], "metrics": []}
+    experiment = {**about, "matrices": {"full": ["a/kernel"]}, "pairs": {}}
+    return settings(experiments={"run": experiment}, checkpoints={"theirs": {"shown": {}}})
 
 
 def test_experiments_and_checkpoints_stand_in_the_same_tables(collected):

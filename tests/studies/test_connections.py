@@ -89,6 +89,8 @@ COLLECTED = CollectedConnection(
     num_branches=2,
     perturbation=PerturbationParams(split_step=4, scales=(0.5,)),
     across_trunks=True,
+    matrices=("w",),
+    metrics=("loss",),
 )
 PATH = ["connection", "relation", "trunks", "split_step", "scale", "branches"]
 
@@ -106,10 +108,12 @@ def tables(workplace):
 
 def write_path(group: h5py.Group, barrier: float) -> None:
     for keep in ("full/1.0", "top/0.5", "bottom/0.5"):
-        for metric in ("train/loss", "validation/loss", "validation/loss_baseline"):
+        metrics = ("train/loss", "validation/loss", "validation/loss_baseline", "validation/other")
+        for metric in metrics:
             curve = write(group, f"curves/{keep}/{metric}", np.array([1.0, 2.0, 3.0]))
             curve.attrs["barrier"] = barrier
-    write(group, "agreement/w", np.ones(1)).attrs["score"] = 0.5
+    diagonal = barrier / (1 + np.arange(40))
+    write(group, "agreement/w", diagonal).attrs["score"] = 0.5
     write(group, "ranks/w", np.ones(3))
     write(group, "ranks/v", np.array([0.5, 0.0, 0.5]))
 
@@ -134,26 +138,43 @@ def test_every_row_says_which_path_it_is_of(tables):
     assert set(barriers["metric"]) == {"loss"}
 
 
-def test_curves_are_of_validation_data_and_pruned_ones_within_a_trunk(tables):
-    curves = tables["interpolation"]
-    columns = ["alpha", "split", "keep", "keep_fraction", "metric", "value"]
-    assert list(curves) == [*PATH, *columns]
-    assert curves[columns].iloc[:3].to_numpy().tolist() == [
-        [alpha, "validation", "full", 1.0, "loss", value]
+def test_points_are_of_validation_data_and_paths_within_a_trunk(tables):
+    curves, about = tables["interpolation"], ["connection", "trunks", "split_step", "branches"]
+    columns = ["alpha", "keep", "keep_fraction", "metric", "value"]
+    assert list(curves) == [*about, *columns]
+    assert curves.iloc[:3].to_numpy().tolist() == [
+        ["line", "0", 0, "0-1", alpha, "full", 1.0, "loss", value]
         for alpha, value in ((0.0, 1.0), (0.5, 2.0), (1.0, 3.0))
     ]
-    counts = curves.groupby(["relation", "keep"]).size().to_dict()
-    within = {("within", keep): 4 * 3 for keep in ("full", "top", "bottom")}
-    assert counts == {**within, ("across", "full"): 4 * 3, ("perturbed", "full"): 2 * 3}
+    counts = curves.groupby("keep").size().to_dict()
+    assert counts == dict.fromkeys(("full", "top", "bottom"), 4 * 3)
+    ranks = tables["interpolation_ranks"]
+    assert list(ranks) == [*about, "alpha", "normalized_effective_rank"]
+    assert ranks["normalized_effective_rank"].tolist() == [0.75, 0.5, 0.75] * 4
 
 
-def test_scores_of_endpoints_and_mean_ranks_along_paths(tables):
-    agreement, ranks = tables["endpoint_agreement"], tables["interpolation_ranks"]
+def test_scores_of_endpoints(tables):
+    agreement = tables["endpoint_agreement"]
     assert list(agreement) == [*PATH, "matrix", "agreement_score"]
     assert agreement[["matrix", "agreement_score"]].iloc[0].tolist() == ["w", 0.5]
-    assert list(ranks) == [*PATH, "alpha", "normalized_effective_rank"]
-    assert ranks["normalized_effective_rank"].iloc[:3].tolist() == [0.75, 0.5, 0.75]
     assert tables["connections"].to_numpy().tolist() == [["line", "run"]]
+
+
+def test_diagonals_are_means_over_the_paths_of_a_split_point(tables):
+    means = {  # of what `tables` gives the paths: of trunks, or of pairs of branches
+        ("within", 0, 0.0): (0 + 2) / 2,
+        ("within", 4, 0.0): (1 + 3) / 2,
+        ("across", 0, 0.0): (4 + 4.1) / 2,
+        ("across", 4, 0.0): (5 + 5.1) / 2,
+        ("perturbed", 4, 0.5): (6 + 7) / 2,
+    }
+    diagonals = tables["endpoint_diagonal"]
+    points = diagonals.groupby(["relation", "split_step", "scale"], sort=False)
+    assert [point for point, _ in points] == list(means)
+    for point, rows in points:
+        assert set(rows["matrix"]) == {"w"}
+        assert {1, 2, 10, 40} <= set(rows["index"])
+        assert rows["mean"].to_numpy() == pytest.approx(means[point] / rows["index"].to_numpy())
 
 
 def test_a_missing_group_is_named(tables):

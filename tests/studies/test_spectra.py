@@ -3,17 +3,29 @@ import numpy as np
 import pytest
 from tests.studies.made_up import PAIRS, SHAPES, change, write_spectra
 
+from specflow.frames import where
 from specflow.hdf5 import BrokenFileError
 from specflow.spectra import QUANTITIES
-from specflow.studies.spectra import MEAN, Measured, growth_factors, shown_indices, spectra_tables
+from specflow.studies.shown import Chosen
+from specflow.studies.spectra import (
+    FULL,
+    MEAN,
+    SMALL,
+    Measured,
+    growth_factors,
+    shown_indices,
+    spectra_tables,
+)
 
-MANY = tuple(range(0, 90, 3))
+MANY = tuple(range(0, 180, 3))
 
 
 def tables_of(tmp_path, seeds=(0, 1), name="run", **changes):
     files = {seed: write_spectra(tmp_path / f"{name}{seed}.h5", seed, **changes) for seed in seeds}
     pairs = tuple(changes.get("pairs", PAIRS))[:1]
-    return spectra_tables([Measured(name, files, ("a/kernel",), pairs)]), files
+    return spectra_tables(
+        [Measured(name, files, Chosen(full=["a/kernel"]), Chosen(full=pairs))]
+    ), files
 
 
 @pytest.mark.parametrize("steps", [(0, 3, 6, 10), (7,), MANY])
@@ -43,6 +55,8 @@ def test_tables_hold_what_the_files_hold(tmp_path, steps):
             assert row.mean == values.mean()
             if table == "singular_values":
                 assert row.std == pytest.approx(values.std(ddof=1))
+            if table != "agreement_diagonal":
+                assert row.first_seed == values[0]
     for file in opened.values():
         file.close()
 
@@ -78,24 +92,40 @@ def test_a_quantity_that_files_lack_is_empty(tmp_path):
     assert spectra["stable_rank"].notna().any()
 
 
-def test_large_tables_are_thinned(tmp_path):
-    shapes = {"z.weight": (8, 8), "a/kernel": (300, 400)}
-    tables, _ = tables_of(tmp_path, steps=MANY, shapes=shapes)
-    values, pairwise = tables["singular_values"], tables["pairwise_agreement"]
-    assert set(values["step"]) < set(MANY)
-    assert {MANY[0], MANY[-1]} < set(values["step"])
-    assert set(values["index"]) == set(shown_indices(300).tolist())
-    assert len(tables["spectra"]) == 2 * 2 * len(MANY)
+def test_large_tables_are_thinned_and_those_of_small_panels_more(tmp_path):
+    shapes = {"z.weight": (500, 200), "a/kernel": (300, 400)}
+    path = write_spectra(tmp_path / "0.h5", steps=MANY, shapes=shapes)
+    chosen = Chosen(full=["a/kernel"], small=["z.weight"])
+    tables = spectra_tables([Measured("run", {0: path}, chosen, Chosen(small=PAIRS))])
+    for name, matrix, count, thinning in (
+        *(("singular_values", "a/kernel", 300, FULL), ("singular_values", "z.weight", 200, SMALL)),
+        *(("agreement_diagonal", "a/kernel", 300, FULL),),
+        *(("agreement_diagonal", "z.weight", 200, SMALL),),
+    ):
+        rows = where(tables[name], matrix=matrix)
+        indices = shown_indices(count, thinning).tolist()
+        assert sorted(set(rows["index"])) == indices
+        assert set(rows["step"]) < set(MANY)
+        assert {MANY[0], MANY[-1]} < set(rows["step"])
+        assert len(rows) == len(indices) * thinning.steps
+    assert set(tables["alignment_diagonal"]["pair"]) == set(PAIRS)
+    assert tables["alignment_diagonal"]["step"].nunique() == SMALL.steps
+    assert len(tables["spectra"]) == 2 * len(MANY)
+    pairwise = tables["pairwise_agreement"]
     assert pairwise["matrix"].unique().tolist() == ["a/kernel", MEAN]
     assert len(pairwise) == 2 * 12 * 13 / 2
 
 
-@pytest.mark.parametrize(("count", "shown"), [(1, 1), (16, 16), (18, 18), (64, 24), (4096, 24)])
-def test_first_indices_and_the_last_one_are_shown(count, shown):
-    indices = shown_indices(count).tolist()
-    assert len(indices) == shown
-    assert indices[:16] == list(range(1, min(count, 16) + 1))
+@pytest.mark.parametrize("thinning", [FULL, SMALL])
+@pytest.mark.parametrize("count", [1, 6, 7, 16, 18, 64, 4096])
+def test_first_indices_and_the_last_one_are_shown(count, thinning):
+    indices = shown_indices(count, thinning).tolist()
+    first, most = thinning.first, thinning.first + thinning.others
+    assert indices[:first] == list(range(1, min(count, first) + 1))
     assert indices[-1] == count
+    assert indices == sorted(set(indices))
+    assert len(indices) <= most
+    assert len(indices) == min(count, most) or first < count < 2 * most
 
 
 def test_pairwise_agreement_is_of_the_shown_matrix_and_the_mean_of_what_is_defined(tmp_path):
@@ -106,7 +136,9 @@ def test_pairwise_agreement_is_of_the_shown_matrix_and_the_mean_of_what_is_defin
         change(
             path, "matrices/z.weight/pairwise_agreement", np.where(values.cumsum(1) < 2, np.nan, 1)
         )
-    table = spectra_tables([Measured("run", files, ("a/kernel",))])["pairwise_agreement"]
+    table = spectra_tables([Measured("run", files, Chosen(full=["a/kernel"]))])[
+        "pairwise_agreement"
+    ]
     scores = table.set_index(["matrix", "step", "other_step"])["agreement_score"]
     assert scores["a/kernel", 0, 6] == pytest.approx(3 / 8)
     assert scores[MEAN, 0, 6] == pytest.approx((3 / 8 + 1) / 2)
@@ -153,4 +185,4 @@ def test_a_file_that_is_missing_or_lacks_an_array_is_named(tmp_path):
         spectra_tables([Measured("run", {0: tmp_path / "absent.h5"})])
     path = write_spectra(tmp_path / "0.h5")
     with pytest.raises(BrokenFileError, match=r"0\.h5: cannot read .*other/singular_values.*dvc"):
-        spectra_tables([Measured("run", {0: path}, ("other",))])
+        spectra_tables([Measured("run", {0: path}, Chosen(full=["other"]))])

@@ -8,7 +8,7 @@ import pytest
 from specflow.hdf5 import write
 from specflow.spectra import QUANTITIES
 from specflow.studies.collect import summarize
-from specflow.studies.tables import curves_in, entries_of
+from specflow.studies.tables import curves_in, entries_of, spread
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def group(tmp_path):
 
 
 def test_curves_come_by_keep_and_leave_baselines_out(group):
-    found = curves_in(group, ("top", "full"))
+    found = curves_in(group, ("top", "absent", "full"))
     assert found == [
         (keep, fraction, "train", metric)
         for keep, fraction in (("top", "0.5"), ("full", "1.0"))
@@ -117,7 +117,17 @@ def tables():
         "ticket_history": rows(**ticket, step=(4, 10), split="validation", metric="error").assign(
             value=lambda table: 0.1 * table["seed"] + 1 / table["step"]
         ),
-        "ticket_spectra": later.assign(agreement_score=reached.where(later["step"] == 10, 0.9)),
+        "ticket_spectra": later.assign(
+            agreement_score=reached.where(later["step"] == 10, 0.9),
+            own_agreement_score=(2 * reached).where(later["step"] == 4, 1.0),
+            normalized_effective_rank=reached / 2,
+        ),
+        "ticket_alignment": rows(**ticket, step=(4, 10), pair=("a -> b", "b -> c")).assign(
+            alignment_score=lambda table: 0.1 * table["seed"] + 1 / table["step"]
+        ),
+        "ticket_pruning": rows(**ticket, step=(4, 10), **pruning).assign(
+            value=lambda table: table["seed"] + table["step"]
+        ),
         "audit": rows(experiment="theirs", step=4, matrix=("a", "b"), flag="zero", evidence=""),
     }
 
@@ -170,6 +180,17 @@ def test_of_one_seed_there_is_no_deviation(tables):
     assert run["train/error"] == {"mean": 0.0, "std": None}
 
 
+@pytest.mark.parametrize(
+    "values", [[0.05, 0.05 + 7e-18, 0.05 - 7e-18], [0.0, 0.0], [0.1 + 0.2, 0.3]]
+)
+def test_units_that_differ_by_rounding_alone_have_no_deviation(values):
+    assert spread(pd.Series(values))["std"] == 0.0
+
+
+def test_units_that_differ_in_the_last_digit_of_a_table_have_a_deviation():
+    assert spread(pd.Series([0.22222, 0.22223]))["std"] == pytest.approx(7.07e-6, rel=1e-3)
+
+
 def test_barriers_are_of_the_full_model_over_trunks_and_branches_of_each_group(summary):
     line = summary["connections"]["line"]
     assert list(line) == ["split_0", "split_4", "across_split_4", "perturbed_0.5", "perturbed_1"]
@@ -187,6 +208,14 @@ def test_ticket_has_its_last_metrics_and_agreement_of_mask_and_training(summary)
     assert won["masked_agreement_score"] == near(0.55, 0.1 * HALF)
     assert won["agreement_score"] == near(0.4, 0.0)
     assert won["density"] == near(0.25, 0.0)  # over all weights
+
+
+def test_ticket_has_what_runs_have_of_its_own(summary):
+    won = summary["tickets"]["won"]
+    assert won["normalized_effective_rank"] == near(0.2, 0.0)
+    assert won["own_agreement_score_at_start"] == near(0.8, 0.0)
+    assert won["alignment_score"] == near(0.15, 0.1 * HALF)
+    assert won["pruned"]["bottom_0.5"]["train/loss"] == near(10.5, HALF)
 
 
 def test_checkpoints_are_of_their_last_step_over_matrices_and_pairs(summary):

@@ -14,12 +14,12 @@ from specflow.claims.section import ClaimsParams
 from specflow.config.errors import ParamsError, problems_of
 from specflow.datasets.dataset import Dataset
 from specflow.errors import SpecflowError
-from specflow.figures.section import FiguresParams, chosen_matrices, chosen_pairs
+from specflow.figures.section import FiguresParams
 from specflow.measure.settings import PruningParams, SpectraParams
 from specflow.section import Name, Section, Seeds
 from specflow.studies.comparisons import Groups, groups_of
 from specflow.studies.experiments.study import ExperimentParams, merge
-from specflow.studies.study import Known, kinds_of_studies
+from specflow.studies.study import Known, kinds_of_studies, names_in
 from specflow.training.settings import TrainingParams
 
 # What stands once for the file, of which entries of a section may override parts.
@@ -186,12 +186,9 @@ def _shown_problems(figures: FiguresParams, known: Known) -> list[str]:
     for name, experiment in known.experiments.items():
         if experiment.dataset in known.datasets and not experiment.problems(known):
             wiring = experiment.wiring(known.datasets[experiment.dataset])
-            for choose, names in (
-                (chosen_matrices, [matrix.name for matrix in wiring.matrices]),
-                (chosen_pairs, [pair.label for pair in wiring.pairs]),
-            ):
+            for key, names in names_in(wiring).items():
                 try:
-                    choose(figures, name, names)
+                    figures.chosen(name, key, names)
                 except SpecflowError as error:
                     problems.append(str(error))
     return problems

@@ -16,10 +16,11 @@ from specflow.config.code import code_of, modules_in
 from specflow.config.params import CommonParams
 from specflow.config.settings import ALL
 from specflow.datasets.dataset import PrepareSettings
-from specflow.figures.section import FiguresSettings, chosen_matrices, chosen_pairs
+from specflow.figures.section import FiguresSettings
 from specflow.section import KindSection, Name, Section
 from specflow.studies.collect import CollectSettings
-from specflow.studies.study import kinds_of_studies
+from specflow.studies.shown import Chosen, Key, ShownParams
+from specflow.studies.study import kinds_of_studies, names_in
 from specflow.wiring import Wiring
 
 # Packages whose modules a stage imports by listing their folder.
@@ -66,25 +67,23 @@ def _all_settings(params: CommonParams) -> Iterator[tuple[str, str, Section]]:
 
 
 class _Shown:
-    """Which matrices and pairs figures show in full."""
+    """Which matrices and pairs figures show entry by entry."""
 
     def __init__(self, params: CommonParams) -> None:
         self._figures = params.figures
-        # variants of a series that no figure names are not in full
+        # of variants of a series that no figure names there is nothing
         self._bare = params.groups.variants - params.figures.named
 
-    def of(self, name: str, wiring: Wiring) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def of(self, name: str, wiring: Wiring) -> dict[Key, Chosen]:
         if name in self._bare:
-            return (), ()
-        matrices, pairs = [m.name for m in wiring.matrices], [p.label for p in wiring.pairs]
-        return (
-            tuple(chosen_matrices(self._figures, name, matrices)),
-            tuple(chosen_pairs(self._figures, name, pairs)),
-        )
+            return dict.fromkeys(names_in(wiring), Chosen())
+        return {
+            key: self._figures.chosen(name, key, names) for key, names in names_in(wiring).items()
+        }
 
-    def named(self, name: str) -> tuple[str | None, str | None]:
+    def of_checkpoints(self, name: str) -> ShownParams:
         own = self._figures.of_checkpoints(name)
-        return own.matrix, own.pair
+        return ShownParams(**{key: getattr(own, key) for key in ShownParams.model_fields})
 
 
 def _modules(stage: str, settings: Section) -> list[str]:

@@ -9,7 +9,7 @@ from specflow.errors import SpecflowError
 from specflow.executor import Report, run_members
 from specflow.figures.index import FigureEntry
 from specflow.figures.registry import kinds
-from specflow.figures.section import FiguresParams, chosen_matrices, chosen_pairs
+from specflow.figures.section import FiguresParams
 from specflow.figures.style import house_style, new_figure, save
 from specflow.figures.subjects import (
     Of,
@@ -21,6 +21,7 @@ from specflow.figures.subjects import (
 )
 from specflow.frames import Tables
 from specflow.studies.comparisons import Groups
+from specflow.studies.shown import Key
 
 Drawing = tuple[str, Subject]  # name of a kind, and of what
 
@@ -118,5 +119,5 @@ def _check_names(tables: Tables, params: FiguresParams, groups: Groups) -> None:
             raise SpecflowError(f"figures name the {what} {name!r}; the tables have {expected}")
     for name in (*experiments, *checkpoints):
         subject = checkpoints_of(name, params)  # matrices and pairs of an experiment are the same
-        chosen_matrices(params, name, list(subject.layers(tables, "matrix").index))
-        chosen_pairs(params, name, list(subject.layers(tables, "pair").index))
+        for key in get_args(Key):
+            params.chosen(name, key, list(subject.layers(tables, key).index))

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from specflow.figures.losses import BATCH_NORM, nearest_to_half, variants_of
+from specflow.figures.losses import nearest_to_half, variants_of
 from specflow.figures.registry import figure
 from specflow.figures.style import WIDTH
 from specflow.figures.subjects import Subject
@@ -19,8 +19,7 @@ _GAP = 2  # pixels between images
 @figure(
     "samples",
     title="Samples from the same noise",
-    caption="The same place is the same noise; an image that is not finite is white. "
-    f"{BATCH_NORM}.",
+    caption="The same place is the same noise; an image that is not finite is white.",
 )
 def samples(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw a square of images of each variant, of several fractions the one nearest to half."""

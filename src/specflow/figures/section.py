@@ -1,13 +1,14 @@
-"""The figures section of params.yaml, and which matrices and pairs figures show in full."""
+"""The figures section of params.yaml, and which matrices and pairs figures show."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from specflow.errors import SpecflowError, one_of
+from specflow.errors import one_of
 from specflow.section import Name, Section, Text
 from specflow.studies.comparisons import Groups
+from specflow.studies.shown import Chosen, Key, ShownParams
 
 
 class AxisParams(Section):
@@ -22,17 +23,18 @@ class AxisParams(Section):
     scale: Literal["linear", "log"] = "linear"
 
 
-class ExperimentFigureParams(AxisParams):
+class ExperimentFigureParams(AxisParams, ShownParams):
     """How one experiment is drawn.
 
     Attributes:
-        matrix: Name of the parameter whose singular values and diagonals are shown; None means
-            that of the grokking panel if the experiment is in it, else the middle one by depth.
-        pair: Label of the pair of neighbours whose diagonal is shown; None likewise.
+        title: What figures call it; None means its name, with spaces.
+        matrix: Name of the parameter whose singular values and diagonals are shown in full; None
+            means that of the grokking panel if the experiment is in it, else the middle one by
+            depth.
+        pair: Label of the pair of neighbours whose diagonal is shown in full; None likewise.
     """
 
-    matrix: Text | None = None
-    pair: Text | None = None
+    title: Text | None = None
 
 
 class GrokkingFigureParams(AxisParams):
@@ -49,20 +51,17 @@ class GrokkingFigureParams(AxisParams):
     pair: Text
 
 
-class CheckpointsFigureParams(Section):
+class CheckpointsFigureParams(ShownParams):
     """How checkpoints made elsewhere are drawn, against their steps.
 
     Attributes:
+        title: What figures call them; None means their name, with spaces.
         scale: Of the axis of steps: linear, log, or auto for log where half of the steps are in
             its first tenth.
-        matrix: Name of the matrix whose singular values and diagonals are shown; None means the
-            middle one by depth.
-        pair: Label of the pair of neighbours whose diagonal is shown; None likewise.
     """
 
+    title: Text | None = None
     scale: Literal["auto", "linear", "log"] = "auto"
-    matrix: Text | None = None
-    pair: Text | None = None
 
     @property
     def x(self) -> Literal["step"]:
@@ -96,6 +95,29 @@ class FiguresParams(Section):
     def of_checkpoints(self, name: str) -> CheckpointsFigureParams:
         """Return how checkpoints are drawn, by the defaults where nothing is said of them."""
         return self.checkpoints.get(name, CheckpointsFigureParams())
+
+    def title(self, name: str) -> str:
+        """Return what figures call an experiment, checkpoints, or an entry of another kind."""
+        return self._shown(name).title or name.replace("_", " ")
+
+    def several(self, name: str, key: Key, names: Sequence[str]) -> Sequence[str]:
+        """Return what gets a small panel of all matrices or pairs, as `ShownParams.several`."""
+        return self._shown(name).several(key, names)
+
+    def chosen(self, name: str, key: Key, names: Sequence[str]) -> Chosen:
+        """Return every matrix or pair of an experiment, or of checkpoints, that some figure shows.
+
+        Raises:
+            SpecflowError: If one that is named is not one of `names`.
+        """
+        section = "checkpoints" if name in self.checkpoints else "experiments"
+        panel = {}
+        if self.grokking is not None and name in self.grokking.experiments:
+            panel = {f"figures.grokking.{key}": getattr(self.grokking, key)}
+        return self._shown(name).chosen(f"figures.{section}.{name}", key, names, panel)
+
+    def _shown(self, name: str) -> ExperimentFigureParams | CheckpointsFigureParams:
+        return self.checkpoints.get(name) or self.of(name)
 
     @property
     def _experiments(self) -> list[tuple[str, str]]:
@@ -133,48 +155,3 @@ class FiguresSettings(Section):
 
     figures: FiguresParams
     groups: Groups
-
-
-def chosen_matrices(params: FiguresParams, name: str, matrices: Sequence[str]) -> list[str]:
-    """Return every matrix of an experiment, or of checkpoints, that some figure shows in full.
-
-    That of its own figures comes first (the one that params name, or that of the grokking panel,
-    or of all `matrices`, which are in order of depth, the middle one), then that of the panel.
-
-    Raises:
-        SpecflowError: If a named matrix is not one of `matrices`, or there are none.
-    """
-    return _chosen(_asked(params, name, "matrix"), matrices)
-
-
-def chosen_pairs(params: FiguresParams, name: str, pairs: Sequence[str]) -> list[str]:
-    """Return every pair that some figure shows in full, as `chosen_matrices` does, if there is one.
-
-    Raises:
-        SpecflowError: If a named pair is not one of `pairs`.
-    """
-    asked = _asked(params, name, "pair")
-    return _chosen(asked, pairs) if pairs or any(asked.values()) else []
-
-
-def _asked(
-    params: FiguresParams, name: str, key: Literal["matrix", "pair"]
-) -> dict[str, str | None]:
-    """Return what is asked for, by its path in params.yaml: None is the middle one."""
-    section = "checkpoints" if name in params.checkpoints else "experiments"
-    own = getattr(getattr(params, section).get(name), key, None)
-    asked = {f"figures.{section}.{name}.{key}": own}
-    panel = params.grokking
-    if panel is None or name not in panel.experiments:
-        return asked
-    return {**(asked if own is not None else {}), f"figures.grokking.{key}": getattr(panel, key)}
-
-
-def _chosen(asked: dict[str, str | None], names: Sequence[str]) -> list[str]:
-    chosen = []
-    for path, named in asked.items():
-        value = names[len(names) // 2] if named is None and names else named
-        if value is None or value not in names:
-            raise SpecflowError(f"{path}: got {named!r}; {one_of(names)}")
-        chosen.append(value)
-    return list(dict.fromkeys(chosen))

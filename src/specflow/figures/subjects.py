@@ -6,19 +6,13 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from specflow.figures.section import (
-    AxisParams,
-    CheckpointsFigureParams,
-    FiguresParams,
-    chosen_matrices,
-    chosen_pairs,
-)
+from specflow.figures.section import AxisParams, CheckpointsFigureParams, FiguresParams
 from specflow.figures.style import plain, short_pair, shortened
 from specflow.figures.timeline import Timeline
 from specflow.frames import Tables, where
 from specflow.studies.comparisons import Groups
+from specflow.studies.shown import Key
 
-Key = Literal["matrix", "pair"]
 # In the order in which a report shows their figures.
 One = Literal["experiment", "connection", "ticket", "samples", "checkpoints"]
 Several = Literal["weight_decay", "labels", "project", "grokking", "problems"]
@@ -48,6 +42,11 @@ class Subject:
     shows: str | None = None
     members: tuple["Subject", ...] = ()
     values: Sequence[float] = ()
+
+    @property
+    def title(self) -> str:
+        """What figures call it; nothing for the whole project."""
+        return self.params.title(self.name) if self.name else ""
 
     @property
     def member_names(self) -> list[str]:
@@ -94,10 +93,20 @@ class Subject:
         content = {"label": [plain(shortened(label)) for label in labels]}
         return pd.DataFrame(content | {"null": rows[null].to_numpy(float)}, index=names)
 
+    def metrics(self, tables: Tables) -> dict[str, str]:
+        """Return the metrics that its figures show, in their order, and what people call them."""
+        own = where(tables["metrics"], experiment=self.experiment)
+        return dict(zip(own["metric"], own["label"], strict=True))
+
     def chosen(self, tables: Tables, key: Key) -> str:
         """Return the matrix or pair that its own figures show in full."""
-        choose = chosen_matrices if key == "matrix" else chosen_pairs
-        return choose(self.params, str(self.experiment), list(self.layers(tables, key).index))[0]
+        names = list(self.layers(tables, key).index)
+        return self.params.chosen(str(self.experiment), key, names).full[0]
+
+    def several(self, tables: Tables, key: Key) -> Sequence[str]:
+        """Return the matrices or pairs that get a small panel each, in order of depth."""
+        names = list(self.layers(tables, key).index)
+        return self.params.several(str(self.experiment), key, names)
 
     def _steps(self, tables: Tables) -> pd.DataFrame:
         return where(tables["steps"], experiment=self.experiment)

@@ -8,6 +8,15 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
+def batch_norm_layers(model: nn.Module) -> dict[str, _BatchNorm]:
+    """Return the BatchNorm layers that keep running statistics, by name."""
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, _BatchNorm) and module.track_running_stats
+    }
+
+
 def reestimate_batch_norm(model: nn.Module, forward: Callable[[], object]) -> None:
     """Replace the running statistics of every BatchNorm layer by those of the data in `forward`.
 
@@ -23,11 +32,7 @@ def reestimate_batch_norm(model: nn.Module, forward: Callable[[], object]) -> No
     Raises:
         ValueError: If `forward` passes no data through some BatchNorm layer.
     """
-    layers = {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, _BatchNorm) and module.track_running_stats
-    }
+    layers = batch_norm_layers(model)
     if not layers:
         return
     with _estimating(model, layers), torch.no_grad():

@@ -14,7 +14,7 @@ from specflow.checkpoints.base import Checkpoints, Tensors
 from specflow.checkpoints.stream import batches, read_views, release_memory
 from specflow.errors import SpecflowError
 from specflow.scratch import Scratch
-from specflow.spectra import Decomposition, decompose
+from specflow.spectra import Decomposition, decompose, is_direction
 from specflow.spectra.side_by_side import map_matrices
 from specflow.wiring import View
 from specflow.wiring.tensors import TensorInfo
@@ -22,6 +22,17 @@ from specflow.wiring.tensors import TensorInfo
 _NUM_RECENT = 3  # batches in memory: a step is compared with two others
 
 Batch = Mapping[View, Decomposition]
+
+
+def directions(found: Decomposition) -> Decomposition:
+    """Return a decomposition without the singular vectors of singular values of 0, which are any.
+
+    They are 0 in it, and so agree and align with nothing.
+    """
+    there = is_direction(found.S)[: len(found.Vh)]
+    if there.all():
+        return found
+    return Decomposition(found.U * there, found.S, found.Vh * there[:, None])
 
 
 class Decompositions:
@@ -125,7 +136,7 @@ class Decompositions:
     def _of_matrix(self, view: View, weight: Tensor) -> Decomposition:
         if not self._strict and not torch.stack(weight.aminmax()).isfinite().all():
             return self._undefined(view)
-        found = decompose(weight.to(self._device), self._count)
+        found = directions(decompose(weight.to(self._device), self._count))
         return Decomposition(*(part.cpu() for part in found))
 
     def _undefined(self, view: View) -> Decomposition:

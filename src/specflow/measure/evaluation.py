@@ -24,9 +24,9 @@ from specflow.wiring import Wiring
 
 
 class Variant(NamedTuple):
-    """A way of keeping a part of every spectrum, such as the top 0.5 of it."""
+    """A way of keeping a part of every spectrum, such as the top 0.5 of it, or all of it."""
 
-    keep: Literal["full", "top", "bottom"]
+    keep: Literal["full", "reestimated", "top", "bottom"]
     fraction: float
 
     @property
@@ -36,6 +36,8 @@ class Variant(NamedTuple):
 
 
 FULL = Variant("full", 1.0)
+# The full model, where its own history is not comparable with pruned ones.
+REESTIMATED = Variant("reestimated", 1.0)
 
 
 def pruning_variants(settings: PruningParams) -> list[Variant]:
@@ -64,9 +66,9 @@ class Pruned:
         return {name: pruner.side for name, pruner in self._pruners.items()}
 
     def weights(self, variant: Variant) -> dict[str, Tensor]:
-        """Return the weights with a part of every spectrum kept; "full" leaves them as they are."""
+        """Return the weights with a part of every spectrum kept, or as they are if all of it is."""
         keep, fraction = variant
-        if keep == "full":
+        if keep == "full" or keep == "reestimated":
             return dict(self._weights)
         pruned = {name: pruner.keep(fraction, keep) for name, pruner in self._pruners.items()}
         return {**self._weights, **pruned}
@@ -115,12 +117,17 @@ class Evaluation:
         return {variant.group: self.metrics(pruned.weights(variant)) for variant in variants}
 
 
-def write_history(file: h5py.File, trajectory: Trajectory, group: str) -> None:
-    """Write /step (T,) and /epoch (T,) of the kept steps, and a run's metrics below a group."""
-    write(file, "step", np.array(trajectory.steps, dtype=np.int64))
-    write(file, "epoch", np.array(trajectory.epochs))
+def write_history(
+    file: h5py.File, trajectory: Trajectory, group: str, places: slice | list[int] = slice(None)
+) -> None:
+    """Write /step (T,) and /epoch (T,) of the kept steps, and a run's metrics below a group.
+
+    With `places`, only those of some of the kept steps.
+    """
+    write(file, "step", np.array(trajectory.steps, dtype=np.int64)[places])
+    write(file, "epoch", np.array(trajectory.epochs)[places])
     for name, values in sorted(trajectory.metrics().items()):
-        write(file, f"{group}/{name}", values)
+        write(file, f"{group}/{name}", values[places])
 
 
 def to_tensors(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 from specflow.hdf5 import Layout
 
 SPECTRA = Layout("spectra", 2)
-PRUNING = Layout("pruning", 1)
+PRUNING = Layout("pruning", 2)
 CONNECTION = Layout("connection", 1)
-TICKET = Layout("ticket", 1)
+TICKET = Layout("ticket", 2)
 SAMPLES = Layout("samples", 1)

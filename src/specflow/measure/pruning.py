@@ -1,7 +1,10 @@
 """SVD pruning along a trajectory: what is left of a model when half of every spectrum is removed.
 
-Layout of the file (version 1): /step (T,), /epoch (T,) and /<keep>/<keep_fraction>/<split>/<metric>
-(T,), with keep one of full, top, bottom. "full" is the run's own history.
+Layout of the file (version 2), T measured steps: /step (T,), /epoch (T,) and
+/<keep>/<keep_fraction>/<split>/<metric> (T,), with keep one of full, reestimated, top, bottom.
+"full" is the run's own history, with the running statistics of BatchNorm; "reestimated", of
+networks with BatchNorm alone, is the full model with statistics re-estimated as for the pruned
+ones.
 """
 
 from dataclasses import dataclass
@@ -12,8 +15,10 @@ from typing import Any
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.executor import Report
 from specflow.hdf5 import create, write_row
+from specflow.interventions.batch_norm import batch_norm_layers
 from specflow.measure.evaluation import (
     FULL,
+    REESTIMATED,
     Evaluation,
     Pruned,
     pruning_variants,
@@ -34,31 +39,35 @@ class PruningJob:
     source: Path  # its trajectory
     target: Path
     scratch: Scratch  # where finished checkpoints are kept; removed when all are
+    steps: tuple[int, ...] | None = None  # kept steps that are measured; None means all
 
 
 def measure_pruning(job: PruningJob, report: Report) -> None:
-    """Evaluate every pruning of every kept step of a run; report each step.
+    """Evaluate every pruning of the kept steps of a run; report each step.
 
     Raises:
         SpecflowError: If the trajectory or the data are broken, the run was trained on other data,
             or the result cannot be written.
     """
     evaluation, variants = Evaluation(job.problem, job.settings), pruning_variants(job.settings)
+    if batch_norm_layers(evaluation.model):
+        variants = [REESTIMATED, *variants]
     with (
         job.scratch.until_done(),
         open_trajectory(job.source) as trajectory,
         create(job.target, PRUNING, {}) as file,
     ):
         trajectory.check_data(evaluation.task.fingerprint)
-        write_history(file, trajectory, FULL.group)
-        steps = trajectory.steps
+        steps = trajectory.steps if job.steps is None else job.steps
+        places = [trajectory.index_of(step) for step in steps]
+        write_history(file, trajectory, FULL.group, places)
 
-        def compute(index: int) -> dict[str, Any]:
-            weights = evaluation.weights(trajectory, index)
+        def compute(place: int) -> dict[str, Any]:
+            weights = evaluation.weights(trajectory, place)
             return evaluation.metrics_of(Pruned(weights, evaluation.model.wiring), variants)
 
-        for index, step in enumerate(steps):
-            found = job.scratch.remember(f"step{step}", partial(compute, index))
+        for index, (step, place) in enumerate(zip(steps, places, strict=True)):
+            found = job.scratch.remember(f"step{step}", partial(compute, place))
             for group, metrics in found.items():
                 write_row(file.require_group(group), metrics, index, len(steps))
             report(1)

@@ -1,13 +1,12 @@
 """Lottery tickets against their sources: what the mask keeps, and where training goes from there.
 
-Layout of the file (version 1), T kept steps of the ticket:
+Layout of the file (version 2), T kept steps of the ticket:
     /step (T,), /epoch (T,)
     /metrics/<split>/<metric> (T,): the ticket's own history
-    /matrices/<matrix>: agreement_score (T,) with the source at the same step, and
-        normalized_effective_rank (T,); attribute depth; of masked matrices also attributes
-        density and masked_agreement_score, of the source's final weights with and without the mask
-A sparse matrix may be of low rank. The singular vectors of a singular value of 0 are any, so they
-count as agreeing with nothing; the effective rank of an all-zero matrix is not defined: NaN.
+    /matrices/<matrix>: agreement_score (T,) with the source at the same step; attribute depth; of
+        masked matrices also attributes density and masked_agreement_score, of the source's final
+        weights with and without the mask
+A sparse matrix may be of low rank, or all zero: what is no direction agrees with nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,14 +23,14 @@ from specflow.errors import SpecflowError
 from specflow.executor import Report
 from specflow.hdf5 import create, write_row
 from specflow.interventions.masks import Kind, ticket_masks
-from specflow.measure.evaluation import rank_of, to_tensors, write_history
+from specflow.measure.decompositions import directions
+from specflow.measure.evaluation import to_tensors, write_history
 from specflow.measure.layouts import TICKET
 from specflow.scratch import Scratch
 from specflow.spectra import (
     Decomposition,
     decompose_all,
     diagonal_score,
-    is_direction,
     singular_vector_agreement,
 )
 from specflow.threads import one_thread
@@ -106,11 +105,8 @@ class _Comparison:
         of_source = self._decompose(matrices, then, step)
         of_ticket = self._decompose(matrices, weights, step)
         scores = {
-            name: {
-                "agreement_score": self._score(of_ticket[name], of_source[name]),
-                "normalized_effective_rank": rank_of(of_ticket[name].S),
-            }
-            for name in of_ticket
+            name: {"agreement_score": self._score(own, of_source[name])}
+            for name, own in of_ticket.items()
         }
         is_last = index + 1 == len(self._ticket.steps)
         return {"matrices": scores, "masks": self._kept(of_source) if is_last else {}}
@@ -137,9 +133,7 @@ class _Comparison:
             raise SpecflowError(f"step {step}: {error}") from error
 
     def _score(self, a: Decomposition, b: Decomposition) -> float:
-        agreement = singular_vector_agreement(a, b)
-        both = is_direction(a.S) & is_direction(b.S)
-        agreement *= both[: agreement.shape[0], None]
+        agreement = singular_vector_agreement(directions(a), directions(b))
         return float(diagonal_score(agreement, self._job.score_length))
 
     def _check_masked(self, weights: Mapping[str, Tensor], step: int) -> None:

@@ -1,6 +1,7 @@
 """Classification: cross-entropy and the share of wrong answers, per sample."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ class ClassificationParams(ProblemSection):
     """Cross-entropy of one class for each sample; of a sequence, of the token that follows it."""
 
     kind: Literal["classification"]
+    metrics: ClassVar[Mapping[str, str]] = {"loss": "loss", "error": "classification error"}
 
     def task(self, settings: ProblemSettings, data: Data, fingerprint: str) -> "Classification":
         """Return the task on some data."""

@@ -5,7 +5,8 @@ of several is the mean over utterances (as `torch.nn.CTCLoss` has it). Infinite 
 set to zero: an utterance with too few frames for its transcript is refused where data are prepared.
 """
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import torch
 from rapidfuzz.distance import Levenshtein
@@ -24,6 +25,11 @@ class CtcParams(ProblemSection):
     """Transcripts of utterances, by connectionist temporal classification (Graves et al. 2006)."""
 
     kind: Literal["ctc"]
+    metrics: ClassVar[Mapping[str, str]] = {
+        "loss": "loss",
+        "error": "character error rate",
+        "word_error": "word error rate",
+    }
 
     def task(self, settings: ProblemSettings, data: Data, fingerprint: str) -> "Ctc":
         """Return the task on some data."""

@@ -1,5 +1,6 @@
 """Diffusion: images are noised step by step, and a network predicts the noise (Ho et al. 2020)."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -29,6 +30,8 @@ class DiffusionParams(ProblemSection):
     beta_end: Fraction
     sigmoid_range: Positive
     is_generative: ClassVar[bool] = True
+    # its error is the same in other units
+    metrics: ClassVar[Mapping[str, str]] = {"loss": "noise-prediction loss"}
 
     @model_validator(mode="after")
     def _noise_grows(self) -> "DiffusionParams":

@@ -1,6 +1,7 @@
 """Language modelling: cross-entropy of the next token at every position."""
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
@@ -18,6 +19,8 @@ class LanguageModellingParams(ProblemSection):
 
     kind: Literal["language_modelling"]
     reads_text: ClassVar[bool] = True
+    # bits per byte are the loss in other units
+    metrics: ClassVar[Mapping[str, str]] = {"loss": "loss", "error": "next-token error"}
 
     def task(self, settings: ProblemSettings, data: Data, fingerprint: str) -> "LanguageModelling":
         """Return the task on some data."""

@@ -24,11 +24,13 @@ class ProblemSection(KindSection):
     Attributes:
         is_generative: Whether its networks can be sampled.
         reads_text: Whether its data are windows of text.
+        metrics: The metrics that figures show, in their order, and what people call them.
     """
 
     package: ClassVar[str] = "specflow.problems"
     is_generative: ClassVar[bool] = False
     reads_text: ClassVar[bool] = False
+    metrics: ClassVar[Mapping[str, str]] = {"loss": "loss", "error": "error"}
 
     @abstractmethod
     def task(self, settings: "ProblemSettings", data: Data, fingerprint: str) -> "Task":

@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations_with_replacement
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -16,16 +17,30 @@ from specflow.frames import RANK, Frames, at_end, where
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import SPECTRA
 from specflow.spectra import QUANTITIES, is_direction
+from specflow.studies.shown import Chosen
 from specflow.studies.tables import Spread, entries_of, over, read, stacked
 
 TOP = 10  # directions whose agreement is compared with that of as many next ones
 MEAN = "mean of all"  # in place of a matrix
 
-# What git tracks is thinned: the files of measures hold the rest.
-_FIRST_INDICES = 16  # of a spectrum or a diagonal: all of these are in the table, and ...
-_OTHER_INDICES = 8  # ... at most so many more, evenly on a log scale
-_MOST_STEPS = 20  # of what has an index
 _MOST_STEPS_SQUARED = 12  # any two of which are compared
+
+
+class Thinning(NamedTuple):
+    """How much of what has steps and indices git tracks: the files of measures hold the rest.
+
+    Attributes:
+        steps: At most so many, evenly.
+        first: All of so many first indices of a spectrum or a diagonal, and ...
+        others: ... at most so many more, evenly on a log scale.
+    """
+
+    steps: int
+    first: int
+    others: int
+
+
+FULL, SMALL = Thinning(40, 16, 8), Thinning(12, 6, 6)
 
 _RUN = ("experiment", "seed")
 _SCORES = ("agreement_score", "step_agreement_score")
@@ -37,9 +52,9 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "pairs": ("experiment", "pair", "depth", "null_alignment"),
     "spectra": (*_RUN, "step", "matrix", *QUANTITIES, *_SCORES),
     "alignment": (*_RUN, "step", "pair", "alignment_score"),
-    "singular_values": ("experiment", "matrix", "step", "index", "mean", "std"),
+    "singular_values": ("experiment", "matrix", "step", "index", "mean", "std", "first_seed"),
     "agreement_diagonal": ("experiment", "matrix", "step", "index", "mean"),
-    "alignment_diagonal": ("experiment", "pair", "step", "index", "mean"),
+    "alignment_diagonal": ("experiment", "pair", "step", "index", "mean", "first_seed"),
     "pairwise_agreement": ("experiment", "matrix", "step", "other_step", "agreement_score"),
     "growth": (*_RUN, "matrix", "top_growth", "median_growth"),
     "settling": (*_RUN, "matrix", "step", "top_score", "next_score"),
@@ -53,21 +68,21 @@ class Measured:
     Attributes:
         name: What tables call it.
         files: File of the spectra of each seed.
-        matrices: Matrices of which single singular values and diagonals, and the agreement of any
-            two steps, go into tables.
-        pairs: Labels of pairs whose diagonals go into tables.
+        matrices: Matrices of which single singular values and diagonals go into tables, and of the
+            first one the agreement of any two steps.
+        pairs: Pairs whose diagonals go into tables.
     """
 
     name: str
     files: Mapping[int, Path]
-    matrices: tuple[str, ...] = ()
-    pairs: tuple[str, ...] = ()
+    matrices: Chosen = field(default_factory=Chosen)
+    pairs: Chosen = field(default_factory=Chosen)
 
 
 def spectra_tables(all_measured: Sequence[Measured]) -> dict[str, pd.DataFrame]:
     """Return every table that is made of spectra, by name, rows in the order given.
 
-    What has several indices or compares any two steps is thinned, see the constants of this file.
+    What has several indices or compares any two steps is thinned, see `Thinning`.
 
     Raises:
         BrokenFileError: If a file is missing or broken.
@@ -159,18 +174,19 @@ def _of_all(measured: Measured, files: Sequence[h5py.File]) -> Iterator[tuple[st
     yield "singular_values", _over_seeds("matrices", measured.matrices, "singular_values", files)
     yield "agreement_diagonal", _over_seeds("matrices", measured.matrices, "agreement", files)
     yield "alignment_diagonal", _over_seeds("pairs", measured.pairs, "alignment", files)
-    yield "pairwise_agreement", _pairwise(measured.matrices, files)
+    yield "pairwise_agreement", _pairwise(measured.matrices.full[:1], files)
 
 
 def _over_seeds(
-    kind: str, names: Sequence[str], quantity: str, files: Sequence[h5py.File]
+    kind: str, chosen: Chosen, quantity: str, files: Sequence[h5py.File]
 ) -> pd.DataFrame:
-    """Return mean and deviation over seeds of a quantity that has steps and indices."""
+    """Return a quantity that has steps and indices: mean and deviation over seeds, and one seed."""
     steps, column, frames = read(files[0], "step"), _COLUMNS[kind][1], []
-    places = _shown_places(len(steps), _MOST_STEPS)
-    for name in names:
+    thinned = [(name, FULL) for name in chosen.full] + [(name, SMALL) for name in chosen.small]
+    for name, thinning in thinned:
+        places = _shown_places(len(steps), thinning.steps)
         values = np.stack([read(file, f"{kind}/{name}/{quantity}")[places] for file in files])
-        indices = shown_indices(values.shape[2])
+        indices = shown_indices(values.shape[2], thinning)
         values = values[..., indices - 1].reshape(len(files), -1)
         cells = {
             column: name,
@@ -178,15 +194,16 @@ def _over_seeds(
             "index": np.tile(indices, len(places)),
             "mean": values.mean(axis=0),
             "std": values.std(axis=0, ddof=1) if len(files) > 1 else np.nan,
+            "first_seed": values[0],
         }
         frames.append(pd.DataFrame(cells))
-    return stacked((column, "step", "index", "mean", "std"), frames)
+    return stacked((column, "step", "index", "mean", "std", "first_seed"), frames)
 
 
-def shown_indices(count: int) -> np.ndarray:
+def shown_indices(count: int, thinning: Thinning = FULL) -> np.ndarray:
     """Return which of `count` entries go into a table, numbered from 1, ascending."""
-    first = np.arange(1, min(count, _FIRST_INDICES) + 1)
-    others = np.geomspace(_FIRST_INDICES, max(count, _FIRST_INDICES), _OTHER_INDICES + 1)
+    first = np.arange(1, min(count, thinning.first) + 1)
+    others = np.geomspace(thinning.first, max(count, thinning.first), thinning.others + 1)
     indices = np.union1d(first, np.rint(others).astype(int))
     return indices[indices <= count]
 
@@ -197,7 +214,7 @@ def _shown_places(count: int, most: int) -> np.ndarray:
 
 
 def _pairwise(names: Sequence[str], files: Sequence[h5py.File]) -> pd.DataFrame:
-    """Return every two steps once, of the matrices shown in full, then means over matrices."""
+    """Return every two steps once, of some matrices, then means over all."""
     steps = read(files[0], "step")
     shown = _shown_places(len(steps), _MOST_STEPS_SQUARED)
     first, second = np.array(list(combinations_with_replacement(shown, 2))).T

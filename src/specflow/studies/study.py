@@ -5,16 +5,20 @@ import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
 import pandas as pd
+from pydantic import Field
 
 from specflow import studies
 from specflow.datasets.dataset import DatasetSection
 from specflow.errors import one_of
 from specflow.frames import Frames
 from specflow.section import Section
+from specflow.studies.shown import Chosen, Key, ShownParams
 from specflow.wiring import Wiring
+
+Names = Annotated[tuple[str, ...], Field(strict=False)]  # of matrices, ..., which may be any text
 
 
 @dataclass(frozen=True)
@@ -51,13 +55,13 @@ class Known:
 
 
 class Shown(Protocol):
-    """Which matrices and pairs figures show in full."""
+    """Which matrices and pairs figures show entry by entry."""
 
-    def of(self, name: str, wiring: Wiring) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return names of matrices and labels of pairs of an experiment; there may be none."""
+    def of(self, name: str, wiring: Wiring) -> Mapping[Key, Chosen]:
+        """Return matrices and pairs of an experiment; there may be none."""
 
-    def named(self, name: str) -> tuple[str | None, str | None]:
-        """Return the matrix and the pair that are named for checkpoints; None means any."""
+    def of_checkpoints(self, name: str) -> ShownParams:
+        """Return what is asked for of checkpoints, whose matrices are not known yet."""
 
 
 class Study(Section):
@@ -123,3 +127,11 @@ def _class_in(module: str) -> type[Study]:
     ]
     assert len(found) == 1, (module, found)
     return found[0]
+
+
+def names_in(wiring: Wiring) -> dict[Key, list[str]]:
+    """Return the names of all matrices, and the labels of all pairs, in order of depth."""
+    return {
+        "matrix": [matrix.name for matrix in wiring.matrices],
+        "pair": [pair.label for pair in wiring.pairs],
+    }

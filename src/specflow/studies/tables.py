@@ -14,7 +14,9 @@ import pandas as pd
 from specflow.frames import BASELINE
 from specflow.hdf5 import BrokenFileError
 
+_ROUNDING = 1e-12  # share of a value that units differ by if they are the same
 KEEPS = ("full", "top", "bottom")
+_PRUNED = ("reestimated", "top", "bottom")  # beside the history; the first with BatchNorm alone
 
 Row = tuple[Any, ...]
 Spread = dict[str, float | None]
@@ -25,16 +27,26 @@ def curves_in(group: h5py.Group, keeps: Iterable[str]) -> list[tuple[str, str, s
 
     Args:
         group: Holds /<keep>/<keep_fraction>/<split>/<metric>.
-        keeps: The variants, in the order wanted.
+        keeps: The variants, in the order wanted; those that the group has not are left out.
     """
     return [
         (keep, fraction, split, metric)
         for keep in keeps
+        if keep in group
         for fraction in group[keep]
         for split in group[keep][fraction]
         for metric in group[keep][fraction][split]
         if not metric.endswith(BASELINE)
     ]
+
+
+def pruning_rows(file: h5py.File) -> Iterator[Row]:
+    """Yield ("pruning", step, split, keep, keep_fraction, metric, value) of a run's prunings."""
+    steps = read(file, "step").tolist()
+    for keep, fraction, split, metric in curves_in(file, _PRUNED):
+        values = read(file, f"{keep}/{fraction}/{split}/{metric}")
+        for step, value in zip(steps, values.tolist(), strict=True):
+            yield "pruning", step, split, keep, float(fraction), metric, value
 
 
 def entries_of(file: h5py.File, kind: str) -> dict[str, h5py.Group]:
@@ -102,6 +114,14 @@ def metrics(
     }
 
 
+def pruned_metrics(pruning: pd.DataFrame) -> dict[str, dict[str, Spread]]:
+    """Return what `metrics` returns over seeds of each pruning, by what it keeps: "top_0.5"."""
+    return {
+        f"{keep}_{fraction:g}": metrics(rows, ["seed"])
+        for (keep, fraction), rows in pruning.groupby(["keep", "keep_fraction"], sort=False)
+    }
+
+
 def over(table: pd.DataFrame, column: str, unit: list[str]) -> Spread:
     """Return mean and std over units of the mean of what is defined in a column of each."""
     defined = table[column].where(np.isfinite(table[column]))
@@ -109,12 +129,14 @@ def over(table: pd.DataFrame, column: str, unit: list[str]) -> Spread:
 
 
 def spread(values: pd.Series) -> Spread:
-    """Return mean and std of one value a unit."""
+    """Return mean and std of one value a unit; a std that is rounding alone is 0."""
     if not len(values) or not np.isfinite(values).all():
         return {"mean": None, "std": None}
+    std = float(values.std())
+    differ = std > _ROUNDING * values.abs().max()
     return {
         "mean": rounded(values.mean()),
-        "std": rounded(values.std()) if len(values) > 1 else None,
+        "std": rounded(std if differ else 0.0) if len(values) > 1 else None,
     }
 
 

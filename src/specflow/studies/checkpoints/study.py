@@ -9,12 +9,12 @@ import pandas as pd
 
 from specflow import paths
 from specflow.audit.findings import read_audit
-from specflow.errors import SpecflowError, one_of
 from specflow.frames import Frames, where
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import SPECTRA
 from specflow.section import Section
 from specflow.studies.checkpoints.settings import CheckpointsSettings
+from specflow.studies.shown import ShownParams
 from specflow.studies.spectra import Measured, spectra_summary, spectra_tables
 from specflow.studies.study import Known, Shown, Study
 from specflow.studies.tables import entries_of, spread, stacked
@@ -27,13 +27,10 @@ class CollectedCheckpoints(Section):
     """What is collected of checkpoints.
 
     Attributes:
-        matrix: Name of the matrix whose singular values and diagonals go into tables; None means
-            the middle one by depth.
-        pair: Label of the pair whose diagonals do; None likewise.
+        shown: Which matrices and pairs single singular values and diagonals go into tables of.
     """
 
-    matrix: str | None
-    pair: str | None
+    shown: ShownParams
 
 
 class CheckpointsParams(Study, CheckpointsSettings):
@@ -55,8 +52,7 @@ class CheckpointsParams(Study, CheckpointsSettings):
 
     def collected(self, name: str, known: Known, shown: Shown) -> Section:
         """Return what the tables of the checkpoints are made of."""
-        matrix, pair = shown.named(name)
-        return CollectedCheckpoints(matrix=matrix, pair=pair)
+        return CollectedCheckpoints(shown=shown.of_checkpoints(name))
 
     @staticmethod
     def tables(entries: Mapping[str, CollectedCheckpoints]) -> dict[str, pd.DataFrame]:
@@ -66,7 +62,7 @@ class CheckpointsParams(Study, CheckpointsSettings):
             SpecflowError: If a result is missing or broken, or has not what is to be in full.
         """
         measured = [
-            measured_checkpoints(name, paths.checkpoints_spectra(name), own.matrix, own.pair)
+            measured_checkpoints(name, paths.checkpoints_spectra(name), own.shown)
             for name, own in entries.items()
         ]
         return _tables(measured, {name: paths.checkpoints_audit(name) for name in entries})
@@ -91,33 +87,23 @@ def checkpoint_tables(name: str, spectra: Path, audit: Path) -> dict[str, pd.Dat
     return _tables([measured_checkpoints(name, spectra)], {name: audit})
 
 
-def measured_checkpoints(
-    name: str, spectra: Path, matrix: str | None = None, pair: str | None = None
-) -> Measured:
-    """Return the spectra of checkpoints, of seed 0, of which one matrix and one pair are in full.
+def measured_checkpoints(name: str, spectra: Path, shown: ShownParams | None = None) -> Measured:
+    """Return the spectra of checkpoints, of seed 0, and what is shown of them entry by entry.
 
-    These are the ones named, or the middle ones by depth.
+    By default these are the middle matrix and pair by depth.
 
     Raises:
         SpecflowError: If the file is missing or broken, or there is no such matrix or pair.
     """
+    shown, path = shown or ShownParams(), f"figures.checkpoints.{name}"
     with open_file(spectra, SPECTRA) as file:
         matrices, pairs = (list(entries_of(file, kind)) for kind in ("matrices", "pairs"))
-    path = f"figures.checkpoints.{name}"
     return Measured(
         name,
         {0: spectra},
-        _chosen(f"{path}.matrix", matrix, matrices),
-        _chosen(f"{path}.pair", pair, pairs),
+        shown.chosen(path, "matrix", matrices),
+        shown.chosen(path, "pair", pairs),
     )
-
-
-def _chosen(path: str, named: str | None, names: list[str]) -> tuple[str, ...]:
-    if named is None:
-        return tuple(names[len(names) // 2 :][:1])
-    if named not in names:
-        raise SpecflowError(f"{path}: got {named!r}; {one_of(names)}")
-    return (named,)
 
 
 def _tables(measured: Sequence[Measured], audits: Mapping[str, Path]) -> dict[str, pd.DataFrame]:

@@ -1,6 +1,7 @@
 """Sections of connections, and their tables: curves along paths, barriers, agreement of ends."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import h5py
@@ -17,19 +18,24 @@ from specflow.studies.connections.settings import (
     Branches,
     BranchSettings,
     ConnectSettings,
+    PathGroup,
     path_groups_of,
 )
-from specflow.studies.study import Known, Shown, Study
+from specflow.studies.spectra import FULL, shown_indices
+from specflow.studies.study import Known, Names, Shown, Study
 from specflow.studies.tables import KEEPS, Row, Spread, curves_in, metrics, over, read, tables_of
 
 _PATH = ("connection", "relation", "trunks", "split_step", "scale", "branches")
+_POINT = ("relation", "split_step", "scale")
 _CURVE = ("split", "keep", "keep_fraction", "metric")
+_WITHIN = ("connection", "trunks", "split_step", "branches", "alpha")
 _COLUMNS = {
     "connections": ("connection", "experiment"),
-    "interpolation": (*_PATH, "alpha", *_CURVE, "value"),
+    "interpolation": (*_WITHIN, "keep", "keep_fraction", "metric", "value"),
     "barriers": (*_PATH, *_CURVE, "barrier"),
     "endpoint_agreement": (*_PATH, "matrix", "agreement_score"),
-    "interpolation_ranks": (*_PATH, "alpha", RANK),
+    "endpoint_diagonal": ("connection", *_POINT, "matrix", "index", "mean"),
+    "interpolation_ranks": (*_WITHIN, RANK),
 }
 
 _GROUPS = {  # of paths, by the relation of their endpoints
@@ -40,10 +46,19 @@ _GROUPS = {  # of paths, by the relation of their endpoints
 
 
 class CollectedConnection(Branches):
-    """What is collected of a connection: all paths between its branches."""
+    """What is collected of a connection: all paths between its branches.
+
+    Attributes:
+        experiment: The experiment whose runs are the trunks.
+        across_trunks: Whether there are paths across trunks.
+        matrices: Matrices of which the diagonal of agreement goes into tables.
+        metrics: Metrics whose curves and barriers do.
+    """
 
     experiment: Name
     across_trunks: bool
+    matrices: Names
+    metrics: Names
 
 
 class ConnectionParams(Study, Branches):
@@ -81,7 +96,13 @@ class ConnectionParams(Study, Branches):
 
     def collected(self, name: str, known: Known, shown: Shown) -> Section:
         """Return what the tables of the connection are made of."""
-        return CollectedConnection(**self._shared(CollectedConnection))
+        experiment = known.experiments[self.experiment]
+        wiring = experiment.wiring(known.datasets[experiment.dataset])
+        return CollectedConnection(
+            **self._shared(CollectedConnection),
+            matrices=shown.of(self.experiment, wiring)["matrix"].full,
+            metrics=tuple(experiment.problem.metrics),
+        )
 
     def problems(self, known: Known) -> list[str]:
         """Return what does not fit in itself, or with the experiment."""
@@ -125,8 +146,8 @@ class ConnectionParams(Study, Branches):
     def tables(entries: Mapping[str, CollectedConnection]) -> dict[str, pd.DataFrame]:
         """Return every table of connections.
 
-        What git tracks is thinned: interpolation has validation data alone, and pruned networks on
-        paths within a trunk alone, where barriers has all.
+        What git tracks is thinned: what has points of a path is of validation data and of paths
+        within a trunk alone, where barriers has all; diagonals are means over paths.
         """
         rows = (row for name, own in entries.items() for row in _rows(name, own))
         return tables_of(_COLUMNS, rows)
@@ -145,32 +166,60 @@ class ConnectionParams(Study, Branches):
 
 def _rows(name: str, connection: CollectedConnection) -> Iterator[tuple[str, Row]]:
     yield "connections", (name, connection.experiment)
+    diagonals = defaultdict[Row, list[np.ndarray]](list)
+    for group, branches, path in _paths(name, connection):
+        trunks, step, scale = group.split_point
+        for table, *row in _of_path(path, connection.metrics):
+            yield table, (name, group.relation, trunks, step, scale, branches, *row)
+        if group.relation == "within":
+            for table, *row in _of_points(path, connection.metrics):
+                yield table, (name, trunks, step, branches, *row)
+        for matrix in connection.matrices:
+            point = (group.relation, step, scale, matrix)
+            diagonals[point].append(read(path, f"agreement/{matrix}"))
+    for point, found in diagonals.items():
+        means = np.mean(found, axis=0)
+        for index in shown_indices(len(means), FULL).tolist():
+            yield "endpoint_diagonal", (name, *point, index, float(means[index - 1]))
+
+
+def _paths(
+    name: str, connection: CollectedConnection
+) -> Iterator[tuple[PathGroup, str, h5py.Group]]:
+    """Yield every path with its group, and the branches at its ends."""
     for group in path_groups_of(connection, connection.across_trunks):
-        about = (name, group.relation, *group.split_point)
         with open_file(paths.connection(name, *group.split_point), CONNECTION) as file:
-            alphas = read(file, "alpha").tolist()
             for branches in group.endpoints:
-                for table, *row in _of_path(file[branches], alphas, group.relation):
-                    yield table, (*about, branches, *row)
+                yield group, branches, file[branches]
 
 
-def _of_path(path: h5py.Group, alphas: list[float], relation: str) -> Iterator[Row]:
-    curves, ranks = path["curves"], path["ranks"]
-    for keep, fraction, split, metric in curves_in(curves, KEEPS):
-        name, about = f"{keep}/{fraction}/{split}/{metric}", (split, keep, float(fraction), metric)
-        yield "barriers", *about, float(curves[name].attrs["barrier"])
-        if split == "validation" and (keep == "full" or relation == "within"):
-            for alpha, value in zip(alphas, read(curves, name).tolist(), strict=True):
-                yield "interpolation", alpha, *about, value
+def _of_path(path: h5py.Group, metrics: Container[str]) -> Iterator[Row]:
+    for name, *about in _curves(path, metrics):
+        yield "barriers", *about, float(path[name].attrs["barrier"])
     for matrix, data in path["agreement"].items():
         yield "endpoint_agreement", matrix, float(data.attrs["score"])
+
+
+def _of_points(path: h5py.Group, metrics: Container[str]) -> Iterator[Row]:
+    alphas, ranks = read(path.file, "alpha").tolist(), path["ranks"]
+    for name, split, *about in _curves(path, metrics):
+        if split == "validation":
+            for alpha, value in zip(alphas, read(path, name).tolist(), strict=True):
+                yield "interpolation", alpha, *about, value
     means = np.mean([read(ranks, matrix) for matrix in ranks], axis=0).tolist()
     for alpha, mean in zip(alphas, means, strict=True):
         yield "interpolation_ranks", alpha, mean
 
 
+def _curves(path: h5py.Group, metrics: Container[str]) -> Iterator[Row]:
+    """Yield name, split, keep, keep_fraction and metric of every curve of some metrics."""
+    for keep, fraction, split, metric in curves_in(path["curves"], KEEPS):
+        if metric in metrics:
+            yield f"curves/{keep}/{fraction}/{split}/{metric}", split, keep, float(fraction), metric
+
+
 def _summary(barriers: pd.DataFrame, agreement: pd.DataFrame) -> dict[str, dict[str, Spread]]:
-    columns, unit, found = ["relation", "split_step", "scale"], ["trunks", "branches"], {}
+    columns, unit, found = list(_POINT), ["trunks", "branches"], {}
     for key, rows in barriers.groupby(columns, sort=False):
         group = dict(zip(columns, key, strict=True))
         found[_GROUPS[group["relation"]].format(**group)] = {

@@ -16,9 +16,18 @@ from specflow.measure.settings import PruningParams, SpectraParams
 from specflow.problems.settings import ProblemSettings
 from specflow.section import Name, Section, Seeds
 from specflow.studies.experiments.settings import PruneSettings, SpectraSettings
+from specflow.studies.shown import Chosen
 from specflow.studies.spectra import Measured, spectra_summary, spectra_tables
 from specflow.studies.study import Known, Shown, Study
-from specflow.studies.tables import KEEPS, Row, Spread, curves_in, metrics, read, spread, tables_of
+from specflow.studies.tables import (
+    Row,
+    Spread,
+    metrics,
+    pruned_metrics,
+    pruning_rows,
+    spread,
+    tables_of,
+)
 from specflow.training.schedules import StepSchedule
 from specflow.training.settings import RunSettings, TrainingParams
 from specflow.wiring import Wiring
@@ -28,8 +37,7 @@ _COLUMNS = {
     "history": (*_RUN, "metric", "value"),
     "pruning": (*_RUN, "keep", "keep_fraction", "metric", "value"),
 }
-
-_Names = Annotated[tuple[str, ...], Field(strict=False)]
+_METRICS = ("experiment", "metric", "label")
 
 
 class CollectedExperiment(Section):
@@ -38,12 +46,14 @@ class CollectedExperiment(Section):
     Attributes:
         seeds: Its seeds.
         matrices: Matrices of which single singular values and diagonals go into tables.
-        pairs: Labels of pairs whose diagonals go into tables.
+        pairs: Pairs whose diagonals go into tables.
+        metrics: Each metric that figures show, and what people call it.
     """
 
     seeds: Seeds
-    matrices: _Names
-    pairs: _Names
+    matrices: Chosen
+    pairs: Chosen
+    metrics: Annotated[tuple[tuple[str, str], ...], Field(strict=False)]
 
 
 class ExperimentParams(Study, TrainingParams):
@@ -97,8 +107,13 @@ class ExperimentParams(Study, TrainingParams):
 
     def collected(self, name: str, known: Known, shown: Shown) -> Section:
         """Return what the tables of the experiment are made of."""
-        matrices, pairs = shown.of(name, self.wiring(known.datasets[self.dataset]))
-        return CollectedExperiment(seeds=self.seeds, matrices=matrices, pairs=pairs)
+        own = shown.of(name, self.wiring(known.datasets[self.dataset]))
+        return CollectedExperiment(
+            seeds=self.seeds,
+            matrices=own["matrix"],
+            pairs=own["pair"],
+            metrics=tuple(self.problem.metrics.items()),
+        )
 
     def problems(self, known: Known) -> list[str]:
         """Return what does not fit together in the experiment and its dataset."""
@@ -164,9 +179,10 @@ class ExperimentParams(Study, TrainingParams):
 
     @staticmethod
     def tables(entries: Mapping[str, CollectedExperiment]) -> dict[str, pd.DataFrame]:
-        """Return the tables of spectra, history and pruning.
+        """Return the tables of spectra, history, pruning, and metrics by what they are called.
 
-        Pruning has no rows of the full model: these are its history.
+        Pruning has no rows of the full model but of networks with BatchNorm, whose statistics are
+        re-estimated: the others are its history.
         """
         measured = [
             Measured(
@@ -183,7 +199,10 @@ class ExperimentParams(Study, TrainingParams):
             for seed in own.seeds
             for table, *row in _of_run(name, seed)
         )
-        return {**spectra_tables(measured), **tables_of(_COLUMNS, rows)}
+        found = {**spectra_tables(measured), **tables_of(_COLUMNS, rows)}
+        called = [(name, *metric) for name, own in entries.items() for metric in own.metrics]
+        found["metrics"] = pd.DataFrame(called, columns=list(_METRICS))
+        return found
 
     @staticmethod
     def summary(tables: Frames, names: Sequence[str]) -> dict[str, Any]:
@@ -195,7 +214,7 @@ class ExperimentParams(Study, TrainingParams):
                 **metrics(at_end(history), ["seed"]),
                 **_first_fits(history),
                 **spectra_summary(tables, name, "seed", "seed"),
-                "pruned": _pruned(at_end(where(tables["pruning"], experiment=name))),
+                "pruned": pruned_metrics(at_end(where(tables["pruning"], experiment=name))),
             }
         return found
 
@@ -206,24 +225,13 @@ def _of_run(experiment: str, seed: int) -> Iterator[Row]:
             for step, value in zip(run.steps, values.tolist(), strict=True):
                 yield "history", step, *name.split("/"), value
     with open_file(paths.pruning(experiment, seed), PRUNING) as file:
-        steps = read(file, "step").tolist()
-        for keep, fraction, split, metric in curves_in(file, KEEPS[1:]):
-            values = read(file, f"{keep}/{fraction}/{split}/{metric}")
-            for step, value in zip(steps, values.tolist(), strict=True):
-                yield "pruning", step, split, keep, float(fraction), metric, value
+        yield from pruning_rows(file)
 
 
 def _first_fits(history: pd.DataFrame) -> dict[str, Spread]:
     parts = where(history, metric="error").groupby("split", sort=False)
     return {
         f"{split}/first_step_at_99_percent": spread(first_fits(errors)) for split, errors in parts
-    }
-
-
-def _pruned(pruning: pd.DataFrame) -> dict[str, dict[str, Spread]]:
-    return {
-        f"{keep}_{fraction:g}": metrics(rows, ["seed"])
-        for (keep, fraction), rows in pruning.groupby(["keep", "keep_fraction"], sort=False)
     }
 
 

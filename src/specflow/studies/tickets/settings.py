@@ -1,9 +1,9 @@
 """What the stages of a lottery ticket depend on beside the runs of its experiment."""
 
-from specflow.datasets.shapes import DataShape
 from specflow.interventions.masks import Kind
-from specflow.models.network import Model
-from specflow.section import Count, Fraction, Index, Name, Section, Seeds
+from specflow.measure.settings import PruningParams, SpectraParams
+from specflow.problems.settings import ProblemSettings
+from specflow.section import Count, Fraction, Index, Name, Section, Seeds, Steps
 from specflow.training.settings import RunSettings
 
 
@@ -40,10 +40,21 @@ class RetrainSettings(Ticket):
 
 
 class CompareSettings(Ticket):
-    """What is measured between a ticket and its source."""
+    """What is measured of a ticket, and between it and its source.
+
+    Attributes:
+        seeds: Seeds of its runs.
+        num_checkpoints: Kept steps of a run.
+        run: Settings of the experiment's networks.
+        spectra: What is stored of every matrix.
+        pruning: What is kept of every spectrum.
+        pruned_steps: Steps whose network is pruned: from the rewind step on the split steps of the
+            experiment, and the last one.
+    """
 
     seeds: Seeds
     num_checkpoints: Count
-    model: Model
-    shape: DataShape
-    score_length: Count
+    run: ProblemSettings
+    spectra: SpectraParams
+    pruning: PruningParams
+    pruned_steps: Steps

@@ -1,6 +1,7 @@
-"""Sections of lottery tickets, and their tables: what masks keep, histories, spectra."""
+"""Sections of lottery tickets, and their tables: masks, histories, spectra, pruning."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import h5py
@@ -9,15 +10,16 @@ import pandas as pd
 from specflow import paths
 from specflow.frames import RANK, Frames, at_end, where
 from specflow.hdf5 import open_file
-from specflow.measure.layouts import TICKET
+from specflow.measure.layouts import PRUNING, SPECTRA, TICKET
 from specflow.section import Section, Seeds
 from specflow.studies.study import Known, Shown, Study
 from specflow.studies.tables import (
     Row,
-    Spread,
     entries_of,
     metrics,
     over,
+    pruned_metrics,
+    pruning_rows,
     read,
     rounded,
     spread,
@@ -25,14 +27,14 @@ from specflow.studies.tables import (
 )
 from specflow.studies.tickets.settings import CompareSettings, RetrainSettings, Ticket
 
-_SCORES = ("agreement_score", RANK)
-
 _RUN = ("ticket", "seed")
 _COLUMNS = {
     "tickets": ("ticket", "experiment", "kind", "density", "rewind_step"),
     "ticket_masks": (*_RUN, "matrix", "density", "masked_agreement_score"),
     "ticket_history": (*_RUN, "step", "split", "metric", "value"),
-    "ticket_spectra": (*_RUN, "step", "matrix", *_SCORES),
+    "ticket_spectra": (*_RUN, "step", "matrix", "agreement_score", "own_agreement_score", RANK),
+    "ticket_alignment": (*_RUN, "step", "pair", "alignment_score"),
+    "ticket_pruning": (*_RUN, "step", "split", "keep", "keep_fraction", "metric", "value"),
 }
 
 
@@ -52,15 +54,18 @@ class TicketParams(Study, Ticket):
         experiment, ticket = known.experiments[self.experiment], dict(self)
         run = experiment.run(self.experiment, known)
         samples = experiment.pruning.batch_norm_samples
+        kept = [step for step in run.kept_steps if step >= self.rewind_step]
+        split_steps = run.checkpoints.split_steps
         return {
             "retrain": RetrainSettings(**ticket, run=run, batch_norm_samples=samples),
             "compare": CompareSettings(
                 **ticket,
                 seeds=experiment.seeds,
-                num_checkpoints=sum(step >= self.rewind_step for step in run.kept_steps),
-                model=run.model,
-                shape=run.shape,
-                score_length=experiment.spectra.score_length,
+                num_checkpoints=len(kept),
+                run=experiment.problem_settings(known),
+                spectra=experiment.spectra,
+                pruning=experiment.pruning,
+                pruned_steps=tuple(step for step in kept if step in {*split_steps, kept[-1]}),
             ),
         }
 
@@ -90,7 +95,10 @@ class TicketParams(Study, Ticket):
 
     @staticmethod
     def tables(entries: Mapping[str, CollectedTicket]) -> dict[str, pd.DataFrame]:
-        """Return what tickets are, what their masks keep, histories, and spectra."""
+        """Return what tickets are, what masks keep, and what was measured over time.
+
+        Agreement scores are with the source at the same step, and with the ticket's own last step.
+        """
         rows = (row for name, ticket in entries.items() for row in _rows(name, ticket))
         return tables_of(_COLUMNS, rows)
 
@@ -107,38 +115,66 @@ class TicketParams(Study, Ticket):
 def _rows(name: str, ticket: CollectedTicket) -> Iterator[tuple[str, Row]]:
     yield "tickets", (name, ticket.experiment, ticket.kind, ticket.density, ticket.rewind_step)
     for seed in ticket.seeds:
-        with open_file(paths.ticket_measures(name, seed), TICKET) as file:
-            for table, *row in _of_run(file):
+        with (
+            open_file(paths.ticket_measures(name, seed), TICKET) as file,
+            open_file(paths.ticket_spectra(name, seed), SPECTRA) as spectra,
+            open_file(paths.ticket_pruning(name, seed), PRUNING) as pruning,
+        ):
+            found = (_of_masks(file), _of_spectra(file, spectra), _of_metrics(file, pruning))
+            for table, *row in chain(*found):
                 yield table, (name, seed, *row)
 
 
-def _of_run(file: h5py.File) -> Iterator[Row]:
-    steps = read(file, "step").tolist()
+def _of_masks(file: h5py.File) -> Iterator[Row]:
     for matrix, entry in entries_of(file, "matrices").items():
         about = entry.attrs
         if "density" in about:  # the last one has no mask
             kept = (float(about[key]) for key in ("density", "masked_agreement_score"))
             yield "ticket_masks", matrix, *kept
-        values = (read(entry, score).tolist() for score in _SCORES)
+
+
+def _of_spectra(file: h5py.File, spectra: h5py.File) -> Iterator[Row]:
+    steps = read(spectra, "step").tolist()
+    for matrix, own in entries_of(spectra, "matrices").items():
+        with_source = read(file["matrices"][matrix], "agreement_score")
+        values = (with_source, read(own, "agreement_score"), read(own, RANK))
         for step, *scores in zip(steps, *values, strict=True):
             yield "ticket_spectra", step, matrix, *scores
+    for pair, own in entries_of(spectra, "pairs").items():
+        for step, score in zip(steps, read(own, "alignment_score"), strict=True):
+            yield "ticket_alignment", step, pair, score
+
+
+def _of_metrics(file: h5py.File, pruning: h5py.File) -> Iterator[Row]:
+    steps = read(file, "step").tolist()
     for split, own in file["metrics"].items():
         for metric in own:
             for step, value in zip(steps, read(own, metric).tolist(), strict=True):
                 yield "ticket_history", step, split, metric, value
+    for table, *row in pruning_rows(pruning):
+        yield f"ticket_{table}", *row
 
 
-def _summary(tables: Frames, name: str, matrices: pd.DataFrame) -> dict[str, Spread]:
+def _summary(tables: Frames, name: str, matrices: pd.DataFrame) -> dict[str, Any]:
     masks, unit = where(tables["ticket_masks"], ticket=name), ["seed"]
     entries = (matrices["rows"] * matrices["columns"]).set_axis(matrices["matrix"])
     sizes = masks["matrix"].map(entries)
     kept = (masks["density"] * sizes).groupby(masks["seed"]).sum()
     density = kept / sizes.groupby(masks["seed"]).sum()
-    end = at_end(where(tables["ticket_spectra"], ticket=name))
+    spectra = where(tables["ticket_spectra"], ticket=name)
+    start, end = where(spectra, step=spectra["step"].min()), at_end(spectra)
+    aligned, pruned = (
+        at_end(where(tables[table], ticket=name))
+        for table in ("ticket_alignment", "ticket_pruning")
+    )
     return {
         **metrics(at_end(where(tables["ticket_history"], ticket=name)), unit),
         # the table has five digits, so that seeds differ in the fifth
         "density": spread(density.map(lambda share: rounded(share, 4))),
         "masked_agreement_score": over(masks, "masked_agreement_score", unit),
         "agreement_score": over(end, "agreement_score", unit),
+        "own_agreement_score_at_start": over(start, "own_agreement_score", unit),
+        RANK: over(end, RANK, unit),
+        "alignment_score": over(aligned, "alignment_score", unit),
+        "pruned": pruned_metrics(pruned),
     }
