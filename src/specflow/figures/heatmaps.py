@@ -88,7 +88,7 @@ def draw_heatmap(
         index = grid.index.to_numpy(float)
         rows = np.concatenate([[index[0] - 0.5], (index[1:] + index[:-1]) / 2, [index[-1] + 0.5]])
         _number_indices(axes, int(index[-1]))
-    mesh = _draw_cells(axes, timeline.edges(grid.columns), rows, grid.to_numpy(float), colours)
+    mesh = draw_cells(axes, timeline.edges(grid.columns), rows, grid.to_numpy(float), colours)
     timeline.apply(axes, grid.columns)
     return mesh
 
@@ -100,7 +100,7 @@ def _number_indices(axes: Axes, last: int) -> None:
     axes.set_yticks([1, *(n for n in range(step, last + 1, step) if 4 * (n - 1) > 3 * step)])
 
 
-def _draw_cells(
+def draw_cells(
     axes: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, colours: ScalarMappable
 ) -> QuadMesh:
     """Draw cells between edges, the first row at the top, grey where not defined."""
@@ -123,7 +123,7 @@ def draw_null_strip(axes: Axes, nulls: pd.Series, colours: ScalarMappable) -> No
     """Draw, right of a heatmap, what each row (or all, of one level) is for unrelated matrices."""
     strip = axes.inset_axes((1.015, 0, 0.025, 1))
     levels = nulls.to_numpy(float)[:, None]
-    _draw_cells(strip, np.array([0, 1]), np.arange(len(nulls) + 1), levels, colours)
+    draw_cells(strip, np.array([0, 1]), np.arange(len(nulls) + 1), levels, colours)
     strip.set_yticks([])
     strip.set_xticks([0.5], ["null"])
     strip.xaxis.tick_top()  # below, the last tick of the time axis is in the way
