@@ -24,6 +24,7 @@ class FigureEntry(Section):
         title: What stands above it.
         caption: What a reader must know to read it.
         claims: Claims that it bears on.
+        folded: Whether a report shows it only when asked.
     """
 
     file: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.png$")]
@@ -34,6 +35,7 @@ class FigureEntry(Section):
     title: str
     caption: str
     claims: Annotated[tuple[Name, ...], Field(strict=False)] = ()
+    folded: bool = False
 
 
 def write_index(path: Path, entries: Iterable[FigureEntry]) -> None:
