@@ -53,8 +53,10 @@ def texts(element: Element, tag: str) -> list[str]:
 
 
 def pictures(element: Element) -> list[str]:
-    """Return the names of the files of all pictures in it."""
-    return [PurePath(image.attrib["src"]).name for image in element.iter("img")]
+    """Return the names of the files of all pictures in it, thumbnails of other figures too."""
+    images = element.iter("img")
+    named = (one.get("src") or f"{one.get('data-figure')}.png" for one in images)
+    return [PurePath(name).name.removeprefix("figure-") for name in named]
 
 
 def shown_in_full(element: Element) -> dict[str, str]:

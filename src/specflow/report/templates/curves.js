@@ -124,6 +124,10 @@ function drawCurves(place) {
     });
   }
 
+  const drawn = () => {
+    if (!view) draw();
+    return view !== null;
+  };
   const across = event => event.clientX - svg.getBoundingClientRect().left;
   const nearest = position => view.seen.reduce((best, k) =>
     Math.abs(view.toX(view.points[k]) - position) < Math.abs(view.toX(view.points[best]) - position) ? k : best);
@@ -133,7 +137,7 @@ function drawCurves(place) {
     svg.setPointerCapture(event.pointerId);
   });
   svg.addEventListener("pointermove", event => {
-    if (!view) return;
+    if (!drawn()) return;
     tell(nearest(across(event)));
     if (from === null) return;
     view.zoomed.setAttribute("visibility", "visible");
@@ -141,6 +145,7 @@ function drawCurves(place) {
     view.zoomed.setAttribute("width", Math.abs(across(event) - from));
   });
   svg.addEventListener("pointerup", event => {
+    if (from === null || !drawn()) return;
     const ends = [nearest(from), nearest(across(event))].map(k => view.points[k]).sort((a, b) => a - b);
     if (Math.abs(across(event) - from) > 8 && ends[1] > ends[0]) range = ends;
     from = null;
@@ -150,7 +155,7 @@ function drawCurves(place) {
   svg.addEventListener("pointerleave", () => { if (view && from === null) tell(null); });
   svg.addEventListener("keydown", event => {
     const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!move) return;
+    if (!move || !drawn()) return;
     event.preventDefault();
     const at = chosen === null ? (move > 0 ? -1 : view.seen.length) : view.seen.indexOf(chosen);
     tell(view.seen[Math.max(0, Math.min(view.seen.length - 1, at + move))]);

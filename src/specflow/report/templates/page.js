@@ -55,9 +55,12 @@
     });
   }
   picture.addEventListener("click", () => picture.classList.toggle("whole"));
-  box.addEventListener("close", () => {
-    if (history.state?.enlarged) history.back();
-  });
+  const back = event => {
+    event.preventDefault();
+    history.back();
+  };
+  box.addEventListener("cancel", back);
+  box.querySelector("button").addEventListener("click", back);
   addEventListener("popstate", event => {
     if (event.state?.enlarged) enlarge(event.state.enlarged);
     else if (box.open) box.close();
