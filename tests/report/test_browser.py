@@ -1,31 +1,19 @@
 """The page in headless Chromium: opened from disk, without a network."""
 
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from tests.browser import BINARY, opened
 from tests.report.made_up import CLAIMS
 
 from specflow import paths
 from specflow.report.page import write_report
 
-BINARY = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(BINARY is None, reason="needs Chromium; there is no such program"),
 ]
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--enable-logging=stderr", "--v=0", "--window-size=1400,900", "--dump-dom"),
-    "--virtual-time-budget=10000",
-    "--allow-file-access-from-files",  # so that a page may ask another one in a frame
-)
 # Asks the page in the frame what only a browser knows, and leaves the answers in the title. All of
 # it happens in the load event, which waits for the frame and ends before the browser dumps.
 PROBE = """<!DOCTYPE html><title>probe</title><iframe src="{page}" width="{width}"></iframe><script>
@@ -90,19 +78,6 @@ addEventListener("load", async () => {{
   document.title = seen.join(" ");
 }});
 </script>"""
-
-
-def opened(profile: Path, page: Path) -> tuple[str, list[str]]:
-    """Return the document as the browser has it, and the messages of its console."""
-    assert BINARY is not None
-    done = subprocess.run(
-        [BINARY, *FLAGS, f"--user-data-dir={profile}", page.resolve().as_uri()],
-        env={**os.environ, "HOME": str(profile)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
 def probed(profile: Path, width: int, addition: str = "") -> tuple[int, int, int]:
