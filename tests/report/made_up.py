@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from PIL import Image
 from ruamel.yaml import YAML
@@ -15,7 +16,7 @@ from specflow.config.resolved import resolved
 from specflow.figures.index import FigureEntry, write_index
 
 
-def entry(kind: str, of: str, subject: str | None, *claims: str, **more: str) -> FigureEntry:
+def entry(kind: str, of: str, subject: str | None, *claims: str, **more: Any) -> FigureEntry:
     file = "_".join(filter(None, (kind, subject))) + ".png"
     about = {"kind": kind, "of": of, "subject": subject, "claims": claims, "caption": ""} | more
     return FigureEntry(file=file, title=f"Title of {kind}: {subject}", **about)

@@ -4,6 +4,9 @@ from html.parser import HTMLParser
 from pathlib import PurePath
 from xml.etree.ElementTree import Element, TreeBuilder
 
+from specflow import paths
+from specflow.report.page import write_report
+
 VOID = {"meta", "link", "img", "br"}
 
 
@@ -34,6 +37,12 @@ def parse(html: str) -> Element:
     builder.close()
     assert builder.open == []
     return builder.tree.close()
+
+
+def written() -> Element:
+    """Write the page of all results and return it."""
+    write_report()
+    return parse(paths.REPORT.read_text(encoding="utf-8"))
 
 
 def section(page: Element, name: str) -> Element:

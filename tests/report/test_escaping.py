@@ -4,17 +4,11 @@ import json
 
 import pytest
 from tests.report.made_up import claim, entry, result
-from tests.report.pages import parse, section, text, texts
+from tests.report.pages import section, text, texts, written
 
 from specflow import paths
-from specflow.report.page import write_report
 
 HOSTILE = "</script><script>alert('x')</script> & \"co\" <b>"
-
-
-def written():
-    write_report()
-    return parse(paths.REPORT.read_text(encoding="utf-8"))
 
 
 def tags(page):

@@ -4,20 +4,14 @@ import sys
 
 import pytest
 from tests.report.made_up import CLAIMS, CONFIG, claim, config_of, result
-from tests.report.pages import parse, pictures, section, shown_in_full, text, texts
+from tests.report.pages import pictures, section, text, texts, written
 
 from specflow import paths
 from specflow.errors import SpecflowError
-from specflow.report.numbers import MINUS
 from specflow.report.page import write_report
 from specflow.report.subjects import flat
 
 SETTINGS = paths.CONFIG.with_suffix(".json")
-
-
-def written():
-    write_report()
-    return parse(paths.REPORT.read_text(encoding="utf-8"))
 
 
 def test_scorecard_has_a_row_a_claim_that_says_how_often_each_verdict_is(results):
@@ -95,44 +89,6 @@ def test_every_link_and_picture_resolves_and_ids_are_unique(results):
             assert image.attrib["alt"].startswith("Title of")
         else:
             assert image.attrib["data-figure"] in ids
-
-
-def test_every_figure_is_shown_in_full_once_with_its_caption(results):
-    results()
-    page = written()
-    full = [one for figure in page.iter("figure") for one in shown_in_full(figure)]
-    assert sorted(full) == sorted(path.name for path in paths.FIGURES.iterdir())
-    assert shown_in_full(section(page, "experiment-grokking")) == {
-        "effective_rank_grokking.png": "Title of effective_rank: grokking. "
-        f"✗ does not hold claim rank_falls {MINUS}0.25 [{MINUS}0.50, 0.00] "
-        "✓ holds claim grokking_coincides",
-        "losses_grokking.png": "Title of losses: grokking. Statistics & <note> "
-        "✓ holds claim grokking_coincides",
-    }
-    assert shown_in_full(section(page, "claim-grokking_coincides")) == {
-        "grokking.png": "Title of grokking: None. ✓ holds claim grokking_coincides"
-    }
-    for place, name in {
-        "connection-digits": "barriers_digits.png",
-        "sample-images": "samples_images.png",
-        "checkpoint-public": "effective_rank_public.png",
-        "claim-grokking_coincides": "grokking.png",
-        "other-figures": "errors.png",
-    }.items():
-        assert [*shown_in_full(section(page, place))] == [name]
-
-
-def test_claims_show_the_figures_that_bear_on_them_of_their_subjects(results):
-    results()
-    page = written()
-    for place, names in {
-        "claim-rank_falls": ["effective_rank_digits", "effective_rank_grokking"],
-        "claim-grokking_coincides": ["grokking", "effective_rank_grokking", "losses_grokking"],
-        "claim-tickets_keep_top": ["retrained_digits"],
-        "claim-late_split_connected": ["barriers_digits"],
-        "ticket-digits_magnitude": ["retrained_digits"],
-    }.items():
-        assert pictures(section(page, place)) == [f"{name}.png" for name in names]
 
 
 @pytest.mark.parametrize(
