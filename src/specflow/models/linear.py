@@ -3,7 +3,7 @@
 torch multiplies matrices by MKL, which leaves half of the vector units of some processors unused;
 oneDNN, which torch has for convolutions, does not.
 
-Dimensions: I inputs of a layer, O outputs.
+Dimensions: B samples or positions, I inputs of a layer, O outputs.
 """
 
 import torch
@@ -23,7 +23,7 @@ class Linear(nn.Linear):
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return x W^T + b, shape (..., O).
+    """Return x W^T + b, shape (..., O); not to be changed in place.
 
     Args:
         x: Shape (..., I).
@@ -31,7 +31,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         bias: b, of shape (O,).
     """
     if _is_faster(x, weight):
-        return _Product.apply(x.flatten(0, -2), weight, bias).unflatten(0, x.shape[:-1])
+        return _Product.apply(x, weight, bias)
     return functional.linear(x, weight, bias)
 
 
@@ -41,20 +41,24 @@ def _is_faster(x: Tensor, weight: Tensor) -> bool:
 
 
 class _Product(torch.autograd.Function):
-    """x W^T + b for inputs of shape (B, I), and its gradients."""
+    """x W^T + b and its gradients."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x_BI: Tensor, weight_OI: Tensor, bias_O: Tensor) -> Tensor:
-        ctx.save_for_backward(x_BI, weight_OI)
-        return _times_transposed(x_BI, weight_OI, bias_O)
+    def forward(ctx: FunctionCtx, x: Tensor, weight_OI: Tensor, bias_O: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight_OI)
+        return _times_transposed(x, weight_OI, bias_O)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad_BO: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
-        x_BI, weight_OI = ctx.saved_tensors  # type: ignore[attr-defined]
-        wanted = ctx.needs_input_grad[0]  # type: ignore[attr-defined]
-        grad_BI = _times_transposed(grad_BO, weight_OI.T) if wanted else None
-        return grad_BI, _times_transposed(grad_BO.T, x_BI.T), grad_BO.sum(0)
+    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        x, weight_OI = ctx.saved_tensors  # type: ignore[attr-defined]
+        x_wanted = ctx.needs_input_grad[0]  # type: ignore[attr-defined]
+        grad_BO, x_BI = grad.flatten(0, -2), x.flatten(0, -2)
+        return (
+            _times_transposed(grad, weight_OI.T) if x_wanted else None,
+            _times_transposed(grad_BO.T, x_BI.T),
+            grad_BO.sum(0),
+        )
 
 
 def _times_transposed(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:

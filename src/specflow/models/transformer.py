@@ -126,7 +126,7 @@ class TransformerBlock(nn.Module):
         return self._add_mlp(x_BLD + linear(out_BLD, project.weight, project.bias))
 
     def _add_mlp(self, x: Tensor) -> Tensor:
-        return x + self.linear2(self.linear1(self.norm2(x)).relu_())
+        return x + self.linear2(self.linear1(self.norm2(x)).relu())
 
 
 class Transformer(Network):
