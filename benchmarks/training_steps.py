@@ -26,7 +26,7 @@ from torch.nn import functional
 
 from specflow.config.params import CommonParams, load_params
 from specflow.datasets.tokenizers import ByteParams
-from specflow.device import choose_device, make_deterministic
+from specflow.device import choose_device, keep_freed_memory, make_deterministic
 from specflow.problems.diffusion import DiffusionParams, NoiseSchedule
 from specflow.problems.task import Task
 from specflow.training.loop import Trainer
@@ -192,6 +192,7 @@ def main() -> None:
     arguments = parser.parse_args()
     device = choose_device()
     make_deterministic(device)
+    keep_freed_memory()
     sizes = "small networks, one thread" if device.type == "cpu" else "sizes of presets/paper.yaml"
     print(f"training steps on {device.type}: {sizes}, median of {arguments.turns} turns")
     params = load_params(PRESET)

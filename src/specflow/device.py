@@ -1,5 +1,6 @@
 """The device: chosen by the environment, since it is no part of an experiment."""
 
+import ctypes
 import os
 
 import torch
@@ -7,6 +8,10 @@ from threadpoolctl import threadpool_limits
 
 from specflow.errors import SpecflowError
 from specflow.executor import num_workers
+
+# Numbers of two settings in glibc's malloc.h, and their values: plenty, and the most there may be.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_KEPT, _KEPT_IN_ONE_PIECE = 2**30, 2**25  # bytes
 
 
 def choose_device() -> torch.device:
@@ -43,3 +48,16 @@ def make_deterministic(device: torch.device) -> None:
     if device.type == "cpu":
         torch.set_num_threads(1)
         threadpool_limits(1, user_api="blas")  # below numpy and scipy
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep up to a GiB of freed memory for the next step, whose tensors are as large.
+
+    Otherwise it gives large tensors back to the system, and every page of them is mapped and
+    zeroed again at every step: a fourth of the time of a small UNet. Other C libraries have no such
+    setting.
+    """
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:
+        set_option(_TRIM_THRESHOLD, _KEPT)
+        set_option(_MMAP_THRESHOLD, _KEPT_IN_ONE_PIECE)

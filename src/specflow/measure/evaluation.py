@@ -11,7 +11,7 @@ from torch import Tensor
 
 from specflow import paths
 from specflow.checkpoints.trajectory import Trajectory, open_trajectory
-from specflow.device import choose_device, make_deterministic
+from specflow.device import choose_device, keep_freed_memory, make_deterministic
 from specflow.hdf5 import write
 from specflow.interventions.svd_pruning import SpectrumPruner
 from specflow.measure.settings import PruningParams
@@ -85,6 +85,7 @@ class Evaluation:
         """
         device = choose_device()
         make_deterministic(device)
+        keep_freed_memory()
         self.task = load_task(problem, paths.dataset(problem.dataset_name), device)
         self.model = self.task.build_model()
         self._num_samples = pruning.batch_norm_samples

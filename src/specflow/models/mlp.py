@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from specflow.datasets.shapes import ImageShape
+from specflow.models.linear import Linear
 from specflow.models.network import ModelSection, Network
 from specflow.section import Count
 from specflow.wiring import chain
@@ -34,8 +35,8 @@ class Mlp(Network):
         """Build the network with torch's default initialization."""
         super().__init__()
         widths = [shape.channels * shape.size**2, *params.hidden]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
-        self.output = nn.Linear(widths[-1], shape.num_classes)
+        self.layers = nn.ModuleList(Linear(a, b) for a, b in pairwise(widths))
+        self.output = Linear(widths[-1], shape.num_classes)
         hidden = [
             self.matrix(f"layers.{i}.weight", f"linear {i + 1}", "linear")
             for i in range(len(self.layers))

@@ -11,7 +11,6 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import model_validator
 from torch import Tensor, nn
-from torch.nn import functional
 
 from specflow.datasets.shapes import TokenShape
 from specflow.models.attention import (
@@ -21,6 +20,7 @@ from specflow.models.attention import (
     tables_pay,
     take_rows,
 )
+from specflow.models.linear import Linear, linear
 from specflow.models.network import ModelSection, Network
 from specflow.section import Count
 from specflow.wiring import Wiring
@@ -78,8 +78,8 @@ class TransformerBlock(nn.Module):
         """Build the block; with `norm: none` both norms pass their input on."""
         super().__init__()
         self.self_attn = nn.MultiheadAttention(params.d_model, params.num_heads, batch_first=True)
-        self.linear1 = nn.Linear(params.d_model, params.d_mlp)
-        self.linear2 = nn.Linear(params.d_mlp, params.d_model)
+        self.linear1 = Linear(params.d_model, params.d_mlp)
+        self.linear2 = Linear(params.d_mlp, params.d_model)
         self.norm1, self.norm2 = (
             build_norm(params.norm != "none", params.d_model) for _ in range(2)
         )
@@ -116,17 +116,17 @@ class TransformerBlock(nn.Module):
         query_weight, kv_weight = attention.in_proj_weight.split([d_model, 2 * d_model])
         query_bias, kv_bias = attention.in_proj_bias.split([d_model, 2 * d_model])
         x_BTD = self.norm1(x_BTD)
-        q_BLD = functional.linear(x_BTD[:, wanted], query_weight, query_bias)
-        k_BTD, v_BTD = functional.linear(x_BTD, kv_weight, kv_bias).chunk(2, dim=-1)
+        q_BLD = linear(x_BTD[:, wanted], query_weight, query_bias)
+        k_BTD, v_BTD = linear(x_BTD, kv_weight, kv_bias).chunk(2, dim=-1)
         return q_BLD, k_BTD, v_BTD
 
     def _finish(self, x_BLD: Tensor, q_BLD: Tensor, k_BTD: Tensor, v_BTD: Tensor) -> Tensor:
-        attention = self.self_attn
-        out_BLD = causal_attention(q_BLD, k_BTD, v_BTD, attention.num_heads)
-        return self._add_mlp(x_BLD + attention.out_proj(out_BLD))
+        out_BLD = causal_attention(q_BLD, k_BTD, v_BTD, self.self_attn.num_heads)
+        project = self.self_attn.out_proj
+        return self._add_mlp(x_BLD + linear(out_BLD, project.weight, project.bias))
 
     def _add_mlp(self, x: Tensor) -> Tensor:
-        return x + self.linear2(self.linear1(self.norm2(x)).relu_())
+        return x + self.linear2(self.linear1(self.norm2(x)).relu())
 
 
 class Transformer(Network):
@@ -147,7 +147,7 @@ class Transformer(Network):
         self.embedding = nn.Embedding(shape.num_tokens, params.d_model)
         self.blocks = nn.ModuleList(TransformerBlock(params) for _ in range(params.num_blocks))
         self.norm = build_norm(params.norm == "layer_final", params.d_model)
-        self.output = nn.Linear(params.d_model, shape.num_tokens)
+        self.output = Linear(params.d_model, shape.num_tokens)
         nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
         nn.init.uniform_(self.output.weight, -0.1, 0.1)
         nn.init.zeros_(self.output.bias)

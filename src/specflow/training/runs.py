@@ -20,7 +20,7 @@ from specflow.checkpoints.trajectory import (
     write_trajectory,
 )
 from specflow.datasets.storage import fingerprint
-from specflow.device import choose_device, make_deterministic, workers_on
+from specflow.device import choose_device, keep_freed_memory, make_deterministic, workers_on
 from specflow.executor import Report, run_members
 from specflow.models.network import Network
 from specflow.problems.task import Task, load_task
@@ -134,6 +134,7 @@ def _split_fingerprint(path: Path, step: int) -> str:
 def _train_to_the_end(run: TrainingRun, report: Report) -> None:
     device = choose_device()
     make_deterministic(device)
+    keep_freed_memory()
     task = load_task(run.settings, paths.dataset(run.settings.dataset_name), device)
     scratch = _scratch(run, device)
     with scratch.locked():
