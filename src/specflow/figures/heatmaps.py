@@ -84,7 +84,7 @@ def draw_heatmap(
     high as these are apart.
     """
     edges, values = timeline.edges(grid.columns), grid.to_numpy(float)
-    mesh = _draw_cells(axes, edges, _row_edges(axes, grid), values, colours)
+    mesh = draw_cells(axes, edges, _row_edges(axes, grid), values, colours)
     timeline.apply(axes, grid.columns)
     return mesh
 
@@ -95,7 +95,7 @@ def draw_columns(axes: Axes, grid: pd.DataFrame, colours: ScalarMappable) -> Qua
     Of few times, or of anything else between which nothing was measured.
     """
     edges, values = np.arange(len(grid.columns) + 1.0), grid.to_numpy(float)
-    mesh = _draw_cells(axes, edges, _row_edges(axes, grid), values, colours)
+    mesh = draw_cells(axes, edges, _row_edges(axes, grid), values, colours)
     axes.set_xticks(edges[:-1] + 0.5, [f"{value:.3g}" for value in grid.columns])
     axes.tick_params(axis="x", length=0)
     return mesh
@@ -117,7 +117,7 @@ def _number_indices(axes: Axes, last: int) -> None:
     axes.set_yticks([1, *(n for n in range(step, last + 1, step) if 4 * (n - 1) > 3 * step)])
 
 
-def _draw_cells(
+def draw_cells(
     axes: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, colours: ScalarMappable
 ) -> QuadMesh:
     """Draw cells between edges, the first row at the top, grey where not defined."""
@@ -140,7 +140,7 @@ def draw_null_strip(axes: Axes, nulls: pd.Series, colours: ScalarMappable) -> No
     """Draw, right of a heatmap, what each row (or all, of one level) is for unrelated matrices."""
     strip = axes.inset_axes((1.015, 0, 0.025, 1))
     levels = nulls.to_numpy(float)[:, None]
-    _draw_cells(strip, np.array([0, 1]), np.arange(len(nulls) + 1), levels, colours)
+    draw_cells(strip, np.array([0, 1]), np.arange(len(nulls) + 1), levels, colours)
     strip.set_yticks([])
     strip.set_xticks([0.5], ["null"])
     strip.xaxis.tick_top()  # below, the last tick of the time axis is in the way

@@ -158,6 +158,47 @@ def decay_label(decay: float) -> str:
 
 @figure(
     "weight_decay",
+    title="Weight decay, at the checkpoint of least validation loss",
+    caption="Left, the least validation loss of all kept checkpoints; middle, the normalized "
+    "effective rank at that checkpoint, mean over matrices; right, when that was. If the best "
+    "setting has the lowest rank among those that train, rank and generalization go together. "
+    "Mean and one standard deviation over seeds, which are small dots.",
+    claims=("decay_lowers_rank",),
+)
+def best_epoch(fig: Figure, tables: Tables, subject: Subject) -> None:
+    """Draw loss, rank and time of each seed's best checkpoint, a panel each."""
+    fig.set_figheight(2.9)
+    loss, rank, time = fig.subplots(1, 3)
+    histories = subject.rows_of_members(tables, "history", split="validation", metric="loss")
+    best = [_best_checkpoints(history) for history in histories]
+    spectra = subject.rows_of_members(tables, "spectra")
+    ranks = [
+        lines.seed_means(rows.merge(own[["seed", "step"]]), RANK)
+        for rows, own in zip(spectra, best, strict=True)
+    ]
+    losses, times = ([own.set_index("seed")[name] for own in best] for name in ("value", "time"))
+    unit = subject.timeline(tables).unit
+    for axes, title, values in (
+        (loss, "least validation loss", losses),
+        (rank, f"{quantity_label(RANK)}\nat that checkpoint", ranks),
+        (time, f"{unit} of that checkpoint", times),
+    ):
+        _draw_ends(axes, values, [look["color"] for look in _looks(subject)])
+        _label_decays(axes, subject)
+        axes.set_title(title)
+    time.set_ylim(bottom=0)
+    base = Patch(color=_BASE_COLOUR, label="as in other figures")
+    fig.legend(handles=[base], loc="outside lower center")
+
+
+def _best_checkpoints(history: pd.DataFrame) -> pd.DataFrame:
+    """Return the row with the least value of each seed; what is not finite is never the least."""
+    finite = history[np.isfinite(history["value"])]
+    return finite.loc[finite.groupby("seed")["value"].idxmin()]
+
+
+@figure(
+    "weight_decay",
     title="Rank against norm under weight decay",
     caption="Shrinking alone, a matrix by a factor, leaves its effective rank as it is: a dashed "
     "line, at the rank of the least weight decay. Left, means over matrices at the end of training "
