@@ -53,8 +53,9 @@ def test_every_kind_is_drawn_and_listed_once(make_tables, tmp_path):
     assert len({entry.file for entry in drawn}) == len(drawn)
     of_vgg, of_hub = ([one.kind for one in drawn if one.subject == name] for name in ("vgg", "hub"))
     assert of_vgg[:3] == ["losses", "effective_rank", "singular_values"]
-    of_connection = ["barriers", "interpolation", "endpoint_agreement", "across", "perturbation"]
-    others = ["losses", *of_connection, "tickets", "weight_decay", "labels"]
+    of_connection = ["barriers", "interpolation", "across", "perturbation"]
+    of_ends = ["endpoint_agreement", "endpoint_diagonal"]
+    others = ["losses", *of_connection, *of_ends, "tickets", "weight_decay", "labels"]
     assert sorted(of_vgg) == sorted([*OF_SPECTRA, *others])
     assert sorted(of_hub) == sorted([*OF_SPECTRA, "changes"])
     for entry in drawn:
@@ -110,7 +111,6 @@ def test_index_says_what_a_figure_is_of_and_which_claims_it_bears_on(make_tables
     assert found["effective_rank_hub.png"].of == "checkpoints"
     assert found["barriers_vgg.png"].of == "connections"
     assert found["samples_images.png"].of == "samples"
-    assert "BatchNorm statistics" in found["losses_vgg.png"].caption
     errors = found["errors.png"]
     assert (errors.of, errors.subject) == ("project", None)
 
@@ -150,7 +150,7 @@ def test_unusual_tables_are_drawn(make_tables, tmp_path, world):
 @pytest.mark.parametrize(
     ("world", "missing"),
     [
-        ({"across": False}, ["across"]),
+        ({"across": False}, ["across", "barrier_and_agreement"]),
         ({"scales": ()}, ["perturbation"]),
         ({"with_pairs": False}, ["alignment", "problems_alignment"]),
         ({"in_full": False}, OF_SPECTRA[1:]),
@@ -167,7 +167,7 @@ def test_what_tables_do_not_have_is_not_drawn(make_tables, world, missing):
 
 def test_without_connections_nothing_of_connections_is_read(make_tables):
     tables = make_tables()
-    for name in ("barriers", "interpolation", "endpoint_agreement"):
+    for name in ("barriers", "interpolation", "endpoint_agreement", "endpoint_diagonal"):
         (tables / f"{name}.csv").unlink()
     assert {entry.of for entry in listed(tables, params()).values()} == {"experiments", "project"}
 
