@@ -204,9 +204,8 @@ def _best_checkpoints(history: pd.DataFrame) -> pd.DataFrame:
     "line, at the rank of the least weight decay. Left, means over matrices at the end of training "
     "(small dots: seeds). Middle, every matrix at the end, mean over seeds, its norm as a share of "
     f"the one at the least weight decay, {_LEAST_SHARE:g} if it is less; grey lines join one "
-    "matrix. Right, means over matrices all "
-    "through training, from the ring to the dot: where curves have one norm and two ranks, the "
-    "norm is not all that decay changes.",
+    "matrix. Right, means over matrices all through training, from the ring to the dot: where "
+    "curves have one norm and two ranks, the norm is not all that decay changes.",
     claims=("decay_lowers_rank",),
 )
 def rank_and_norm(fig: Figure, tables: Tables, subject: Subject) -> None:
