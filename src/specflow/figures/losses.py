@@ -219,8 +219,3 @@ def draw_errors(axes: Axes, tables: Tables, subject: Subject) -> list[pd.DataFra
     lines.draw_curves(axes, curves, looks, subject.timeline(tables))
     lines.scale_fraction(axes)
     return curves
-
-
-def metrics_in(history: pd.DataFrame) -> list[str]:
-    """Return the metrics that have a panel: all but baselines, which are lines in these."""
-    return [name for name in history["metric"].unique() if not name.endswith(BASELINE)]
