@@ -30,7 +30,7 @@ def test_value_and_interval_have_the_same_decimals():
 
 def test_spread_shows_the_mean_to_the_digits_of_its_deviation():
     assert spread(0.0055712, 0.0028344) == "0.0056 ± 0.0028"
-    assert spread(0.25, 0.0) == "0.25 ± 0"
+    assert spread(0.25, 0.0) == spread(0.25, 6.94e-18) == "0.25 ± 0"
     assert spread(None, None) == "—"
 
 

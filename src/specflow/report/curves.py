@@ -98,7 +98,7 @@ def values_by_run(group: str, panels: Sequence[Panel]) -> pd.DataFrame | None:
 def _history(rows: pd.DataFrame) -> list[Panel]:
     metrics = [name for name in rows["metric"].unique() if not name.endswith(BASELINE)]
     return [
-        _panel(metric, where(rows, metric=metric), "value", "split")
+        _panel(metric.replace("_", " "), where(rows, metric=metric), "value", "split")
         for metric in sorted(metrics, key=lambda name: (name != "loss", name))
     ]
 

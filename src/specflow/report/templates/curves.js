@@ -113,6 +113,7 @@ function drawCurves(place) {
       pointer.setAttribute("x2", toX(points[point]));
     }
     told.replaceChildren(point === null ? "" : `${panel.x} ${points[point]}: `);
+    if (point === null && panel.curves.length === 1) return;
     series.forEach((name, k) => {
       const mark = document.createElement("b");
       mark.className = `series-${k % 4}`;
