@@ -16,7 +16,6 @@ Row = Sequence[object]
 STEPS_PER_EPOCH = 10
 LABELS = ("embedding", "block 1 attention in", "block 1 attention out", "block 1 MLP in")
 ON_PATHS = ("within", "validation")  # of what the table of interpolation has points
-METRICS = {"loss": "loss", "error": "error"}
 PATH = "connection relation trunks split_step scale branches"
 HEADERS = {
     "steps": "experiment step epoch",
@@ -26,9 +25,9 @@ HEADERS = {
     "spectra": f"experiment seed step matrix {' '.join(QUANTITIES)} agreement_score "
     "step_agreement_score",
     "alignment": "experiment seed step pair alignment_score",
-    "singular_values": "experiment matrix step index mean std",
+    "singular_values": "experiment matrix step index mean std first_seed",
     "agreement_diagonal": "experiment matrix step index mean",
-    "alignment_diagonal": "experiment pair step index mean",
+    "alignment_diagonal": "experiment pair step index mean first_seed",
     "pairwise_agreement": "experiment matrix step other_step agreement_score",
     "changes": "experiment step matrix relative_change cosine",
     "pruning": "experiment seed step split keep keep_fraction metric value",
@@ -41,7 +40,10 @@ HEADERS = {
     "tickets": "ticket experiment kind density rewind_step",
     "ticket_masks": "ticket seed matrix density masked_agreement_score",
     "ticket_history": "ticket seed step split metric value",
-    "ticket_spectra": "ticket seed step matrix agreement_score normalized_effective_rank",
+    "ticket_spectra": "ticket seed step matrix agreement_score own_agreement_score "
+    "normalized_effective_rank",
+    "ticket_alignment": "ticket seed step pair alignment_score",
+    "ticket_pruning": "ticket seed step split keep keep_fraction metric value",
     "samples": "samples experiment keep keep_fraction image height width channels pixels",
 }
 
@@ -67,7 +69,8 @@ class World:
     across: bool = True
     scales: tuple[float, ...] = (0.5, 2.5)
     loss_baseline: float | None = None
-    metrics: dict[str, dict[str, str]] = field(default_factory=dict)  # by experiment, with labels
+    metrics: dict[str, str] = field(default_factory=lambda: {"loss": "loss", "error": "error"})
+    own_metrics: dict[str, dict[str, str]] = field(default_factory=dict)  # by experiment
     batch_norm: bool = False
     channels: int = 1
     num_images: int = 5
@@ -93,8 +96,6 @@ class World:
         for name in self.experiments:
             yield from self._measured(name, self.seeds, self.steps, STEPS_PER_EPOCH, noise)
             yield from self._learnt(name, noise)
-            for metric, label in self.metrics.get(name, METRICS).items():
-                yield "metrics", (name, metric, label)
         for name, steps in self.checkpoints.items():
             yield from self._measured(name, (0,), steps, None, noise)
             for step, matrix in itertools.product(steps[1:], self.matrices):
@@ -136,13 +137,17 @@ class World:
         for matrix in list(self.matrices)[1 : self.num_matrices // 2 + 1]:
             for index in self.indices:
                 std = 0.05 / index if num_seeds > 1 else ""
-                yield "singular_values", (name, matrix, step, index, (1 + done) / index, std)
+                values = ((1 + done) / index, std, (2 + done) / index)
+                yield "singular_values", (name, matrix, step, index, *values)
                 yield "agreement_diagonal", (name, matrix, step, index, done**index)
         for pair in (self.pairs[0], self.pairs[len(self.pairs) // 2]) if self.with_pairs else ():
             for index in self.indices:
-                yield "alignment_diagonal", (name, pair, step, index, done / index)
+                mean = done / index
+                yield "alignment_diagonal", (name, pair, step, index, mean, mean**2)
 
     def _learnt(self, name, noise) -> Iterator[tuple[str, Row]]:
+        for metric, label in self.own_metrics.get(name, self.metrics).items():
+            yield "metrics", (name, metric, label)
         cells = itertools.product(enumerate(self.steps), self.seeds, ("train", "validation"))
         for (place, step), seed, split in cells:
             start = (name, seed, step, split)
@@ -188,12 +193,18 @@ class World:
             for matrix in list(self.matrices)[:-1]:  # the output layer has no mask
                 yield "ticket_masks", (name, seed, matrix, density, 0.5 + 0.1 * noise.random())
             for step in (step for step in self.steps if step >= rewind):
+                start, done = (name, seed, step), step / (max(self.steps) or 1)
                 for metric in ("loss", "error"):
                     value = np.exp(-step / 10) * (1 + 0.1 * noise.random())
-                    yield "ticket_history", (name, seed, step, "validation", metric, value)
+                    yield "ticket_history", (*start, "validation", metric, value)
+                    for keep, fraction in self.variants if step in (rewind, self.steps[-1]) else ():
+                        row = (*start, "validation", keep, fraction, metric, 0.1 + value)
+                        yield "ticket_pruning", row
                 for matrix in self.matrices:
                     score = 0.5 + 0.1 * noise.random()
-                    yield "ticket_spectra", (name, seed, step, matrix, score, 0.6)
+                    yield "ticket_spectra", (*start, matrix, score, done, 0.6)
+                for pair in self.pairs if self.with_pairs else ():
+                    yield "ticket_alignment", (*start, pair, 0.3 + 0.1 * noise.random())
 
     def _sampled(self, name) -> Iterator[tuple[str, Row]]:
         for keep, fraction in [("full", 1.0), *self.variants]:

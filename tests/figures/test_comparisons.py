@@ -1,8 +1,7 @@
-"""What figures of weight decays, labels, tickets and samples show."""
+"""What figures of weight decays, labels and samples show."""
 
 import numpy as np
 import pytest
-from tests.figures.conftest import LABELS
 from tests.figures.drawn import (
     ASCENDING,
     DECAYS,
@@ -14,9 +13,15 @@ from tests.figures.drawn import (
     title_of,
 )
 
-from specflow.figures.comparisons import decay_label
-from specflow.figures.style import KEEP_COLOURS, KIND_LOOKS, LABEL_COLOURS
-from specflow.frames import Tables
+from specflow.figures.style import KEEP_COLOURS, LABEL_COLOURS
+from specflow.figures.weight_decay import decay_label
+from specflow.frames import Tables, write_table
+
+NORM = "frobenius_norm"
+METRICS = [
+    ({"loss": "loss", "error": "word error"}, ["validation loss", "validation word error"]),
+    ({"loss": "noise loss"}, ["validation noise loss", "train noise loss"]),
+]
 
 
 def test_ends_of_training_stand_by_ascending_weight_decay_and_the_base_is_marked(make_tables):
@@ -34,7 +39,7 @@ def test_ends_of_training_stand_by_ascending_weight_decay_and_the_base_is_marked
     assert (band.get_x(), band.get_width()) == (0.5, 1.0)
     widths = [line.get_linewidth() for line in fig.axes[4].lines]
     assert widths[1] > widths[0] == widths[2]
-    assert legend_of(fig) == ["0", "0.1", "1", "base, base"]
+    assert legend_of(fig) == ["0", "0.1", "1", "as in other figures"]
     dots = [line.get_ydata() for line in rank.lines if line.get_marker() == "."]
     low, high = rank.get_ylim()
     assert [len(own) for own in dots] == [3, 3, 3]
@@ -46,6 +51,49 @@ def test_ends_of_training_stand_by_ascending_weight_decay_and_the_base_is_marked
     top = {"split": "validation", "metric": "loss", "keep": "top"}
     expected = [final(folder, "pruning", "value", experiment=name, **top) for name in ASCENDING]
     assert joints[1].get_ydata().tolist() == pytest.approx(expected)
+
+
+def test_rank_stands_against_norm_by_ascending_weight_decay(make_tables):
+    folder = make_tables(experiments=tuple(DECAYS), weight_decays=DECAYS)
+    ends, matrices, way = draw("rank_and_norm", folder).axes
+    means = {
+        name: [final(folder, "spectra", column, experiment=name) for column in (NORM, RANK)]
+        for name in ASCENDING
+    }
+    shrinking, joint = ends.lines[:2]
+    assert shrinking.get_ydata()[0] == pytest.approx(means["none"][1])
+    assert joint.get_xydata() == pytest.approx(np.array(list(means.values())))
+    first, _, last = (line.get_xydata() for line in matrices.lines[-3:])
+    assert first == pytest.approx(np.tile([1.0, 0.0], (5, 1)))
+    of = {"matrix": "layers.3.weight"}
+    norms, ranks = (
+        [final(folder, "spectra", column, experiment=name, **of) for name in ("none", "strong")]
+        for column in (NORM, RANK)
+    )
+    assert last[3] == pytest.approx([norms[1] / norms[0], ranks[1] - ranks[0]])
+    paths = way.lines[::3]
+    assert [len(line.get_xydata()) for line in paths] == [6, 6, 6]
+    assert paths[2].get_xydata()[-1] == pytest.approx(means["strong"])
+
+
+def test_a_matrix_that_shrank_to_nothing_stands_at_the_edge(make_tables):
+    folder = make_tables(experiments=tuple(DECAYS), weight_decays=DECAYS)
+    spectra = Tables(folder)["spectra"].copy()
+    gone = (spectra["experiment"] == "strong") & (spectra["matrix"] == "layers.3.weight")
+    spectra.loc[gone, NORM] = 0.0
+    write_table(folder / "spectra.csv", spectra)
+    last = draw("rank_and_norm", folder).axes[1].lines[-1]
+    assert last.get_xdata()[3] == 0.001
+    assert np.min(last.get_xdata()[[0, 1, 2, 4]]) > 0.001
+
+
+@pytest.mark.parametrize(("metrics", "shown"), METRICS, ids=["two", "one"])
+def test_metrics_on_the_way_are_those_that_figures_show_by_what_people_call_them(
+    make_tables, metrics, shown
+):
+    folder = make_tables(experiments=tuple(DECAYS), weight_decays=DECAYS, metrics=metrics)
+    lower = draw("weight_decay", folder).axes[4:]
+    assert [title_of(axes).replace("\n", " ") for axes in lower[2:]] == shown
 
 
 def test_comparisons_without_pairs_or_pruning_are_drawn(make_tables):
@@ -75,43 +123,6 @@ def test_labels_have_their_colours_and_middle_pairs_leave_out_the_outer_two(make
     assert len(panels["matrices"].containers) == 10
     rank = final(folder, "spectra", RANK, experiment="base", matrix="layers.0.weight")
     assert panels["matrices"].containers[0].lines[0].get_xdata()[0] == pytest.approx(rank)
-
-
-def test_tickets_have_a_curve_in_every_panel_beside_source_or_null(make_tables):
-    tickets = {kind: (kind, 0.05, 5) for kind in reversed(KIND_LOOKS)}
-    folder = make_tables(tickets=tickets)
-    fig = draw("tickets", folder)
-    masks, agreement, *metrics = fig.axes
-    colours = [colour for colour, _ in KIND_LOOKS.values()]
-    assert colours_of(masks)[:-1] == colours_of(agreement)[:-1] == colours
-    labels = [text.get_text() for text in masks.get_yticklabels()]
-    assert labels == list(LABELS)
-    first = final(folder, "ticket_spectra", "agreement_score", ticket="magnitude")
-    assert agreement.lines[0].get_ydata()[-1] == pytest.approx(first)
-    for axes, metric in zip(metrics, ("loss", "error"), strict=True):
-        assert title_of(axes) == f"validation {metric}"
-        assert colours_of(axes)[1:] == colours
-        assert axes.lines[0].get_xdata()[0] == 0
-        assert axes.lines[1].get_xdata().tolist() == [0.5, 1, 2, 3]
-    assert legend_of(fig)[-2:] == ["source", "unrelated matrices (null level 0.004)"]
-
-
-def test_tickets_are_told_apart_by_density_and_by_rewind_step(make_tables):
-    tickets = {
-        f"{kind}_{step}": (kind, 0.05, step) for step in (5, 10) for kind in ("random", "magnitude")
-    }
-    tickets["dense"] = ("magnitude", 0.5, 5)
-    fig = draw("tickets", make_tables(tickets=tickets))
-    assert legend_of(fig)[:5] == [
-        "magnitude, 50% of weights, from step 5",
-        "magnitude, 5% of weights, from step 5",
-        "magnitude, 5% of weights, from step 10",
-        "random, 5% of weights, from step 5",
-        "random, 5% of weights, from step 10",
-    ]
-    dense, sparse, _, other = fig.axes[1].lines[:4]
-    assert dense.get_color() == sparse.get_color() != other.get_color()
-    assert dense.get_linestyle() != sparse.get_linestyle() == other.get_linestyle()
 
 
 @pytest.mark.parametrize(("count", "rows", "columns"), [(1, 1, 1), (2, 1, 2), (5, 2, 3)])

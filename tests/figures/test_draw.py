@@ -36,9 +36,15 @@ EVERYTHING = {
     "tickets": {"drawn": ("random", 0.05, 5)},
     "samples": ("images",),
 }
-OF_SPECTRA = (
-    *("effective_rank", "singular_values", "agreement", "alignment"),
+IN_FULL = (
+    *("singular_values", "agreement", "alignment"),
     *("step_agreement", "pairwise_agreement", "quantities"),
+)
+OF_SPECTRA = ("effective_rank", "other_ranks", *IN_FULL)
+SEVERAL = ("several_singular_values", "several_agreement", "several_alignment")
+OF_TICKETS = (
+    *("tickets", "ticket_training", "ticket_pruning"),
+    *("ticket_agreement", "ticket_settling"),
 )
 
 
@@ -47,7 +53,8 @@ def params(**settings) -> FiguresParams:
 
 
 def test_every_kind_is_drawn_and_listed_once(make_tables, tmp_path):
-    settings = params(grokking=PANEL, problems=["vgg"], checkpoints={"hub": {}})
+    small = {"matrices": ["layers.1.weight"], "pairs": [PANEL["pair"]]}
+    settings = params(grokking=PANEL, problems=["vgg"], experiments={"vgg": small})
     drawn = draw_all(make_tables(**EVERYTHING), tmp_path, settings, GROUPS)
     assert {entry.kind for entry in drawn} == set(kinds())
     assert len({entry.file for entry in drawn}) == len(drawn)
@@ -55,8 +62,9 @@ def test_every_kind_is_drawn_and_listed_once(make_tables, tmp_path):
     assert of_vgg[:3] == ["losses", "effective_rank", "singular_values"]
     of_connection = ["barriers", "interpolation", "across", "perturbation"]
     of_ends = ["endpoint_agreement", "endpoint_diagonal"]
-    others = ["losses", *of_connection, *of_ends, "tickets", "weight_decay", "labels"]
-    assert sorted(of_vgg) == sorted([*OF_SPECTRA, *others])
+    others = ["losses", *of_connection, *of_ends, *OF_TICKETS]
+    others += ["weight_decay", "rank_and_norm", "labels"]
+    assert sorted(of_vgg) == sorted([*OF_SPECTRA, *SEVERAL, *others])
     assert sorted(of_hub) == sorted([*OF_SPECTRA, "changes"])
     for entry in drawn:
         with Image.open(tmp_path / entry.file) as image:
@@ -111,6 +119,9 @@ def test_index_says_what_a_figure_is_of_and_which_claims_it_bears_on(make_tables
     assert found["effective_rank_hub.png"].of == "checkpoints"
     assert found["barriers_vgg.png"].of == "connections"
     assert found["samples_images.png"].of == "samples"
+    assert "Mean over seeds" in rank.caption
+    assert "seeds" not in found["effective_rank_hub.png"].caption
+    assert (rank.folded, found["other_ranks_vgg.png"].folded) == (False, True)
     errors = found["errors.png"]
     assert (errors.of, errors.subject) == ("project", None)
 
@@ -142,7 +153,7 @@ def test_unusual_tables_are_drawn(make_tables, tmp_path, world):
     settings = params(experiments={"vgg": {"scale": "log"}}, problems=["vgg"])
     tickets = {"drawn": ("random", 0.05, 0)}
     tables = make_tables(connections=("vgg",), tickets=tickets, **world)
-    expected = {"losses", "barriers", "across", "tickets", "problems_alignment", *OF_SPECTRA}
+    expected = {"losses", "barriers", "across", "problems_alignment", *OF_TICKETS, *OF_SPECTRA}
     drawn = draw_all(tables, tmp_path / "figures", settings, NO_GROUPS)
     assert expected <= {entry.kind for entry in drawn}
 
@@ -153,14 +164,15 @@ def test_unusual_tables_are_drawn(make_tables, tmp_path, world):
         ({"across": False}, ["across", "barrier_and_agreement"]),
         ({"scales": ()}, ["perturbation"]),
         ({"with_pairs": False}, ["alignment", "problems_alignment"]),
-        ({"in_full": False}, OF_SPECTRA[1:]),
+        ({"in_full": False}, IN_FULL),
     ],
 )
 def test_what_tables_do_not_have_is_not_drawn(make_tables, world, missing):
     tables = make_tables(connections=("vgg",), steps=(0, 20), splits=(0, 20), **world)
     problems = [] if "in_full" in world else ["vgg"]
     found = listed(tables, params(problems=problems))
-    left_out = {"labels", "weight_decay", "grokking", "tickets", "samples", "changes"}
+    left_out = {"labels", "weight_decay", "rank_and_norm", "grokking", "samples", "changes"}
+    left_out |= {*OF_TICKETS, *SEVERAL}
     left_out |= {kind for kind in kinds() if kind.startswith("problems") and not problems}
     assert {entry.kind for entry in found.values()} == set(kinds()) - left_out - {*missing}
 

@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 from matplotlib.colors import same_color
+from tests.figures.conftest import LABELS
 from tests.figures.drawn import RANK, colours_of, draw, final, legend_of, meshes_of, title_of
 
 from specflow.errors import SpecflowError
-from specflow.figures.losses import BATCH_NORM, variants_of
+from specflow.figures.losses import variants_of
 from specflow.figures.style import KEEP_COLOURS, NULL_LINE, SPLIT_COLOURS
-from specflow.frames import Tables
+from specflow.frames import Tables, where, write_table
 from specflow.spectra import QUANTITIES
+
+PAIR = "block 1 attention out -> block 1 MLP in"
 
 
 def test_losses_show_every_variant_of_every_metric_in_true_epochs(make_tables):
@@ -37,11 +40,11 @@ def test_with_batch_norm_the_full_model_is_there_with_both_statistics(make_table
     assert reestimated.get_ydata()[-1] == pytest.approx(expected)
     assert running.get_color() != reestimated.get_color()
     assert legend_of(fig)[:2] == ["full model", "full model, statistics re-estimated"]
-    assert fig.legends[0].get_title().get_text() == BATCH_NORM
+    assert fig.legends[0].get_title().get_text().startswith("BatchNorm statistics")
 
 
 def test_metrics_have_the_names_and_the_order_that_people_give_them(make_tables):
-    folder = make_tables(metrics={"vgg": {"error": "share of errors"}})
+    folder = make_tables(metrics={"error": "share of errors"})
     fig = draw("losses", folder)
     assert list(map(title_of, fig.axes)) == ["train share of errors", "validation share of errors"]
 
@@ -78,23 +81,30 @@ def test_baseline_is_a_line_in_sight_in_the_panels_of_its_metric(make_tables):
     assert "baseline" in legend_of(fig)
 
 
-def test_problems_are_the_columns_of_the_figures_of_one(make_tables):
+def test_problems_have_a_row_each_and_a_column_each_of_losses(make_tables):
     names = ["vgg", "lstm", "unet"]
     folder = make_tables(experiments=tuple(names))
     settings = {
         "problems": names,
-        "experiments": {"unet": {"x": "step", "matrix": "layers.1.weight"}},
+        "experiments": {"unet": {"x": "step", "matrix": "layers.1.weight", "title": "A UNet"}},
     }
     fig = draw("problems_spectra", folder, **settings)
-    assert [title_of(axes) for axes in fig.axes[:3]] == [
-        *("vgg\nblock 1 attention out", "lstm\nblock 1 attention out", "unet\nblock 1 attention in")
+    rows = np.array(fig.axes[:9]).reshape(3, 3)
+    assert [title_of(axes) for axes in rows[:, 0]] == [
+        *("vgg\nblock 1 attention out", "lstm\nblock 1 attention out"),
+        "A UNet\nblock 1 attention in",
     ]
-    assert [axes.get_xlabel() for axes in fig.axes[3:6]] == ["epoch", "epoch", "step"]
-    assert [axes.get_xlim()[1] for axes in fig.axes[3:6]] == [3, 3, 30]
-    assert {mesh.get_clim() for mesh in meshes_of(fig)[:3]} == {meshes_of(fig)[0].get_clim()}
-    ranks = meshes_of(fig)[2].get_array()
-    one = final(folder, "spectra", RANK, experiment="unet", matrix="layers.4.weight")
-    assert ranks[4, -1] == pytest.approx(one)
+    for row, (unit, end) in zip(rows, [("epoch", 3), ("epoch", 3), ("step", 30)], strict=True):
+        assert {axes.get_xlabel() for axes in row} == {unit}
+        assert {axes.get_xlim()[1] for axes in row} == {end}
+        assert [text.get_text() for text in row[1].get_yticklabels()] == [*LABELS, "output"]
+    (ranks,), (changes,) = (axes.collections for axes in rows[2, 1:])
+    own = {"experiment": "unet", "matrix": "layers.4.weight"}
+    end, start = final(folder, "spectra", RANK, **own), Tables(folder)["spectra"]
+    start = where(start, step=0, **own)[RANK].mean()
+    assert ranks.get_array()[4, -1] == pytest.approx(end)
+    assert changes.get_array()[4, -1] == pytest.approx(end - start)
+    assert not np.any(changes.get_array()[:, 0])
     fig = draw("problems_pruning", folder, **settings)
     labels = [axes.get_ylabel() for axes in fig.axes]
     assert labels == [*("train loss", "", ""), *("validation loss", "", "")]
@@ -106,15 +116,14 @@ def test_problems_are_the_columns_of_the_figures_of_one(make_tables):
     ("name", "table", "key"),
     [("agreement", "spectra", "matrix"), ("alignment", "alignment", "pair")],
 )
-def test_diagonals_stand_above_scores_on_one_scale_with_null_levels(make_tables, name, table, key):
+def test_diagonals_stand_by_scores_on_one_scale_with_null_levels(make_tables, name, table, key):
     folder = make_tables(experiments=("vgg", "lstm"))
     one, both = draw(name, folder), draw(f"problems_{name}", folder, problems=["vgg", "lstm"])
     for fig, count in ((one, 2), (both, 4)):
-        heatmaps = [axes for axes in fig.axes if axes.get_title() or axes.get_title(loc="left")]
+        heatmaps = [axes for axes in fig.axes if title_of(axes)]
         assert len(heatmaps) == count
-        assert all("(null level 0." in title_of(axes) for axes in heatmaps)
-        assert not any("\n " in title_of(axes) for axes in heatmaps)
-        assert len({mesh.get_clim() for mesh in meshes_of(fig)}) == 1
+        assert all("null level 0." in title_of(axes) for axes in heatmaps)
+        assert {mesh.get_clim() for mesh in meshes_of(fig)} == {(0, 1)}
     last = Tables(folder)[table][key].iloc[-1]
     expected = final(folder, table, f"{name}_score", experiment="vgg", **{key: last})
     assert meshes_of(one)[1].get_array()[-1, -1] == pytest.approx(expected)
@@ -123,14 +132,41 @@ def test_diagonals_stand_above_scores_on_one_scale_with_null_levels(make_tables,
     assert one.axes[0].get_ylim() == (9.5, 0.5)  # the last two indices are 3 apart
 
 
-def test_every_singular_value_has_a_line_of_its_colour_in_all_columns(make_tables):
+def test_small_panels_show_what_params_choose_in_order_of_depth(make_tables):
+    folder = make_tables()
+    matrices = {"layers.2.weight": LABELS[2], "layers.1.weight": LABELS[1]}
+    settings = {"experiments": {"vgg": {"matrices": list(matrices), "pairs": [PAIR]}}}
+    values = draw("several_singular_values", folder, **settings)
+    agreement = draw("several_agreement", folder, **settings)
+    for fig in (values, agreement):
+        panels = [axes for axes in fig.axes if title_of(axes)]
+        assert [title_of(axes) for axes in panels] == [LABELS[1], LABELS[2]]
+        assert [axes.get_xlabel() for axes in panels] == ["epoch", "epoch"]
+    assert len(values.axes[0].lines) == 6
+    assert meshes_of(agreement)[0].get_array()[1].tolist() == pytest.approx(
+        (np.linspace(0, 1, 6) ** 2).tolist(), rel=1e-4
+    )
+    (mesh,) = meshes_of(draw("several_alignment", folder, **settings))
+    assert mesh.get_array()[2, -1] == pytest.approx(1 / 3, rel=1e-4)
+
+
+def test_stable_rank_is_a_share_of_directions_beside_the_other_measures(make_tables):
+    folder = make_tables()
+    mass, stable, gini = meshes_of(draw("other_ranks", folder))
+    for mesh, name, directions in ((mass, "mass_rank", 1), (stable, "stable_rank", 32)):
+        expected = final(folder, "spectra", name, matrix="layers.3.weight") / directions
+        assert mesh.get_array()[3, -1] == pytest.approx(expected)
+    assert {mesh.get_clim() for mesh in (mass, stable, gini)} == {(0, 1)}
+
+
+def test_every_singular_value_has_a_line_of_its_colour_in_all_problems(make_tables):
     folder = make_tables(experiments=("vgg", "lstm"))
     table = folder / "singular_values.csv"
     rows = table.read_text().splitlines()
     kept = [row for row in rows if not row.startswith("lstm") or row.split(",")[3] in "123"]
     table.write_text("\n".join(kept) + "\n")
     fig = draw("problems_spectra", folder, problems=["vgg", "lstm"])
-    first, second = ([line for line in axes.lines][::-1] for axes in fig.axes[:2])
+    first, second = ([line for line in axes.lines][::-1] for axes in (fig.axes[0], fig.axes[3]))
     assert [line.get_ydata()[0] for line in first] == pytest.approx(
         [1, 1 / 2, 1 / 3, 1 / 4, 1 / 6, 1 / 9], 1e-3
     )
@@ -178,7 +214,7 @@ def test_step_agreement_says_that_the_first_checkpoint_has_none(make_tables):
 def test_errors_of_one_kind_stand_together_on_one_axis(make_tables):
     letters = {"loss": "loss", "error": "wrong letters"}
     kinds = {"b": letters, "d": letters, "e": {"loss": "missed noise"}}
-    folder = make_tables(experiments=("a", "b", "c", "d", "e"), steps=(0, 5), metrics=kinds)
+    folder = make_tables(experiments=("a", "b", "c", "d", "e"), steps=(0, 5), own_metrics=kinds)
     with (folder / "history.csv").open("a") as file:
         file.write("b,7,5,train,error,9\n")
     drawn = [axes for axes in draw("errors", folder).axes if axes.lines]
@@ -194,24 +230,49 @@ def test_errors_of_one_kind_stand_together_on_one_axis(make_tables):
     assert drawn[-1].lines[0].get_ydata()[-1] == pytest.approx(expected)
 
 
-def test_grokking_has_a_row_for_each_condition_with_one_scale_of_alignment(make_tables):
+def test_grokking_has_a_row_for_each_condition_a_line_for_each_seed_and_one_seed_in_full(
+    make_tables,
+):
     panel = {"experiments": ["b", "a"], "matrix": "layers.1.weight", "x": "step", "scale": "log"}
-    panel["pair"] = "block 1 attention out -> block 1 MLP in"
-    fig = draw("grokking", make_tables(experiments=("a", "b")), grokking=panel)
+    settings = {"grokking": panel | {"pair": PAIR}, "experiments": {"b": {"title": "Half of all"}}}
+    folder = make_tables(experiments=("a", "b"))
+    fig = draw("grokking", folder, **settings)
     rows = np.array(fig.axes[:12]).reshape(3, 4)[:2]
-    assert [axes.get_ylabel() for axes in rows[:, 0]] == ["b", "a"]
+    assert [axes.get_ylabel() for axes in rows[:, 0]] == ["Half of all", "a"]
     assert [axes.get_ylabel() for axes in rows[:, 3]] == ["index i"] * 2
     assert [axes.get_xlabel() for axes in rows[1]] == ["step"] * 4
     assert {axes.get_xscale() for axes in rows.flat} == {"symlog"}
     assert [title_of(axes) for axes in rows[0]] == [
-        *("error", "singular values of\nblock 1 attention in"),
-        *(
-            "normalized effective rank\nof all matrices",
-            "alignment: block 1: attention out\n→ MLP in",
-        ),
+        *("error\nof single seeds", "singular values of\nblock 1 attention in, seed 0"),
+        "normalized effective rank\nof all matrices and seeds",
+        "alignment, seed 0:\nblock 1: attention out\n→ MLP in",
     ]
-    assert len({mesh.get_clim() for axes in rows[:, 3] for mesh in axes.collections}) == 1
-    assert len(rows[0, 2].lines) == len(legend_of(fig)) == 5
+    errors, values, ranks, alignment = rows[0]
+    assert len(errors.lines) == 2 * 3 + 1  # the last one marks when the shown seed fits
+    assert len(ranks.lines) == 5 * 3 + 1
+    history = where(Tables(folder)["history"], experiment="b", metric="error", split="train")
+    for line, seed in zip(errors.lines, (1, 2, 0), strict=False):  # the shown one on top
+        assert line.get_ydata().tolist() == where(history, seed=seed)["value"].tolist()
+    widths = [line.get_linewidth() for line in errors.lines[:3]]
+    assert widths[2] > widths[0] == widths[1]
+    assert values.lines[-2].get_ydata().tolist() == pytest.approx(np.linspace(2, 3, 6), rel=1e-4)
+    shown = alignment.collections[0].get_array()[0].tolist()
+    assert shown == pytest.approx(np.linspace(0, 1, 6) ** 2, rel=1e-4)
+    assert {axes.get_ylim() for axes in rows[:, 2]} == {ranks.get_ylim()}
+    assert len(legend_of(fig)) == 5
+
+
+def test_grokking_marks_when_the_shown_seed_fits_the_validation_data(make_tables):
+    folder = make_tables()
+    history = Tables(folder)["history"].copy()
+    errors = (history["split"] == "validation") & (history["metric"] == "error")
+    late = errors & (history["seed"] == 0)
+    history.loc[errors, "value"] = np.where(history.loc[errors, "step"] >= 5, 0.0, 1.0)
+    history.loc[late, "value"] = np.where(history.loc[late, "step"] >= 20, 0.01, 1.0)
+    write_table(folder / "history.csv", history)
+    panel = {"experiments": ["vgg"], "matrix": "layers.1.weight", "x": "step", "pair": PAIR}
+    row = draw("grokking", folder, grokking=panel).axes[:4]
+    assert [axes.lines[-1].get_xdata() for axes in row] == [[20, 20]] * 4
 
 
 def test_grokking_without_errors_says_so(make_tables):

@@ -3,15 +3,21 @@
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.cm import ScalarMappable
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from specflow.figures import heatmaps
-from specflow.figures.style import EFFECTIVE_RANK_MAP
+from specflow.figures.style import (
+    ALIGNMENT_MAP,
+    CHANGE_MAP,
+    EFFECTIVE_RANK_MAP,
+    RANK_CHANGE_MAP,
+    SCALES,
+)
 from specflow.figures.timeline import Timeline
 
 TIMELINE = Timeline("step", "linear")
-SCALE = ScalarMappable(cmap=EFFECTIVE_RANK_MAP)
+SCALE = heatmaps.colour_scale(EFFECTIVE_RANK_MAP, ())
 
 
 def test_grid_has_the_rows_asked_for_in_their_order_and_every_time():
@@ -58,4 +64,32 @@ def test_grey_is_explained_where_something_is_not_defined(values, note):
     ],
 )
 def test_colours_are_scaled_outward_to_round_numbers(values, limits):
-    assert heatmaps.colour_scale(EFFECTIVE_RANK_MAP, values).get_clim() == pytest.approx(limits)
+    assert heatmaps.colour_scale(CHANGE_MAP, values).get_clim() == pytest.approx(limits)
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_a_quantity_has_the_same_colours_whatever_else_is_drawn_and_small_values_differ(name):
+    colours = colormaps[name]
+    one, other = (heatmaps.colour_scale(colours, values) for values in ([0.1, 0.2], [0.9]))
+    shown = np.linspace(-0.5, 1.5, 9)
+    np.testing.assert_array_equal(one.to_rgba(shown), other.to_rgba(shown))
+    low, high = one.get_clim()
+    places = one.norm(np.linspace(low, high, 101))
+    assert (places[0], places[-1]) == (0, 1)
+    assert np.all(np.diff(places) > 0)
+    assert set(SCALES[name].ticks) >= {low, high}
+
+
+def test_weak_alignment_and_a_small_change_of_rank_can_be_seen():
+    alignment = heatmaps.colour_scale(ALIGNMENT_MAP, ())
+    assert alignment.norm(0.1) - alignment.norm(0.02) > 0.15
+    change = heatmaps.colour_scale(RANK_CHANGE_MAP, ())
+    assert change.norm(0.0) == pytest.approx(0.5)
+    assert change.norm(-0.01) < 0.4
+    assert change.norm(-0.01) == pytest.approx(1 - change.norm(0.01))
+
+
+def test_indices_are_numbered_apart_from_the_first():
+    axes = Figure().subplots()
+    heatmaps.draw_heatmap(axes, pd.DataFrame(np.eye(16), range(1, 17)), TIMELINE, SCALE)
+    assert axes.get_yticks().tolist() == [1, 4, 6, 8, 10, 12, 14, 16]

@@ -8,13 +8,14 @@ from specflow.hdf5 import BrokenFileError, write
 from specflow.studies.experiments.study import CollectedExperiment, ExperimentParams
 from specflow.studies.shown import Chosen
 
+METRICS = (("loss", "loss"), ("error", "share of wrong answers"))
+
 
 @pytest.fixture
 def runs(workplace):
     write_runs()
-    shown = {"matrices": Chosen(), "pairs": Chosen()}
-    metrics = (("loss", "loss"), ("error", "share of wrong answers"))
-    return {"run": CollectedExperiment(seeds=(0, 1), metrics=metrics, **shown)}
+    own = {"matrices": Chosen(), "pairs": Chosen(), "metrics": METRICS}
+    return {"run": CollectedExperiment(seeds=(0, 1), **own)}
 
 
 def test_histories_have_every_metric_baselines_too(runs):

@@ -5,34 +5,54 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
-from specflow.figures import heatmaps, style
-from specflow.figures.registry import figure, has_rows
+from specflow.figures import heatmaps, panels, style
+from specflow.figures.registry import When, figure, has_rows
 from specflow.figures.style import AGREEMENT_MAP, ALIGNMENT_MAP, null_text
-from specflow.figures.subjects import Key, Subject
+from specflow.figures.subjects import Subject
 from specflow.frames import Tables, where
+from specflow.studies.shown import Key
 
 _HEIGHT = 1.9  # inches of a diagonal
 _MOST_TICKS = 12
+_COLUMNS = 4  # of small panels
+Name = Literal["agreement", "alignment"]
 _CAPTION = (
-    "The diagonal of one {} above the scores of all, each the mean of the first entries of its "
-    "diagonal; means over seeds. Null levels are those of unrelated matrices"
+    "Colour is {} of one direction: how far {}, from 0 to 1. The diagonal of one {}, large "
+    "singular values on top, and the scores of all, each the mean of the first entries of its "
+    "diagonal. Null levels are those of unrelated matrices{}."
 )
+_AGREES = "it is already that of the final checkpoint, on both sides of the matrix"
+_ALIGNS = "what a layer writes most is what the next layer reads most"
+_SEEDS = "Means over seeds."
 _AGREEMENT: dict[str, Any] = {
     "title": "Agreement of singular vectors with the final checkpoint",
-    "caption": _CAPTION.format("matrix") + ".",
+    "caption": _CAPTION.format("the agreement", _AGREES, "matrix", ""),
+    "over_seeds": _SEEDS,
     "claims": ("top_settles_early",),
 }
 _ALIGNMENT: dict[str, Any] = {
     "title": "Alignment of neighbouring layers",
-    "caption": _CAPTION.format("pair") + " (paper, figure 5).",
+    "caption": _CAPTION.format("the alignment", _ALIGNS, "pair", " (paper, figure 5)"),
+    "over_seeds": _SEEDS,
     "claims": ("alignment_weak",),
+}
+_SMALL: dict[str, Any] = {
+    "caption": "The diagonal of each, large singular values on top, in the order of depth; "
+    "colours as in the figure of one.",
+    "over_seeds": _SEEDS,
+    "folded": True,
 }
 
 
 def _with_pairs(tables: Tables, subject: Subject) -> list[Subject]:
     return [one for one in subject.members if len(one.layers(tables, "pair"))]
+
+
+def _has_several(key: Key) -> When:
+    return lambda tables, subject: bool(subject.several(tables, key))
 
 
 @figure("experiment", "checkpoints", **_AGREEMENT, when=has_rows("agreement_diagonal"), order=4)
@@ -41,9 +61,22 @@ def agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
     _draw(fig, tables, [subject], "agreement")
 
 
+@figure(
+    *("experiment", "checkpoints"),
+    **_SMALL,
+    title="Agreement of singular vectors with the final checkpoint, several matrices",
+    claims=("top_settles_early",),
+    when=_has_several("matrix"),
+    order=4,
+)
+def several_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
+    """Draw when directions settle in each matrix that params choose."""
+    _draw_small(fig, tables, subject, "agreement")
+
+
 @figure("problems", **_AGREEMENT)
 def problems_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Draw when directions settle, a column for each problem."""
+    """Draw when directions settle, a row for each problem."""
     _draw(fig, tables, subject.members, "agreement")
 
 
@@ -53,63 +86,101 @@ def alignment(fig: Figure, tables: Tables, subject: Subject) -> None:
     _draw(fig, tables, [subject], "alignment")
 
 
+@figure(
+    *("experiment", "checkpoints"),
+    **_SMALL,
+    title="Alignment of several pairs of neighbouring layers",
+    claims=("alignment_weak",),
+    when=_has_several("pair"),
+    order=5,
+)
+def several_alignment(fig: Figure, tables: Tables, subject: Subject) -> None:
+    """Draw whether neighbours share directions in each pair that params choose."""
+    _draw_small(fig, tables, subject, "alignment")
+
+
 @figure("problems", **_ALIGNMENT, when=lambda tables, subject: bool(_with_pairs(tables, subject)))
 def problems_alignment(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Draw whether neighbours share directions, a column for each problem with pairs."""
+    """Draw whether neighbours share directions, a row for each problem with pairs."""
     _draw(fig, tables, _with_pairs(tables, subject), "alignment")
 
 
 def diagonal_of(
-    subject: Subject, tables: Tables, name: Literal["agreement", "alignment"], **shown: str
+    subject: Subject, tables: Tables, name: Name, value: str = "mean", **shown: str
 ) -> pd.DataFrame:
     """Return the diagonal of one matrix or pair, a row for each index and a column a time."""
     rows = subject.rows(tables, f"{name}_diagonal", **shown)
-    return heatmaps.grid(rows, "index", np.unique(rows["index"]), "mean")
+    return heatmaps.grid(rows, "index", np.unique(rows["index"]), value)
 
 
-def _draw(
-    fig: Figure,
-    tables: Tables,
-    members: Sequence[Subject],
-    name: Literal["agreement", "alignment"],
-) -> None:
-    """Draw a column for each member: diagonal above scores, on one scale of colours from 0."""
-    agrees, alone = name == "agreement", len(members) == 1
-    key: Key = "matrix" if agrees else "pair"
-    table = "spectra" if agrees else "alignment"
+def _key_of(name: Name) -> Key:
+    return "matrix" if name == "agreement" else "pair"
+
+
+def _scale_of(name: Name) -> ScalarMappable:
+    return heatmaps.colour_scale(AGREEMENT_MAP if name == "agreement" else ALIGNMENT_MAP, ())
+
+
+def _draw(fig: Figure, tables: Tables, members: Sequence[Subject], name: Name) -> None:
+    """Draw the diagonal of each member above its scores, or beside them if there are several."""
+    key, colours, meshes = _key_of(name), _scale_of(name), []
+    table = "spectra" if name == "agreement" else "alignment"
     scores = [heatmaps.scores_of(one, tables, table, f"{name}_score", key) for one in members]
-    chosen = [one.chosen(tables, key) for one in members]
-    diagonals = [
-        diagonal_of(one, tables, name, **{key: shown})
-        for one, shown in zip(members, chosen, strict=True)
+    grid = _grid(fig, scores)
+    for (left, right), member, own in zip(grid, members, scores, strict=True):
+        shown = member.chosen(tables, key)
+        diagonal = diagonal_of(member, tables, name, **{key: shown})
+        meshes.append(heatmaps.draw_heatmap(left, diagonal, own.timeline, colours))
+        layer = own.layers.loc[[shown]].head(1)
+        heatmaps.draw_null_strip(left, layer["null"], colours)
+        meshes += heatmaps.draw_scores([right], [own], colours, nulls=True)
+        texts = [(layer["label"].iloc[0], null_text(layer["null"]))]
+        texts += [("score: mean of the first entries", null_text(own.layers["null"]))]
+        if len(members) > 1:
+            (label, null), score = texts
+            style.title_columns((left, right), [(member.title, label, null), ("", *score)])
+        else:
+            for axes, (text, null) in zip((left, right), texts, strict=True):
+                axes.set_title(f"{text} ({null})")
+        left.set_ylabel("index i of the diagonal")
+        for axes in (left, right):
+            axes.set_xlabel(own.timeline.unit)
+    heatmaps.add_colour_bar(fig, grid.flat, meshes, name)
+
+
+def _grid(fig: Figure, scores: Sequence[heatmaps.Scores]) -> np.ndarray:
+    """Return axes of a diagonal and of scores for each member, below or beside each other."""
+    heights = [heatmaps.height_of(one.layers, least=_HEIGHT) for one in scores]
+    if len(scores) > 1:
+        fig.set_figheight(sum(heights) + 1.05 * len(heights) + 0.4)
+        return fig.subplots(len(heights), 2, squeeze=False, height_ratios=heights)
+    fig.set_figheight(_HEIGHT + heights[0] + 1.9)
+    return fig.subplots(2, 1, squeeze=False, height_ratios=(_HEIGHT, heights[0])).T
+
+
+def _draw_small(fig: Figure, tables: Tables, subject: Subject, name: Name) -> None:
+    """Draw the diagonal of each matrix or pair that params choose."""
+    key, colours, timeline = _key_of(name), _scale_of(name), subject.timeline(tables)
+    several = subject.several(tables, key)
+    labels = subject.layers(tables, key)["label"].loc[several]
+    grid = panels.small_panels(fig, list(labels), _COLUMNS)
+    diagonals = [diagonal_of(subject, tables, name, **{key: one}) for one in several]
+    meshes = [
+        heatmaps.draw_heatmap(axes, diagonal, timeline, colours)
+        for axes, diagonal in zip(grid, diagonals, strict=True)
     ]
-    drawn = [[0], *diagonals, *(one.values for one in scores)]
-    colours = heatmaps.colour_scale(AGREEMENT_MAP if agrees else ALIGNMENT_MAP, drawn)
-    heights = (_HEIGHT, heatmaps.height_of(scores[0].layers)) if alone else (2.0, 2.0)
-    fig.set_figheight(sum(heights) + 1.8)
-    upper, lower = fig.subplots(2, len(members), squeeze=False, height_ratios=heights)
-    meshes, titles = [], []
-    for axes, one, shown, diagonal in zip(upper, scores, chosen, diagonals, strict=True):
-        meshes.append(heatmaps.draw_heatmap(axes, diagonal, one.timeline, colours))
-        own = one.layers.loc[[shown]]
-        titles.append((*own["label"], f"({null_text(own['null'])})"))
-        if alone:
-            heatmaps.draw_null_strip(axes, own["null"], colours)
-    meshes += heatmaps.draw_scores(lower, scores, colours, nulls=True)
-    if alone:
-        titles = [(" ".join(parts),) for parts in titles]
-    style.title_columns(upper, titles, [str(one.name) for one in members])
-    start = "score: mean of the first entries of every diagonal " if alone else "scores\n"
-    for axes, one in zip(lower, scores, strict=True):
-        axes.set_title(f"{start}({null_text(one.layers['null'])})")
-    upper[0].set_ylabel("index i of the diagonal")
-    heatmaps.add_colour_bar(fig, [*upper, *lower], meshes, name)
+    panels.label_time(grid, timeline, _COLUMNS)
+    for axes in grid[::_COLUMNS]:
+        axes.set_ylabel("index i")
+    heatmaps.add_colour_bar(fig, grid, meshes, name)
 
 
 @figure(
     *("experiment", "checkpoints"),
     title="Agreement of singular vectors with the checkpoint before",
-    caption="Agreement score of every matrix, mean over seeds; checkpoints are not evenly spaced.",
+    caption="Agreement score of every matrix; checkpoints are not evenly spaced, so that a long "
+    "step has a low score.",
+    over_seeds=_SEEDS,
     when=has_rows("agreement_diagonal"),
     order=6,
 )
@@ -125,7 +196,9 @@ def step_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
 @figure(
     *("experiment", "checkpoints"),
     title="Agreement of any two checkpoints",
-    caption="Agreement score of one matrix, and the mean over all; each checkpoint has a row.",
+    caption="Agreement score of one matrix, and the mean over all; each checkpoint has a row and a "
+    "column.",
+    over_seeds=_SEEDS,
     when=has_rows("pairwise_agreement"),
     order=7,
 )

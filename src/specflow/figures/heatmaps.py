@@ -12,10 +12,11 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
-from specflow.figures.style import UNDEFINED_COLOUR
-from specflow.figures.subjects import Key, Subject
+from specflow.figures.style import SCALES, UNDEFINED_COLOUR
+from specflow.figures.subjects import Subject
 from specflow.figures.timeline import Timeline
 from specflow.frames import Tables
+from specflow.studies.shown import Key
 
 _ROW_HEIGHT = 0.165  # inches: a line of 8 pt type
 _COLOUR_STEP = 0.05  # to which scales of colours are rounded
@@ -58,10 +59,13 @@ def height_of(layers: pd.DataFrame, least: float = 1.2) -> float:
 
 
 def colour_scale(colours: Colormap, values: Iterable[Any]) -> ScalarMappable:
-    """Return colours from the least to the greatest of all values, rounded outward.
+    """Return the colours of a quantity: those of its own scale, the same in all figures.
 
-    Values are arrays or frames of any shape, NaN where not defined.
+    Maps without a scale of their own reach from the least to the greatest of all values, rounded
+    outward. Values are arrays or frames of any shape, NaN where not defined.
     """
+    if colours.name in SCALES:
+        return ScalarMappable(SCALES[colours.name].norm(), colours)
     together = np.concatenate([np.ravel(value) for value in values])
     defined = together[np.isfinite(together)]
     if len(defined) == 0:
@@ -80,7 +84,7 @@ def draw_heatmap(
     high as these are apart.
     """
     edges, values = timeline.edges(grid.columns), grid.to_numpy(float)
-    mesh = _draw_cells(axes, edges, _row_edges(axes, grid), values, colours)
+    mesh = draw_cells(axes, edges, _row_edges(axes, grid), values, colours)
     timeline.apply(axes, grid.columns)
     return mesh
 
@@ -91,7 +95,7 @@ def draw_columns(axes: Axes, grid: pd.DataFrame, colours: ScalarMappable) -> Qua
     Of few times, or of anything else between which nothing was measured.
     """
     edges, values = np.arange(len(grid.columns) + 1.0), grid.to_numpy(float)
-    mesh = _draw_cells(axes, edges, _row_edges(axes, grid), values, colours)
+    mesh = draw_cells(axes, edges, _row_edges(axes, grid), values, colours)
     axes.set_xticks(edges[:-1] + 0.5, [f"{value:.3g}" for value in grid.columns])
     axes.tick_params(axis="x", length=0)
     return mesh
@@ -109,18 +113,19 @@ def _row_edges(axes: Axes, grid: pd.DataFrame) -> np.ndarray:
 def _number_indices(axes: Axes, last: int) -> None:
     """Number indices from 1, as far apart as is legible."""
     step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, last) if last <= 8 * step)
-    axes.set_yticks(sorted({1, *range(step, last + 1, step)}))
+    # the first multiple is left out where it would touch the 1
+    axes.set_yticks([1, *(n for n in range(step, last + 1, step) if 4 * (n - 1) > 3 * step)])
 
 
-def _draw_cells(
+def draw_cells(
     axes: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, colours: ScalarMappable
 ) -> QuadMesh:
     """Draw cells between edges, the first row at the top, grey where not defined."""
     axes.grid(False)
     axes.set_facecolor(UNDEFINED_COLOUR)
-    low, high = colours.get_clim()
     masked = np.ma.masked_invalid(values)
-    mesh = axes.pcolormesh(x, y, masked, cmap=colours.cmap, vmin=low, vmax=high)
+    assert isinstance(colours.norm, Normalize), "colour_scale makes no other"
+    mesh = axes.pcolormesh(x, y, masked, cmap=colours.cmap, norm=colours.norm)
     axes.set_ylim(y[-1], y[0])
     return mesh
 
@@ -135,7 +140,7 @@ def draw_null_strip(axes: Axes, nulls: pd.Series, colours: ScalarMappable) -> No
     """Draw, right of a heatmap, what each row (or all, of one level) is for unrelated matrices."""
     strip = axes.inset_axes((1.015, 0, 0.025, 1))
     levels = nulls.to_numpy(float)[:, None]
-    _draw_cells(strip, np.array([0, 1]), np.arange(len(nulls) + 1), levels, colours)
+    draw_cells(strip, np.array([0, 1]), np.arange(len(nulls) + 1), levels, colours)
     strip.set_yticks([])
     strip.set_xticks([0.5], ["null"])
     strip.xaxis.tick_top()  # below, the last tick of the time axis is in the way
@@ -146,20 +151,16 @@ def draw_null_strip(axes: Axes, nulls: pd.Series, colours: ScalarMappable) -> No
 def draw_scores(
     row: Sequence[Axes], columns: Sequence[Scores], colours: ScalarMappable, *, nulls: bool = False
 ) -> list[QuadMesh]:
-    """Draw scores side by side: with labels if there is one column, else numbered.
+    """Draw scores of each subject, every row with its label.
 
-    With `nulls`, a single column has a strip of null levels beside it.
+    With `nulls`, there is a strip of null levels beside them.
     """
-    meshes, alone = [], len(columns) == 1
+    meshes = []
     for axes, (_, values, layers, timeline) in zip(row, columns, strict=True):
         meshes.append(draw_heatmap(axes, values, timeline, colours))
-        ends = (1, len(layers))
-        numbers = [str(n) if n in ends else "" for n in range(1, len(layers) + 1)]
-        label_rows(axes, layers["label"] if alone else numbers)
-        if alone and nulls:
+        label_rows(axes, layers["label"])
+        if nulls:
             draw_null_strip(axes, layers["null"], colours)
-    if not alone:
-        row[0].set_ylabel(f"depth (number of the {columns[0].key})")
     return meshes
 
 
@@ -171,27 +172,41 @@ def draw_score_row(
     name: str,
     *,
     nulls: bool = False,
+    below: bool = False,
 ) -> None:
     """Draw scores as `draw_scores` on a common scale of colours, which a bar with a name explains.
 
-    With `nulls`, the scale begins at 0 or below, and holds these levels.
+    With `nulls`, these levels are shown too.
     """
-    shown: list[Any] = [one.values for one in columns]
-    if nulls:
-        shown += [[0], *(one.layers["null"] for one in columns)]
-    scale = colour_scale(colours, shown)
-    add_colour_bar(fig, row, draw_scores(row, columns, scale, nulls=nulls), name)
+    scale = colour_scale(colours, [one.values for one in columns])
+    add_colour_bar(fig, row, draw_scores(row, columns, scale, nulls=nulls), name, below=below)
 
 
 def add_colour_bar(
-    figure: Figure, axes: Iterable[Axes], shown: Sequence[ScalarMappable], label: str
+    figure: Figure,
+    axes: Iterable[Axes],
+    shown: Sequence[ScalarMappable],
+    label: str,
+    *,
+    below: bool = False,
 ) -> Colorbar:
-    """Add a colour bar right of axes for all that is shown, which has one scale of colours.
+    """Add a colour bar right of axes, or below, for all that is shown, of one scale of colours.
 
     The label also says what grey means where there is any.
     """
     note = "\n(grey: not defined)" if any(np.ma.is_masked(one.get_array()) for one in shown) else ""
-    aspect = 8 * figure.get_figheight()  # the same width in figures of all heights
-    bar = figure.colorbar(shown[0], ax=list(axes), label=label + note, pad=0.015, aspect=aspect)
+    # the same width in figures of all heights
+    place: Any = {"aspect": 8 * figure.get_figheight(), "pad": 0.015}
+    if below:
+        place = {"aspect": 20, "pad": 0.02, "location": "bottom"}
+    bar = figure.colorbar(shown[0], ax=list(axes), label=label + note, **place)
     bar.outline.set_visible(False)
+    number_bar(bar)
     return bar
+
+
+def number_bar(bar: Colorbar) -> None:
+    """Put the numbers of its quantity's own scale on a colour bar, if it has one."""
+    if scale := SCALES.get(bar.cmap.name):
+        bar.set_ticks(scale.ticks, labels=[f"{tick:g}" for tick in scale.ticks])
+        bar.minorticks_off()

@@ -37,7 +37,12 @@ def spread(units: pd.Series) -> pd.DataFrame:
 
 def final_values(rows: pd.DataFrame, value: str) -> pd.Series:
     """Return a value at the last step by seed, the mean over each seed's finite rows."""
-    return _finite(at_end(rows), value).groupby("seed")[value].mean()
+    return seed_means(at_end(rows), value)
+
+
+def seed_means(rows: pd.DataFrame, value: str) -> pd.Series:
+    """Return the mean over each seed's finite rows."""
+    return _finite(rows, value).groupby("seed")[value].mean()
 
 
 def _finite(rows: pd.DataFrame, value: str) -> pd.DataFrame:

@@ -27,18 +27,22 @@ class Kind:
         of: What has such a figure.
         title: What stands above one, followed by the name of its subject.
         caption: What a reader must know.
+        over_seeds: What the caption adds of subjects that have seeds.
         claims: Claims that it bears on.
         when: Whether the tables have what it shows of a subject.
         order: Its place among the figures of a subject.
+        folded: Whether a report shows it only when asked.
     """
 
     draw: Draw
     of: tuple[Of, ...]
     title: str
     caption: str
+    over_seeds: str
     claims: tuple[str, ...]
     when: When
     order: int
+    folded: bool
 
     @property
     def place(self) -> tuple[int, str, int]:
@@ -48,15 +52,17 @@ class Kind:
     def entry(self, subject: Subject) -> FigureEntry:
         """Return what the index says of the figure of a subject."""
         kind, name = self.draw.__name__, subject.name
+        has_seeds = self.over_seeds and subject.group != "checkpoints"
         return FigureEntry(
             file=f"{kind}_{name}.png" if name else f"{kind}.png",
             kind=kind,
             of=subject.group,
             subject=name,
             shows=subject.shows,
-            title=f"{self.title}: {name}" if name else self.title,
-            caption=self.caption,
+            title=f"{self.title}: {subject.title}" if name else self.title,
+            caption=f"{self.caption} {self.over_seeds}" if has_seeds else self.caption,
             claims=self.claims,
+            folded=self.folded,
         )
 
 
@@ -72,9 +78,11 @@ def figure(
     *of: Of,
     title: str,
     caption: str,
+    over_seeds: str = "",
     claims: tuple[str, ...] = (),
     when: When = lambda tables, subject: True,
     order: int = 9,
+    folded: bool = False,
 ) -> Callable[[Draw], Draw]:
     """Make a function a kind of figure of its name; the arguments are what `Kind` says.
 
@@ -88,7 +96,9 @@ def figure(
         if not of or not set(of) <= set(get_args(Of)):
             expected = ", ".join(get_args(Of))
             raise ValueError(f"@figure of {draw.__name__}: got {of}; expected some of {expected}")
-        _kinds[draw.__name__] = Kind(draw, of, title, caption, claims, when, order)
+        _kinds[draw.__name__] = Kind(
+            draw, of, title, caption, over_seeds, claims, when, order, folded
+        )
         return draw
 
     return register

@@ -1,6 +1,5 @@
 """Spectra over time: singular values, and what follows from them (figure 3 of the paper)."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,33 +11,45 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from specflow.figures import heatmaps, lines, style
+from specflow.figures import heatmaps, lines, panels, style
 from specflow.figures.registry import figure, has_rows
 from specflow.figures.subjects import Subject
 from specflow.figures.timeline import Timeline
-from specflow.frames import RANK, Tables
+from specflow.frames import RANK, Tables, where
 
 _INDICES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)  # on a colour bar
 _COLUMNS = 3  # of panels of quantities
+_SMALL_COLUMNS = 4  # of panels of matrices
+_CHANGE = "change since the first checkpoint"
+_OTHERS = {
+    "mass_rank": style.EFFECTIVE_RANK_MAP,
+    "stable_rank": style.STABLE_RANK_MAP,
+    "gini": style.GINI_MAP,
+}
 
 
 @figure(
     *("experiment", "checkpoints"),
     title="Normalized effective rank of all matrices",
-    caption="Mean over seeds, depth downward (paper, figure 3, bottom row).",
+    caption="Each matrix has a row, from the input of the network down to its output: left its "
+    "rank, right how far that is from where it began, blue where rank fell (paper, figure 3, "
+    "bottom row).",
+    over_seeds="Mean over seeds.",
     claims=("rank_falls", "grokking_is_low_rank", "grokking_coincides", "more_data_low_rank"),
     order=2,
 )
 def effective_rank(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw a row for each matrix."""
-    fig.set_figheight(1.3 + heatmaps.height_of(subject.layers(tables, "matrix"), least=1.5))
-    _draw_ranks(fig, fig.subplots(squeeze=False)[0], tables, [subject])
+    fig.set_figheight(1.7 + heatmaps.height_of(subject.layers(tables, "matrix"), least=1.5))
+    _draw_ranks(fig, fig.subplots(1, 2, squeeze=False), tables, [subject])
 
 
 @figure(
     *("experiment", "checkpoints"),
     title="Singular values of one matrix",
-    caption="Mean and one standard deviation over seeds of each (paper, figure 3, top row).",
+    caption="Each singular value has a line: the top ones grow out of the rest, if growth is "
+    "unequal (paper, figure 3, top row).",
+    over_seeds="Mean and one standard deviation over seeds of each.",
     claims=("unequal_growth",),
     when=has_rows("singular_values"),
     order=3,
@@ -46,27 +57,82 @@ def effective_rank(fig: Figure, tables: Tables, subject: Subject) -> None:
 def singular_values(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw a line for each singular value."""
     fig.set_figheight(3.6)
-    _draw_values(fig, fig.subplots(squeeze=False)[0], tables, [subject])
+    _draw_values(fig, [fig.subplots()], tables, [subject])
 
 
 @figure(
     "problems",
-    title="Singular values of one matrix (mean and one standard deviation), effective rank of all",
-    caption="A column for each problem; each row has one scale of colours (paper, figure 3).",
-    claims=("unequal_growth",),
+    title="Singular values of one matrix, effective rank of all",
+    caption="A row for each problem. Left: each singular value of one matrix. Middle: normalized "
+    "effective rank of every matrix, from input down to output. Right: how far that is from where "
+    "it began, blue where rank fell (paper, figure 3).",
+    over_seeds="Mean over seeds; bands are one standard deviation.",
+    claims=("unequal_growth", "rank_falls"),
 )
 def problems_spectra(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Draw the rows of both figures of one experiment."""
-    fig.set_figheight(5.4)
-    upper, lower = fig.subplots(2, len(subject.members), squeeze=False)
-    _draw_values(fig, upper, tables, subject.members)
-    _draw_ranks(fig, lower, tables, subject.members)
+    """Draw both figures of each experiment side by side."""
+    layers = [member.layers(tables, "matrix") for member in subject.members]
+    heights = [heatmaps.height_of(own, least=1.5) for own in layers]
+    fig.set_figheight(sum(heights) + 0.75 * len(heights) + 0.9)
+    grid = fig.subplots(len(heights), 3, squeeze=False, height_ratios=heights)
+    _draw_values(fig, list(grid[:, 0]), tables, subject.members)
+    _draw_ranks(fig, grid[:, 1:], tables, subject.members)
+
+
+@figure(
+    *("experiment", "checkpoints"),
+    title="Singular values of several matrices",
+    caption="As the figure of one matrix, in the order of depth; every panel has its own axis.",
+    over_seeds="Mean and one standard deviation over seeds of each.",
+    claims=("unequal_growth",),
+    when=lambda tables, subject: bool(subject.several(tables, "matrix")),
+    order=3,
+    folded=True,
+)
+def several_singular_values(fig: Figure, tables: Tables, subject: Subject) -> None:
+    """Draw a small panel for each matrix that params choose."""
+    matrices, timeline = subject.several(tables, "matrix"), subject.timeline(tables)
+    titles = subject.layers(tables, "matrix")["label"].loc[matrices]
+    grid = panels.small_panels(fig, list(titles), _SMALL_COLUMNS)
+    values = [subject.rows(tables, "singular_values", matrix=matrix) for matrix in matrices]
+    last = max(int(rows["index"].max()) for rows in values)
+    for axes, rows in zip(grid, values, strict=True):
+        colours = draw_evolution(axes, rows, timeline, last)
+    panels.label_time(grid, timeline, _SMALL_COLUMNS)
+    _add_index_bar(fig, grid, colours)
+
+
+@figure(
+    *("experiment", "checkpoints"),
+    title="Mass rank, stable rank and Gini index of all matrices",
+    caption="Each matrix has a row, from the input of the network down to its output. Mass rank: "
+    "share of directions that hold most of the spectrum. Stable rank: over the number of "
+    "directions. Gini index: 0 for equal singular values, near 1 if few are large.",
+    over_seeds="Mean over seeds.",
+    claims=("rank_falls",),
+    order=8,
+    folded=True,
+)
+def other_ranks(fig: Figure, tables: Tables, subject: Subject) -> None:
+    """Draw a heatmap for each other measure of how unequal a spectrum is."""
+    sizes = where(tables["matrices"], experiment=subject.experiment).set_index("matrix")
+    directions = sizes[["rows", "columns"]].min(axis=1)
+    fig.set_figheight(1.7 + heatmaps.height_of(subject.layers(tables, "matrix"), least=1.5))
+    grid = fig.subplots(1, len(_OTHERS), sharey=True)
+    for axes, (name, colours) in zip(grid, _OTHERS.items(), strict=True):
+        scores = heatmaps.scores_of(subject, tables, "spectra", name)
+        label = style.quantity_label(name)
+        if name == "stable_rank":
+            shares = scores.values.div(directions.loc[scores.layers.index], axis=0)
+            scores, label = scores._replace(values=shares), f"{label} / number of directions"
+        heatmaps.draw_score_row(fig, [axes], [scores], colours, label, below=True)
 
 
 @figure(
     *("experiment", "checkpoints"),
     title="Spectral quantities of all matrices",
-    caption="Mean over seeds, a line for each matrix.",
+    caption="A line for each matrix; colours go from the input of the network to its output.",
+    over_seeds="Mean over seeds.",
     when=has_rows("singular_values"),
     order=8,
 )
@@ -75,20 +141,17 @@ def quantities(fig: Figure, tables: Tables, subject: Subject) -> None:
     from specflow.spectra.quantities import QUANTITIES  # here, since it imports torch
 
     rows, layers = subject.rows(tables, "spectra"), subject.layers(tables, "matrix")
-    num_rows = math.ceil(len(QUANTITIES) / _COLUMNS)
-    fig.set_figheight(0.8 + 1.6 * num_rows)
-    grids = fig.subplots(num_rows, _COLUMNS, squeeze=False)
+    timeline = subject.timeline(tables)
+    grid = panels.small_panels(fig, [one.label for one in QUANTITIES.values()], _COLUMNS)
     cycle = style.spread_colours(style.DEPTH_MAP, len(layers))
-    for axes, name in zip(grids.flat, QUANTITIES, strict=False):
+    for axes, name in zip(grid, QUANTITIES, strict=True):
         values = heatmaps.grid(rows, "matrix", layers.index, name)
         axes.set_prop_cycle(color=cycle)
         axes.plot(values.columns, values.T, linewidth=1.0)
-        axes.set_title(style.quantity_label(name))
-        subject.timeline(tables).apply(axes, values.columns)
-    for axes in grids.flat[len(QUANTITIES) :]:
-        axes.axis("off")
+        timeline.apply(axes, values.columns)
+    panels.label_time(grid, timeline, _COLUMNS)
     depths = ScalarMappable(Normalize(1, max(len(layers), 2)), style.DEPTH_MAP)
-    bar = heatmaps.add_colour_bar(fig, grids.flat, [depths], "depth (number of the matrix)")
+    bar = heatmaps.add_colour_bar(fig, grid, [depths], "depth (number of the matrix)")
     bar.set_ticks(MaxNLocator(integer=True))
     bar.ax.invert_yaxis()
 
@@ -113,7 +176,7 @@ def changes(fig: Figure, tables: Tables, subject: Subject) -> None:
 
 
 def draw_evolution(axes: Axes, rows: pd.DataFrame, timeline: Timeline, last: int) -> ScalarMappable:
-    """Draw a line for each singular value of one matrix, with a band of one standard deviation.
+    """Draw a line for each singular value of one matrix, with a band of one deviation if known.
 
     The colours that are returned are those of index 1 to `last`, on a log scale since the first few
     matter most.
@@ -122,7 +185,8 @@ def draw_evolution(axes: Axes, rows: pd.DataFrame, timeline: Timeline, last: int
     for index, own in list(rows.groupby("index"))[::-1]:  # the first on top
         colour = tuple(colours.to_rgba(index))
         lines.draw_curve(axes, own.set_index("time"), colour, linewidth=0.9)
-    axes.set_ylim(0, 1.04 * (rows["mean"] + rows["std"].fillna(0)).max() or 1.0)
+    highest = (rows["mean"] + rows["std"].fillna(0)).max()
+    axes.set_ylim(0, 1.04 * highest if highest > 0 else 1.0)
     timeline.apply(axes, rows["time"])
     return colours
 
@@ -135,7 +199,7 @@ def label_index_bar(bar: Colorbar) -> None:
 
 
 def _draw_values(
-    fig: Figure, row: Sequence[Axes], tables: Tables, members: Sequence[Subject]
+    fig: Figure, column: Sequence[Axes], tables: Tables, members: Sequence[Subject]
 ) -> None:
     """Draw the singular values of the chosen matrix of each member."""
     chosen = [member.chosen(tables, "matrix") for member in members]
@@ -144,21 +208,34 @@ def _draw_values(
         for member, matrix in zip(members, chosen, strict=True)
     ]
     last = max(int(rows["index"].max()) for rows in values)
-    for axes, member, rows in zip(row, members, values, strict=True):
-        colours = draw_evolution(axes, rows, member.timeline(tables), last)
-    layers = [member.layers(tables, "matrix")["label"] for member in members]
-    titles = [(own[one],) for own, one in zip(layers, chosen, strict=True)]
-    style.title_columns(row, titles, [str(member.name) for member in members])
-    row[0].set_ylabel("singular value")
-    bar = heatmaps.add_colour_bar(fig, row, [colours], "index i (1 = largest)")
-    label_index_bar(bar)
-    bar.ax.invert_yaxis()
+    for axes, member, matrix, rows in zip(column, members, chosen, values, strict=True):
+        timeline = member.timeline(tables)
+        colours = draw_evolution(axes, rows, timeline, last)
+        label = member.layers(tables, "matrix").at[matrix, "label"]
+        axes.set_title(f"{member.title}\n{label}" if len(members) > 1 else label)
+        axes.set_ylabel("singular value")
+        axes.set_xlabel(timeline.unit)
+    _add_index_bar(fig, column, colours, below=len(members) > 1)
 
 
-def _draw_ranks(
-    fig: Figure, row: Sequence[Axes], tables: Tables, members: Sequence[Subject]
+def _add_index_bar(
+    fig: Figure, drawn: Sequence[Axes], colours: ScalarMappable, *, below: bool = False
 ) -> None:
-    """Draw the normalized effective rank of all matrices of each member."""
-    columns = [heatmaps.scores_of(member, tables, "spectra", RANK) for member in members]
-    label = style.quantity_label(RANK)
-    heatmaps.draw_score_row(fig, row, columns, style.EFFECTIVE_RANK_MAP, label)
+    bar = heatmaps.add_colour_bar(fig, drawn, [colours], "index i (1 = largest)", below=below)
+    label_index_bar(bar)
+    if not below:
+        bar.ax.invert_yaxis()
+
+
+def _draw_ranks(fig: Figure, grid: np.ndarray, tables: Tables, members: Sequence[Subject]) -> None:
+    """Draw normalized effective rank of all matrices of each member, and what it changed by."""
+    name = style.quantity_label(RANK)
+    rank = [heatmaps.scores_of(one, tables, "spectra", RANK) for one in members]
+    change = [one._replace(values=one.values.sub(one.values.iloc[:, 0], axis=0)) for one in rank]
+    ranks, changes = list(grid[:, 0]), list(grid[:, 1])
+    heatmaps.draw_score_row(fig, ranks, rank, style.EFFECTIVE_RANK_MAP, name, below=True)
+    heatmaps.draw_score_row(fig, changes, change, style.RANK_CHANGE_MAP, _CHANGE, below=True)
+    for left, right, own in zip(ranks, changes, rank, strict=True):
+        right.tick_params(labelleft=False)
+        for axes in (left, right):
+            axes.set_xlabel(own.timeline.unit)  # not the same in all rows

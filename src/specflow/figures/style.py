@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib.style
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.colors import Colormap, FuncNorm, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.typing import ColorType, LineStyleType
 
@@ -30,12 +31,16 @@ KEEP_COLOURS = {
 }
 SPLIT_COLOURS = {"train": "#222222", "validation": "#AA3377"}
 SPLITS = tuple(SPLIT_COLOURS)
-# A colour and a mark, as masks of two kinds are the same and their scores coincide.
-KIND_LOOKS = {
-    "magnitude": ("#D55E00", "o"),
-    "random": ("#0072B2", "s"),
-    "reinitialized": ("#009E73", "x"),
+# Masks of two kinds are the same and their scores coincide: one line is wide, dashes lie over it.
+KIND_LOOKS: dict[str, dict[str, Any]] = {
+    "magnitude": {"color": "#7B3294", "linewidth": 2.4, "marker": "o", "markersize": 4.5},
+    "random": {"color": "#E69F00", "linewidth": 1.5, "marker": "s", "markersize": 4},
+    "reinitialized": {
+        **{"color": "#2A9DD8", "linewidth": 1.5, "linestyle": (0, (3, 2))},
+        **{"marker": "x", "markersize": 4.5},
+    },
 }
+SOURCE_LINE: dict[str, Any] = {"color": "#222222", "linewidth": 1.5}
 LABEL_COLOURS = {"true": "#332288", "random": "#C28A00"}
 NULL_LINE: dict[str, Any] = {"color": "#777777", "linestyle": "--", "linewidth": 1.2}
 ZERO_LINE: dict[str, Any] = {"color": "#444444", "linewidth": 0.8}
@@ -81,15 +86,55 @@ def _part(name: str, low: float, high: float) -> Colormap:
     return LinearSegmentedColormap.from_list(f"{name}_part", list(colours))
 
 
-# One map a quantity, all perceptually uniform.
+# One map a quantity, of which lightness tells high from low.
 SINGULAR_INDEX_MAP = _part("plasma", 0.0, 0.88)
 DEPTH_MAP = _part("viridis", 0.0, 0.92)
 EFFECTIVE_RANK_MAP = colormaps["viridis"]
 AGREEMENT_MAP = colormaps["magma"]
 CHANGE_MAP = colormaps["inferno"]
-ALIGNMENT_MAP = colormaps["cividis"]
+RANK_CHANGE_MAP = colormaps["RdBu_r"]
+STABLE_RANK_MAP = colormaps["plasma"]
+GINI_MAP = colormaps["YlOrBr"]
+ALIGNMENT_MAP = colormaps["YlGnBu_r"]
 SPLIT_POINT_MAP = _part("YlGnBu", 0.35, 1.0)
 WEIGHT_DECAY_MAP = _part("BuPu", 0.35, 1.0)
+
+
+class Scale(NamedTuple):
+    """Which values the two ends of a map stand for, and how much of the map small ones get.
+
+    Attributes:
+        low: Value at the start.
+        high: Value at the end.
+        power: Colours are spaced as sign(x) |x|^power: below 1 small values are spread out, above
+            1 those near 1.
+        ticks: Values that a colour bar numbers.
+    """
+
+    low: float
+    high: float
+    power: float
+    ticks: tuple[float, ...]
+
+    def norm(self) -> Normalize:
+        """Return where between 0 and 1 values stand; those beyond an end get its colour."""
+        spaces = (partial(_signed_power, self.power), partial(_signed_power, 1 / self.power))
+        return FuncNorm(spaces, self.low, self.high, clip=True)
+
+
+def _signed_power(power: float, values: Any) -> np.ndarray:
+    return np.sign(values) * np.abs(values) ** power
+
+
+# By name of the map: these quantities have the same colours in all figures.
+SCALES = {
+    EFFECTIVE_RANK_MAP.name: Scale(0, 1, 3, (0, 0.5, 0.7, 0.8, 0.9, 1)),
+    RANK_CHANGE_MAP.name: Scale(-0.5, 0.5, 1 / 3, (-0.5, -0.1, -0.01, 0, 0.01, 0.1, 0.5)),
+    STABLE_RANK_MAP.name: Scale(0, 1, 0.5, (0, 0.02, 0.1, 0.25, 0.5, 1)),
+    GINI_MAP.name: Scale(0, 1, 1, (0, 0.25, 0.5, 0.75, 1)),
+    AGREEMENT_MAP.name: Scale(0, 1, 1, (0, 0.25, 0.5, 0.75, 1)),
+    ALIGNMENT_MAP.name: Scale(0, 1, 0.5, (0, 0.02, 0.1, 0.25, 0.5, 1)),
+}
 
 
 def house_style() -> AbstractContextManager[None]:

@@ -200,7 +200,7 @@ def _over_seeds(
     return stacked((column, "step", "index", "mean", "std", "first_seed"), frames)
 
 
-def shown_indices(count: int, thinning: Thinning) -> np.ndarray:
+def shown_indices(count: int, thinning: Thinning = FULL) -> np.ndarray:
     """Return which of `count` entries go into a table, numbered from 1, ascending."""
     first = np.arange(1, min(count, thinning.first) + 1)
     others = np.geomspace(thinning.first, max(count, thinning.first), thinning.others + 1)

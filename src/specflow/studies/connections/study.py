@@ -108,7 +108,7 @@ class ConnectionParams(Study, Branches):
         """Return what does not fit in itself, or with the experiment."""
         problems = self._path_problems()
         problems += known.unknown("experiment", self.experiment, "experiments")
-        if self.experiment in known.experiments and known.seeds:
+        if self.experiment in known.experiments:
             problems += self._trunk_problems(known)
         return problems
 
@@ -129,8 +129,8 @@ class ConnectionParams(Study, Branches):
 
     def _trunk_problems(self, known: Known) -> list[str]:
         experiment, problems = known.experiments[self.experiment], []
-        if missing := sorted(set(self.trunk_seeds) - set(known.seeds)):
-            expected = f"expected some of seeds = {list(known.seeds)}"
+        if missing := sorted(set(self.trunk_seeds) - set(experiment.seeds)):
+            expected = f"expected some of {known.seeds(self.experiment)}"
             problems.append(f"trunk_seeds: got {missing}; {expected}")
         if missing := sorted(set(self.split_steps) - set(experiment.checkpoints.split_steps)):
             expected = f"expected some of {known.split_steps(self.experiment)}"
