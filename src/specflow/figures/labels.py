@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -61,7 +62,9 @@ def _draw_middle_pairs(axes: Axes, tables: Tables, subject: Subject) -> None:
     rows = subject.rows_of_members(tables, "alignment", pair=list(middle.index))
     curves = [lines.curve(own, "alignment_score") for own in rows]
     lines.draw_curves(axes, curves, _NETWORKS, subject.timeline(tables))
-    lines.draw_null_line(axes, middle["null"], pd.concat([one["mean"] for one in curves]))
+    lines.draw_null_line(
+        axes, middle["null"], np.concatenate([lines.extent(one) for one in curves])
+    )
     text = null_text(middle["null"])
     axes.set_title(f"alignment score, mean over middle pairs\n(dashed: {text})")
 

@@ -32,6 +32,7 @@ def ticket_pruning(fig: Figure, tables: Tables, subject: Subject) -> None:
     pruned = subject.timed(tables, where(tables["ticket_pruning"], **error))
     history, variants = subject.rows(tables, "history", **error), variants_of(pruned)
     source, rows = lines.curve(history, "value"), with_full(trained, pruned)
+    lines.scale_ordinate(grid[0, 0], [history["value"], rows["value"]])
     for axes, ticket in panels_of(grid, settings, kinds):
         own = where(rows, ticket=ticket)
         lines.draw_curve(axes, source, **_SOURCE)
@@ -39,7 +40,6 @@ def ticket_pruning(fig: Figure, tables: Tables, subject: Subject) -> None:
             marks = {} if variant.keep == "full" else {"marker": "o"}
             lines.draw_curve(axes, lines.curve(variant.of(own), "value"), **variant.line | marks)
         subject.timeline(tables).apply(axes, history["time"])
-    lines.scale_ordinate(grid[0, 0], [history["value"], rows["value"]])
     fig.supylabel(label, fontsize="medium")
     key = lines.line_key("source, all weights", **_SOURCE)
     legend = pruning_legend(variants, key)

@@ -206,7 +206,7 @@ def ticket_training(fig: Figure, tables: Tables, subject: Subject) -> None:
         drawn = [] if panel.source is None else [lines.curve(panel.source, panel.column)]
         curves = [_curves(panel, setting) for setting in settings]
         if panel.column == "value":
-            lines.scale_ordinate(row[0], [one["mean"] for one in [*drawn, *chain(*curves)]])
+            lines.scale_ordinate(row[0], map(lines.extent, [*drawn, *chain(*curves)]))
         for axes, setting, own in zip(row, settings, curves, strict=True):
             for curve in drawn:
                 lines.draw_curve(axes, curve, **SOURCE_LINE)
