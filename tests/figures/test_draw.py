@@ -63,7 +63,7 @@ def test_every_kind_is_drawn_and_listed_once(make_tables, tmp_path):
     of_connection = ["barriers", "interpolation", "across", "perturbation"]
     of_ends = ["endpoint_agreement", "endpoint_diagonal"]
     others = ["losses", *of_connection, *of_ends, *OF_TICKETS]
-    others += ["weight_decay", "rank_and_norm", "labels"]
+    others += ["weight_decay", "rank_and_norm", "best_epoch", "labels"]
     assert sorted(of_vgg) == sorted([*OF_SPECTRA, *SEVERAL, *others])
     assert sorted(of_hub) == sorted([*OF_SPECTRA, "changes"])
     for entry in drawn:
@@ -100,7 +100,9 @@ def test_numbers_alone_change_bytes_and_neither_time_nor_workers(make_tables, tm
     first = draw("first", (0, 20))
     assert draw("again", (0, 20), workers=2) == first
     other = draw("other", (0, 9))
-    assert [name for name in first if first[name] == other[name]] == ["samples_images.png"]
+    assert [name for name in first if first[name] == other[name]] == [
+        *("samples_images.png", "schematic.png")
+    ]
 
 
 def listed(folder, settings, groups=NO_GROUPS) -> dict[str, FigureEntry]:
@@ -172,7 +174,7 @@ def test_what_tables_do_not_have_is_not_drawn(make_tables, world, missing):
     problems = [] if "in_full" in world else ["vgg"]
     found = listed(tables, params(problems=problems))
     left_out = {"labels", "weight_decay", "rank_and_norm", "grokking", "samples", "changes"}
-    left_out |= {*OF_TICKETS, *SEVERAL}
+    left_out |= {*OF_TICKETS, *SEVERAL, "best_epoch"}
     left_out |= {kind for kind in kinds() if kind.startswith("problems") and not problems}
     assert {entry.kind for entry in found.values()} == set(kinds()) - left_out - {*missing}
 
