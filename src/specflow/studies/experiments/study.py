@@ -171,9 +171,9 @@ class ExperimentParams(Study, TrainingParams):
 
     def _split_problems(self, num_train: int) -> list[str]:
         last = self.num_steps(num_train)
-        expected = f"expected a step before the end of training, {last}"
         return [
-            f"checkpoints.split_steps: got {step}; {expected}"
+            f"checkpoints.split_steps: got {step}; "
+            f"expected a step before the end of training, {last}"
             for step in self.checkpoints.split_steps
             if step >= last
         ]
