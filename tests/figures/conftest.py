@@ -16,7 +16,6 @@ Row = Sequence[object]
 STEPS_PER_EPOCH = 10
 LABELS = ("embedding", "block 1 attention in", "block 1 attention out", "block 1 MLP in")
 ON_PATHS = ("within", "validation")  # of what the table of interpolation has points
-METRICS = {"loss": "loss", "error": "error"}
 PATH = "connection relation trunks split_step scale branches"
 HEADERS = {
     "steps": "experiment step epoch",
@@ -47,6 +46,8 @@ HEADERS = {
     "ticket_pruning": "ticket seed step split keep keep_fraction metric value",
     "samples": "samples experiment keep keep_fraction image height width channels pixels",
 }
+
+METRICS = {"loss": "loss", "error": "error"}
 
 
 @dataclass

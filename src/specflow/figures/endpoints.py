@@ -148,8 +148,8 @@ def _has_shares(tables: Tables, subject: Subject) -> bool:
     title="Barrier against agreement of the endpoints",
     caption="A point for each path between two branch endpoints: validation loss barrier of the "
     "full model, as a share of the mean barrier across trunks (dashed), against the agreement "
-    "score of the endpoints, mean over matrices. Ends that share their top directions are "
-    "connected, those that do not are not.",
+    "score of the endpoints, mean over matrices. The paper's argument is that the more of their "
+    "directions the endpoints share, the lower the barrier.",
     claims=("late_split_connected", "connected_share_directions", "perturbation_breaks"),
     when=_has_shares,
     order=1,
