@@ -46,7 +46,7 @@ def test_plan_of_a_folder_is_an_error(workplace, capsys):
 
 def test_scorecard_is_printed_in_markdown(workplace, capsys):
     finding = {"value": 0.9, "low": 0.85, "high": 0.95, "num_units": 3, "unit": "seeds"}
-    claim = {"claim": "it falls", "statistic": "share", "holds_when": "> 0.8"}
+    claim = {"claim": "it falls", "statistic": "share", "holds_when": "> 0.8", "paper": "it does"}
     subjects = {"run": finding | {"verdict": "holds"}}
     Path("claims.json").write_text(json.dumps({"a": claim | {"subjects": subjects}}))
     ended_with("scorecard", "claims.json")

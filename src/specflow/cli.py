@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # what commands use is imported when one is run: most of it i
     from specflow.audit.findings import Audit
 
 FLAGGED = 3
+_PAGE = Path("build", "report.html")
 _STATUS = (
     f"Exit status: 0 if the audit has no flags, {FLAGGED} if it has, 1 on an error, 2 if the "
     "command line is wrong."
@@ -50,6 +51,12 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     scorecard = add(_scorecard, "print the verdicts on all claims as a table in Markdown")
     help_text = "the judged claims (default: %(default)s)"
     scorecard.add_argument("claims", nargs="?", type=Path, default=paths.CLAIMS, help=help_text)
+
+    report = add(_report, "write the page of all results anew")
+    help_text = "write it as one file with its pictures inside, to send (default: %(const)s)"
+    report.add_argument(
+        "--single-file", nargs="?", type=Path, const=_PAGE, metavar="FILE", help=help_text
+    )
 
     schema = add(_schema, "print the JSON Schema of params.yaml")
     help_text = "the file to write it to, instead"
@@ -113,6 +120,18 @@ def _scorecard(chosen: argparse.Namespace) -> None:
     from specflow.claims.scorecard import markdown, read_scorecard
 
     print(markdown(read_scorecard(chosen.claims)), end="")
+
+
+def _report(chosen: argparse.Namespace) -> None:
+    if chosen.single_file is None:
+        from specflow.report.page import write_report
+
+        write_report()
+    else:
+        from specflow.report.single_file import write_single_file
+
+        write_single_file(chosen.single_file)
+    print(f"page: {chosen.single_file or paths.REPORT}")
 
 
 def _schema(chosen: argparse.Namespace) -> None:

@@ -144,6 +144,8 @@ TEXT = {
     "seed": 0,
 }
 IMAGES = {"image_size": 32, "validation_fraction": 0.1, "seed": 0}
+IMAGE_KINDS = ("cifar10", "mnist", "fashion_mnist", "digits")
+GLYPHS = IMAGES | {"kind": "glyphs", "num_images": 100, "clutter": 3, "noise": 0.2}
 # Other problems, put into the tiny preset as a whole.
 GENERATION = {"tasks.digits.problem": DIFFUSION, "tasks.digits.model": UNET}
 LANGUAGE = {
@@ -167,7 +169,8 @@ VALID = [
     GENERATION,
     LANGUAGE,
     LANGUAGE | {"datasets.text": WIKITEXT},
-    *({"datasets.images": IMAGES | {"kind": kind}} for kind in ("cifar10", "mnist", "digits")),
+    *({"datasets.images": IMAGES | {"kind": kind}} for kind in IMAGE_KINDS),
+    {"datasets.images": GLYPHS},
     {"datasets.images": IMAGES | {"kind": "cifar10", "permuted_labels": True}},
     *({GROKKING: {"task": "addition", "dataset": "addition", **own}} for own in OVERRIDES),
     {"checkpoints.digits": {"path": "a", "files": ["b"]}},
@@ -209,9 +212,11 @@ BAD_KINDS_ALONE = [
     ({}, {"datasets.digits": IMAGES | {"kind": "cifar10", "image_size": 31}}, "31"),
     ({}, {"datasets.digits": IMAGES | {"kind": "mnist", "validation_fraction": 0.0}}, "0.0001"),
     ({}, {"datasets.digits": IMAGES | {"kind": "mnist", "seed": -1}}, "-1"),
+    ({}, {"datasets.digits": GLYPHS | {"noise": -0.1}}, "-0.1"),
     ({}, {"datasets.digits": IMAGES | {"kind": "digits", "permuted_labels": 1}}, "boolean"),
 ]
 BAD_KINDS_TOGETHER = [
+    ({}, {"datasets.digits": GLYPHS | {"validation_fraction": 0.001}}, "0.001 of 100 images are 0"),
     (GENERATION, {"tasks.digits.model": UNET | {"channels": [8, 18]}}, "multiple of 4"),
     (GENERATION, {"tasks.digits.model": UNET | {"channels": [8] * 6}}, "unet of 6 levels reads no"),
     (GENERATION, {"tasks.digits.problem": DIFFUSION | {"beta_end": 1e-6}}, "is not below beta_end"),

@@ -52,7 +52,7 @@ def test_missing_key_is_named(problems_with, path):
 def test_all_errors_are_reported_at_once(problems_with):
     problems = problems_with(
         {
-            "seeds": [0, "x"],
+            "figures.dpi": "x",
             "tasks.addition.num_epochs": "60",
             "experiments.grokking.optimizer.weight_decay": -1.0,
             "experiments.digits_vgg.checkpoints": {"split_steps": [7]},
@@ -61,9 +61,9 @@ def test_all_errors_are_reported_at_once(problems_with):
     )
     paths = [problem.split(":")[0] for problem in problems]
     assert paths == [
-        "seeds.1",
         "tasks.addition.num_epochs",
         "experiments.grokking.optimizer.weight_decay",
+        "figures.dpi",
         "connections.digits_vgg.num_points",
         "experiments.digits_vgg.checkpoints.split_steps",
         "tickets.digits_magnitude.rewind_step",

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 from pydantic import TypeAdapter
@@ -22,6 +23,16 @@ BYTES = {"kind": "bytes"}
 ADDITION = {"kind": "modular_addition", "modulus": 13, "train_fraction": 0.3, "seed": 0}
 DIGITS = {"kind": "digits", "image_size": 32, "validation_fraction": 0.2, "seed": 0}
 MNIST = {"kind": "mnist", "image_size": 32, "validation_fraction": 0.001, "seed": 0}
+FASHION_MNIST = MNIST | {"kind": "fashion_mnist"}
+GLYPHS = {
+    "kind": "glyphs",
+    "image_size": 28,
+    "validation_fraction": 0.25,
+    "num_images": 1040,
+    "clutter": 2,
+    "noise": 0.1,
+    "seed": 0,
+}
 CIFAR10 = {"kind": "cifar10", "image_size": 34, "validation_fraction": 0.1, "seed": 0}
 TEXT = {
     "kind": "reference_text",
@@ -72,6 +83,12 @@ def made(section: Mapping[str, object], folder: Path) -> Data:
 def transcripts(part: Mapping[str, torch.Tensor]) -> list[str]:
     rows = part["targets"].tolist()
     return ["".join(CHARACTERS[symbol - 1] for symbol in row if symbol) for row in rows]
+
+
+def idx(array: np.ndarray) -> bytes:
+    """The format as the MNIST page has it: magic number 0x0000080N, N big-endian sizes, entries."""
+    sizes = b"".join(int(size).to_bytes(4, "big") for size in array.shape)
+    return (0x0800 + array.ndim).to_bytes(4, "big") + sizes + array.tobytes()
 
 
 def tar_gz(members: Mapping[str, bytes | tuple[bytes, str]]) -> bytes:

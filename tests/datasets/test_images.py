@@ -86,6 +86,7 @@ def test_split_has_every_index_once_in_random_order() -> None:
 @pytest.mark.parametrize(
     ("kind", "total", "sizes"),
     [("digits", 5000, (4500, 500)), ("mnist", 60_000, (54_000, 6_000)),
+     ("fashion_mnist", 60_000, (54_000, 6_000)),
      ("cifar10", 50_000, (45_000, 5_000))],
 )  # fmt: skip
 def test_sizes_are_known_without_any_file(kind: str, total: int, sizes: tuple[int, int]) -> None:

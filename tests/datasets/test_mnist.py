@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.datasets.builders import MNIST, made, stand_in, valid
+from tests.datasets.builders import MNIST, idx, made, stand_in, valid
 
 from specflow.datasets import mnist
 from specflow.errors import SpecflowError
@@ -11,12 +11,6 @@ from specflow.errors import SpecflowError
 GENERATOR = np.random.default_rng(0)
 IMAGES = GENERATOR.integers(0, 256, (70, 28, 28), dtype=np.uint8)
 LABELS = GENERATOR.integers(0, 10, 70, dtype=np.uint8)
-
-
-def idx(array: np.ndarray) -> bytes:
-    """The format as the MNIST page has it: magic number 0x0000080N, N big-endian sizes, entries."""
-    sizes = b"".join(int(size).to_bytes(4, "big") for size in array.shape)
-    return (0x0800 + array.ndim).to_bytes(4, "big") + sizes + array.tobytes()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ PATH = "connection relation trunks split_step scale branches"
 HEADERS = {
     "steps": "experiment step epoch",
     "history": "experiment seed step split metric value",
+    "metrics": "experiment metric label",
     "matrices": "experiment matrix label role depth rows columns null_agreement",
     "pairs": "experiment pair depth null_alignment",
     "spectra": f"experiment seed step matrix {' '.join(QUANTITIES)} agreement_score "
@@ -66,6 +67,7 @@ class World:
     across: bool = True
     scales: tuple[float, ...] = (0.5, 2.5)
     loss_baseline: float | None = None
+    metrics: dict[str, str] = field(default_factory=lambda: {"loss": "loss", "error": "error"})
     channels: int = 1
     num_images: int = 5
     weight_decays: dict[str, float] = field(default_factory=dict)  # that lower norm and rank
@@ -140,6 +142,8 @@ class World:
                 yield "alignment_diagonal", (name, pair, step, index, mean, mean**2)
 
     def _learnt(self, name, noise) -> Iterator[tuple[str, Row]]:
+        for metric, label in self.metrics.items():
+            yield "metrics", (name, metric, label)
         cells = itertools.product(enumerate(self.steps), self.seeds, ("train", "validation"))
         for (place, step), seed, split in cells:
             start = (name, seed, step, split)
@@ -178,7 +182,7 @@ class World:
             for matrix in list(self.matrices)[:-1]:  # the output layer has no mask
                 yield "ticket_masks", (name, seed, matrix, density, 0.5 + 0.1 * noise.random())
             for step in (step for step in self.steps if step >= rewind):
-                start, done = (name, seed, step), step / max(self.steps)
+                start, done = (name, seed, step), step / (max(self.steps) or 1)
                 for metric in ("loss", "error"):
                     value = np.exp(-step / 10) * (1 + 0.1 * noise.random())
                     yield "ticket_history", (*start, "validation", metric, value)

@@ -42,6 +42,10 @@ IN_FULL = (
 )
 OF_SPECTRA = ("effective_rank", "other_ranks", *IN_FULL)
 SEVERAL = ("several_singular_values", "several_agreement", "several_alignment")
+OF_TICKETS = (
+    *("tickets", "ticket_training", "ticket_pruning"),
+    *("ticket_agreement", "ticket_settling"),
+)
 
 
 def params(**settings) -> FiguresParams:
@@ -57,7 +61,7 @@ def test_every_kind_is_drawn_and_listed_once(make_tables, tmp_path):
     of_vgg, of_hub = ([one.kind for one in drawn if one.subject == name] for name in ("vgg", "hub"))
     assert of_vgg[:3] == ["losses", "effective_rank", "singular_values"]
     of_connection = ["barriers", "interpolation", "endpoint_agreement", "across", "perturbation"]
-    others = ["losses", *of_connection, "tickets", "weight_decay", "labels"]
+    others = ["losses", *of_connection, *OF_TICKETS, "weight_decay", "rank_and_norm", "labels"]
     assert sorted(of_vgg) == sorted([*OF_SPECTRA, *SEVERAL, *others])
     assert sorted(of_hub) == sorted([*OF_SPECTRA, "changes"])
     for entry in drawn:
@@ -148,7 +152,7 @@ def test_unusual_tables_are_drawn(make_tables, tmp_path, world):
     settings = params(experiments={"vgg": {"scale": "log"}}, problems=["vgg"])
     tickets = {"drawn": ("random", 0.05, 0)}
     tables = make_tables(connections=("vgg",), tickets=tickets, **world)
-    expected = {"losses", "barriers", "across", "tickets", "problems_alignment", *OF_SPECTRA}
+    expected = {"losses", "barriers", "across", "problems_alignment", *OF_TICKETS, *OF_SPECTRA}
     drawn = draw_all(tables, tmp_path / "figures", settings, NO_GROUPS)
     assert expected <= {entry.kind for entry in drawn}
 
@@ -166,7 +170,8 @@ def test_what_tables_do_not_have_is_not_drawn(make_tables, world, missing):
     tables = make_tables(connections=("vgg",), steps=(0, 20), splits=(0, 20), **world)
     problems = [] if "in_full" in world else ["vgg"]
     found = listed(tables, params(problems=problems))
-    left_out = {"labels", "weight_decay", "grokking", "tickets", "samples", "changes", *SEVERAL}
+    left_out = {"labels", "weight_decay", "rank_and_norm", "grokking", "samples", "changes"}
+    left_out |= {*OF_TICKETS, *SEVERAL}
     left_out |= {kind for kind in kinds() if kind.startswith("problems") and not problems}
     assert {entry.kind for entry in found.values()} == set(kinds()) - left_out - {*missing}
 

@@ -2,11 +2,14 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dvc_render.html import render_html
 from dvc_render.vega import VegaRenderer
+from tests.browser import BINARY, opened
 
 TEMPLATES = Path(__file__).parents[2] / ".dvc" / "plots"
 PLOTS = [
@@ -67,3 +70,25 @@ def test_templates_of_connections_show_lines_within_a_trunk(template):
 
 def test_every_template_is_used():
     assert {path.stem for path in TEMPLATES.glob("*.json")} == {plot[0] for plot in PLOTS}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BINARY is None, reason="needs Chromium; there is no such program")
+def test_plots_are_drawn_without_a_network(make_tables, tmp_path):
+    renderers = []
+    for place, (template, table, x, y) in enumerate(PLOTS):
+        with (make_tables(connections=("vgg",)) / f"{table}.csv").open() as file:
+            rows = [{**row, "rev": "workspace"} for row in csv.DictReader(file)]
+        texts = {"title": "A title", "x_label": "time", "y_label": "quantity"}
+        named = f"{table}_{place}"
+        renderers.append(
+            VegaRenderer(
+                rows, named, template=template, template_dir=str(TEMPLATES), x=x, y=y, **texts
+            )
+        )
+    page = tmp_path / "plots" / "index.html"
+    render_html(renderers, page, html_template=TEMPLATES / "page.html")
+    document, console = opened(tmp_path / "profile", page)
+    assert console == []
+    assert document.count("<canvas") == len(PLOTS)
+    assert "cdn" not in re.sub(r"<script>.*?</script>", "", document, flags=re.DOTALL)

@@ -59,7 +59,7 @@ def test_scores_that_coincide_are_both_seen():
 
 
 def test_training_has_a_row_for_each_measure_with_the_source_where_it_has_one(folder):
-    fig = draw("tickets_training", folder)
+    fig = draw("ticket_training", folder)
     rows = np.array(fig.axes).reshape(-1, 2)
     measures = [axes.get_ylabel().replace("\n", " ") for axes in rows[:, 0]]
     assert measures == [
@@ -86,7 +86,7 @@ def test_training_has_a_row_for_each_measure_with_the_source_where_it_has_one(fo
 
 
 def test_pruned_tickets_have_a_panel_each_with_the_full_ticket_and_its_source(folder):
-    fig = draw("tickets_pruning", folder)
+    fig = draw("ticket_pruning", folder)
     assert [axes.get_ylabel() for axes in fig.axes[::2]] == list(KIND_LOOKS)
     panel = {"split": "validation", "metric": "error"}
     for axes, name in zip(fig.axes, ("magnitude_0.01", "magnitude_0.2"), strict=False):
@@ -102,7 +102,7 @@ def test_pruned_tickets_have_a_panel_each_with_the_full_ticket_and_its_source(fo
 
 @pytest.mark.parametrize(
     ("kind", "column"),
-    [("tickets_agreement", "agreement_score"), ("tickets_settling", "own_agreement_score")],
+    [("ticket_agreement", "agreement_score"), ("ticket_settling", "own_agreement_score")],
 )
 def test_agreement_is_shown_layer_by_layer_with_colours_from_0_to_1(folder, kind, column):
     meshes = meshes_of(draw(kind, folder))
@@ -119,7 +119,7 @@ def test_columns_are_densities_and_rewind_steps_and_a_ticket_that_is_not_there_h
     tickets = {f"{kind}_{step}": (kind, 0.05, step) for step in (5, 10) for kind in KIND_LOOKS}
     del tickets["random_10"]
     tickets["dense"] = ("magnitude", 0.5, 5)
-    fig = draw("tickets_agreement", make_tables(tickets=tickets))
+    fig = draw("ticket_agreement", make_tables(tickets=tickets))
     assert [title_of(axes) for axes in fig.axes[:3]] == [
         *("5% of weights kept,\nfrom step 5", "5% of weights kept,\nfrom step 10"),
         "50% of weights kept,\nfrom step 5",
@@ -132,5 +132,5 @@ def test_columns_are_densities_and_rewind_steps_and_a_ticket_that_is_not_there_h
 def test_one_ticket_alone_is_drawn(make_tables):
     folder = make_tables(tickets={"alone": ("random", 0.05, 0)}, with_pairs=False, fractions=())
     assert legend_of(draw("tickets", folder))[0] == "random"
-    assert len(draw("tickets_training", folder).axes) == 5
-    assert len(draw("tickets_pruning", folder).axes[0].lines) == 2
+    assert len(draw("ticket_training", folder).axes) == 5
+    assert len(draw("ticket_pruning", folder).axes[0].lines) == 2

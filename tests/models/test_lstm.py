@@ -55,9 +55,10 @@ def test_padding_has_no_influence(models):
     for row, length in zip(changed, lengths, strict=True):
         row[length:] = 100.0
     found, same = model(frames, lengths), model(changed, lengths)
-    assert torch.equal(found, same)
+    true = torch.arange(7) < lengths[:, None]
+    assert torch.equal(found[true], same[true])
     changed[0, 0] += 1.0
-    assert not torch.equal(model(changed, lengths)[0], found[0])
+    assert not torch.equal(model(changed, lengths)[0, :4], found[0, :4])
 
 
 def test_gradients_are_the_same_bits_twice(models):

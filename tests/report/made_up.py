@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from PIL import Image
 from ruamel.yaml import YAML
@@ -15,7 +16,7 @@ from specflow.config.resolved import resolved
 from specflow.figures.index import FigureEntry, write_index
 
 
-def entry(kind: str, of: str, subject: str | None, *claims: str, **more: str) -> FigureEntry:
+def entry(kind: str, of: str, subject: str | None, *claims: str, **more: Any) -> FigureEntry:
     file = "_".join(filter(None, (kind, subject))) + ".png"
     about = {"kind": kind, "of": of, "subject": subject, "claims": claims, "caption": ""} | more
     return FigureEntry(file=file, title=f"Title of {kind}: {subject}", **about)
@@ -54,7 +55,9 @@ CLAIMS = {
             "grokking": result("does not hold", value=-0.25, low=-0.5, high=0.0),
         },
         "top_settles_early": {"grokking": result(also={"score": SCORE})},
-        "alignment_weak": {"grokking": result("undecided", over_null=1.7, note="few pairs")},
+        "alignment_weak": {
+            "grokking": result("undecided", over_null=1.7, p=0.25, needed=12, note="few pairs")
+        },
         "grokking_coincides": {"grokking": result(value=None, low=None, high=None)},
         "tickets_keep_top": {"digits, density 0.05, step 36": result()},
         "late_split_connected": {
@@ -98,6 +101,33 @@ SUMMARY = {
 }
 
 TABLES = {
+    "history": """\
+experiment,seed,step,split,metric,value
+digits,0,0,train,loss,2.5
+digits,0,36,train,loss,0.5
+digits,0,36,validation,loss,0.75
+digits,0,36,validation,loss_baseline,2.3
+digits,1,36,train,loss,0.25
+""",
+    "ticket_history": """\
+ticket,seed,step,split,metric,value
+digits_magnitude,0,36,validation,error,0.125
+""",
+    "barriers": """\
+connection,relation,trunks,split_step,scale,branches,split,keep,keep_fraction,metric,barrier
+digits,within,0,0,0,0-1,validation,full,1,loss,0.5
+digits,within,0,0,0,0-2,validation,full,1,loss,1.5
+digits,within,0,36,0,0-1,validation,full,1,loss,0.01
+digits,across,0-1,36,0,0-0,validation,full,1,loss,2.25
+digits,perturbed,0,36,0.5,0-1,validation,full,1,loss,9
+digits,within,0,36,0,0-1,validation,top,0.5,loss,8
+""",
+    "alignment": """\
+experiment,seed,step,pair,alignment_score
+public,0,0,A -> B,0.5
+public,0,120,A -> B,0.25
+public,0,120,B -> C,0.75
+""",
     "audit": """\
 experiment,step,matrix,flag,evidence
 public,120,all,out_of_order,fits in the place of step 80 <&>

@@ -4,6 +4,9 @@ from html.parser import HTMLParser
 from pathlib import PurePath
 from xml.etree.ElementTree import Element, TreeBuilder
 
+from specflow import paths
+from specflow.report.page import write_report
+
 VOID = {"meta", "link", "img", "br"}
 
 
@@ -36,6 +39,12 @@ def parse(html: str) -> Element:
     return builder.tree.close()
 
 
+def written() -> Element:
+    """Write the page of all results and return it."""
+    write_report()
+    return parse(paths.REPORT.read_text(encoding="utf-8"))
+
+
 def section(page: Element, name: str) -> Element:
     """Return the one section with this id."""
     (found,) = page.iterfind(f".//section[@id='{name}']")
@@ -53,8 +62,10 @@ def texts(element: Element, tag: str) -> list[str]:
 
 
 def pictures(element: Element) -> list[str]:
-    """Return the names of the files of all pictures in it."""
-    return [PurePath(image.attrib["src"]).name for image in element.iter("img")]
+    """Return the names of the files of all pictures in it, thumbnails of other figures too."""
+    images = element.iter("img")
+    named = (one.get("src") or f"{one.get('data-figure')}.png" for one in images)
+    return [PurePath(name).name.removeprefix("figure-") for name in named]
 
 
 def shown_in_full(element: Element) -> dict[str, str]:

@@ -39,8 +39,8 @@ def collected(workplace):
     write_runs()
     write_spectra(paths.checkpoints_spectra("theirs"))
     write_audit(paths.checkpoints_audit("theirs"), AUDIT)
-    matrices = {"full": ["a/kernel"]}
-    experiment = {"seeds": [0, 1], "matrices": matrices, "pairs": {}, "metrics": []}
+    about = {"seeds": [0, 1], "metrics": []}
+    experiment = {**about, "matrices": {"full": ["a/kernel"]}, "pairs": {}}
     return settings(experiments={"run": experiment}, checkpoints={"theirs": {"shown": {}}})
 
 

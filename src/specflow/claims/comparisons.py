@@ -138,7 +138,7 @@ def _first_below(steps: Sequence[int], values: Sequence[float], level: float) ->
 
 
 @claim(
-    text="with 90% of the data, low rank without weight decay",
+    text="with 90% of the data, rank is low without weight decay",
     statistic="final mean normalized effective rank, with most data minus with few, no weight "
     "decay",
     holds="<",
@@ -157,7 +157,7 @@ def more_data_low_rank(tables: Tables, pair: Pair) -> Measured:
 
 
 @claim(
-    text="more weight decay, lower rank",
+    text="more weight decay lowers rank",
     statistic="change of final mean normalized effective rank from the least to the most weight "
     "decay, by the line through all values in their order",
     holds="<",

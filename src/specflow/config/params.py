@@ -23,14 +23,14 @@ from specflow.studies.study import Known, kinds_of_studies, names_in
 from specflow.training.settings import TrainingParams
 
 # What stands once for the file, of which entries of a section may override parts.
-INHERITED = {"experiments": ("spectra", "pruning"), "checkpoints": ("spectra",)}
+INHERITED = {"experiments": ("seeds", "spectra", "pruning"), "checkpoints": ("spectra",)}
 
 
 class CommonParams(Section):
     """What every params.yaml has; the sections of further kinds of experiments are added to it.
 
     Attributes:
-        seeds: Seeds of the runs of every experiment.
+        seeds: Seeds of the runs of every experiment, unless it overrides them.
         spectra: What is stored of every matrix, unless an experiment overrides it.
         pruning: What is kept of every spectrum, unless an experiment overrides it.
         datasets: Datasets by name.
@@ -52,7 +52,7 @@ class CommonParams(Section):
     @property
     def known(self) -> Known:
         """What entries see of the file."""
-        return Known(self.seeds, self.datasets, self.experiments)
+        return Known(self.datasets, self.experiments)
 
     @property
     def groups(self) -> Groups:
@@ -146,7 +146,7 @@ class _File:
 
     @cached_property
     def _sound_settings(self) -> set[str]:
-        kinds = {"spectra": SpectraParams, "pruning": PruningParams}
+        kinds = {"seeds": Seeds, "spectra": SpectraParams, "pruning": PruningParams}
         return {key for key, kind in kinds.items() if _valid(kind, {key: self._raw.get(key)})}
 
     def cross_problems(self) -> list[str]:
@@ -159,9 +159,8 @@ class _File:
         entries = {
             section: _valid(kind, _items(self.merged, section)) for section, kind in kinds.items()
         }
-        seeds = _valid(Seeds, {"seeds": raw.get("seeds")}).get("seeds", ())
         datasets = _valid(Dataset, _items(raw, "datasets"))
-        known = Known(seeds, datasets, entries["experiments"], names)
+        known = Known(datasets, entries["experiments"], names)
         problems = []
         for name, item in _items(raw, "experiments").items():
             if task := _task_of(item):

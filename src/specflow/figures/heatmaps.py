@@ -83,14 +83,31 @@ def draw_heatmap(
     Rows that have numbers (indices of singular values, of which a table may leave some out) are as
     high as these are apart.
     """
-    rows = np.arange(len(grid) + 1.0)
-    if pd.api.types.is_numeric_dtype(grid.index):
-        index = grid.index.to_numpy(float)
-        rows = np.concatenate([[index[0] - 0.5], (index[1:] + index[:-1]) / 2, [index[-1] + 0.5]])
-        _number_indices(axes, int(index[-1]))
-    mesh = draw_cells(axes, timeline.edges(grid.columns), rows, grid.to_numpy(float), colours)
+    edges, values = timeline.edges(grid.columns), grid.to_numpy(float)
+    mesh = draw_cells(axes, edges, _row_edges(axes, grid), values, colours)
     timeline.apply(axes, grid.columns)
     return mesh
+
+
+def draw_columns(axes: Axes, grid: pd.DataFrame, colours: ScalarMappable) -> QuadMesh:
+    """Draw what `grid` returned, with columns of one width that their own values number.
+
+    Of few times, or of anything else between which nothing was measured.
+    """
+    edges, values = np.arange(len(grid.columns) + 1.0), grid.to_numpy(float)
+    mesh = draw_cells(axes, edges, _row_edges(axes, grid), values, colours)
+    axes.set_xticks(edges[:-1] + 0.5, [f"{value:.3g}" for value in grid.columns])
+    axes.tick_params(axis="x", length=0)
+    return mesh
+
+
+def _row_edges(axes: Axes, grid: pd.DataFrame) -> np.ndarray:
+    """Return the edges of rows; if they are numbers, number them."""
+    if not pd.api.types.is_numeric_dtype(grid.index):
+        return np.arange(len(grid) + 1.0)
+    index = grid.index.to_numpy(float)
+    _number_indices(axes, int(index[-1]))
+    return np.concatenate([[index[0] - 0.5], (index[1:] + index[:-1]) / 2, [index[-1] + 0.5]])
 
 
 def _number_indices(axes: Axes, last: int) -> None:

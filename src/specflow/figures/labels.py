@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -41,11 +42,12 @@ def labels(fig: Figure, tables: Tables, subject: Subject) -> None:
     panels["rank"].set_title(f"{quantity_label(RANK)},\nmean over matrices")
     _draw_middle_pairs(panels["alignment"], tables, subject)
     _draw_matrices(panels["matrices"], layers, spectra)
+    called = subject.metrics(tables)["error"]
     for split in SPLITS:
         rows = subject.rows_of_members(tables, "history", metric="error", split=split)
         curves = [lines.curve(own, "value") for own in rows]
         lines.draw_curves(panels[split], curves, _NETWORKS, timeline)
-        panels[split].set_title(f"{split} error")
+        panels[split].set_title(f"{split} {called}")
         lines.scale_fraction(panels[split])
     keys = [lines.line_key(f"{kind} labels", colour) for kind, colour in LABEL_COLOURS.items()]
     fig.legend(handles=keys, loc="outside lower center", ncols=2)
@@ -60,7 +62,9 @@ def _draw_middle_pairs(axes: Axes, tables: Tables, subject: Subject) -> None:
     rows = subject.rows_of_members(tables, "alignment", pair=list(middle.index))
     curves = [lines.curve(own, "alignment_score") for own in rows]
     lines.draw_curves(axes, curves, _NETWORKS, subject.timeline(tables))
-    lines.draw_null_line(axes, middle["null"], pd.concat([one["mean"] for one in curves]))
+    lines.draw_null_line(
+        axes, middle["null"], np.concatenate([lines.extent(one) for one in curves])
+    )
     text = null_text(middle["null"])
     axes.set_title(f"alignment score, mean over middle pairs\n(dashed: {text})")
 

@@ -65,6 +65,11 @@ def draw_curve(axes: Axes, curve: pd.DataFrame, color: ColorType, **line: Any) -
         axes.fill_between(curve.index, low, high, color=color, alpha=0.18, linewidth=0)
 
 
+def extent(curve: pd.DataFrame) -> np.ndarray:
+    """Return the heights that `draw_curve` reaches: of the mean, and of its band."""
+    return np.concatenate([curve["mean"], curve["mean"] + curve["std"].fillna(0), curve["least"]])
+
+
 def draw_curves(
     axes: Axes,
     curves: Sequence[pd.DataFrame],
@@ -96,15 +101,6 @@ def scale_ordinate(axes: Axes, shown: Iterable[Iterable[float]]) -> None:
             axes.yaxis.set_minor_formatter(NullFormatter())
     elif low >= 0:
         axes.set_ylim(-0.03 * (high or 1), (high or 1) * 1.05)
-
-
-def scale_around_zero(axes: Axes, curves: Iterable[pd.DataFrame]) -> None:
-    """Make the vertical axis logarithmic, but for a part around 0, if curves differ widely."""
-    sizes = [float(curve["mean"].abs().max()) for curve in curves if len(curve)]
-    least = min((size for size in sizes if size > 0), default=0.0)
-    if max(sizes, default=0.0) > _LOG_SPREAD * least > 0:
-        # a power of ten, lest its ticks crowd around 0
-        axes.set_yscale("symlog", linthresh=10.0 ** np.floor(np.log10(least)))
 
 
 def scale_fraction(axes: Axes) -> None:

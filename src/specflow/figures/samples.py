@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from specflow.figures.losses import BATCH_NORM, nearest_to_half, variants_of
+from specflow.figures.losses import nearest_to_half, variants_of
 from specflow.figures.registry import figure
 from specflow.figures.style import WIDTH
 from specflow.figures.subjects import Subject
@@ -18,23 +18,27 @@ _GAP = 2  # pixels between images
 
 @figure(
     "samples",
-    title="Samples from the same noise",
-    caption="The same place is the same noise; an image that is not finite is white. "
-    f"{BATCH_NORM}.",
+    title="Images made from the same noise",
+    caption="Images at the same place of each panel begin as the same noise. Black and white are "
+    "the least and the greatest value of training images, between which brightness is a mean over "
+    "all pixels; an image that is not finite is white, and counts as none.",
 )
 def samples(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw a square of images of each variant, of several fractions the one nearest to half."""
     rows = subject.rows(tables, "samples")
     shown = nearest_to_half(variants_of(rows))
-    fig.set_figheight(0.55 + WIDTH / len(shown))
+    fig.set_figheight(0.7 + WIDTH / len(shown))
     for variant, axes in zip(shown, fig.subplots(1, len(shown), squeeze=False)[0], strict=True):
         own = variant.of(rows).sort_values("image")
-        image = _mosaic([_image(row) for _, row in own.iterrows()])
+        images = [_image(row) for _, row in own.iterrows()]
+        image = _mosaic(images)
         # every pixel as it is; one channel is grey
         grey = image[..., 0] if image.shape[-1] == 1 else image
         axes.imshow(grey, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.axis("off")
-        axes.set_title(variant.label)
+        finite = [one for one, text in zip(images, own["pixels"], strict=True) if text]
+        brightness = f"brightness {np.mean(finite) / 255:.0%}" if finite else "none is finite"
+        axes.set_title(f"{variant.label}\n{brightness}")
 
 
 def _image(row: pd.Series) -> np.ndarray:

@@ -23,7 +23,12 @@ _LONGEST_LABEL = 60  # characters; the middle of longer ones is left out
 _LINE_LENGTH = 100  # letters of a title that the width of a figure holds
 WIDTH = 9.0  # inches; a README shows it at about 900 px, so 9 pt type is 12 px high there
 
-KEEP_COLOURS = {"full": "#D55E00", "top": "#0072B2", "bottom": "#009E73"}
+KEEP_COLOURS = {
+    "full": "#D55E00",
+    "reestimated": "#222222",
+    "top": "#0072B2",
+    "bottom": "#009E73",
+}
 SPLIT_COLOURS = {"train": "#222222", "validation": "#AA3377"}
 SPLITS = tuple(SPLIT_COLOURS)
 # Masks of two kinds are the same and their scores coincide: one line is wide, dashes lie over it.

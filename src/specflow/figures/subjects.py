@@ -93,6 +93,11 @@ class Subject:
         content = {"label": [plain(shortened(label)) for label in labels]}
         return pd.DataFrame(content | {"null": rows[null].to_numpy(float)}, index=names)
 
+    def metrics(self, tables: Tables) -> dict[str, str]:
+        """Return the metrics that its figures show, in their order, and what people call them."""
+        own = where(tables["metrics"], experiment=self.experiment)
+        return dict(zip(own["metric"], own["label"], strict=True))
+
     def chosen(self, tables: Tables, key: Key) -> str:
         """Return the matrix or pair that its own figures show in full."""
         names = list(self.layers(tables, key).index)

@@ -11,13 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from specflow.figures import heatmaps, lines
-from specflow.figures.losses import metrics_in
 from specflow.figures.registry import figure
 from specflow.figures.style import (
     KIND_LOOKS,
     NULL_LINE,
     SOURCE_LINE,
-    metric_title,
     quantity_label,
 )
 from specflow.figures.subjects import Subject
@@ -66,6 +64,16 @@ def kinds_of(settings: Sequence[Setting]) -> list[str]:
     return [kind for kind in KIND_LOOKS if any(kind in one.tickets for one in settings)]
 
 
+def error_of(tables: Tables, subject: Subject) -> tuple[dict[str, str], str]:
+    """Return which rows have the error on validation data (the loss, if there is none), its name.
+
+    The rows are given as columns and their values.
+    """
+    called = subject.metrics(tables)
+    metric = "error" if "error" in called else "loss"
+    return {"split": "validation", "metric": metric}, f"validation {called[metric]}"
+
+
 def panels_of(
     grid: np.ndarray, settings: Sequence[Setting], kinds: Sequence[str]
 ) -> Iterator[tuple[Axes, str]]:
@@ -109,13 +117,13 @@ def tickets(fig: Figure, tables: Tables, subject: Subject) -> None:
     kept.axhline(masked["null"].mean(), **_NULL)
     lines.scale_fraction(kept)
     kept.set_title("agreement with and without mask,\nmean over layers")
-    error = {"split": "validation", "metric": "error"}
+    error, label = error_of(tables, subject)
     trained = where(tables["ticket_history"], **error)
     source = lines.final_values(subject.rows(tables, "history", **error), "value")
     drawn = _draw_over_density(ends, settings, trained, "value")
     lines.scale_ordinate(ends, [source, *drawn])
     ends.axhline(source.mean(), **SOURCE_LINE)
-    ends.set_title("validation error at the end of training")
+    ends.set_title(f"{label}\nat the end of training")
     for axes in (kept, ends):
         _label_densities(axes, settings)
     _legend(fig, settings)
@@ -180,14 +188,14 @@ def _legend(fig: Figure, settings: Sequence[Setting], **changes: Any) -> None:
 
 @figure(
     "ticket",
-    title="Lottery tickets in training, mean and one standard deviation over seeds",
+    title="Lottery tickets in training",
     caption="A column for each share of weights kept. Every metric on validation data; agreement "
     "with the source's weights at the same step; agreement with the final weights, the ticket's "
     "and the source's own; alignment of neighbouring layers; effective rank. Scores and ranks are "
-    "means over matrices or pairs.",
+    "means over matrices or pairs; bands are one standard deviation over seeds.",
     claims=("tickets_keep_top",),
 )
-def tickets_training(fig: Figure, tables: Tables, subject: Subject) -> None:
+def ticket_training(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw a row for each thing that is measured over time."""
     settings, panels = settings_of(tables, subject), _panels(tables, subject)
     fig.set_figheight(1.0 + _ROW_HEIGHT * len(panels))
@@ -198,7 +206,7 @@ def tickets_training(fig: Figure, tables: Tables, subject: Subject) -> None:
         drawn = [] if panel.source is None else [lines.curve(panel.source, panel.column)]
         curves = [_curves(panel, setting) for setting in settings]
         if panel.column == "value":
-            lines.scale_ordinate(row[0], [one["mean"] for one in [*drawn, *chain(*curves)]])
+            lines.scale_ordinate(row[0], map(lines.extent, [*drawn, *chain(*curves)]))
         for axes, setting, own in zip(row, settings, curves, strict=True):
             for curve in drawn:
                 lines.draw_curve(axes, curve, **SOURCE_LINE)
@@ -232,12 +240,12 @@ def _panels(tables: Tables, subject: Subject) -> list[_Panel]:
     aligned = subject.timed(tables, tables["ticket_alignment"])
     panels = [
         _Panel(
-            metric_title("validation", metric).replace(" ", "\n", 1),
+            f"validation\n{label}",
             where(trained, metric=metric),
             "value",
             where(history, metric=metric),
         )
-        for metric in metrics_in(history)
+        for metric, label in subject.metrics(tables).items()
     ]
     panels += [
         _Panel("agreement\nwith source", spectra, score, null=matrices),

@@ -14,8 +14,6 @@ from matplotlib.typing import ColorType
 
 from specflow.figures import lines
 from specflow.figures.losses import (
-    BATCH_NORM,
-    pruning_legend,
     pruning_note,
     variants_of,
 )
@@ -32,7 +30,7 @@ from specflow.figures.timeline import round_numbers
 from specflow.frames import RANK, Tables, at_end, with_full
 
 _NORM = "frobenius_norm"
-_NOTE_WIDTH = 50  # letters beside the legend of weight decays
+_NOTE_WIDTH = 70  # letters beside the legend of weight decays
 _TITLE_WIDTH = 25
 _MANY = 5  # weight decays beyond which their labels are turned
 _BASE_COLOUR = "#E8E8E8"
@@ -47,12 +45,12 @@ _MARK: dict[str, Any] = {"marker": "o", "markersize": 4.5}
     title="Weight decay",
     caption="At the end of training (top) and on the way there (bottom); weight decays are evenly "
     "spaced. Mean and one standard deviation over seeds, which are small dots. Rank and norm are "
-    f"means over matrices. {BATCH_NORM}.",
+    "means over matrices.",
     claims=("decay_lowers_rank",),
 )
 def weight_decay(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw weight decays evenly spaced, as 0 has no place on a log axis."""
-    fig.set_figheight(6.2)
+    fig.set_figheight(6.4)
     upper, lower = fig.subplots(2, 4)
     looks = _looks(subject)
     colours = [look["color"] for look in looks]
@@ -77,7 +75,7 @@ def weight_decay(fig: Figure, tables: Tables, subject: Subject) -> None:
     for axes, (title, (rows, value)) in zip(lower, shown.items(), strict=False):
         curves = [lines.curve(own, value) for own in rows]
         if value != RANK:
-            lines.scale_ordinate(axes, [one["mean"] for one in curves])
+            lines.scale_ordinate(axes, map(lines.extent, curves))
         lines.draw_curves(axes, curves, looks, subject.timeline(tables))
         axes.set_title(fill(title, _TITLE_WIDTH))
     base = Patch(color=_BASE_COLOUR, label="as in other figures")
@@ -88,14 +86,13 @@ def weight_decay(fig: Figure, tables: Tables, subject: Subject) -> None:
 
 def _trained(tables: Tables, subject: Subject) -> dict[str, tuple[list[pd.DataFrame], str]]:
     """Return the histories of metrics by title: those on validation data first."""
-    called = subject.rows(tables, "metrics")
     return {
         f"{split} {label}": (
             subject.rows_of_members(tables, "history", split=split, metric=metric),
             "value",
         )
         for split in ("validation", "train")
-        for metric, label in zip(called["metric"], called["label"], strict=True)
+        for metric, label in subject.metrics(tables).items()
     }
 
 
@@ -140,8 +137,8 @@ def _draw_pruned(axes: Axes, tables: Tables, subject: Subject) -> dict[str, Any]
     for variant, own in zip(variants, ends, strict=True):
         _draw_ends(axes, own, [variant.line["color"]] * len(own), **variant.line)
     axes.set_title("validation loss at the end,\nwith SVD pruning")
-    note = fill(pruning_note(variants), _NOTE_WIDTH)
-    return pruning_legend(variants) | {"title": note, "ncols": 1}
+    keys = [lines.line_key(variant.label, **variant.line) for variant in variants]
+    return {"handles": keys, "title": fill(pruning_note(variants), _NOTE_WIDTH), "ncols": 2}
 
 
 def _label_decays(axes: Axes, subject: Subject) -> None:

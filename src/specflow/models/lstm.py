@@ -6,10 +6,10 @@ Dimensions: B batch, T frames, F features, H hidden units, C symbols.
 from typing import ClassVar, Literal
 
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from specflow.datasets.shapes import SpeechShape
 from specflow.models.network import ModelSection, Network
+from specflow.models.recurrence import hidden_states
 from specflow.section import Count
 from specflow.wiring import Wiring
 from specflow.wiring.lstm import lstm_pairs, lstms_of
@@ -65,6 +65,4 @@ class Lstm(Network):
         Returns:
             Shape (B, max(lengths), C); beyond an utterance's length they mean nothing.
         """
-        packed = pack_padded_sequence(x_BTF, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        hidden, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
-        return self.output(hidden)
+        return self.output(hidden_states(self.lstm, x_BTF, lengths))

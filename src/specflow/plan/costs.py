@@ -84,7 +84,7 @@ def _costs(run: RunSettings, count: int, mean_frames: float | None) -> Costs:
 def _flops_per_sample(run: RunSettings, count: int, mean_frames: float | None) -> float:
     """Count a training step's samples on the device `meta`, which computes nothing.
 
-    Utterances cannot be packed there, nor are all of the same length: one is counted on the CPU at
+    Utterances have no lengths there, nor are all of the same length: one is counted on the CPU at
     two lengths and extrapolated to the mean. FLOPs are linear in frames but for a constant, since
     the state before the first frame has no gradient.
     """

@@ -10,6 +10,7 @@ from specflow.claims.scorecard import Estimate
 
 MINUS = "\N{MINUS SIGN}"
 UNDEFINED = "\N{EM DASH}"
+_ROUNDING = 1e-12  # of a sum, over it
 _MOST_DECIMALS = 5  # a number that needs more is written with an exponent
 
 
@@ -44,9 +45,14 @@ def interval_of(estimate: Estimate) -> str:
 
 
 def spread(mean: float | None, std: float | None) -> str:
-    """Return mean and standard deviation; a dash if the quantity is not always defined."""
+    """Return mean and standard deviation; a dash if the quantity is not always defined.
+
+    A deviation that is but rounding of equal numbers is 0.
+    """
     if mean is None or std is None:
         return UNDEFINED
+    if std < _ROUNDING * abs(mean):
+        std = 0.0
     return f"{number(mean, std)} ± {number(std, std)}"
 
 

@@ -1,6 +1,6 @@
 """The page of all results, and that of one set of checkpoints analysed on its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,12 +12,16 @@ from specflow.claims.scorecard import read_scorecard
 from specflow.errors import SpecflowError
 from specflow.figures.index import FigureEntry
 from specflow.frames import Tables
+from specflow.report.curves import panels_of
 from specflow.report.numbers import interval_of, number, value_of
+from specflow.report.pictures import Pictures, linked_from, pictures_of
+from specflow.report.sentences import sentences
 from specflow.report.subjects import Config, Subject, Summary, checkpoints_of, flat, subjects_of
-from specflow.report.view import ABSENT, OTHERS, View, images_of
+from specflow.report.view import ABSENT, OTHERS, SUMMARY, View
 from specflow.textfiles import write_text
 
 _Content = TypeVar("_Content")
+_NO_FACTS: Mapping[str, str] = {}
 
 
 def write_report() -> None:
@@ -26,16 +30,34 @@ def write_report() -> None:
     Raises:
         SpecflowError: If a result is missing or broken, or the page cannot be written.
     """
+    source = linked_from(paths.REPORT)
+    write_text(paths.REPORT, results_html(lambda found: pictures_of(found, paths.FIGURES, source)))
+
+
+def results_html(
+    pictures: Callable[[Sequence[FigureEntry]], Pictures], facts: Mapping[str, str] = _NO_FACTS
+) -> str:
+    """Return the page of all results.
+
+    Args:
+        pictures: Returns the pictures of all figures, as the page is to have them.
+        facts: What else is to be told of these results, and how it is called.
+
+    Raises:
+        SpecflowError: If a result is missing or broken.
+    """
     config = _read(paths.CONFIG, TypeAdapter(Config), "resolve")
     summary = _read(paths.SUMMARY, TypeAdapter(Summary), "collect")
     entries = _read(paths.FIGURES_INDEX, TypeAdapter(list[FigureEntry]), "figures")
     view = View(
         subjects=[*subjects_of(config, summary, Tables(paths.TABLES))],
         entries=entries,
-        images=images_of(entries, paths.FIGURES, paths.REPORT),
+        pictures=pictures(entries),
         claims=read_scorecard(paths.CLAIMS),
     )
-    write_text(paths.REPORT, _html(view, interval=f"{100 * config.confidence:g}% interval"))
+    seeds = {"seeds": ", ".join(map(str, config.seeds))} if config.seeds else {}
+    interval = f"{100 * config.confidence:g}% interval"
+    return _html(view, interval=interval, facts=seeds | dict(facts))
 
 
 def write_checkpoints_page(
@@ -60,11 +82,18 @@ def write_checkpoints_page(
         SpecflowError: If a table or a figure is missing or broken, or the page cannot be written.
     """
     page = folder / "index.html"
-    measured = checkpoints_of(Tables(folder / "tables"), name)
+    tables = Tables(folder / "tables")
     subject = Subject(
-        "checkpoints", name, {"analyze": flat(settings)}, notes=notes, skipped=skipped, **measured
+        "checkpoints",
+        name,
+        {"analyze": flat(settings)},
+        panels=panels_of("checkpoints", name, tables),
+        notes=notes,
+        skipped=skipped,
+        **checkpoints_of(tables, name),
     )
-    view = View([subject], entries, images_of(entries, folder / "figures", page), claims={})
+    pictures = pictures_of(entries, folder / "figures", linked_from(page))
+    view = View([subject], entries, pictures, claims={})
     write_text(page, _html(view, alone=subject))
 
 
@@ -82,7 +111,13 @@ def _read(path: Path, content: TypeAdapter[_Content], stage: str) -> _Content:
         ) from error
 
 
-def _html(view: View, *, interval: str = "", alone: Subject | None = None) -> str:
+def _html(
+    view: View,
+    *,
+    interval: str = "",
+    facts: Mapping[str, str] = _NO_FACTS,
+    alone: Subject | None = None,
+) -> str:
     """Return a page: `interval` is what those of claims are called, `alone` the only subject."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("specflow.report"),
@@ -93,5 +128,14 @@ def _html(view: View, *, interval: str = "", alone: Subject | None = None) -> st
         keep_trailing_newline=True,
     )
     environment.filters |= {"value": value_of, "interval": interval_of, "number": number}
-    page = environment.get_template("page.html.j2")
-    return page.render(view=view, interval=interval, alone=alone, others=OTHERS, absent=ABSENT)
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    return environment.get_template("page.html.j2").render(
+        view=view,
+        found=sentences(view.claims),
+        interval=interval,
+        facts=facts,
+        alone=alone,
+        summary=SUMMARY,
+        others=OTHERS,
+        absent=ABSENT,
+    )

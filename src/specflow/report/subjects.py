@@ -9,6 +9,7 @@ from pydantic import AliasPath, BaseModel, ConfigDict, Field, RootModel
 
 from specflow.errors import SpecflowError
 from specflow.frames import Tables, at_end, where
+from specflow.report.curves import Panel, panels_of, values_by_run
 from specflow.report.numbers import UNDEFINED, number, parameter, spread
 from specflow.section import Fraction, Section
 
@@ -47,6 +48,12 @@ class Config(BaseModel):
     )
     stages: dict[str, list[str]] = Field(validation_alias=AliasPath("report", "all", "stages"))
 
+    @property
+    def seeds(self) -> list[int]:
+        """Those of all experiments."""
+        experiments = self.entries.get("experiments", {}).values()
+        return sorted({seed for experiment in experiments for seed in experiment["seeds"]})
+
 
 class Spread(Section):
     """Mean and standard deviation; None where the quantity is not always defined."""
@@ -72,6 +79,7 @@ class Subject:
         settings: Its settings as text, by stage and dotted key.
         source: Name of the experiment that it starts from; None for an experiment or checkpoints.
         metrics: Its final metrics: tables of text, each with what its rows have in common.
+        panels: Its curves.
         steps: Of checkpoints, the steps.
         flags: Of checkpoints, what their audit found wrong; None for anything else.
         matrices: Of checkpoints, every matrix with its quantities at the last step, as text.
@@ -84,6 +92,7 @@ class Subject:
     settings: Mapping[str, Mapping[str, str]]
     source: str | None = None
     metrics: Sequence[tuple[str, pd.DataFrame]] = ()
+    panels: Sequence[Panel] = ()
     steps: Sequence[int] = ()
     flags: pd.DataFrame | None = None
     matrices: pd.DataFrame | None = None
@@ -94,6 +103,11 @@ class Subject:
     def anchor(self) -> str:
         """Id of its section."""
         return f"{self.group.removesuffix('s')}-{self.name}"
+
+    @property
+    def runs(self) -> pd.DataFrame | None:
+        """What its single runs came to, as text."""
+        return values_by_run(self.group, self.panels)
 
     @property
     def headline(self) -> dict[str, str]:
@@ -108,7 +122,7 @@ class Subject:
 def subjects_of(config: Config, summary: Summary, tables: Tables) -> Iterator[Subject]:
     """Yield everything that was run, in the order of the page.
 
-    Tables have the numbers of checkpoints made elsewhere.
+    Tables have the curves, and the numbers of checkpoints made elsewhere.
 
     Raises:
         SpecflowError: If a table is missing or broken.
@@ -124,6 +138,7 @@ def subjects_of(config: Config, summary: Summary, tables: Tables) -> Iterator[Su
                 {stage: flat(values) for stage, values in own.items() if values},
                 collected.get("experiment"),
                 metrics_tables(metrics) if metrics else (),
+                panels_of(group, name, tables),
                 **(checkpoints_of(tables, name) if group == "checkpoints" else {}),
             )
 

@@ -1,23 +1,23 @@
 """The results as one view: what was run, what was claimed and drawn, and what belongs to what."""
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import get_args
 
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
 
 from specflow.claims.scorecard import Finding, Scorecard, Verdict
-from specflow.errors import SpecflowError
 from specflow.figures.index import FigureEntry
+from specflow.report.pictures import Picture
 from specflow.report.subjects import Subject
 
 OTHERS = "other-figures"
-ABSENT = "not measured"
+SUMMARY = "found"
+ABSENT = "not attempted"
+# Kinds of which the first one there is stands on top of the page.
+_EMBLEMS = ("schematic", "barrier_and_agreement")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,14 +27,13 @@ class View:
     Attributes:
         subjects: What was run, in the order of the page.
         entries: All figures, in the order of their list.
-        images: By a figure's file, its place relative to the page, width and height in pixels, so
-            that the page does not jump when it arrives.
+        pictures: By a figure's file.
         claims: The scorecard; empty for checkpoints alone.
     """
 
     subjects: Sequence[Subject]
     entries: Sequence[FigureEntry]
-    images: Mapping[str, tuple[str, int, int]]
+    pictures: Mapping[str, Picture]
     claims: Scorecard
 
     @property
@@ -78,17 +77,25 @@ class View:
         kinds = [one.kind for one in about]
         return sorted(about, key=lambda one: (one.subject is not None, kinds.index(one.kind)))
 
+    @property
+    def emblem(self) -> FigureEntry | None:
+        """The figure that stands for all."""
+        whole = {entry.kind: entry for entry in self.entries if entry.subject is None}
+        return next((whole[kind] for kind in _EMBLEMS if kind in whole), None)
+
     @cached_property
     def homes(self) -> dict[str, list[FigureEntry]]:
         """The figures that each section shows in full, by its id; each figure is in one of them.
 
-        That is the section of its subject, or else the first claim that it bears on.
+        That is the section of its subject, or else the first claim that it bears on; of the emblem
+        it is the summary.
         """
         homes: dict[str, list[FigureEntry]] = {}
         for entry in self.entries:
             subject = self.find(entry.subject, entry.of)
             claims = (f"claim-{claim}" for claim in self.claims if entry in self.bearing(claim))
             home = subject.anchor if subject else next(claims, OTHERS)
+            home = SUMMARY if entry is self.emblem else home
             homes.setdefault(home, []).append(entry)
         return homes
 
@@ -115,6 +122,20 @@ class View:
             if self.subject_of(claim, name) is subject
         ]
 
+    def shown_by(self, entry: FigureEntry) -> dict[str, list[Finding]]:
+        """Return what was found on the subject of a figure of each claim that it bears on."""
+        subject = self.find(entry.subject, entry.of)
+        found = {
+            claim: [
+                finding
+                for name, finding in self.claims[claim].subjects.items()
+                if entry.subject is None or self.subject_of(claim, name) is subject
+            ]
+            for claim in entry.claims
+            if claim in self.claims
+        }
+        return {claim: findings for claim, findings in found.items() if findings}
+
     def source_of(self, subject: Subject) -> Subject | None:
         """Return the experiment that a connection, a ticket or samples start from."""
         return self.find(subject.source, "experiments")
@@ -129,26 +150,3 @@ class View:
         counted = Counter[str](finding.verdict for finding in findings)
         absent = sum(not claim.subjects for claim in self.claims.values())
         return {verdict: counted[verdict] for verdict in get_args(Verdict)} | {ABSENT: absent}
-
-
-def images_of(
-    entries: Sequence[FigureEntry], folder: Path, page: Path
-) -> dict[str, tuple[str, int, int]]:
-    """Return what `View.images` is of figures in a folder.
-
-    Raises:
-        SpecflowError: If a file is missing or is no picture.
-    """
-    images = {}
-    for path in (folder / entry.file for entry in entries):
-        try:
-            with Image.open(path) as image:
-                source = os.path.relpath(path, page.parent).replace(os.sep, "/")
-                images[path.name] = (source, *image.size)
-        except FileNotFoundError as error:
-            reason = f"there is no figure {path}; `dvc repro figures` draws it"
-            raise SpecflowError(reason) from error
-        except UnidentifiedImageError as error:
-            reason = f"{path} is no picture; `dvc repro -f figures` draws it anew"
-            raise SpecflowError(reason) from error
-    return images

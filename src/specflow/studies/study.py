@@ -26,13 +26,11 @@ class Known:
     """The valid entries of a params.yaml, of which others may be faulty.
 
     Attributes:
-        seeds: Seeds of all runs; empty if they are faulty.
         datasets: Datasets by name.
         experiments: Experiments (`ExperimentParams`) by name, merged with their tasks.
         names: All names of each section, those of faulty entries included.
     """
 
-    seeds: tuple[int, ...] = ()
     datasets: Mapping[str, DatasetSection] = field(default_factory=dict)
     experiments: Mapping[str, Any] = field(default_factory=dict)
     names: Mapping[str, set[str]] = field(default_factory=dict)
@@ -42,6 +40,10 @@ class Known:
         if value in self.names[section]:
             return []
         return [f"{key}: got {value!r}; {one_of(sorted(self.names[section]))} ({section})"]
+
+    def seeds(self, experiment: str) -> str:
+        """Return the seeds of an experiment, for the line that says what else was named."""
+        return f"experiments.{experiment}.seeds = {list(self.experiments[experiment].seeds)}"
 
     def split_steps(self, experiment: str) -> str:
         """Return the split steps of an experiment, for the line that says what else was named."""

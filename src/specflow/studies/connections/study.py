@@ -21,7 +21,7 @@ from specflow.studies.connections.settings import (
     PathGroup,
     path_groups_of,
 )
-from specflow.studies.spectra import shown_indices
+from specflow.studies.spectra import FULL, shown_indices
 from specflow.studies.study import Known, Names, Shown, Study
 from specflow.studies.tables import KEEPS, Row, Spread, curves_in, metrics, over, read, tables_of
 
@@ -98,17 +98,17 @@ class ConnectionParams(Study, Branches):
         """Return what the tables of the connection are made of."""
         experiment = known.experiments[self.experiment]
         wiring = experiment.wiring(known.datasets[experiment.dataset])
-        matrices = shown.of(self.experiment, wiring)["matrix"].full
-        metrics = tuple(experiment.problem.metrics)
         return CollectedConnection(
-            **self._shared(CollectedConnection), matrices=matrices, metrics=metrics
+            **self._shared(CollectedConnection),
+            matrices=shown.of(self.experiment, wiring)["matrix"].full,
+            metrics=tuple(experiment.problem.metrics),
         )
 
     def problems(self, known: Known) -> list[str]:
         """Return what does not fit in itself, or with the experiment."""
         problems = self._path_problems()
         problems += known.unknown("experiment", self.experiment, "experiments")
-        if self.experiment in known.experiments and known.seeds:
+        if self.experiment in known.experiments:
             problems += self._trunk_problems(known)
         return problems
 
@@ -129,8 +129,8 @@ class ConnectionParams(Study, Branches):
 
     def _trunk_problems(self, known: Known) -> list[str]:
         experiment, problems = known.experiments[self.experiment], []
-        if missing := sorted(set(self.trunk_seeds) - set(known.seeds)):
-            expected = f"expected some of seeds = {list(known.seeds)}"
+        if missing := sorted(set(self.trunk_seeds) - set(experiment.seeds)):
+            expected = f"expected some of {known.seeds(self.experiment)}"
             problems.append(f"trunk_seeds: got {missing}; {expected}")
         if missing := sorted(set(self.split_steps) - set(experiment.checkpoints.split_steps)):
             expected = f"expected some of {known.split_steps(self.experiment)}"
@@ -179,7 +179,7 @@ def _rows(name: str, connection: CollectedConnection) -> Iterator[tuple[str, Row
             diagonals[point].append(read(path, f"agreement/{matrix}"))
     for point, found in diagonals.items():
         means = np.mean(found, axis=0)
-        for index in shown_indices(len(means)).tolist():
+        for index in shown_indices(len(means), FULL).tolist():
             yield "endpoint_diagonal", (name, *point, index, float(means[index - 1]))
 
 

@@ -62,6 +62,7 @@ class ExperimentParams(Study, TrainingParams):
     Attributes:
         task: Name of the task.
         dataset: Name of the dataset.
+        seeds: Seeds of its runs; the file's own unless overridden.
         spectra: What is stored of every matrix; the file's own unless overridden.
         pruning: What is kept of every spectrum; the file's own unless overridden.
     """
@@ -70,6 +71,7 @@ class ExperimentParams(Study, TrainingParams):
 
     task: Name
     dataset: Name
+    seeds: Seeds
     spectra: SpectraParams
     pruning: PruningParams
 
@@ -86,7 +88,6 @@ class ExperimentParams(Study, TrainingParams):
             dataset_name=self.dataset,
             shape=dataset.shape,
             num_train=dataset.num_train,
-            seeds=known.seeds,
         )
 
     def problem_settings(self, known: Known) -> ProblemSettings:
@@ -108,7 +109,7 @@ class ExperimentParams(Study, TrainingParams):
         """Return what the tables of the experiment are made of."""
         own = shown.of(name, self.wiring(known.datasets[self.dataset]))
         return CollectedExperiment(
-            seeds=known.seeds,
+            seeds=self.seeds,
             matrices=own["matrix"],
             pairs=own["pair"],
             metrics=tuple(self.problem.metrics.items()),

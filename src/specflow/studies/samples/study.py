@@ -47,8 +47,8 @@ class SampleParams(Study, Sampling):
                 f"experiment: got {self.experiment!r}, whose problem {experiment.problem.kind} has "
                 f"nothing to sample; {one_of(fitting)}"
             )
-        if known.seeds and self.run_seed not in known.seeds:
-            expected = f"expected one of seeds = {list(known.seeds)}"
+        if self.run_seed not in experiment.seeds:
+            expected = f"expected one of {known.seeds(self.experiment)}"
             problems.append(f"run_seed: got {self.run_seed}; {expected}")
         return problems
 

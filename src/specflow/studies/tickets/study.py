@@ -60,7 +60,7 @@ class TicketParams(Study, Ticket):
             "retrain": RetrainSettings(**ticket, run=run, batch_norm_samples=samples),
             "compare": CompareSettings(
                 **ticket,
-                seeds=known.seeds,
+                seeds=experiment.seeds,
                 num_checkpoints=len(kept),
                 run=experiment.problem_settings(known),
                 spectra=experiment.spectra,
@@ -71,7 +71,7 @@ class TicketParams(Study, Ticket):
 
     def collected(self, name: str, known: Known, shown: Shown) -> Section:
         """Return what the tables of the ticket are made of."""
-        return CollectedTicket(**dict(self), seeds=known.seeds)
+        return CollectedTicket(**dict(self), seeds=known.experiments[self.experiment].seeds)
 
     def problems(self, known: Known) -> list[str]:
         """Return what does not fit between the ticket and its experiment."""

@@ -1,0 +1,61 @@
+import pytest
+from tests.report import made_up
+
+from specflow import paths
+from specflow.frames import Tables
+from specflow.report.curves import panels_of, values_by_run
+
+
+@pytest.fixture
+def tables(workplace) -> Tables:
+    made_up.write_tables(paths.TABLES)
+    return Tables(paths.TABLES)
+
+
+def contents(tables, group, name):
+    return [panel.content for panel in panels_of(group, name, tables)]
+
+
+def test_curves_of_an_experiment_are_its_runs_without_baselines(tables):
+    (loss,) = contents(tables, "experiments", "digits")
+    assert (loss["title"], loss["x"], loss["points"]) == ("loss", "step", [0, 36])
+    assert loss["curves"] == [
+        {"series": "train", "run": "seed 0", "values": [2.5, 0.5]},
+        {"series": "train", "run": "seed 1", "values": [None, 0.25]},
+        {"series": "validation", "run": "seed 0", "values": [None, 0.75]},
+    ]
+
+
+def test_barriers_are_means_over_branches_of_whole_unperturbed_networks(tables):
+    (barrier,) = contents(tables, "connections", "digits")
+    assert (barrier["x"], barrier["points"]) == ("split step", [0, 36])
+    assert barrier["curves"] == [
+        {"series": "across trunks", "run": "trunks 0-1", "values": [None, 2.25]},
+        {"series": "within a trunk", "run": "trunks 0", "values": [1.0, 0.01]},
+    ]
+
+
+def test_quantities_of_checkpoints_are_means_over_matrices_or_pairs(tables):
+    (alignment,) = contents(tables, "checkpoints", "public")
+    assert alignment["curves"] == [{"series": "", "run": "seed 0", "values": [0.5, 0.5]}]
+
+
+def test_kinds_without_runs_have_no_curves(tables):
+    assert panels_of("samples", "images", tables) == panels_of("distances", "ends", tables) == []
+    assert values_by_run("samples", []) is None
+
+
+def test_values_by_run_are_the_last_of_each_and_barriers_of_every_split(tables):
+    def shown(group, name):
+        values = values_by_run(group, panels_of(group, name, tables))
+        return {run: dict(row) for run, row in values.iterrows()}
+
+    assert shown("experiments", "digits") == {
+        "seed 0": {"train loss": "0.5", "validation loss": "0.75"},
+        "seed 1": {"train loss": "0.25", "validation loss": "—"},
+    }
+    assert shown("tickets", "digits_magnitude") == {"seed 0": {"validation error": "0.125"}}
+    assert shown("connections", "digits") == {
+        "across trunks, trunks 0-1": {"split 0": "—", "split 36": "2.25"},
+        "within a trunk, trunks 0": {"split 0": "1", "split 36": "0.01"},
+    }
