@@ -15,11 +15,11 @@ from specflow.spectra import QUANTITIES
 Row = Sequence[object]
 STEPS_PER_EPOCH = 10
 LABELS = ("embedding", "block 1 attention in", "block 1 attention out", "block 1 MLP in")
+ON_PATHS = ("within", "validation")  # of what the table of interpolation has points
 PATH = "connection relation trunks split_step scale branches"
 HEADERS = {
     "steps": "experiment step epoch",
     "history": "experiment seed step split metric value",
-    "metrics": "experiment metric label",
     "matrices": "experiment matrix label role depth rows columns null_agreement",
     "pairs": "experiment pair depth null_alignment",
     "spectra": f"experiment seed step matrix {' '.join(QUANTITIES)} agreement_score "
@@ -31,9 +31,11 @@ HEADERS = {
     "pairwise_agreement": "experiment matrix step other_step agreement_score",
     "changes": "experiment step matrix relative_change cosine",
     "pruning": "experiment seed step split keep keep_fraction metric value",
-    "interpolation": f"{PATH} alpha split keep keep_fraction metric value",
+    "metrics": "experiment metric label",
+    "interpolation": "connection trunks split_step branches alpha keep keep_fraction metric value",
     "barriers": f"{PATH} split keep keep_fraction metric barrier",
     "endpoint_agreement": f"{PATH} matrix agreement_score",
+    "endpoint_diagonal": "connection relation split_step scale matrix index mean",
     "connections": "connection experiment",
     "tickets": "ticket experiment kind density rewind_step",
     "ticket_masks": "ticket seed matrix density masked_agreement_score",
@@ -68,6 +70,8 @@ class World:
     scales: tuple[float, ...] = (0.5, 2.5)
     loss_baseline: float | None = None
     metrics: dict[str, str] = field(default_factory=lambda: {"loss": "loss", "error": "error"})
+    own_metrics: dict[str, dict[str, str]] = field(default_factory=dict)  # by experiment
+    batch_norm: bool = False
     channels: int = 1
     num_images: int = 5
     weight_decays: dict[str, float] = field(default_factory=dict)  # that lower norm and rank
@@ -142,7 +146,7 @@ class World:
                 yield "alignment_diagonal", (name, pair, step, index, mean, mean**2)
 
     def _learnt(self, name, noise) -> Iterator[tuple[str, Row]]:
-        for metric, label in self.metrics.items():
+        for metric, label in self.own_metrics.get(name, self.metrics).items():
             yield "metrics", (name, metric, label)
         cells = itertools.product(enumerate(self.steps), self.seeds, ("train", "validation"))
         for (place, step), seed, split in cells:
@@ -152,6 +156,8 @@ class World:
             for metric, size in (("loss", 5.0), ("error", 0.9)):
                 value = size * np.exp(-place) * (1 + 0.05 * noise.random())
                 yield "history", (*start, metric, value)
+                if self.batch_norm:
+                    yield "pruning", (*start, "reestimated", 1.0, metric, 0.9 * value)
                 for keep, fraction in self.variants:
                     grown = value + size * (0.02 if keep == "top" else 0.1) / fraction
                     yield "pruning", (*start, keep, fraction, metric, grown)
@@ -165,17 +171,22 @@ class World:
         for relation, trunks, step, scale in paths:
             start = (name, relation, trunks, step, scale, "0-1")
             joined = 0 if relation == "across" else step / (step + 20) / (1 + scale)
-            for matrix in self.matrices:
-                yield "endpoint_agreement", (*start, matrix, joined + 0.01 * noise.random())
+            for depth, matrix in enumerate(self.matrices):
+                score = (joined + 0.01 * noise.random()) / (1 + depth)
+                yield "endpoint_agreement", (*start, matrix, score)
+                for index in self.indices if trunks in ("0", "0-1") or trunks == 0 else ():
+                    diagonal = (name, relation, step, scale, matrix, index, joined**index)
+                    yield "endpoint_diagonal", diagonal
             for split, (keep, fraction), metric in itertools.product(
                 ("train", "validation"), [("full", 1.0), *self.variants], ("loss", "error")
             ):
                 what = (split, keep, fraction, metric)
                 height = (1 - joined) * (1 + 0.1 * noise.random())
                 yield "barriers", (*start, *what, height)
-                for alpha in (0.0, 0.5, 1.0):
-                    value = 1 + 4 * height * alpha * (1 - alpha)
-                    yield "interpolation", (*start, alpha, *what, value)
+                for alpha in (0.0, 0.5, 1.0) if (relation, split) == ON_PATHS else ():
+                    value = 1 + alpha + 4 * height * alpha * (1 - alpha)
+                    point = (name, trunks, step, "0-1", alpha)
+                    yield "interpolation", (*point, keep, fraction, metric, value)
 
     def _retrained(self, name, density, rewind, noise) -> Iterator[tuple[str, Row]]:
         for seed in self.seeds:

@@ -1,4 +1,4 @@
-"""What figures of weight decays, labels, connections and samples show."""
+"""What figures of weight decays, labels and samples show."""
 
 import numpy as np
 import pytest
@@ -10,13 +10,12 @@ from tests.figures.drawn import (
     draw,
     final,
     legend_of,
-    meshes_of,
     title_of,
 )
 
 from specflow.figures.style import KEEP_COLOURS, LABEL_COLOURS
 from specflow.figures.weight_decay import decay_label
-from specflow.frames import Tables, where, write_table
+from specflow.frames import Tables, write_table
 
 NORM = "frobenius_norm"
 METRICS = [
@@ -46,7 +45,9 @@ def test_ends_of_training_stand_by_ascending_weight_decay_and_the_base_is_marked
     assert [len(own) for own in dots] == [3, 3, 3]
     assert low <= np.min(dots) <= np.max(dots) <= high
     joints = [line for line in loss.lines if line.get_marker() == "None"]
-    assert [line.get_color() for line in joints] == list(KEEP_COLOURS.values())
+    assert [line.get_color() for line in joints] == [
+        KEEP_COLOURS[keep] for keep in ("full", "top", "bottom")
+    ]
     top = {"split": "validation", "metric": "loss", "keep": "top"}
     expected = [final(folder, "pruning", "value", experiment=name, **top) for name in ASCENDING]
     assert joints[1].get_ydata().tolist() == pytest.approx(expected)
@@ -122,52 +123,6 @@ def test_labels_have_their_colours_and_middle_pairs_leave_out_the_outer_two(make
     assert len(panels["matrices"].containers) == 10
     rank = final(folder, "spectra", RANK, experiment="base", matrix="layers.0.weight")
     assert panels["matrices"].containers[0].lines[0].get_xdata()[0] == pytest.approx(rank)
-
-
-def test_across_has_a_curve_within_and_one_across_in_every_panel(make_tables):
-    folder = make_tables(connections=("vgg",))
-    fig = draw("across", folder)
-    full = {"keep": "full", "split": "validation", "metric": "error"}
-    for place, relation in enumerate(("within", "across")):
-        rows = where(Tables(folder)["barriers"], relation=relation, split_step=20, **full)
-        line = fig.axes[1].lines[place]
-        assert line.get_xdata().tolist() == [0, 0.5, 2]
-        assert line.get_ydata()[-1] == pytest.approx(rows["barrier"].mean())
-        scores = where(Tables(folder)["endpoint_agreement"], relation=relation, split_step=20)
-        shown = fig.axes[2].lines[place].get_ydata()[-1]
-        assert shown == pytest.approx(scores["agreement_score"].mean())
-    assert legend_of(fig) == [
-        *("two branches of one trunk", "branches of two trunks", "unrelated matrices (0.004)")
-    ]
-    step = draw("across", folder, experiments={"vgg": {"x": "step"}})
-    assert step.axes[0].get_xlabel() == "step of the split"
-
-
-def test_scale_zero_of_a_perturbation_is_its_own_split_point(make_tables):
-    folder = make_tables(connections=("vgg",))
-    fig = draw("perturbation", folder)
-    line = fig.axes[0].lines[0]
-    assert line.get_xdata().tolist() == [0, 0.5, 2.5]
-    full = {"keep": "full", "split": "validation", "metric": "loss", "split_step": 20}
-    for place, relation, scale in ((0, "within", 0), (-1, "perturbed", 2.5)):
-        rows = where(Tables(folder)["barriers"], relation=relation, scale=scale, **full)
-        assert line.get_ydata()[place] == pytest.approx(rows["barrier"].mean())
-    assert fig.axes[0].get_xlabel() == "scale of perturbation\nat epoch 2"
-
-
-def test_barriers_and_endpoint_agreement_stand_against_the_split_point(make_tables):
-    folder = make_tables(connections=("vgg",))
-    fig = draw("barriers", folder)
-    assert [title_of(axes) for axes in fig.axes] == [
-        *("train loss", "train error", "validation loss", "validation error")
-    ]
-    assert fig.axes[0].lines[0].get_xdata().tolist() == [0, 0.5, 2]
-    assert fig.axes[2].get_xlabel() == "epoch of the split"
-    fig = draw("endpoint_agreement", folder)
-    rows = where(Tables(folder)["endpoint_agreement"], relation="within", split_step=20)
-    own = where(rows, matrix="layers.3.weight")["agreement_score"].mean()
-    assert meshes_of(fig)[0].get_array()[3, -1] == pytest.approx(own)
-    assert fig.axes[1].lines[0].get_ydata()[-1] == pytest.approx(rows["agreement_score"].mean())
 
 
 @pytest.mark.parametrize(("count", "rows", "columns"), [(1, 1, 1), (2, 1, 2), (5, 2, 3)])

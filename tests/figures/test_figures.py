@@ -7,7 +7,7 @@ from tests.figures.conftest import LABELS
 from tests.figures.drawn import RANK, colours_of, draw, final, legend_of, meshes_of, title_of
 
 from specflow.errors import SpecflowError
-from specflow.figures.losses import BATCH_NORM, variants_of
+from specflow.figures.losses import variants_of
 from specflow.figures.style import KEEP_COLOURS, NULL_LINE, SPLIT_COLOURS
 from specflow.frames import Tables, where, write_table
 from specflow.spectra import QUANTITIES
@@ -22,12 +22,31 @@ def test_losses_show_every_variant_of_every_metric_in_true_epochs(make_tables):
         *("train loss", "train error", "validation loss", "validation error")
     ]
     for axes in fig.axes:
-        assert colours_of(axes) == list(KEEP_COLOURS.values())
+        assert colours_of(axes) == [KEEP_COLOURS[keep] for keep in ("full", "top", "bottom")]
     assert fig.axes[0].lines[0].get_xdata().tolist() == [0, 0.2, 0.5, 1, 2, 3]
     top = {"split": "validation", "keep": "top", "metric": "loss"}
     shown = fig.axes[2].lines[1].get_ydata()[-1]
     assert shown == pytest.approx(final(folder, "pruning", "value", **top))
-    assert fig.legends[0].get_title().get_text() == BATCH_NORM
+    assert fig.legends[0].get_title().get_text() == ""
+
+
+def test_with_batch_norm_the_full_model_is_there_with_both_statistics(make_tables):
+    folder = make_tables(batch_norm=True, fractions=(0.25, 0.5))
+    fig = draw("losses", folder)
+    running, reestimated = fig.axes[2].lines[:2]
+    loss = {"split": "validation", "metric": "loss"}
+    assert running.get_ydata()[-1] == pytest.approx(final(folder, "history", "value", **loss))
+    expected = final(folder, "pruning", "value", keep="reestimated", **loss)
+    assert reestimated.get_ydata()[-1] == pytest.approx(expected)
+    assert running.get_color() != reestimated.get_color()
+    assert legend_of(fig)[:2] == ["full model", "full model, statistics re-estimated"]
+    assert fig.legends[0].get_title().get_text().startswith("BatchNorm statistics")
+
+
+def test_metrics_have_the_names_and_the_order_that_people_give_them(make_tables):
+    folder = make_tables(metrics={"error": "share of errors"})
+    fig = draw("losses", folder)
+    assert list(map(title_of, fig.axes)) == ["train share of errors", "validation share of errors"]
 
 
 def test_without_pruning_losses_are_those_of_the_full_model(make_tables):
@@ -52,14 +71,13 @@ def test_fractions_are_told_apart_by_dashes_and_legends_keep_their_columns(make_
     ]
 
 
-@pytest.mark.parametrize(("kind", "shown"), [("losses", [0, 2]), ("interpolation", [0, 1, 2])])
-def test_baseline_is_a_line_in_sight_in_the_panels_of_its_metric(make_tables, kind, shown):
-    fig = draw(kind, make_tables(connections=("vgg",), loss_baseline=90.0))
+def test_baseline_is_a_line_in_sight_in_the_panels_of_its_metric(make_tables):
+    fig = draw("losses", make_tables(loss_baseline=90.0))
     for place, axes in enumerate(fig.axes):
         lines = [line for line in axes.lines if line.get_color() == NULL_LINE["color"]]
-        assert [line.get_ydata()[0] for line in lines] == ([90.0] if place in shown else [])
+        assert [line.get_ydata()[0] for line in lines] == ([90.0] if place in (0, 2) else [])
         low, high = axes.get_ylim()
-        assert low < 90 < high or place not in shown
+        assert low < 90 < high or place not in (0, 2)
     assert "baseline" in legend_of(fig)
 
 
@@ -90,8 +108,8 @@ def test_problems_have_a_row_each_and_a_column_each_of_losses(make_tables):
     fig = draw("problems_pruning", folder, **settings)
     labels = [axes.get_ylabel() for axes in fig.axes]
     assert labels == [*("train loss", "", ""), *("validation loss", "", "")]
-    assert all(colours_of(axes) == list(KEEP_COLOURS.values()) for axes in fig.axes)
-    assert fig.axes[0].get_ylim() == fig.axes[3].get_ylim()
+    looks = [KEEP_COLOURS[keep] for keep in ("full", "top", "bottom")]
+    assert all(colours_of(axes) == looks for axes in fig.axes)
 
 
 @pytest.mark.parametrize(
@@ -193,18 +211,23 @@ def test_step_agreement_says_that_the_first_checkpoint_has_none(make_tables):
     assert fig.axes[-1].get_ylabel() == "agreement score\n(grey: not defined)"
 
 
-def test_errors_have_a_panel_an_experiment_on_one_axis_and_own_up_to_more_than_one(make_tables):
-    names = ("a", "b", "c", "d", "e", "f")
-    folder = make_tables(experiments=names, steps=(0, 5))
-    fig = draw("errors", folder)
-    drawn = [axes for axes in fig.axes if axes.lines]
-    assert [title_of(axes) for axes in drawn] == list(names)
-    assert len({axes.get_ylim() for axes in drawn}) == 1
-    assert all(colours_of(axes) == list(SPLIT_COLOURS.values()) for axes in drawn)
-    assert fig.legends[0].get_title().get_text() == ""
+def test_errors_of_one_kind_stand_together_on_one_axis(make_tables):
+    letters = {"loss": "loss", "error": "wrong letters"}
+    kinds = {"b": letters, "d": letters, "e": {"loss": "missed noise"}}
+    folder = make_tables(experiments=("a", "b", "c", "d", "e"), steps=(0, 5), own_metrics=kinds)
     with (folder / "history.csv").open("a") as file:
-        file.write("a,7,5,train,error,9\n")
-    assert "above 1" in draw("errors", folder).legends[0].get_title().get_text()
+        file.write("b,7,5,train,error,9\n")
+    drawn = [axes for axes in draw("errors", folder).axes if axes.lines]
+    assert [title_of(axes) for axes in drawn] == ["a", "c", "b", "d", "e"]
+    named = [axes.get_ylabel() for axes in drawn]
+    assert [named[place] for place in (0, 2, 4)] == ["error", "wrong letters", "missed noise"]
+    one, same, letter, other, loss = (axes.get_ylim() for axes in drawn)
+    assert one == same != letter == other != loss
+    shown = np.concatenate([line.get_ydata() for line in drawn[2].lines])
+    assert letter[0] < shown.min() < 2 < shown.max() < letter[1]
+    assert all(colours_of(axes) == list(SPLIT_COLOURS.values()) for axes in drawn)
+    expected = final(folder, "history", "value", experiment="e", metric="loss", split="train")
+    assert drawn[-1].lines[0].get_ydata()[-1] == pytest.approx(expected)
 
 
 def test_grokking_has_a_row_for_each_condition_a_line_for_each_seed_and_one_seed_in_full(

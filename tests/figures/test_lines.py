@@ -86,10 +86,13 @@ def test_a_log_scale_of_few_decades_has_round_numbers_between_powers_of_ten():
     assert not any(text.get_text() for text in axes.get_yticklabels(minor=True))
 
 
-@pytest.mark.parametrize(("sizes", "linear"), [((0.13, 3.0), 0.1), ((1.0, 3.0), None)])
-def test_barriers_of_different_size_get_a_log_scale_but_for_a_power_of_ten_around_zero(
-    sizes, linear
-):
+def test_the_extent_of_a_curve_is_its_mean_and_its_band():
     axes = Figure().subplots()
-    lines.scale_around_zero(axes, [drawn(-size, 0.0) for size in sizes])
-    assert getattr(axes.yaxis.get_transform(), "linthresh", None) == pytest.approx(linear)
+    axes.set_yscale("log")
+    curve = drawn(1.0, 3.0, std=0.8)
+    lines.draw_curve(axes, curve, "black")
+    band = axes.collections[0].get_paths()[0].vertices[:, 1]
+    reached = lines.extent(curve)
+    assert (reached.min(), reached.max()) == pytest.approx((band.min(), band.max()))
+    one_seed = pd.DataFrame({"seed": [3], "time": [1.0], "value": [2.0]})
+    assert set(lines.extent(lines.curve(one_seed, "value"))) == {2.0}

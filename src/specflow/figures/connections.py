@@ -16,6 +16,7 @@ from specflow.figures.endpoints import UNIT, draw_agreement, draw_layers
 from specflow.figures.losses import nearest_to_half, pruning_legend, variants_of
 from specflow.figures.registry import figure, has_rows
 from specflow.figures.style import (
+    DASHES,
     NULL_LINE,
     SPLIT_POINT_MAP,
     SPLITS,
@@ -28,13 +29,14 @@ from specflow.frames import Tables, where
 
 _OVER = "mean and one standard deviation over trunks and pairs of branches"
 _SHARES = (
-    "Barriers are shares of the full model's across trunks (dashed, mean over splits), if it was "
+    "Barriers are shares of the full model's across trunks (grey, mean over splits), if it was "
     "measured"
 )
 _ROOM = (-0.05, 0.1)  # shares of the barrier across trunks, which at least an axis has
 _BARRIERS_HEIGHT, _MEAN_HEIGHT = 3.6, 1.8  # inches
 _ONE, _TWO = "#222222", "#CC79A7"  # colours of branches of one trunk, and of two
 _KEY_COLUMNS = 3
+_LEVEL = NULL_LINE | {"linestyle": DASHES[3]}  # of the barrier across trunks
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,9 @@ class _Heights:
         mean = float(where(self.across, split=split, metric=metric)["barrier"].mean())
         return mean if mean > 0 else np.nan
 
-    def label(self, height: str) -> str:
-        return f"{height}, share of\nthe barrier across trunks" if self.are_shares else height
+    @property
+    def label(self) -> str:
+        return "share of the barrier\nacross trunks" if self.are_shares else "barrier"
 
     def scale(self, axes: Axes, curves: Sequence[pd.DataFrame], *, whole: bool) -> None:
         """Draw the chord, and what shares are of: always if `whole`, else where curves reach."""
@@ -74,7 +77,7 @@ class _Heights:
         reached = np.concatenate([_ROOM, [1.0] if whole else [], *ends])
         low, high = float(reached.min()), float(reached.max())
         if high >= 1:
-            axes.axhline(1, **NULL_LINE)
+            axes.axhline(1, **_LEVEL)
         axes.set_ylim(low - 0.04 * (high - low), high + 0.04 * (high - low))
 
 
@@ -115,12 +118,12 @@ def _draw_barriers(
             heights.scale(axes, curves, whole=True)
             axes.set_title(metric_title(split, label))
     for axes in grid[:, 0]:
-        axes.set_ylabel(heights.label("barrier"))
+        axes.set_ylabel(heights.label)
 
 
 def _level_keys(heights: _Heights) -> list[Line2D]:
     """Return what a legend says of the level that shares are of."""
-    return [lines.line_key("mean barrier across trunks", **NULL_LINE)] if heights.are_shares else []
+    return [lines.line_key("mean barrier across trunks", **_LEVEL)] if heights.are_shares else []
 
 
 @figure(
@@ -157,7 +160,8 @@ def interpolation(fig: Figure, tables: Tables, subject: Subject) -> None:
     for variant, top, bottom in zip(variants, grid[0], grid[-1], strict=True):
         top.set_title(variant.label)
         bottom.set_xlabel("alpha, from one end to the other")
-    fig.supylabel(heights.label("rise above the chord").replace("\n", " "), fontsize="medium")
+    of = ", share of the barrier across trunks" if heights.are_shares else ""
+    fig.supylabel(f"rise above the chord{of}", fontsize="medium")
     keys = [lines.line_key(f"{split:.3g}", colour) for split, colour in colours.items()]
     title = subject.timeline(tables).unit
     fig.legend(handles=keys, title=title, loc="outside lower center", ncols=8)

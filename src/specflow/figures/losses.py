@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -17,7 +16,7 @@ from specflow.figures.style import NULL_LINE, SPLIT_COLOURS, SPLITS
 from specflow.figures.subjects import Subject
 from specflow.frames import BASELINE, Tables, where, with_full
 
-BATCH_NORM = "BatchNorm statistics are re-estimated on training data after pruning"
+_BATCH_NORM = "BatchNorm statistics are re-estimated on training data after pruning"
 _WHOLE = {"full": "full model", "reestimated": "full model, statistics re-estimated"}
 _COLUMNS = 4  # of panels of errors
 
@@ -92,7 +91,7 @@ def pruning_legend(variants: Sequence[Variant], *others: Line2D) -> dict[str, An
 
 def pruning_note(variants: Sequence[Variant]) -> str:
     """Return what stands above the legend of a figure of pruned models with BatchNorm."""
-    return BATCH_NORM if any(variant.keep == "reestimated" for variant in variants) else ""
+    return _BATCH_NORM if any(variant.keep == "reestimated" for variant in variants) else ""
 
 
 def baseline(history: pd.DataFrame, metric: str, split: str) -> list[float]:
@@ -209,13 +208,3 @@ def _errors_by_kind(
         curves = [lines.curve(where(rows, split=split), "value") for split in SPLITS]
         found.setdefault(metrics[metric], []).append((member, curves))
     return found
-
-
-def draw_errors(axes: Axes, tables: Tables, subject: Subject) -> list[pd.DataFrame]:
-    """Draw training and validation error of an experiment; return both curves."""
-    rows = subject.rows(tables, "history", metric="error")
-    curves = [lines.curve(where(rows, split=split), "value") for split in SPLITS]
-    looks = [{"color": colour} for colour in SPLIT_COLOURS.values()]
-    lines.draw_curves(axes, curves, looks, subject.timeline(tables))
-    lines.scale_fraction(axes)
-    return curves

@@ -172,7 +172,8 @@ class ExperimentParams(Study, TrainingParams):
     def _split_problems(self, num_train: int) -> list[str]:
         last = self.num_steps(num_train)
         return [
-            f"checkpoints.split_steps: got {step}; expected a step before the end of training, {last}"
+            f"checkpoints.split_steps: got {step}; "
+            f"expected a step before the end of training, {last}"
             for step in self.checkpoints.split_steps
             if step >= last
         ]
