@@ -76,15 +76,15 @@ class FiguresParams(Section):
         dpi: Dots per inch; figures are 9 inches wide.
         experiments: Experiments that are not drawn with the defaults of ExperimentFigureParams.
         grokking: The panel that compares experiments; None means that there is none.
-        problems: Experiments that stand side by side, a column each, in figures of spectra,
-            pruning, alignment and agreement; none means that there are no such figures.
+        problems: Experiments that stand side by side in figures of spectra, pruning, alignment and
+            agreement; none means that there are no such figures.
         checkpoints: Those that are not drawn with the defaults of CheckpointsFigureParams.
     """
 
     dpi: Annotated[int, Field(ge=50, le=260)] = 130
     experiments: dict[Name, ExperimentFigureParams] = Field(default_factory=dict)
     grokking: GrokkingFigureParams | None = None
-    # more columns would not be legible
+    # more would not be legible
     problems: Annotated[tuple[Name, ...], Field(strict=False, max_length=6)] = ()
     checkpoints: dict[Name, CheckpointsFigureParams] = Field(default_factory=dict)
 

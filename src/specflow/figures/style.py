@@ -129,7 +129,7 @@ def _signed_power(power: float, values: Any) -> np.ndarray:
 # By name of the map: these quantities have the same colours in all figures.
 SCALES = {
     EFFECTIVE_RANK_MAP.name: Scale(0, 1, 3, (0, 0.5, 0.7, 0.8, 0.9, 1)),
-    RANK_CHANGE_MAP.name: Scale(-0.5, 0.5, 1 / 3, (-0.5, -0.1, -0.01, 0, 0.01, 0.1, 0.5)),
+    RANK_CHANGE_MAP.name: Scale(-1, 1, 1 / 3, (-1, -0.3, -0.05, 0, 0.05, 0.3, 1)),
     STABLE_RANK_MAP.name: Scale(0, 1, 0.5, (0, 0.02, 0.1, 0.25, 0.5, 1)),
     GINI_MAP.name: Scale(0, 1, 1, (0, 0.25, 0.5, 0.75, 1)),
     AGREEMENT_MAP.name: Scale(0, 1, 1, (0, 0.25, 0.5, 0.75, 1)),

@@ -177,6 +177,9 @@ def best_epoch(fig: Figure, tables: Tables, subject: Subject) -> None:
         for rows, own in zip(spectra, best, strict=True)
     ]
     losses, times = ([own.set_index("seed")[name] for own in best] for name in ("value", "time"))
+    lines.scale_ordinate(loss, losses)
+    if loss.get_yscale() == "linear":  # small differences are to be seen
+        loss.autoscale(axis="y")
     unit = subject.timeline(tables).unit
     for axes, title, values in (
         (loss, "least validation loss", losses),
