@@ -85,6 +85,13 @@ def schematic(fig: Figure, tables: Tables, subject: Subject) -> None:
 
 def dynamics() -> Dynamics:
     """Return what the small network does, the same whenever it is called."""
+    from specflow.threads import one_thread
+
+    with one_thread():
+        return _measured(*_trained())
+
+
+def _measured(steps: np.ndarray, target: np.ndarray, kept: np.ndarray) -> Dynamics:
     import torch  # here, since listing the kinds of figures is to be quick
 
     from specflow.interventions.svd_pruning import SpectrumPruner
@@ -95,7 +102,6 @@ def dynamics() -> Dynamics:
         singular_vector_agreement,
     )
 
-    steps, target, kept = _trained()
     weights = torch.from_numpy(kept)
     first = [decompose(weight) for weight in weights[:, 0]]
     end = first[-1]
