@@ -1,9 +1,13 @@
+import ctypes
 import os
+import platform
 import resource
 import subprocess
 import sys
 
 import pytest
+
+from specflow.device import keep_freed_memory
 
 STEPS = """
 import resource, sys
@@ -33,7 +37,12 @@ def new_pages(how: str) -> int:
     return int(subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a setting of glibc")
+def test_other_c_libraries_are_left_alone(monkeypatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    keep_freed_memory()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
 def test_steps_use_the_memory_of_the_steps_before() -> None:
     needed = 20 * 36_000_000 // resource.getpagesize()
     assert new_pages("leave") > 0.5 * needed

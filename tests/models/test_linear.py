@@ -53,6 +53,62 @@ def test_layer_is_torchs_with_the_same_names_and_start():
     assert all(torch.equal(layers[0][name], layers[1][name]) for name in layers[0])
 
 
+def large(*shape: int, dtype: torch.dtype = torch.float32):
+    generator = torch.Generator().manual_seed(0)
+    sizes = (shape, (2048, 1024), (2048,))
+    return [torch.randn(size, generator=generator, dtype=dtype) for size in sizes]
+
+
+def test_where_torch_has_no_product_of_onednn_layers_are_torchs_own(monkeypatch):
+    x, weight, bias = large(8, 1024)
+    assert module._is_faster(x, weight)
+
+    def refuse(*args):
+        raise RuntimeError("not for this processor")
+
+    def lack(*args):
+        raise AttributeError("no such operation")
+
+    for way in (refuse, lack):
+        module._has_product.cache_clear()
+        monkeypatch.setattr(module, "_times_transposed", way)
+        assert torch.equal(linear(x, weight, bias), functional.linear(x, weight, bias))
+    monkeypatch.undo()
+    module._has_product.cache_clear()
+    assert module._is_faster(x, weight)
+
+
+def test_type_of_numbers_that_was_asked_for_is_kept(monkeypatch):
+    x, weight, bias = large(8, 1024)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = linear(x, weight, bias)
+        assert found.dtype == torch.bfloat16
+        assert torch.equal(found, functional.linear(x, weight, bias))
+    for dtype in (torch.float64, torch.bfloat16):
+        own = large(8, 1024, dtype=dtype)
+        assert torch.equal(linear(*own), functional.linear(*own))
+    assert module._is_faster(x, weight)
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+    assert not module._is_faster(x, weight)
+
+
+def test_single_vector_has_outputs_and_gradients_too():
+    tensors = large(1024)
+    for own, theirs in zip(
+        *(outcome(way, *tensors, torch.ones(())) for way in (linear, functional.linear)),
+        strict=True,
+    ):
+        torch.testing.assert_close(own, theirs)
+
+
+def test_frozen_weights_and_no_bias_are_no_error():
+    x, weight, _ = large(8, 1024)
+    x.requires_grad_()
+    linear(x, weight, None).sum().backward()
+    torch.testing.assert_close(x.grad, weight.sum(0).expand_as(x), rtol=1e-4, atol=1e-3)
+    assert weight.grad is None
+
+
 def test_inputs_without_gradient_and_evaluation_without_any():
     layer, x = Linear(256, 256), torch.randn(64, 256)
     layer(x).sum().backward()

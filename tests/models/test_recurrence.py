@@ -51,6 +51,17 @@ def test_states_and_gradients_are_those_of_packed_utterances(
         assert (a - b).norm() <= tolerance * b.norm() + tolerance
 
 
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_states_are_the_same_without_onednn(bidirectional: bool, monkeypatch) -> None:
+    lstm, x, lengths = made(2, torch.float32, 2, bidirectional)
+    weights = torch.ones(len(lengths), int(lengths.max()), 6 * (1 + bidirectional))
+    found = outcome(hidden_states, lstm, x, lengths, weights)
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+    same = outcome(hidden_states, lstm, x, lengths, weights)
+    for a, b in zip(found, same, strict=True):
+        torch.testing.assert_close(a, b)
+
+
 def test_padding_has_no_gradient() -> None:
     lstm, x, lengths = made(3, torch.float64, 2, True)
     weights = torch.randn(len(lengths), int(lengths.max()), 12, dtype=torch.float64)

@@ -24,7 +24,7 @@ def hidden_states(lstm: nn.LSTM, x_BTF: Tensor, lengths: Tensor) -> Tensor:
     Returns:
         Shape (B, T, directions * H); beyond an utterance's length they mean nothing.
     """
-    if x_BTF.is_cuda:
+    if x_BTF.device.type != "cpu":
         packed = pack_padded_sequence(x_BTF, lengths.cpu(), batch_first=True, enforce_sorted=False)
         return pad_packed_sequence(lstm(packed)[0], batch_first=True)[0]
     x_TBF = x_BTF[:, : int(lengths.max())].transpose(0, 1)
