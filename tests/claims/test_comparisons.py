@@ -83,6 +83,7 @@ def test_rank_falls_when_the_error_does(world):
     [
         ({"fitted": 5000}, "training accuracy does not reach 99%"),
         ({"errors": (0.9, 0.9, 0.8, 0.7)}, "the validation error does not halve"),
+        ({"errors": (0.05, 0.02, 0.0, 0.0)}, "generalizes as soon as training data are fitted"),
         ({"fall": 0.0}, "rank does not fall"),
     ],
 )

@@ -27,9 +27,9 @@ def across(world, pairs):
             world.path("across", trunks, step, 0.0, barrier, score)
 
 
-def apart(world, last=2):
-    """Trunks with a barrier that counts at the last split alone."""
-    across(world, {"0-1": [*[(99.0, 0.1)] * last, (WHOLE, 0.1)]})
+def apart(world):
+    """Trunks whose barrier depends on the split: its mean counts."""
+    across(world, {"0-1": [(WHOLE + off, 0.1) for off in (-3.0, 3.0)]})
 
 
 def test_last_barrier_is_over_that_across_trunks(world):
@@ -37,7 +37,7 @@ def test_last_barrier_is_over_that_across_trunks(world):
         within(world, [[2.0, 7.0, WHOLE * ratio] for ratio in ratios])
         apart(world)
 
-    cases = ([0.05, 0.06, 0.04], [0.9, 0.91, 0.92], [0.0, 0.2, 0.5])
+    cases = ([0.02, 0.021, 0.019], [0.9, 0.91, 0.92], [0.0, 0.05, 0.2])
     world.expect("late_split_connected", make, *cases, unit="trunks")
 
 
@@ -55,7 +55,7 @@ def test_last_barrier_is_over_that_across_trunks(world):
 )
 def test_trunk_without_two_barriers_leaves_no_interval(world, barriers, value, note):
     within(world, barriers)
-    apart(world, last=1)
+    apart(world)
     world.expect_no_verdict("late_split_connected", value, note)
 
 
@@ -64,15 +64,17 @@ def test_trunk_without_two_barriers_leaves_no_interval(world, barriers, value, n
     [
         (lambda world: None, "there is no barrier across trunks to compare with (trunk 0)"),
         (
-            lambda world: across(world, {"0-1": [(1.0, 0.1), (-0.1, 0.1)]}),
+            lambda world: across(world, {"0-1": [(0.1, 0.1), (-0.2, 0.1)]}),
             "there is no barrier across trunks (trunk 0)",
         ),
     ],
 )
 def test_without_a_barrier_across_trunks_there_is_no_measure(world, make, note):
-    within(world, [[2.0, 0.2]])
+    within(world, [[2.0, 0.2]], [[0.1, 0.9]])
     make(world)
-    world.expect_no_verdict("late_split_connected", None, note)
+    world.path("perturbed", "0", 1, 2.5, 2.0, 0.1)
+    for claim in ("late_split_connected", "connected_share_directions", "perturbation_breaks"):
+        world.expect_no_verdict(claim, None, note)
 
 
 def test_late_branches_share_more_than_early_ones_and_much(world):
@@ -103,7 +105,7 @@ def test_late_branches_share_more_than_early_ones_and_much(world):
 )
 def test_trunks_that_no_split_connects_share_nothing_to_explain(world, barriers, note):
     within(world, [barriers] * 2, [[0.1, 0.9]] * 2)
-    apart(world, last=1)
+    apart(world)
     world.expect_no_verdict("connected_share_directions", None, f"{note} (trunk 0, trunk 1)")
 
 
@@ -154,7 +156,7 @@ def perturb(world, falls, rises):
             world.path("perturbed", str(trunk), 1, scale, barrier, score)
 
 
-LARGE, SMALL, WIDE = [0.5, 0.51, 0.52], [0.01, 0.02, 0.03], [0.0, 0.2, 0.6]
+LARGE, SMALL, WIDE = [0.5, 0.51, 0.52], [0.019, 0.02, 0.021], [0.0, 0.2, 0.6]
 
 
 @pytest.mark.parametrize(

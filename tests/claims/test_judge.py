@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from specflow.claims.claim import Claim, Subjects
+from specflow.claims.inference import runs_needed
 from specflow.claims.judge import find_all, significant
 from specflow.claims.measured import Measured, UndefinedError, over_units
 from specflow.section import Section
@@ -133,6 +134,37 @@ def test_second_condition_that_fails_is_one_of_two_tests():
     measured = seeds(0.7, 0.71, 0.72, 0.73, also=(tuple(values),))
     both = find(measured, threshold=limits, bounds=bounds)
     assert both.p == pytest.approx(2 * alone.p, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "deciding"),
+    [
+        ((0.7, 0.4, 0.9), (0.6, 0.4, 0.7), [(0.7, 0.4, 0.9), (0.6, 0.4, 0.7)]),  # all must hold
+        ((0.7, 0.4, 0.9), (0.3, 0.6, 0.4), [(0.3, 0.6, 0.4)]),  # one that fails is enough
+        ((0.5, 0.4, 0.6), (0.3, 0.6, 0.4), [(0.3, 0.6, 0.4)]),  # at the threshold itself
+    ],
+)
+def test_runs_needed_are_those_of_the_conditions_that_decide(one, other, deciding):
+    limits, bounds = Two(one=0.5, other=0.5), ((0, 1), (0, 1))
+    finding = find(seeds(*one, also=(other,)), threshold=limits, bounds=bounds)
+    level = 0.05 if len(deciding) == 2 else 0.025
+    assert finding.verdict == "undecided"
+    assert finding.needed == max(runs_needed(values, 0.5, level) for values in deciding) > 3
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "wrong"),
+    [(0.5, 0.9, "holds"), (0.5, 0.5, "holds"), (0.5, 0.5, "does not hold")],
+)
+def test_verdict_on_two_conditions_at_the_threshold_is_as_rare(one, other, wrong):
+    """Simulated: 1000 subjects with one condition, or both, neither true nor false."""
+    rng = np.random.default_rng(0)
+    limits, bounds, count = Two(one=0.5, other=0.5), ((-9, 9), (-9, 9)), 0
+    for _ in range(1000):
+        first, second = rng.normal((one, other), 0.1, (4, 2)).T
+        finding = find(seeds(*first, also=(tuple(second),)), threshold=limits, bounds=bounds)
+        count += finding.verdict == wrong
+    assert count / 1000 < 0.05
 
 
 def test_wider_confidence_decides_less():

@@ -18,8 +18,8 @@ def matrices(world, changes, growths):
             start = 0.6 - 0.01 * index
             for step, rank in ((0, start), (5, 0.1), (END, start + [*change, 0.9][index])):
                 world.add("spectra", "run", seed, step, f"m{index}", rank)
-            if index < 10:
-                world.add("growth", "run", seed, f"m{index}", 1.5 * 2.0 ** growth[index], 1.5)
+            top = 1.5 * 2.0 ** [*growth, math.nan][index]
+            world.add("growth", "run", seed, f"m{index}", top, 1.5)
 
 
 def test_rank_has_fallen_in_all_but_a_fifth_of_the_matrices(world):

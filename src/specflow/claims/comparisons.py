@@ -118,9 +118,11 @@ def grokking_coincides(tables: Tables, experiment: str) -> Measured:
         ranks = means_of(where(spectra, seed=seed), RANK, step=steps)
         generalized = _first_below(steps, values, values[0] / 2)
         fallen = _first_below(steps, ranks, (ranks[0] + ranks[-1]) / 2)
+        if values[0] <= _GENERALIZED:
+            raise UndefinedError("generalizes as soon as training data are fitted")
         if np.isnan(generalized):
             raise UndefinedError("the validation error does not halve")
-        if np.isnan(fallen) or ranks[-1] >= ranks[0]:
+        if ranks[-1] >= ranks[0]:
             raise UndefinedError("rank does not fall")
         return abs(float(np.log2(fallen / generalized)))
 

@@ -2,7 +2,7 @@
 
 A barrier is that of the full model's validation loss. Within a unit it is the mean over pairs of
 branches, and an agreement score the mean over those and over matrices. What a barrier is here, that
-across trunks says: branches of networks that share nothing but their data.
+across trunks says (mean over splits): branches of networks that share nothing but their data.
 """
 
 from collections.abc import Callable
@@ -66,7 +66,7 @@ def late_split_connected(tables: Tables, connection: str) -> Measured:
     last = barriers["split_step"].max()
 
     def ratio(trunk: str) -> float:
-        return _unstable(tables, connection, trunk, last)
+        return _relative_barrier(tables, connection, trunk, last)
 
     return _over_trunks(barriers, ratio)
 
@@ -105,7 +105,7 @@ def connected_share_directions(tables: Tables, connection: str) -> Measured:
     first, last = barriers["split_step"].min(), barriers["split_step"].max()
 
     def score(trunk: str, step: int) -> float:
-        early, late = (_unstable(tables, connection, trunk, at) for at in (first, last))
+        early, late = (_relative_barrier(tables, connection, trunk, at) for at in (first, last))
         if late >= early:
             raise UndefinedError("branches from the last split are no better connected")
         rows = where(tables["endpoint_agreement"], **which, trunks=trunk, split_step=step)
@@ -118,24 +118,33 @@ def connected_share_directions(tables: Tables, connection: str) -> Measured:
     )
 
 
-def _unstable(tables: Tables, connection: str, trunk: str, step: int) -> float:
+def _relative_barrier(tables: Tables, connection: str, trunk: str, step: int) -> float:
     """Return the barrier at a split of a trunk over that across trunks.
 
     Raises:
         UndefinedError: If not even branches from step 0 have one that is worth the name.
     """
-    across = _barriers(tables, connection=connection, relation="across")
-    if across.empty:
-        raise UndefinedError("there is no barrier across trunks to compare with")
-    last = where(across, split_step=across["split_step"].max())
-    whole = mean_of(last, "barrier")
-    if whole <= 0:
-        raise UndefinedError("there is no barrier across trunks")
+    whole = _barrier_across(tables, connection)
     own = _barriers(tables, connection=connection, relation="within", trunks=trunk)
     start = mean_of(where(own, split_step=0), "barrier")
     if start < _STABLE * whole:
         raise UndefinedError("stable from the start: branches from step 0 are connected")
     return mean_of(where(own, split_step=step), "barrier") / whole
+
+
+def _barrier_across(tables: Tables, connection: str) -> float:
+    """Return the barrier across trunks, mean over splits: what a barrier is here.
+
+    Raises:
+        UndefinedError: If there is none.
+    """
+    across = _barriers(tables, connection=connection, relation="across")
+    if across.empty:
+        raise UndefinedError("there is no barrier across trunks to compare with")
+    whole = mean_of(across, "barrier")
+    if whole <= 0:
+        raise UndefinedError("there is no barrier across trunks")
+    return whole
 
 
 @claim(
@@ -212,7 +221,6 @@ def perturbation_breaks(tables: Tables, connection: str) -> Measured:
     counts.
     """
     perturbed = _barriers(tables, connection=connection, relation="perturbed")
-    across = _barriers(tables, connection=connection, relation="across")
     which = {
         "connection": connection,
         "relation": ["within", "perturbed"],
@@ -225,9 +233,8 @@ def perturbation_breaks(tables: Tables, connection: str) -> Measured:
         return after - before
 
     def rise(trunk: str) -> float:
-        if across.empty:
-            raise UndefinedError("there is no barrier across trunks to compare with")
-        return change(_barriers(tables), "barrier", trunk) / mean_of(across, "barrier")
+        whole = _barrier_across(tables, connection)
+        return change(_barriers(tables), "barrier", trunk) / whole
 
     return _over_trunks(
         perturbed,

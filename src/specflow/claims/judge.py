@@ -75,7 +75,7 @@ def find_all(
         needed = None
         if test is not None and not decided:
             share = level / len(made)  # what Holm's method allows the first of them
-            needed = _needed(one, limits, share)
+            needed = _needed(one, claim.holds, limits, share)
         found[name] = Finding(
             **dict(first),
             num_units=int(np.isfinite(one.values).sum()),
@@ -105,25 +105,40 @@ def _test(measured: Measured, holds: Inequality, limits: Mapping[str, float]) ->
     both = list(zip(measured.statistics, limits.values(), strict=True))
     if not all(_can_be_tested(values) for values, _ in both):
         return None
-    sides = [(np.mean(values) > limit) == (holds == ">") for values, limit in both]
-    chances = [p_value(values, limit) for values, limit in both]
-    if all(sides):
-        return _Test("holds", max(chances))
-    wrong = [p for p, side in zip(chances, sides, strict=True) if not side]
-    return _Test("does not hold", min(1.0, len(both) * min(wrong)))
+    failing = _failing(measured, holds, limits)
+    if not failing:
+        return _Test("holds", max(p_value(values, limit) for values, limit in both))
+    least = min(p_value(values, limit) for values, limit in failing)
+    return _Test("does not hold", min(1.0, len(both) * least))
+
+
+def _failing(
+    measured: Measured, holds: Inequality, limits: Mapping[str, float]
+) -> list[tuple[Sequence[float], float]]:
+    """Return the statistics whose means are on the other side, each with its limit."""
+    both = zip(measured.statistics, limits.values(), strict=True)
+    return [
+        (values, limit) for values, limit in both if (np.mean(values) > limit) != (holds == ">")
+    ]
 
 
 def _can_be_tested(values: Sequence[float]) -> bool:
     return len(values) > 1 and bool(np.isfinite(values).all()) and varies(values)
 
 
-def _needed(measured: Measured, limits: Mapping[str, float], level: float) -> int | None:
-    numbers = [
-        runs_needed(values, limit, level)
-        for values, limit in zip(measured.statistics, limits.values(), strict=True)
-    ]
-    known = [number for number in numbers if number is not None]
-    return max(known) if len(known) == len(numbers) else None
+def _needed(
+    measured: Measured, holds: Inequality, limits: Mapping[str, float], level: float
+) -> int | None:
+    """Return how many units would decide: show all conditions, or of those that fail the first."""
+    failing = _failing(measured, holds, limits)
+    if failing:
+        share = level / len(limits)
+        found = [runs_needed(values, limit, share) for values, limit in failing]
+        return min((number for number in found if number is not None), default=None)
+    both = zip(measured.statistics, limits.values(), strict=True)
+    found = [runs_needed(values, limit, level) for values, limit in both]
+    known = [number for number in found if number is not None]
+    return max(known) if len(known) == len(found) else None
 
 
 def _estimate(values: Sequence[float], confidence: float, bounds: Bounds) -> Estimate:

@@ -46,8 +46,7 @@ def rank_falls(tables: Tables, experiment: str) -> Measured:
 
     Matrices of one row or column have no rank to fall.
     """
-    about = where(tables["matrices"], experiment=experiment)
-    with_rank = about["matrix"][about[["rows", "columns"]].min(axis=1) > 1].tolist()
+    with_rank = _with_several_directions(tables, experiment)
     spectra = where(tables["spectra"], experiment=experiment, matrix=with_rank)
     start, end = (
         rows.set_index(["seed", "matrix"])[RANK]
@@ -64,9 +63,20 @@ def rank_falls(tables: Tables, experiment: str) -> Measured:
     paper="top singular values grow at a disproportionate rate (figures 1 and 3)",
 )
 def unequal_growth(tables: Tables, experiment: str) -> Measured:
-    """Return of every seed by how many octaves s_1 outgrows the median s_i in most matrices."""
-    growth = where(tables["growth"], experiment=experiment).set_index(["seed", "matrix"])
+    """Return of every seed by how many octaves s_1 outgrows the median s_i in most matrices.
+
+    In matrices of one row or column there is nothing to outgrow.
+    """
+    several = _with_several_directions(tables, experiment)
+    rows = where(tables["growth"], experiment=experiment, matrix=several)
+    growth = rows.set_index(["seed", "matrix"])
     return _of_nearly_all(np.log2(growth["top_growth"] / growth["median_growth"]), 1 - _NEARLY_ALL)
+
+
+def _with_several_directions(tables: Tables, experiment: str) -> list[str]:
+    """Return the matrices of an experiment with two rows and columns or more."""
+    about = where(tables["matrices"], experiment=experiment)
+    return about["matrix"][about[["rows", "columns"]].min(axis=1) > 1].tolist()
 
 
 def _of_nearly_all(values: pd.Series, share: float) -> Measured:
