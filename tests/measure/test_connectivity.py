@@ -148,6 +148,24 @@ def test_agreement_with_an_all_zero_matrix_is_not_defined(job, monkeypatch):
         assert np.isfinite(found["embedding.weight"][:]).all()
 
 
+def test_endpoints_agree_in_no_more_directions_than_they_have(job, monkeypatch):
+    """Other singular vectors are any: the same any of both endpoints, for all that is known."""
+    read = Evaluation.final_weights
+
+    def with_one_direction(self, path):
+        weights = read(self, path)
+        single = torch.zeros_like(weights["output.weight"])
+        single[2, 1] = 3.0
+        return weights | {"output.weight": single}
+
+    monkeypatch.setattr(Evaluation, "final_weights", with_one_direction)
+    with measured(job, "0-1") as file:
+        first, *others = file["0-1/agreement/output.weight"][:]
+    assert first == pytest.approx(1.0)
+    assert others == [0.0] * len(others)
+    assert others
+
+
 def test_endpoint_on_other_data_is_refused(job, addition_run):
     write_run(addition_run, paths.branch("c", 0, 8, 1), [16], fingerprint="another")
     with pytest.raises(SpecflowError, match="trained on data of fingerprint another"):

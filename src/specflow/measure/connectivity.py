@@ -6,7 +6,8 @@ Layout of the file (version 1), N points, for every path, named by its branches:
         point is not finite)
     /<branches>/ranks/<matrix> (N,): normalized effective rank along the path
     /<branches>/agreement/<matrix> (k,): of the two endpoints, attributes score and null_level
-Ranks and agreement of an all-zero matrix are not defined: NaN.
+Ranks and agreement of an all-zero matrix are not defined: NaN. What is no direction agrees with
+nothing.
 """
 
 from collections import defaultdict
@@ -23,6 +24,7 @@ from torch import Tensor
 from specflow.executor import Report
 from specflow.hdf5 import create, write, write_row
 from specflow.interventions.interpolation import interpolate, loss_barrier
+from specflow.measure.decompositions import directions
 from specflow.measure.evaluation import (
     FULL,
     Evaluation,
@@ -156,7 +158,7 @@ def _write_agreement(
     group: h5py.Group, start: _Endpoint, end: _Endpoint, settings: SpectraParams
 ) -> None:
     for name in sorted(start.decompositions):
-        a, b = start.decompositions[name], end.decompositions[name]
+        a, b = (directions(one.decompositions[name]) for one in (start, end))
         agreement = where_defined(singular_vector_agreement(a, b), a.S, b.S)
         data = write(group, f"agreement/{name}", agreement.diagonal().cpu().numpy())
         data.attrs["score"] = float(diagonal_score(agreement, settings.score_length))
