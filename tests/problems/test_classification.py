@@ -24,3 +24,7 @@ def test_baseline_knows_the_shares_of_classes_in_training():
     shares = [4 / 7, 4 / 7, 4 / 7, 2 / 7]
     expected = -sum(map(math.log, shares)) / 4
     assert task.evaluate(model, "train")["loss_baseline"] == pytest.approx(expected)
+    limited = task.settings.evaluation.model_copy(update={"max_train_samples": 3})
+    settings = task.settings.model_copy(update={"evaluation": limited})
+    found = settings.problem.task(settings, data, "").evaluate(model, "train")["loss_baseline"]
+    assert found == pytest.approx(-math.log(4 / 7))

@@ -87,7 +87,7 @@ def test_metrics_do_not_depend_on_batches(task: Ctc) -> None:
     torch.manual_seed(0)
     model = task.build_model()
     found = task.evaluate(model, "validation")
-    baseline = task.baseline_losses("validation").mean()
+    baseline = task.baseline_losses("validation", slice(None)).mean()
     assert found.pop("loss_baseline") == pytest.approx(float(baseline))
     assert set(found) == {"loss", "error", "word_error"}
     with torch.no_grad():
@@ -175,6 +175,12 @@ def test_random_utterances_are_long_enough_for_their_transcripts(task, num_frame
         assert task.training_loss(task.build_model(), slice(0, 4)).isfinite()
 
 
+def test_baseline_of_single_utterances_is_that_of_all(task: Ctc) -> None:
+    """So that the memory it needs is that of a batch."""
+    single = [task.baseline_losses("train", slice(n, n + 1)) for n in range(5)]
+    torch.testing.assert_close(torch.cat(single), task.baseline_losses("train", slice(None)))
+
+
 def test_baseline_is_one_distribution_for_every_frame(task: Ctc) -> None:
     """Characters at their share of all training frames, each counted once more, and the blank."""
     train = task.data["train"]
@@ -185,7 +191,7 @@ def test_baseline_is_one_distribution_for_every_frame(task: Ctc) -> None:
     shares = [count / sum(counts) for count in counts]
     part = task.data["validation"]
     for found, row, frames in zip(
-        task.baseline_losses("validation"),
+        task.baseline_losses("validation", slice(None)),
         part["targets"].tolist(),
         part["input_lengths"],
         strict=True,

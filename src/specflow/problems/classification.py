@@ -1,6 +1,7 @@
 """Classification: cross-entropy and the share of wrong answers, per sample."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import torch
@@ -48,13 +49,9 @@ class Classification(Task):
             model(part["inputs"][selection]), part["targets"][selection]
         )
 
-    def baseline_losses(self, split: Split) -> Tensor:
+    def baseline_losses(self, split: Split, selection: Selection) -> Tensor:
         """Return -log of the share that each sample's class has in the training part."""
-        shape = self.settings.shape
-        assert isinstance(shape, ImageShape | TokenShape)
-        num_values = shape.num_classes if isinstance(shape, ImageShape) else shape.num_tokens
-        train, part = (self.data[one]["targets"] for one in ("train", split))
-        return share_losses(train, part, num_values)
+        return self._losses_of_classes[self.data[split]["targets"][selection]]
 
     def totals(self, model: nn.Module, split: Split, selection: Selection) -> Totals:
         """Return the summed cross-entropy in nats (loss) and the wrong answers (error)."""
@@ -64,3 +61,10 @@ class Classification(Task):
         loss = functional.cross_entropy(logits, targets, reduction="sum")
         wrong = (logits.argmax(dim=1) != targets).sum(dtype=torch.float64)
         return {"loss": (loss, len(targets)), "error": (wrong, len(targets))}
+
+    @cached_property
+    def _losses_of_classes(self) -> Tensor:
+        shape = self.settings.shape
+        assert isinstance(shape, ImageShape | TokenShape)
+        num_values = shape.num_classes if isinstance(shape, ImageShape) else shape.num_tokens
+        return share_losses(self.data["train"]["targets"], num_values)

@@ -6,6 +6,7 @@ set to zero: an utterance with too few frames for its transcript is refused wher
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import torch
@@ -83,21 +84,23 @@ class Ctc(Task):
             "word_error": edits([text.split() for text in found], [text.split() for text in true]),
         }
 
-    def baseline_losses(self, split: Split) -> Tensor:
+    def baseline_losses(self, split: Split, selection: Selection) -> Tensor:
         """Return the losses of one distribution of symbols for every frame.
 
         Characters have their share of all training frames if each takes one; the rest is blank.
         """
-        train, part = self.data["train"], self.data[split]
-        counts = torch.bincount(
-            train["targets"].flatten(), minlength=self._shape.num_symbols
-        ).double()
+        lengths = self.data[split]["input_lengths"][selection]
+        logits = self._logits_of_symbols.expand(len(lengths), int(lengths.max()), -1)
+        return self._losses(split, selection, logits)
+
+    @cached_property
+    def _logits_of_symbols(self) -> Tensor:
+        train, num_symbols = self.data["train"], self._shape.num_symbols
+        counts = torch.bincount(train["targets"].flatten(), minlength=num_symbols).double()
         counts[BLANK] = 0
         counts += 1  # a character that no transcript has is not impossible
         counts[BLANK] += (train["input_lengths"].sum() - counts.sum()).clamp(min=0)
-        num_frames = int(part["input_lengths"].max())
-        logits = counts.log().expand(len(part["targets"]), num_frames, -1)
-        return self._losses(split, slice(None), logits)
+        return counts.log()
 
     def _logits(self, model: nn.Module, split: Split, selection: Selection) -> Tensor:
         """Return logits (utterances, frames of the longest one, symbols)."""

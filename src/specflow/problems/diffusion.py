@@ -128,9 +128,9 @@ class Diffusion(GenerativeTask):
         share = missed.sum(1) / noise.double().square().flatten(1).sum(1)
         return {"loss": (missed.mean(1).sum(), len(images)), "error": (share.sum(), len(images))}
 
-    def baseline_losses(self, split: Split) -> Tensor:
+    def baseline_losses(self, split: Split, selection: Selection) -> Tensor:
         """Return the squared error of a noise component if none is predicted."""
-        return self._fixed(split)[0].double().square().flatten(1).mean(1)
+        return self._fixed(split)[0][selection].double().square().flatten(1).mean(1)
 
     @torch.no_grad()
     def sample(self, model: nn.Module, count: int, seed: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import torch
@@ -62,12 +63,18 @@ class LanguageModelling(Task):
             "bits_per_byte_baseline": (part["unigram_bits"][selection].sum(), num_bytes),
         }
 
-    def baseline_losses(self, split: Split) -> Tensor:
+    def baseline_losses(self, split: Split, selection: Selection) -> Tensor:
         """Return the mean over a window of -log of the share that each token has in training."""
-        train, part = (self.data[one]["tokens"][:, 1:].long() for one in ("train", split))
+        return self._losses_of_tokens[self._targets(split, selection)].mean(1)
+
+    @cached_property
+    def _losses_of_tokens(self) -> Tensor:
         shape = self.settings.shape
         assert isinstance(shape, TokenShape)
-        return share_losses(train, part, shape.num_tokens).mean(1)
+        return share_losses(self._targets("train", slice(None)), shape.num_tokens)
+
+    def _targets(self, split: Split, selection: Selection) -> Tensor:
+        return self.data[split]["tokens"][selection, 1:].long()
 
     def _predict(
         self, model: nn.Module, split: Split, selection: Selection

@@ -32,7 +32,7 @@ class Task(ABC):
         self.settings = settings
         self.data = data
         self.fingerprint = fingerprint
-        self._baseline = cache(self.baseline_losses)
+        self._baseline = cache(self._mean_baseline)
 
     def build_model(self) -> Network:
         """Return a new network, initialized from torch's global generator, on the data's device."""
@@ -62,8 +62,8 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def baseline_losses(self, split: Split) -> Tensor:
-        """Return the loss of a trivial predictor on every sample of a part, (N,) float64.
+    def baseline_losses(self, split: Split, selection: Selection) -> Tensor:
+        """Return the loss of a trivial predictor on each selected sample, (N,) float64.
 
         It knows the training part, and does not look at the input.
         """
@@ -75,20 +75,17 @@ class Task(ABC):
         `loss_baseline` is the loss of a trivial predictor, whatever the network. Of the training
         part at most `max_train_samples` count. The network is left in the mode in which it came.
         """
-        limit = self.settings.evaluation.max_train_samples if split == "train" else None
-        length = min(self.num_samples(split), limit or self.num_samples(split))
         sums: dict[str, Tensor] = {}
         counts: dict[str, int] = {}
         was_training = model.training
         model.eval()
-        for selection in batches(length, self.settings.evaluation.batch_size):
+        for selection in self._evaluated(split):
             for name, (total, count) in self.totals(model, split, selection).items():
                 sums[name] = sums.get(name, 0) + total
                 counts[name] = counts.get(name, 0) + count
         model.train(was_training)
-        baseline = float(self._baseline(split)[:length].mean())
         means = {name: float(sums[name]) / counts[name] for name in sums}
-        return means | {"loss_baseline": baseline}
+        return means | {"loss_baseline": self._baseline(split)}
 
     def evaluate_all(self, model: nn.Module) -> dict[str, float]:
         """Return the metrics of both parts by `split/metric`."""
@@ -97,6 +94,16 @@ class Task(ABC):
             for split in SPLITS
             for name, value in self.evaluate(model, split).items()
         }
+
+    def _evaluated(self, split: Split) -> list[slice]:
+        """Return the samples of a part that metrics are of, in batches."""
+        limit = self.settings.evaluation.max_train_samples if split == "train" else None
+        length = min(self.num_samples(split), limit or self.num_samples(split))
+        return batches(length, self.settings.evaluation.batch_size)
+
+    def _mean_baseline(self, split: Split) -> float:
+        losses = [self.baseline_losses(split, part) for part in self._evaluated(split)]
+        return float(torch.cat(losses).mean())
 
 
 class GenerativeTask(Task):
@@ -114,18 +121,20 @@ class GenerativeTask(Task):
         """Return the values of black and of full light in each channel, two of shape (C,)."""
 
 
-def share_losses(train: Tensor, targets: Tensor, num_values: int) -> Tensor:
-    """Return -log of the share that each target has among those of training, in float64.
+def share_losses(train: Tensor, num_values: int) -> Tensor:
+    """Return -log of the share that each value has among the targets of training, in float64.
 
     Every value counts once more than it is there: what training lacks is not impossible.
 
     Args:
         train: Targets of the training part, int64, of any shape.
-        targets: Those of a part, of any shape.
         num_values: How many values a target can have, from 0.
+
+    Returns:
+        Shape (num_values,).
     """
     counts = torch.bincount(train.flatten(), minlength=num_values).double() + 1
-    return (counts.sum().log() - counts.log())[targets]
+    return counts.sum().log() - counts.log()
 
 
 def batches(length: int, size: int) -> list[slice]:
