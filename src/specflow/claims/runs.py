@@ -105,17 +105,19 @@ def top_half_suffices(tables: Tables, experiment: str) -> Measured:
 
     Of validation data; of training data where the network is no better on validation data than
     a trivial predictor: there it is these that its weights carry. Not defined where the network
-    without its top half is no worse than the full one.
+    without its top half is no worse than the full one. Networks with BatchNorm have statistics that
+    are estimated anew, the full one as its halves.
     """
     rows = {"experiment": experiment, "metric": "loss"}
     losses = at_end(with_full(*(where(tables[name], **rows) for name in ("history", "pruning"))))
+    whole = "reestimated" if (losses["keep"] == "reestimated").any() else "full"
     history = where(tables["history"], experiment=experiment)
     trivial = at_end(where(history, metric="loss" + BASELINE))
 
     def ratio(seed: int) -> float:
         for split in ("validation", "train"):
             own, which = where(losses, seed=seed, split=split), {"seed": seed, "split": split}
-            full = mean_of(where(own, keep="full"), "value")
+            full = mean_of(where(own, keep=whole), "value")
             most = mean_of(where(trivial, **which), "value")
             top, bottom = (
                 mean_of(where(own, keep=keep, keep_fraction=_HALF), "value")
