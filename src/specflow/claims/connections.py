@@ -124,7 +124,7 @@ def _relative_barrier(tables: Tables, connection: str, trunk: str, step: int) ->
     Raises:
         UndefinedError: If not even branches from step 0 have one that is worth the name.
     """
-    whole = _barrier_across(tables, connection)
+    whole = _whole(tables, connection)
     own = _barriers(tables, connection=connection, relation="within", trunks=trunk)
     start = mean_of(where(own, split_step=0), "barrier")
     if start < _STABLE * whole:
@@ -132,8 +132,8 @@ def _relative_barrier(tables: Tables, connection: str, trunk: str, step: int) ->
     return mean_of(where(own, split_step=step), "barrier") / whole
 
 
-def _barrier_across(tables: Tables, connection: str) -> float:
-    """Return the barrier across trunks, mean over splits: what a barrier is here.
+def _whole(tables: Tables, connection: str) -> float:
+    """Return what a barrier is here: that across trunks, mean over splits.
 
     Raises:
         UndefinedError: If there is none.
@@ -233,8 +233,7 @@ def perturbation_breaks(tables: Tables, connection: str) -> Measured:
         return after - before
 
     def rise(trunk: str) -> float:
-        whole = _barrier_across(tables, connection)
-        return change(_barriers(tables), "barrier", trunk) / whole
+        return change(_barriers(tables), "barrier", trunk) / _whole(tables, connection)
 
     return _over_trunks(
         perturbed,

@@ -104,15 +104,15 @@ def top_half_suffices(tables: Tables, experiment: str) -> Measured:
     """Return of every seed which share of the loss that its spectra save the bottom half saves.
 
     Of validation data; of training data where the network is no better on validation data than
-    a trivial predictor: there it is these that its weights carry. Not defined where the network
-    without its top half is no worse than the full one. Networks with BatchNorm have statistics that
-    are estimated anew, the full one as its halves.
+    a trivial predictor: there it is these that its weights carry. Of the full network, too, with
+    BatchNorm statistics estimated anew. Not defined where the network without its top half is no
+    worse than the full one.
     """
     rows = {"experiment": experiment, "metric": "loss"}
     losses = at_end(with_full(*(where(tables[name], **rows) for name in ("history", "pruning"))))
-    whole = "reestimated" if (losses["keep"] == "reestimated").any() else "full"
     history = where(tables["history"], experiment=experiment)
     trivial = at_end(where(history, metric="loss" + BASELINE))
+    whole = "reestimated" if (losses["keep"] == "reestimated").any() else "full"
 
     def ratio(seed: int) -> float:
         for split in ("validation", "train"):
