@@ -1,13 +1,13 @@
 """Intervals, tests and runs needed, against definitions and by simulation."""
 
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from specflow.claims.inference import holm, interval_of_mean, p_value, runs_needed
-from specflow.claims.measured import CHANGE, SHARE, pseudo_values
+from specflow.claims.measured import CHANGE, FITTED_CHANGE, SHARE, pseudo_values
 
 NUM_TRIALS = 2000  # a share of 0.95 is then known to 0.01, two standard errors
 
@@ -25,6 +25,19 @@ def test_interval_stays_in_the_bounds_of_the_quantity():
     assert high > 1
     assert interval_of_mean(values, 0.95, SHARE) == (low, 1)
     assert interval_of_mean([-0.99, -0.6], 0.95, CHANGE) == (-1, 1)
+
+
+def test_no_line_through_shares_changes_by_more_than_its_bound():
+    """The change is linear in the shares, so that the most is at corners of the cube."""
+    for count in range(3, 9):
+        places = np.linspace(0, 1, count)
+        corners = np.array(list(product([0.0, 1.0], repeat=count))).T
+        changes = np.polyfit(places, corners, 1)[0]
+        assert changes.max() + 1e-9 >= 1
+        assert changes.max() < FITTED_CHANGE[1]
+        assert changes.min() > FITTED_CHANGE[0]
+    steps = np.repeat([0.0, 1.0], 5000)
+    assert np.polyfit(np.linspace(0, 1, 10_000), steps, 1)[0] == pytest.approx(1.5, abs=1e-3)
 
 
 @pytest.mark.parametrize("values", [[], [0.3], [0.3, 0.3, 0.3]])

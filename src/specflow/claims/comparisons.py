@@ -9,6 +9,7 @@ import pandas as pd
 from specflow.claims.claim import Difference, Subjects, claim
 from specflow.claims.measured import (
     CHANGE,
+    FITTED_CHANGE,
     POSITIVE,
     Measured,
     Pair,
@@ -164,6 +165,7 @@ def more_data_low_rank(tables: Tables, pair: Pair) -> Measured:
     "decay, by the line through all values in their order",
     holds="<",
     threshold=Difference,
+    bounds=(FITTED_CHANGE,),
     subjects=_SERIES,
     paper="weight decay enhances the bias to low rank, beyond its role as a norm regularizer "
     "(abstract)",
@@ -290,8 +292,7 @@ def _final_error(tables: Tables, experiment: str, seed: int, split: str) -> floa
 
 def _difference(seeds: pd.DataFrame, pair: Pair, score: Callable[[str, int], float]) -> Measured:
     """Return of every seed in a table the score of the one minus that of the other."""
-    one, other = pair
-    return over_seeds(seeds, lambda seed: score(one, seed) - score(other, seed))
+    return over_seeds(seeds, lambda seed: score(pair[0], seed) - score(pair[1], seed))
 
 
 def _final_rank(tables: Tables, experiment: str, seed: int) -> float:

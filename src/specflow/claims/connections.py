@@ -13,6 +13,7 @@ import pandas as pd
 from specflow.claims.claim import Difference, Subjects, claim
 from specflow.claims.measured import (
     CHANGE,
+    POSITIVE,
     SHARE,
     UNBOUNDED,
     Measured,
@@ -173,6 +174,7 @@ def trunks_unconnected(tables: Tables, connection: str) -> Measured:
     statistic="agreement score of endpoints across trunks over its null level, mean over splits",
     holds="<",
     threshold=Positive,
+    bounds=(POSITIVE,),
     subjects=_ACROSS,
     paper="branches of different trunks never share directions",
 )

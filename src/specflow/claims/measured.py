@@ -17,6 +17,7 @@ UNBOUNDED: Bounds = (-math.inf, math.inf)
 POSITIVE: Bounds = (0, math.inf)
 SHARE: Bounds = (0, 1)
 CHANGE: Bounds = (-1, 1)  # of a share
+FITTED_CHANGE: Bounds = (-1.5, 1.5)  # of shares, along their least-squares line from end to end
 
 
 class UndefinedError(ValueError):
