@@ -58,6 +58,7 @@ DRAWS = {
     "normal": (lambda rng, n: rng.normal(2.0, 1.0, n), 2.0, (0.94, 0.96)),
     "uniform share": (lambda rng, n: rng.uniform(0, 1, n), 0.5, (0.90, 0.97)),
     "share near 1": (lambda rng, n: rng.beta(18, 2, n), 0.9, (0.89, 0.97)),
+    "distance": (lambda rng, n: abs(rng.normal(size=n)), (2 / np.pi) ** 0.5, (0.90, 0.95)),
     "correlation near -1": (lambda rng, n: 2 * rng.beta(2, 18, n) - 1, -0.8, (0.89, 0.97)),
 }
 
@@ -75,6 +76,17 @@ def test_intervals_cover_the_true_mean_at_their_rate(draws, num_runs):
         )
     ]
     assert least <= np.mean(covered) <= most
+
+
+@pytest.mark.parametrize("num_runs", [3, 5, 10])
+@pytest.mark.parametrize(("draws", "most"), [("normal", 0.035), ("distance", 0.08)])
+def test_means_are_seldom_called_less_than_what_they_are(draws, most, num_runs):
+    """One half of the level, or a little more than all of it where long tails are seldom seen."""
+    draw, true, _ = DRAWS[draws]
+    rng = np.random.default_rng(num_runs)
+    runs = [draw(rng, num_runs) for _ in range(NUM_TRIALS)]
+    wrong = [np.mean(values) < true and p_value(values, true) < 0.05 for values in runs]
+    assert np.mean(wrong) <= most
 
 
 @pytest.mark.parametrize("num_runs", [3, 5, 10])
