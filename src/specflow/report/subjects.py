@@ -131,14 +131,14 @@ def subjects_of(config: Config, summary: Summary, tables: Tables) -> Iterator[Su
     for group in dict.fromkeys((*_HEADLINES, *config.entries)):
         for name, collected in config.entries.get(group, {}).items():
             own = {stage: settings[stage].get(name) for stage in config.stages[group]}
-            metrics = summary.get(group, {}).get(name)
+            metrics, source = summary.get(group, {}).get(name), collected.get("experiment")
             yield Subject(
                 group,
                 name,
                 {stage: flat(values) for stage, values in own.items() if values},
-                collected.get("experiment"),
+                source,
                 metrics_tables(metrics) if metrics else (),
-                panels_of(group, name, tables),
+                panels_of(group, name, tables, source),
                 **(checkpoints_of(tables, name) if group == "checkpoints" else {}),
             )
 
