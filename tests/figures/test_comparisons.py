@@ -14,7 +14,6 @@ from tests.figures.drawn import (
 )
 
 from specflow.figures.style import KEEP_COLOURS, LABEL_COLOURS
-from specflow.figures.weight_decay import decay_label
 from specflow.frames import Tables, write_table
 
 NORM = "frobenius_norm"
@@ -102,13 +101,6 @@ def test_comparisons_without_pairs_or_pruning_are_drawn(make_tables):
     decays, labels = (draw(kind, make_tables(**world)) for kind in ("weight_decay", "labels"))
     assert "null level not defined" in title_of(decays.axes[2])
     assert any("no middle pairs" in title_of(axes) for axes in labels.axes)
-
-
-@pytest.mark.parametrize(
-    ("decay", "label"), [(0.0, "0"), (1e-4, "1e-4"), (0.01, "0.01"), (0.1, "0.1"), (10.0, "10")]
-)
-def test_weight_decays_are_short(decay, label):
-    assert decay_label(decay) == label
 
 
 def test_labels_have_their_colours_and_middle_pairs_leave_out_the_outer_two(make_tables):

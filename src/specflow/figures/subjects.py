@@ -28,6 +28,7 @@ class Subject:
         group: What it is one of: experiments, connections, ..., or project.
         params: The figures section.
         axis: How its training time is drawn.
+        title: What figures call it; nothing for the whole project.
         experiment: Experiment (or checkpoints) whose steps and matrices it has.
         shows: What is shown of it: all tickets, ... that start from it; None means itself.
         members: What a comparison compares, in the order in which it is drawn.
@@ -38,15 +39,11 @@ class Subject:
     group: str
     params: FiguresParams
     axis: AxisParams | CheckpointsFigureParams
+    title: str
     experiment: str | None = None
     shows: str | None = None
     members: tuple["Subject", ...] = ()
     values: Sequence[float] = ()
-
-    @property
-    def title(self) -> str:
-        """What figures call it; nothing for the whole project."""
-        return self.params.title(self.name) if self.name else ""
 
     @property
     def member_names(self) -> list[str]:
@@ -120,7 +117,8 @@ _LAYERS: dict[Key, tuple[str, str]] = {
 
 def checkpoints_of(name: str, params: FiguresParams) -> Subject:
     """Return checkpoints made elsewhere."""
-    return Subject(name, "checkpoints", params, params.of_checkpoints(name), experiment=name)
+    axis = params.of_checkpoints(name)
+    return Subject(name, "checkpoints", params, axis, params.title(name), experiment=name)
 
 
 def experiments_in(tables: Tables) -> list[str]:
@@ -138,11 +136,12 @@ def subjects(of: Of, tables: Tables, params: FiguresParams, groups: Groups) -> l
     """Return everything of a kind that the tables, the figures section or comparisons have."""
 
     def experiment(name: str, axis: AxisParams | None = None, **more: Any) -> Subject:
-        return Subject(name, "experiments", params, axis or params.of(name), name, **more)
+        axis, title = axis or params.of(name), params.title(name, groups)
+        return Subject(name, "experiments", params, axis, title, name, **more)
 
     def project(names: Iterable[str], axis: AxisParams | None = None) -> list[Subject]:
         members = tuple(experiment(name, axis) for name in names)
-        return [Subject(None, "project", params, axis or AxisParams(), members=members)]
+        return [Subject(None, "project", params, axis or AxisParams(), "", members=members)]
 
     def compared(base: str, names: Iterable[str], **more: Any) -> Subject:
         members = tuple(experiment(name, params.of(base)) for name in names)
@@ -153,13 +152,18 @@ def subjects(of: Of, tables: Tables, params: FiguresParams, groups: Groups) -> l
             return [experiment(name) for name in experiments_in(tables)]
         case "connection":
             found = tables["connections"][["connection", "experiment"]].itertuples(index=False)
-            return [Subject(a, "connections", params, params.of(b), b) for a, b in found]
+            return [
+                Subject(a, "connections", params, params.of(b), params.title(a), b)
+                for a, b in found
+            ]
         case "ticket":
             names = tables["tickets"]["experiment"].unique()
             return [experiment(name, shows="tickets") for name in names]
         case "samples":
             names = tables["samples"]["samples"].unique()
-            return [Subject(name, "samples", params, AxisParams()) for name in names]
+            return [
+                Subject(name, "samples", params, AxisParams(), params.title(name)) for name in names
+            ]
         case "checkpoints":
             return [checkpoints_of(name, params) for name in checkpoints_in(tables)]
         case "weight_decay":

@@ -13,11 +13,9 @@ from matplotlib.ticker import NullLocator
 from matplotlib.typing import ColorType
 
 from specflow.figures import lines
-from specflow.figures.losses import (
-    pruning_note,
-    variants_of,
-)
+from specflow.figures.losses import pruning_note, variants_of
 from specflow.figures.registry import figure
+from specflow.figures.section import decay_label
 from specflow.figures.style import (
     NULL_LINE,
     WEIGHT_DECAY_MAP,
@@ -148,12 +146,6 @@ def _label_decays(axes: Axes, subject: Subject) -> None:
     axes.set_xlim(-0.5, len(decays) - 0.5)
     axes.set_xlabel("weight decay")
     axes.axvspan(base - 0.5, base + 0.5, color=_BASE_COLOUR, zorder=0)
-
-
-def decay_label(decay: float) -> str:
-    """Return a weight decay in few letters, "0.1" or "1e-4"."""
-    scientific = np.format_float_scientific(decay, trim="-", exp_digits=1)
-    return min(f"{decay:g}", scientific, key=len)
 
 
 @figure(
