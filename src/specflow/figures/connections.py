@@ -12,7 +12,13 @@ from matplotlib.gridspec import GridSpecFromSubplotSpec
 from matplotlib.lines import Line2D
 
 from specflow.figures import heatmaps, lines
-from specflow.figures.endpoints import UNIT, draw_agreement, draw_layers
+from specflow.figures.endpoints import (
+    ONE_TRUNK,
+    TWO_TRUNKS,
+    UNIT,
+    draw_agreement,
+    draw_layers,
+)
 from specflow.figures.losses import nearest_to_half, pruning_legend, variants_of
 from specflow.figures.registry import figure, has_rows
 from specflow.figures.style import (
@@ -34,7 +40,6 @@ _SHARES = (
 )
 _ROOM = (-0.05, 0.1)  # shares of the barrier across trunks, which at least an axis has
 _BARRIERS_HEIGHT, _MEAN_HEIGHT = 3.6, 1.8  # inches
-_ONE, _TWO = "#222222", "#CC79A7"  # colours of branches of one trunk, and of two
 _KEY_COLUMNS = 3
 _LEVEL = NULL_LINE | {"linestyle": DASHES[3]}  # of the barrier across trunks
 
@@ -188,8 +193,8 @@ def across(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw barriers above agreement, which is shown beside that within a trunk."""
     rows = subject.rows(tables, "barriers", relation="across")
     groups = {
-        ("branches of two trunks", _TWO): {"relation": "across"},
-        ("two branches of one trunk", _ONE): {"relation": "within"},
+        ("branches of two trunks", TWO_TRUNKS): {"relation": "across"},
+        ("two branches of one trunk", ONE_TRUNK): {"relation": "within"},
     }
     (place,) = _places(fig, tables, subject, 1)
     panels, keys = _draw_relation(place, tables, subject, rows, groups, "time")
@@ -214,7 +219,10 @@ def perturbation(fig: Figure, tables: Tables, subject: Subject) -> None:
     places = _places(fig, tables, subject, len(splits))
     for place, (step, time) in zip(places, splits.itertuples(index=False), strict=True):
         own = {"relation": ("within", "perturbed"), "split_step": step}
-        rows, groups = subject.rows(tables, "barriers", **own), {("branch endpoints", _ONE): own}
+        rows, groups = (
+            subject.rows(tables, "barriers", **own),
+            {("branch endpoints", ONE_TRUNK): own},
+        )
         panels, keys = _draw_relation(place, tables, subject, rows, groups, "scale")
         for axes in panels:
             spec = axes.get_subplotspec()
