@@ -38,7 +38,7 @@ def test_ends_of_training_stand_by_ascending_weight_decay_and_the_base_is_marked
     assert (band.get_x(), band.get_width()) == (0.5, 1.0)
     widths = [line.get_linewidth() for line in fig.axes[4].lines]
     assert widths[1] > widths[0] == widths[2]
-    assert legend_of(fig) == ["0", "0.1", "1", "as in other figures"]
+    assert legend_of(fig) == ["0", "0.1", "1", "used in all other figures"]
     dots = [line.get_ydata() for line in rank.lines if line.get_marker() == "."]
     low, high = rank.get_ylim()
     assert [len(own) for own in dots] == [3, 3, 3]

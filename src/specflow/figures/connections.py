@@ -89,7 +89,9 @@ class _Heights:
 @figure(
     "connection",
     title="Barriers between branch endpoints",
-    caption=f"Against the split point; {_OVER}. {_SHARES}.",
+    caption="A barrier is the most that a metric rises above the chord on the straight path "
+    "between two branch endpoints: near 0, these are linearly connected. Against the split point; "
+    f"{_OVER}. {_SHARES}.",
     claims=("late_split_connected", "connected_share_directions"),
     order=1,
 )
@@ -183,8 +185,9 @@ def _above_chord(rows: pd.DataFrame) -> pd.DataFrame:
 @figure(
     "connection",
     title="Branch endpoints of two trunks",
-    caption=f"Barriers and agreement against the split point; {_OVER} (of two trunks: over pairs "
-    f"of trunks and branches). {_SHARES}.",
+    caption="Trunks differ in their seed: the test of what is not connected. Barriers and "
+    f"agreement against the split point; {_OVER} (of two trunks: over pairs of trunks and "
+    f"branches). {_SHARES}.",
     claims=("trunks_unconnected", "trunks_share_nothing"),
     when=has_rows("barriers", relation="across"),
     order=5,
@@ -206,8 +209,9 @@ def across(fig: Figure, tables: Tables, subject: Subject) -> None:
 @figure(
     "connection",
     title="Branch endpoints after a perturbation of the split point",
-    caption="Barriers and agreement against the scale of the perturbation; 0 is the split point "
-    f"as it was; {_OVER}. {_SHARES}.",
+    caption="Each branch starts in a random direction off the split point: see if barriers rise "
+    "where agreement falls. Against the scale of the perturbation; 0 is the split point as it was; "
+    f"{_OVER}. {_SHARES}.",
     claims=("perturbation_breaks",),
     when=has_rows("barriers", relation="perturbed"),
     order=6,
@@ -275,6 +279,7 @@ def _draw_relation(
     scores = {look: subject.rows(tables, table, **own) for look, own in groups.items()}
     keys = [lines.line_key(one.label, **one.line) for one in variants_of(rows)]
     keys += _level_keys(_Heights.of(tables, subject)) + draw_agreement(left, scores, x, null)
-    draw_layers(right, tables, subject, next(iter(scores.values())), x)
+    (label, _), own = next(iter(scores.items()))
+    draw_layers(right, tables, subject, own, x, f", {label}" if len(scores) > 1 else "")
     by_row = [key for column in range(_KEY_COLUMNS) for key in keys[column::_KEY_COLUMNS]]
     return [*panels.flat, left], by_row

@@ -39,8 +39,9 @@ _RELATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 @figure(
     "connection",
     title="Agreement of singular vectors between branch endpoints",
-    caption="Score of every matrix against the split point, and the mean over matrices; mean and "
-    "one standard deviation over trunks and pairs of branches.",
+    caption="Score of every matrix against the split point, and the mean over matrices: near 1, "
+    "both branches end with the same top singular vectors; at the null level, with none in common. "
+    "Mean and one standard deviation over trunks and pairs of branches.",
     claims=("connected_share_directions",),
     order=3,
 )
@@ -58,8 +59,13 @@ def endpoint_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
     fig.legend(handles=keys, loc="outside lower center", ncols=2)
 
 
-def draw_layers(axes: Axes, tables: Tables, subject: Subject, rows: pd.DataFrame, x: str) -> None:
-    """Draw the mean agreement of every matrix over a column `x`, with its null level."""
+def draw_layers(
+    axes: Axes, tables: Tables, subject: Subject, rows: pd.DataFrame, x: str, of: str = ""
+) -> None:
+    """Draw the mean agreement of every matrix over a column `x`, with its null level.
+
+    The title says `of` what if other endpoints stand beside these.
+    """
     layers, fig = subject.layers(tables, "matrix"), axes.get_figure(root=True)
     assert fig is not None, "a panel of a figure"
     scores = heatmaps.grid(rows.assign(time=rows[x]), "matrix", layers.index, "agreement_score")
@@ -68,7 +74,7 @@ def draw_layers(axes: Axes, tables: Tables, subject: Subject, rows: pd.DataFrame
     heatmaps.label_rows(axes, layers["label"])
     heatmaps.draw_null_strip(axes, layers["null"], colours)
     axes.set_xlabel("scale of the perturbation" if x == "scale" else subject.timeline(tables).unit)
-    axes.set_title(f"by matrix ({null_text(layers['null'])})")
+    axes.set_title(f"by matrix{of} ({null_text(layers['null'])})")
     heatmaps.add_colour_bar(fig, [axes], [mesh], "agreement score")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Literal
 
 import pandas as pd
@@ -136,8 +137,10 @@ def subjects(of: Of, tables: Tables, params: FiguresParams, groups: Groups) -> l
     """Return everything of a kind that the tables, the figures section or comparisons have."""
 
     def experiment(name: str, axis: AxisParams | None = None, **more: Any) -> Subject:
-        axis, title = axis or params.of(name), params.title(name, groups)
-        return Subject(name, "experiments", params, axis, title, name, **more)
+        called = {"title": params.title(name, groups)} | more
+        return Subject(
+            name, "experiments", params, axis or params.of(name), experiment=name, **called
+        )
 
     def project(names: Iterable[str], axis: AxisParams | None = None) -> list[Subject]:
         members = tuple(experiment(name, axis) for name in names)
@@ -172,8 +175,11 @@ def subjects(of: Of, tables: Tables, params: FiguresParams, groups: Groups) -> l
                 for base, one in groups.weight_decay.items()
             ]
         case "labels":
-            pairs = groups.labels.items()
-            return [compared(name, (p.true_labels, p.random_labels)) for name, p in pairs]
+            pairs = [(p.true_labels, p.random_labels) for p in groups.labels.values()]
+            return [
+                compared(both[0], both, title=_in_common(*map(params.title, both)))
+                for both in pairs
+            ]
         case "project":
             return project(n for n in experiments_in(tables) if n not in groups.variants)
         case "grokking":
@@ -181,3 +187,10 @@ def subjects(of: Of, tables: Tables, params: FiguresParams, groups: Groups) -> l
             return project(panel.experiments, panel) if panel else []
         case "problems":
             return project(params.problems) if params.problems else []
+
+
+def _in_common(title: str, other: str) -> str:
+    """Return the words with which both titles begin; the first, if there are none."""
+    pairs = zip(title.split(), other.split(), strict=False)
+    words = [word for word, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
+    return " ".join(words).rstrip(",") or title
