@@ -5,7 +5,7 @@ import math
 import pytest
 
 PAIRS = ("0-1", "0-2", "1-2")
-WHOLE = 4.0  # barrier across trunks
+WHOLE = 4.0  # barrier across trunks, mean over splits
 STABLE = "stable from the start: branches from step 0 are connected"
 
 
@@ -28,8 +28,9 @@ def across(world, pairs):
 
 
 def apart(world, last=2):
-    """Trunks with a barrier that counts at the last split alone."""
-    across(world, {"0-1": [*[(99.0, 0.1)] * last, (WHOLE, 0.1)]})
+    """Trunks with barriers that are a whole one in the mean."""
+    heights = [WHOLE - 1.0, *[WHOLE] * (last - 1), WHOLE + 1.0]
+    across(world, {"0-1": [(height, 0.1) for height in heights]})
 
 
 def test_last_barrier_is_over_that_across_trunks(world):
@@ -37,7 +38,7 @@ def test_last_barrier_is_over_that_across_trunks(world):
         within(world, [[2.0, 7.0, WHOLE * ratio] for ratio in ratios])
         apart(world)
 
-    cases = ([0.05, 0.06, 0.04], [0.9, 0.91, 0.92], [0.0, 0.2, 0.5])
+    cases = ([0.005, 0.006, 0.004], [0.9, 0.91, 0.92], [0.0, 0.02, 0.3])
     world.expect("late_split_connected", make, *cases, unit="trunks")
 
 
@@ -64,7 +65,7 @@ def test_trunk_without_two_barriers_leaves_no_interval(world, barriers, value, n
     [
         (lambda world: None, "there is no barrier across trunks to compare with (trunk 0)"),
         (
-            lambda world: across(world, {"0-1": [(1.0, 0.1), (-0.1, 0.1)]}),
+            lambda world: across(world, {"0-1": [(1.0, 0.1), (-1.1, 0.1)]}),
             "there is no barrier across trunks (trunk 0)",
         ),
     ],
@@ -154,7 +155,7 @@ def perturb(world, falls, rises):
             world.path("perturbed", str(trunk), 1, scale, barrier, score)
 
 
-LARGE, SMALL, WIDE = [0.5, 0.51, 0.52], [0.01, 0.02, 0.03], [0.0, 0.2, 0.6]
+LARGE, SMALL, WIDE = [0.5, 0.51, 0.52], [0.019, 0.02, 0.021], [0.0, 0.2, 0.6]
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,14 @@ def test_top_half_is_compared_with_the_bottom_half_or_a_trivial_predictor(
     world.expect("top_half_suffices", make, *CASES)
 
 
+def test_halves_are_compared_with_a_full_network_whose_statistics_are_theirs(world):
+    prune(world, [1.2, 1.4])
+    for seed in (0, 1):
+        world.add("pruning", "run", seed, END, "validation", "reestimated", 1.0, "loss", 1.1)
+    found = world.finding("top_half_suffices")
+    assert found.value == pytest.approx((0.1 + 0.3) / 2 / (3.0 - 1.1), rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("losses", "note"),
     [

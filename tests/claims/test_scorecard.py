@@ -26,11 +26,11 @@ BOUNDARIES = {
     "memorization_is_high_rank": "> 0",
     "memorization_unaligned": "< 0",
     "tickets_keep_top": "> 0.1",
-    "late_split_connected": "< 0.25",
+    "late_split_connected": "< 0.05",
     "connected_share_directions": "gain > 0 and score > 0.5",
     "trunks_unconnected": "> 0",
     "trunks_share_nothing": "< 2",
-    "perturbation_breaks": "agreement > 0.1 and barrier > 0.25",
+    "perturbation_breaks": "agreement > 0.1 and barrier > 0.05",
 }
 
 

@@ -11,7 +11,6 @@ from tests.measure.made_up import (
     agreement,
     dies_after,
     matrices_at,
-    rank,
     write_run,
 )
 
@@ -104,14 +103,11 @@ def test_an_endpoint_is_decomposed_and_evaluated_once_for_all_its_paths(job, mon
     assert calls == {"Pruned": networks, "metrics": 3 * networks}
 
 
-def test_ranks_and_agreement_and_barriers_match_their_definitions(job):
+def test_agreement_and_barriers_match_their_definitions(job):
     start, end = (matrices_at(path, -1) for path in job.endpoints["0-2"])
     with measured(job, "0-2") as file:
         path = file["0-2"]
         for name in start:
-            for alpha, found in zip(file["alpha"][:], path["ranks"][name][:], strict=True):
-                between = (1 - alpha) * start[name] + alpha * end[name]
-                assert found == pytest.approx(rank(between), rel=1e-5)
             expected, found = agreement(start[name], end[name]), path["agreement"][name]
             assert found[:] == pytest.approx(expected[:4], abs=1e-4)
             assert found.attrs["score"] == pytest.approx(expected[:3].mean(), abs=1e-4)
@@ -141,10 +137,9 @@ def test_agreement_with_an_all_zero_matrix_is_not_defined(job, monkeypatch):
 
     monkeypatch.setattr(Evaluation, "final_weights", without_output)
     with measured(job, "0-1") as file:
-        found, ranks = file["0-1/agreement"], file["0-1/ranks"]
+        found = file["0-1/agreement"]
         assert np.isnan(found["output.weight"][:]).all()
         assert np.isnan(found["output.weight"].attrs["score"])
-        assert np.isnan(ranks["output.weight"][:]).all()
         assert np.isfinite(found["embedding.weight"][:]).all()
 
 

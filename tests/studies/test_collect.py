@@ -14,7 +14,7 @@ TABLES = {
     *("steps", "history", "matrices", "pairs", "spectra", "alignment", "growth", "settling"),
     *("singular_values", "agreement_diagonal", "alignment_diagonal", "pairwise_agreement"),
     *("metrics", "pruning", "connections", "interpolation", "barriers", "endpoint_agreement"),
-    *("endpoint_diagonal", "interpolation_ranks", "tickets", "ticket_masks", "ticket_history"),
+    *("endpoint_diagonal", "tickets", "ticket_masks", "ticket_history"),
     *("ticket_spectra", "ticket_alignment", "ticket_pruning"),
     *("samples", "changes", "audit"),
 }

@@ -114,8 +114,6 @@ def write_path(group: h5py.Group, barrier: float) -> None:
             curve.attrs["barrier"] = barrier
     diagonal = barrier / (1 + np.arange(40))
     write(group, "agreement/w", diagonal).attrs["score"] = 0.5
-    write(group, "ranks/w", np.ones(3))
-    write(group, "ranks/v", np.array([0.5, 0.0, 0.5]))
 
 
 def test_every_row_says_which_path_it_is_of(tables):
@@ -148,9 +146,6 @@ def test_points_are_of_validation_data_and_paths_within_a_trunk(tables):
     ]
     counts = curves.groupby("keep").size().to_dict()
     assert counts == dict.fromkeys(("full", "top", "bottom"), 4 * 3)
-    ranks = tables["interpolation_ranks"]
-    assert list(ranks) == [*about, "alpha", "normalized_effective_rank"]
-    assert ranks["normalized_effective_rank"].tolist() == [0.75, 0.5, 0.75] * 4
 
 
 def test_scores_of_endpoints(tables):

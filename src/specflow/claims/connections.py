@@ -124,18 +124,27 @@ def _unstable(tables: Tables, connection: str, trunk: str, step: int) -> float:
     Raises:
         UndefinedError: If not even branches from step 0 have one that is worth the name.
     """
-    across = _barriers(tables, connection=connection, relation="across")
-    if across.empty:
-        raise UndefinedError("there is no barrier across trunks to compare with")
-    last = where(across, split_step=across["split_step"].max())
-    whole = mean_of(last, "barrier")
-    if whole <= 0:
-        raise UndefinedError("there is no barrier across trunks")
+    whole = _whole(tables, connection)
     own = _barriers(tables, connection=connection, relation="within", trunks=trunk)
     start = mean_of(where(own, split_step=0), "barrier")
     if start < _STABLE * whole:
         raise UndefinedError("stable from the start: branches from step 0 are connected")
     return mean_of(where(own, split_step=step), "barrier") / whole
+
+
+def _whole(tables: Tables, connection: str) -> float:
+    """Return what a barrier is here: that across trunks, mean over splits.
+
+    Raises:
+        UndefinedError: If there is none.
+    """
+    across = _barriers(tables, connection=connection, relation="across")
+    if across.empty:
+        raise UndefinedError("there is no barrier across trunks to compare with")
+    whole = mean_of(across, "barrier")
+    if whole <= 0:
+        raise UndefinedError("there is no barrier across trunks")
+    return whole
 
 
 @claim(
@@ -212,7 +221,6 @@ def perturbation_breaks(tables: Tables, connection: str) -> Measured:
     counts.
     """
     perturbed = _barriers(tables, connection=connection, relation="perturbed")
-    across = _barriers(tables, connection=connection, relation="across")
     which = {
         "connection": connection,
         "relation": ["within", "perturbed"],
@@ -225,9 +233,7 @@ def perturbation_breaks(tables: Tables, connection: str) -> Measured:
         return after - before
 
     def rise(trunk: str) -> float:
-        if across.empty:
-            raise UndefinedError("there is no barrier across trunks to compare with")
-        return change(_barriers(tables), "barrier", trunk) / mean_of(across, "barrier")
+        return change(_barriers(tables), "barrier", trunk) / _whole(tables, connection)
 
     return _over_trunks(
         perturbed,

@@ -94,18 +94,20 @@ def top_half_suffices(tables: Tables, experiment: str) -> Measured:
     """Return of every seed which share of the loss that its spectra save the bottom half saves.
 
     Of validation data; of training data where the network is no better on validation data than
-    a trivial predictor: there it is these that its weights carry. Not defined where the network
-    without its top half is no worse than the full one.
+    a trivial predictor: there it is these that its weights carry. Of the full network, too, with
+    BatchNorm statistics estimated anew. Not defined where the network without its top half is no
+    worse than the full one.
     """
     rows = {"experiment": experiment, "metric": "loss"}
     losses = at_end(with_full(*(where(tables[name], **rows) for name in ("history", "pruning"))))
     history = where(tables["history"], experiment=experiment)
     trivial = at_end(where(history, metric="loss" + BASELINE))
+    whole = "reestimated" if (losses["keep"] == "reestimated").any() else "full"
 
     def ratio(seed: int) -> float:
         for split in ("validation", "train"):
             own, which = where(losses, seed=seed, split=split), {"seed": seed, "split": split}
-            full = mean_of(where(own, keep="full"), "value")
+            full = mean_of(where(own, keep=whole), "value")
             most = mean_of(where(trivial, **which), "value")
             top, bottom = (
                 mean_of(where(own, keep=keep, keep_fraction=_HALF), "value")

@@ -1,34 +1,31 @@
 """Mode connectivity: the interpolation paths between endpoints of branches.
 
-Layout of the file (version 1), N points, for every path, named by its branches:
+Layout of the file (version 2), N points, for every path, named by its branches:
     /alpha (N,)
     /<branches>/curves/<keep>/<keep_fraction>/<split>/<metric> (N,), attribute barrier (NaN if a
         point is not finite)
-    /<branches>/ranks/<matrix> (N,): normalized effective rank along the path
     /<branches>/agreement/<matrix> (k,): of the two endpoints, attributes score and null_level
-Ranks and agreement of an all-zero matrix are not defined: NaN.
+Agreement of an all-zero matrix is not defined: NaN.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 from torch import Tensor
 
 from specflow.executor import Report
-from specflow.hdf5 import create, write, write_row
+from specflow.hdf5 import create, write
 from specflow.interventions.interpolation import interpolate, loss_barrier
 from specflow.measure.evaluation import (
     FULL,
     Evaluation,
     Pruned,
     pruning_variants,
-    rank_of,
 )
 from specflow.measure.layouts import CONNECTION
 from specflow.measure.settings import PruningParams, SpectraParams
@@ -39,13 +36,12 @@ from specflow.spectra import (
     agreement_null_level,
     decompose,
     diagonal_score,
-    singular_values,
     singular_vector_agreement,
     where_defined,
 )
 
-# Metrics by variant and `split/metric`, and ranks by matrix, of one network.
-Point = Mapping[str, Mapping[str, Any]]
+# Metrics by variant and `split/metric` of one network.
+Point = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -126,30 +122,21 @@ class _Measurement:
 
     def _endpoint(self, path: Path) -> _Endpoint:
         weights = self._evaluation.final_weights(path)
-        take = partial(decompose, count=self._job.spectra.diagonal_length)
-        pruned, found = self._decomposed(weights, take)
-        spectra = {name: decomposition.S for name, decomposition in found.items()}
-        measure = partial(self._measure, pruned, spectra)
-        point = self._job.scratch.remember(f"endpoint_{path.stem}", measure)
-        return _Endpoint(weights, found, point)
-
-    def _between(self, start: Mapping[str, Tensor], end: Mapping[str, Tensor], alpha: float) -> Any:
-        return self._measure(*self._decomposed(interpolate(start, end, alpha), singular_values))
-
-    def _decomposed(
-        self, weights: Mapping[str, Tensor], take: Callable[..., Any]
-    ) -> tuple[Pruned, dict[str, Any]]:
-        """Return the prunings of a network, and what is taken of each of its decompositions."""
         pruned = Pruned(weights, self._wiring)
-        sides = pruned.sides
-        return pruned, {
-            name: take(view.of(weights[view.tensor]), side=sides.get(name))
+        sides, count = pruned.sides, self._job.spectra.diagonal_length
+        decompositions = {
+            name: decompose(view.of(weights[view.tensor]), count=count, side=sides.get(name))
             for name, view in self._views.items()
         }
+        measure = partial(self._evaluation.metrics_of, pruned, self._variants)
+        point = self._job.scratch.remember(f"endpoint_{path.stem}", measure)
+        return _Endpoint(weights, decompositions, point)
 
-    def _measure(self, pruned: Pruned, spectra: Mapping[str, Tensor]) -> Point:
-        metrics = self._evaluation.metrics_of(pruned, self._variants)
-        return {"metrics": metrics, "ranks": {name: rank_of(S) for name, S in spectra.items()}}
+    def _between(
+        self, start: Mapping[str, Tensor], end: Mapping[str, Tensor], alpha: float
+    ) -> Point:
+        pruned = Pruned(interpolate(start, end, alpha), self._wiring)
+        return self._evaluation.metrics_of(pruned, self._variants)
 
 
 def _write_agreement(
@@ -164,11 +151,10 @@ def _write_agreement(
 
 
 def _write_points(group: h5py.Group, alphas: np.ndarray, points: Iterable[Point]) -> None:
-    """Write ranks and metrics of every point of a path, and the barriers."""
+    """Write the metrics of every point of a path, and the barriers."""
     curves: dict[str, list[float]] = defaultdict(list)
-    for index, point in enumerate(points):
-        write_row(group.require_group("ranks"), point["ranks"], index, len(alphas))
-        for variant, metrics in point["metrics"].items():
+    for point in points:
+        for variant, metrics in point.items():
             for name, value in metrics.items():
                 curves[f"curves/{variant}/{name}"].append(value)
     for name, values in sorted(curves.items()):

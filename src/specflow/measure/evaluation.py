@@ -18,7 +18,6 @@ from specflow.measure.settings import PruningParams
 from specflow.problems.batch_norm import reestimate_on_training_data
 from specflow.problems.settings import ProblemSettings
 from specflow.problems.task import load_task
-from specflow.spectra import is_defined, normalized_effective_rank
 from specflow.spectra.decomposition import SmallerSide
 from specflow.wiring import Wiring
 
@@ -134,8 +133,3 @@ def write_history(
 def to_tensors(arrays: Mapping[str, np.ndarray], device: torch.device) -> dict[str, Tensor]:
     """Return arrays as tensors on a device."""
     return {name: torch.from_numpy(np.asarray(a)).to(device) for name, a in arrays.items()}
-
-
-def rank_of(S: Tensor) -> float:
-    """Return the normalized effective rank of a spectrum; NaN if it is not defined."""
-    return float(normalized_effective_rank(S)) if is_defined(S) else np.nan

@@ -4,6 +4,6 @@ from specflow.hdf5 import Layout
 
 SPECTRA = Layout("spectra", 2)
 PRUNING = Layout("pruning", 2)
-CONNECTION = Layout("connection", 1)
+CONNECTION = Layout("connection", 2)
 TICKET = Layout("ticket", 2)
 SAMPLES = Layout("samples", 1)

@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import Field
 
 from specflow import paths
-from specflow.frames import RANK, Frames, where
+from specflow.frames import Frames, where
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import CONNECTION
 from specflow.section import Name, Section
@@ -28,14 +28,15 @@ from specflow.studies.tables import KEEPS, Row, Spread, curves_in, metrics, over
 _PATH = ("connection", "relation", "trunks", "split_step", "scale", "branches")
 _POINT = ("relation", "split_step", "scale")
 _CURVE = ("split", "keep", "keep_fraction", "metric")
-_WITHIN = ("connection", "trunks", "split_step", "branches", "alpha")
 _COLUMNS = {
     "connections": ("connection", "experiment"),
-    "interpolation": (*_WITHIN, "keep", "keep_fraction", "metric", "value"),
+    "interpolation": (
+        *("connection", "trunks", "split_step", "branches", "alpha"),
+        *("keep", "keep_fraction", "metric", "value"),
+    ),
     "barriers": (*_PATH, *_CURVE, "barrier"),
     "endpoint_agreement": (*_PATH, "matrix", "agreement_score"),
     "endpoint_diagonal": ("connection", *_POINT, "matrix", "index", "mean"),
-    "interpolation_ranks": (*_WITHIN, RANK),
 }
 
 _GROUPS = {  # of paths, by the relation of their endpoints
@@ -201,14 +202,11 @@ def _of_path(path: h5py.Group, metrics: Container[str]) -> Iterator[Row]:
 
 
 def _of_points(path: h5py.Group, metrics: Container[str]) -> Iterator[Row]:
-    alphas, ranks = read(path.file, "alpha").tolist(), path["ranks"]
+    alphas = read(path.file, "alpha").tolist()
     for name, split, *about in _curves(path, metrics):
         if split == "validation":
             for alpha, value in zip(alphas, read(path, name).tolist(), strict=True):
                 yield "interpolation", alpha, *about, value
-    means = np.mean([read(ranks, matrix) for matrix in ranks], axis=0).tolist()
-    for alpha, mean in zip(alphas, means, strict=True):
-        yield "interpolation_ranks", alpha, mean
 
 
 def _curves(path: h5py.Group, metrics: Container[str]) -> Iterator[Row]:
