@@ -91,6 +91,14 @@ def test_variants_of_a_series_are_in_full_where_figures_name_them(project, probl
     assert [name for name, own in shown.items() if own == (nothing, nothing)] == bare
 
 
+def test_the_page_calls_experiments_as_figures_do(project):
+    write({**SERIES, "figures.experiments": {"digits_vgg": {"title": "A net"}}})
+    main()
+    titles = json.loads(paths.CONFIG.read_text())["report"]["all"]["titles"]
+    named = [titles[name] for name in ("digits_vgg", "strong", "digits_unet")]
+    assert named == ["A net", "A net, weight decay 0.1", "digits unet"]
+
+
 def test_what_is_no_longer_declared_goes_when_resolved(project):
     kept = [
         paths.dataset("digits"),

@@ -14,7 +14,6 @@ from tests.figures.drawn import (
 )
 
 from specflow.figures.style import KEEP_COLOURS, LABEL_COLOURS
-from specflow.figures.weight_decay import decay_label
 from specflow.frames import Tables, write_table
 
 NORM = "frobenius_norm"
@@ -39,7 +38,7 @@ def test_ends_of_training_stand_by_ascending_weight_decay_and_the_base_is_marked
     assert (band.get_x(), band.get_width()) == (0.5, 1.0)
     widths = [line.get_linewidth() for line in fig.axes[4].lines]
     assert widths[1] > widths[0] == widths[2]
-    assert legend_of(fig) == ["0", "0.1", "1", "as in other figures"]
+    assert legend_of(fig) == ["0", "0.1", "1", "used in all other figures"]
     dots = [line.get_ydata() for line in rank.lines if line.get_marker() == "."]
     low, high = rank.get_ylim()
     assert [len(own) for own in dots] == [3, 3, 3]
@@ -102,13 +101,6 @@ def test_comparisons_without_pairs_or_pruning_are_drawn(make_tables):
     decays, labels = (draw(kind, make_tables(**world)) for kind in ("weight_decay", "labels"))
     assert "null level not defined" in title_of(decays.axes[2])
     assert any("no middle pairs" in title_of(axes) for axes in labels.axes)
-
-
-@pytest.mark.parametrize(
-    ("decay", "label"), [(0.0, "0"), (1e-4, "1e-4"), (0.01, "0.01"), (0.1, "0.1"), (10.0, "10")]
-)
-def test_weight_decays_are_short(decay, label):
-    assert decay_label(decay) == label
 
 
 def test_labels_have_their_colours_and_middle_pairs_leave_out_the_outer_two(make_tables):

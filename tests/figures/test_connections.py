@@ -107,6 +107,8 @@ def test_of_two_trunks_there_are_barriers_of_all_prunings_and_agreement_of_all_m
         own = across | {"relation": relation}
         expected = mean(folder, "endpoint_agreement", "agreement_score", **own)
         assert curve.get_ydata()[1] == pytest.approx(expected)
+    alone = draw("endpoint_agreement", folder).axes[1].lines[0]
+    assert alone.get_color() == curves_of(scores)[1].get_color()
     one = mean(folder, "endpoint_agreement", "agreement_score", matrix="layers.1.weight", **across)
     assert meshes_of(fig)[0].get_array()[1, 1] == pytest.approx(one)
     step = draw("across", folder, experiments={"vgg": {"x": "step"}})
@@ -184,6 +186,15 @@ def test_every_path_is_a_point_of_barrier_against_agreement(make_tables):
         np.testing.assert_allclose(shown, sorted(expected))
     assert len({line.get_marker() for line in points}) == 3
     assert len({line.get_color() for line in points}) == 2
+
+
+def test_more_connections_than_colours_are_all_there(make_tables):
+    names = tuple(f"net_{place}" for place in range(9))
+    folder = make_tables(experiments=names, connections=names, num_matrices=2)
+    fig = draw("barrier_and_agreement", folder)
+    assert legend_of(fig, 0) == [name.replace("_", " ") for name in names]
+    drawn = [line for line in fig.axes[0].lines if line.get_linestyle() == "None"]
+    assert len(drawn) == 3 * len(names)
 
 
 def test_connections_without_a_barrier_across_trunks_have_no_point(make_tables):

@@ -57,6 +57,7 @@ def test_every_kind_is_drawn_and_listed_once(make_tables, tmp_path):
     small = {"matrices": ["layers.1.weight"], "pairs": [PANEL["pair"]]}
     settings = params(grokking=PANEL, problems=["vgg"], experiments={"vgg": small})
     drawn = draw_all(make_tables(**EVERYTHING), tmp_path, settings, GROUPS)
+    assert {one.members for one in drawn if one.kind == "problems_pruning"} == {("vgg",)}
     assert {entry.kind for entry in drawn} == set(kinds())
     assert len({entry.file for entry in drawn}) == len(drawn)
     of_vgg, of_hub = ([one.kind for one in drawn if one.subject == name] for name in ("vgg", "hub"))
@@ -125,7 +126,7 @@ def test_index_says_what_a_figure_is_of_and_which_claims_it_bears_on(make_tables
     assert "seeds" not in found["effective_rank_hub.png"].caption
     assert (rank.folded, found["other_ranks_vgg.png"].folded) == (False, True)
     errors = found["errors.png"]
-    assert (errors.of, errors.subject) == ("project", None)
+    assert (errors.of, errors.subject, errors.members) == ("project", None, ())
 
 
 def test_order_of_kinds_is_not_that_of_imports(monkeypatch):

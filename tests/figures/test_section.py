@@ -2,8 +2,11 @@
 
 import pytest
 from pydantic import ValidationError
+from tests.figures.drawn import ASCENDING, GROUPS
 
-from specflow.figures.section import FiguresParams
+from specflow.figures.section import FiguresParams, decay_label
+from specflow.figures.subjects import subjects
+from specflow.frames import Tables
 from specflow.studies.shown import Chosen
 
 MATRICES = ["embedding", "attention", "mlp", "output"]
@@ -93,6 +96,34 @@ def test_unknown_names_are_refused_with_their_path(key, section):
 def test_what_has_no_title_is_called_by_its_name_with_spaces():
     section = params(experiments={"a_b": {"title": "A title"}}, checkpoints={"hub": {"title": "T"}})
     assert [section.title(name) for name in ("a_b", "hub", "c_d")] == ["A title", "T", "c d"]
+
+
+@pytest.mark.parametrize(
+    ("true", "random", "both"),
+    [
+        ("MLP, digits, true labels", "MLP, digits, random labels", "MLP, digits"),
+        ("net", "net random", "net"),
+        ("net", "other", "net"),
+    ],
+)
+def test_a_comparison_of_labels_is_called_what_both_networks_are(make_tables, true, random, both):
+    titles = {"base": {"title": true}, "none": {"title": random}}
+    tables = Tables(make_tables(experiments=("base", "none")))
+    (found,) = subjects("labels", tables, params(experiments=titles), GROUPS)
+    assert [found.title, *(member.title for member in found.members)] == [both, true, random]
+
+
+def test_variants_of_weight_decay_are_called_by_their_base_and_decay():
+    section = params(experiments={"base": {"title": "A net"}, "strong": {"title": "Strong"}})
+    called = [section.title(name, GROUPS) for name in (*ASCENDING, "other")]
+    assert called == ["A net, weight decay 0", "A net", "Strong", "other"]
+
+
+@pytest.mark.parametrize(
+    ("decay", "label"), [(0.0, "0"), (1e-4, "1e-4"), (0.01, "0.01"), (0.1, "0.1"), (10.0, "10")]
+)
+def test_weight_decays_are_short(decay, label):
+    assert decay_label(decay) == label
 
 
 def test_everything_named_that_does_not_exist_is_told_with_what_does():

@@ -108,10 +108,17 @@ digits,0,36,train,loss,0.5
 digits,0,36,validation,loss,0.75
 digits,0,36,validation,loss_baseline,2.3
 digits,1,36,train,loss,0.25
+digits,0,36,train,bits,0.125
+""",
+    "metrics": """\
+experiment,metric,label
+digits,loss,loss
+digits,error,share of errors
 """,
     "ticket_history": """\
 ticket,seed,step,split,metric,value
 digits_magnitude,0,36,validation,error,0.125
+digits_magnitude,0,36,validation,loss,0.75
 """,
     "barriers": """\
 connection,relation,trunks,split_step,scale,branches,split,keep,keep_fraction,metric,barrier

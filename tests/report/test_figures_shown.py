@@ -61,6 +61,15 @@ def test_figures_that_are_folded_are_in_folds_of_their_title(results):
     assert [one.get("id") for one in digits.iterfind("figure")] == ["figure-losses_digits"]
 
 
+@pytest.mark.parametrize(
+    ("members", "found"), [(("digits",), "✓ holds"), ((), "✓ 1 holds ✗ 1 does not hold")]
+)
+def test_below_a_figure_stands_what_was_found_on_what_it_shows(results, members, found):
+    results(figures=[entry("spectra", "project", None, "rank_falls", members=members)])
+    (caption,) = shown_in_full(section(written(), "claim-rank_falls")).values()
+    assert caption.startswith(f"Title of spectra: None. {found} claim rank_falls")
+
+
 def test_claims_show_the_figures_that_bear_on_them_of_their_subjects(results):
     results()
     page = written()

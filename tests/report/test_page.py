@@ -137,6 +137,14 @@ def test_subjects_show_every_setting_but_no_code_and_final_metrics(results):
     assert pruned.endswith("top_0.5 0.123 ± 0.012 bottom_0.5 —")
 
 
+def test_experiments_have_the_titles_of_figures_beside_their_names(results):
+    results()
+    page = written()
+    heads = {one.get("id"): text(one) for one in page.iter("h3")}
+    assert heads["experiment-digits_unet-title"] == "digits unet digits_unet"
+    assert heads["ticket-digits_magnitude-title"] == "digits_magnitude"
+
+
 def test_what_starts_from_an_experiment_says_so_and_the_experiment_too(results):
     results()
     page = written()
@@ -160,9 +168,9 @@ def test_a_kind_of_experiment_that_the_report_does_not_know_has_a_section_with_i
 ):
     config = config_of("experiments")
     config["collect"]["all"]["entries"]["distances"] = {"ends": {"experiment": "digits"}}
-    config["report"] = {
-        "all": {"stages": CONFIG["report"]["all"]["stages"] | {"distances": ["distance"]}}
-    }
+    known = CONFIG["report"]["all"]
+    stages = known["stages"] | {"distances": ["distance"]}
+    config["report"] = {"all": known | {"stages": stages}}
     config["distance"] = {"ends": {"experiment": "digits", "seeds": [0, 1]}}
     results(config=config)
     page = written()

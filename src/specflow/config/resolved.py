@@ -28,9 +28,15 @@ _LISTED = {"judge": "specflow.claims", "figures": "specflow.figures", "report": 
 
 
 class ReportSettings(Section):
-    """The stages of each kind of experiment, whose settings its sections of the page show."""
+    """What the page says of experiments beside results.
+
+    Attributes:
+        stages: The stages of each kind of experiment, whose settings its sections show.
+        titles: What figures call each experiment.
+    """
 
     stages: dict[Name, tuple[str, ...]]
+    titles: dict[Name, str]
 
 
 def resolved(params: CommonParams) -> dict[str, dict[str, Any]]:
@@ -63,7 +69,9 @@ def _all_settings(params: CommonParams) -> Iterator[tuple[str, str, Section]]:
     yield "collect", ALL, CollectSettings(entries=collected)
     yield "judge", ALL, JudgeSettings(claims=params.claims, groups=groups)
     yield "figures", ALL, FiguresSettings(figures=params.figures, groups=groups)
-    yield "report", ALL, ReportSettings(stages={kind: tuple(own) for kind, own in stages.items()})
+    titles = {name: params.figures.title(name, groups) for name in params.entries("experiments")}
+    called = {kind: tuple(own) for kind, own in stages.items()}
+    yield "report", ALL, ReportSettings(stages=called, titles=titles)
 
 
 class _Shown:

@@ -197,7 +197,7 @@ def step_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
     *("experiment", "checkpoints"),
     title="Agreement of any two checkpoints",
     caption="Agreement score of one matrix, and the mean over all; each checkpoint has a row and a "
-    "column.",
+    "column. A bright square is a stretch of training in which directions stay.",
     over_seeds=_SEEDS,
     when=has_rows("pairwise_agreement"),
     order=7,

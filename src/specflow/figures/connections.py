@@ -12,7 +12,13 @@ from matplotlib.gridspec import GridSpecFromSubplotSpec
 from matplotlib.lines import Line2D
 
 from specflow.figures import heatmaps, lines
-from specflow.figures.endpoints import UNIT, draw_agreement, draw_layers
+from specflow.figures.endpoints import (
+    ONE_TRUNK,
+    TWO_TRUNKS,
+    UNIT,
+    draw_agreement,
+    draw_layers,
+)
 from specflow.figures.losses import nearest_to_half, pruning_legend, variants_of
 from specflow.figures.registry import figure, has_rows
 from specflow.figures.style import (
@@ -34,7 +40,6 @@ _SHARES = (
 )
 _ROOM = (-0.05, 0.1)  # shares of the barrier across trunks, which at least an axis has
 _BARRIERS_HEIGHT, _MEAN_HEIGHT = 3.6, 1.8  # inches
-_ONE, _TWO = "#222222", "#CC79A7"  # colours of branches of one trunk, and of two
 _KEY_COLUMNS = 3
 _LEVEL = NULL_LINE | {"linestyle": DASHES[3]}  # of the barrier across trunks
 
@@ -84,7 +89,9 @@ class _Heights:
 @figure(
     "connection",
     title="Barriers between branch endpoints",
-    caption=f"Against the split point; {_OVER}. {_SHARES}.",
+    caption="A barrier is the most that a metric rises above the chord on the straight path "
+    "between two branch endpoints: near 0, these are linearly connected. Against the split point; "
+    f"{_OVER}. {_SHARES}.",
     claims=("late_split_connected", "connected_share_directions"),
     order=1,
 )
@@ -178,8 +185,9 @@ def _above_chord(rows: pd.DataFrame) -> pd.DataFrame:
 @figure(
     "connection",
     title="Branch endpoints of two trunks",
-    caption=f"Barriers and agreement against the split point; {_OVER} (of two trunks: over pairs "
-    f"of trunks and branches). {_SHARES}.",
+    caption="Trunks differ in their seed: the test of what is not connected. Barriers and "
+    f"agreement against the split point; {_OVER} (of two trunks: over pairs of trunks and "
+    f"branches). {_SHARES}.",
     claims=("trunks_unconnected", "trunks_share_nothing"),
     when=has_rows("barriers", relation="across"),
     order=5,
@@ -188,8 +196,8 @@ def across(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw barriers above agreement, which is shown beside that within a trunk."""
     rows = subject.rows(tables, "barriers", relation="across")
     groups = {
-        ("branches of two trunks", _TWO): {"relation": "across"},
-        ("two branches of one trunk", _ONE): {"relation": "within"},
+        ("branches of two trunks", TWO_TRUNKS): {"relation": "across"},
+        ("two branches of one trunk", ONE_TRUNK): {"relation": "within"},
     }
     (place,) = _places(fig, tables, subject, 1)
     panels, keys = _draw_relation(place, tables, subject, rows, groups, "time")
@@ -201,8 +209,9 @@ def across(fig: Figure, tables: Tables, subject: Subject) -> None:
 @figure(
     "connection",
     title="Branch endpoints after a perturbation of the split point",
-    caption="Barriers and agreement against the scale of the perturbation; 0 is the split point "
-    f"as it was; {_OVER}. {_SHARES}.",
+    caption="Each branch starts in a random direction off the split point: see if barriers rise "
+    "where agreement falls. Against the scale of the perturbation; 0 is the split point as it was; "
+    f"{_OVER}. {_SHARES}.",
     claims=("perturbation_breaks",),
     when=has_rows("barriers", relation="perturbed"),
     order=6,
@@ -214,7 +223,10 @@ def perturbation(fig: Figure, tables: Tables, subject: Subject) -> None:
     places = _places(fig, tables, subject, len(splits))
     for place, (step, time) in zip(places, splits.itertuples(index=False), strict=True):
         own = {"relation": ("within", "perturbed"), "split_step": step}
-        rows, groups = subject.rows(tables, "barriers", **own), {("branch endpoints", _ONE): own}
+        rows, groups = (
+            subject.rows(tables, "barriers", **own),
+            {("branch endpoints", ONE_TRUNK): own},
+        )
         panels, keys = _draw_relation(place, tables, subject, rows, groups, "scale")
         for axes in panels:
             spec = axes.get_subplotspec()
@@ -267,6 +279,7 @@ def _draw_relation(
     scores = {look: subject.rows(tables, table, **own) for look, own in groups.items()}
     keys = [lines.line_key(one.label, **one.line) for one in variants_of(rows)]
     keys += _level_keys(_Heights.of(tables, subject)) + draw_agreement(left, scores, x, null)
-    draw_layers(right, tables, subject, next(iter(scores.values())), x)
+    (label, _), own = next(iter(scores.items()))
+    draw_layers(right, tables, subject, own, x, f", {label}" if len(scores) > 1 else "")
     by_row = [key for column in range(_KEY_COLUMNS) for key in keys[column::_KEY_COLUMNS]]
     return [*panels.flat, left], by_row

@@ -1,6 +1,7 @@
 """Agreement of branch endpoints: of each matrix, along the diagonal, and against barriers."""
 
 from collections.abc import Mapping
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from specflow.frames import Tables, where
 UNIT = ("trunks", "branches")  # means and deviations are over these
 _MEAN_HEIGHT = 1.6  # inches
 _DIAGONAL_HEIGHT = 2.2
-_BLUE = "#0072B2"
+ONE_TRUNK, TWO_TRUNKS = "#222222", "#CC79A7"  # colours of their branch endpoints
 _PATH = ["connection", "relation", "trunks", "split_step", "scale", "branches"]
 # How the two ends of a path are related: what it is called, and the mark of a path.
 _RELATIONS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -38,8 +39,9 @@ _RELATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 @figure(
     "connection",
     title="Agreement of singular vectors between branch endpoints",
-    caption="Score of every matrix against the split point, and the mean over matrices; mean and "
-    "one standard deviation over trunks and pairs of branches.",
+    caption="Score of every matrix against the split point, and the mean over matrices: near 1, "
+    "both branches end with the same top singular vectors; at the null level, with none in common. "
+    "Mean and one standard deviation over trunks and pairs of branches.",
     claims=("connected_share_directions",),
     order=3,
 )
@@ -51,13 +53,19 @@ def endpoint_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
     fig.set_figheight(sum(heights) + 1.8)
     upper, lower = fig.subplots(2, height_ratios=heights)
     draw_layers(upper, tables, subject, rows, "time")
-    keys = draw_agreement(lower, {("branch endpoints", _BLUE): rows}, "time", layers["null"].mean())
+    groups = {("branch endpoints", ONE_TRUNK): rows}
+    keys = draw_agreement(lower, groups, "time", layers["null"].mean())
     timeline.apply(lower, rows["time"])
     fig.legend(handles=keys, loc="outside lower center", ncols=2)
 
 
-def draw_layers(axes: Axes, tables: Tables, subject: Subject, rows: pd.DataFrame, x: str) -> None:
-    """Draw the mean agreement of every matrix over a column `x`, with its null level."""
+def draw_layers(
+    axes: Axes, tables: Tables, subject: Subject, rows: pd.DataFrame, x: str, of: str = ""
+) -> None:
+    """Draw the mean agreement of every matrix over a column `x`, with its null level.
+
+    The title says `of` what if other endpoints stand beside these.
+    """
     layers, fig = subject.layers(tables, "matrix"), axes.get_figure(root=True)
     assert fig is not None, "a panel of a figure"
     scores = heatmaps.grid(rows.assign(time=rows[x]), "matrix", layers.index, "agreement_score")
@@ -66,7 +74,7 @@ def draw_layers(axes: Axes, tables: Tables, subject: Subject, rows: pd.DataFrame
     heatmaps.label_rows(axes, layers["label"])
     heatmaps.draw_null_strip(axes, layers["null"], colours)
     axes.set_xlabel("scale of the perturbation" if x == "scale" else subject.timeline(tables).unit)
-    axes.set_title(f"by matrix ({null_text(layers['null'])})")
+    axes.set_title(f"by matrix{of} ({null_text(layers['null'])})")
     heatmaps.add_colour_bar(fig, [axes], [mesh], "agreement score")
 
 
@@ -158,7 +166,7 @@ def barrier_and_agreement(fig: Figure, tables: Tables, subject: Subject) -> None
     """Draw a colour for each connection, a mark for each relation of endpoints."""
     points, axes = _points(tables), fig.subplots()
     fig.set_figheight(4.6)
-    colours = dict(zip(points["connection"].unique(), LINE_COLOURS[1:], strict=False))
+    colours = dict(zip(points["connection"].unique(), cycle(LINE_COLOURS[1:]), strict=False))
     for relation, (_, mark) in _RELATIONS.items():
         for connection, colour in colours.items():
             own = where(points, relation=relation, connection=connection)

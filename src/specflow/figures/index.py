@@ -21,6 +21,7 @@ class FigureEntry(Section):
         subject: Name of an experiment, a connection, ...; None means the whole project.
         shows: What it shows all of that starts from its subject (tickets, ...); None means that
             it shows the subject itself.
+        members: Names of the experiments that one of the whole project shows; none means all.
         title: What stands above it.
         caption: What a reader must know to read it.
         claims: Claims that it bears on.
@@ -32,6 +33,7 @@ class FigureEntry(Section):
     of: Name
     subject: Name | None
     shows: Name | None = None
+    members: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     title: str
     caption: str
     claims: Annotated[tuple[Name, ...], Field(strict=False)] = ()

@@ -104,7 +104,8 @@ def baseline(history: pd.DataFrame, metric: str, split: str) -> list[float]:
     "experiment",
     title="Losses and errors with SVD pruning",
     caption="Every metric on training and validation data, of the full model and of what SVD "
-    "pruning leaves of it; mean and one standard deviation over seeds.",
+    "pruning leaves of it: the nearer the top half is to the full model, the less the bottom half "
+    "counts. Mean and one standard deviation over seeds.",
     claims=("top_half_suffices", "grokking_coincides"),
     order=1,
 )
@@ -121,7 +122,8 @@ def losses(fig: Figure, tables: Tables, subject: Subject) -> None:
     "problems",
     title="Losses with SVD pruning",
     caption="Loss of the full model and of what SVD pruning leaves of it, a column for each "
-    "problem; mean and one standard deviation over seeds (paper, figure 4).",
+    "problem: see if the top half is near the full model. Mean and one standard deviation over "
+    "seeds (paper, figure 4).",
     claims=("top_half_suffices",),
 )
 def problems_pruning(fig: Figure, tables: Tables, subject: Subject) -> None:
@@ -162,7 +164,6 @@ def _draw_panels(fig: Figure, tables: Tables, columns: Sequence[tuple[Subject, s
     caption="Training and validation error of all experiments but variants of weight decay; "
     "experiments whose error is of one kind have one vertical axis, and diffusion has its loss. "
     "Mean and one standard deviation over seeds.",
-    claims=("memorization_is_high_rank",),
 )
 def errors(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw a small panel for each experiment, those with one kind of error together."""

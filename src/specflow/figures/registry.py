@@ -59,6 +59,7 @@ class Kind:
             of=subject.group,
             subject=name,
             shows=subject.shows,
+            members=() if name or "project" in self.of else tuple(subject.member_names),
             title=f"{self.title}: {subject.title}" if name else self.title,
             caption=f"{self.caption} {self.over_seeds}" if has_seeds else self.caption,
             claims=self.claims,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field
 
 from specflow.errors import one_of
@@ -27,7 +28,8 @@ class ExperimentFigureParams(AxisParams, ShownParams):
     """How one experiment is drawn.
 
     Attributes:
-        title: What figures call it; None means its name, with spaces.
+        title: What figures call it; None means its name, with spaces, or of a series of weight
+            decays the title of the one with the task's, followed by the weight decay.
         matrix: Name of the parameter whose singular values and diagonals are shown in full; None
             means that of the grokking panel if the experiment is in it, else the middle one by
             depth.
@@ -96,9 +98,15 @@ class FiguresParams(Section):
         """Return how checkpoints are drawn, by the defaults where nothing is said of them."""
         return self.checkpoints.get(name, CheckpointsFigureParams())
 
-    def title(self, name: str) -> str:
+    def title(self, name: str, groups: Groups | None = None) -> str:
         """Return what figures call an experiment, checkpoints, or an entry of another kind."""
-        return self._shown(name).title or name.replace("_", " ")
+        if own := self._shown(name).title:
+            return own
+        for series in groups.weight_decay.values() if groups else ():
+            if name in series.variants:
+                decay = decay_label(series.weight_decays[name])
+                return f"{self.title(series.base)}, weight decay {decay}"
+        return name.replace("_", " ")
 
     def several(self, name: str, key: Key, names: Sequence[str]) -> Sequence[str]:
         """Return what gets a small panel of all matrices or pairs, as `ShownParams.several`."""
@@ -155,3 +163,9 @@ class FiguresSettings(Section):
 
     figures: FiguresParams
     groups: Groups
+
+
+def decay_label(decay: float) -> str:
+    """Return a weight decay in few letters, "0.1" or "1e-4"."""
+    scientific = np.format_float_scientific(decay, trim="-", exp_digits=1)
+    return min(f"{decay:g}", scientific, key=len)

@@ -109,7 +109,6 @@ def several_singular_values(fig: Figure, tables: Tables, subject: Subject) -> No
     "share of directions that hold most of the spectrum. Stable rank: over the number of "
     "directions. Gini index: 0 for equal singular values, near 1 if few are large.",
     over_seeds="Mean over seeds.",
-    claims=("rank_falls",),
     order=8,
     folded=True,
 )

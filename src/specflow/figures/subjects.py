@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Literal
 
 import pandas as pd
@@ -28,6 +29,7 @@ class Subject:
         group: What it is one of: experiments, connections, ..., or project.
         params: The figures section.
         axis: How its training time is drawn.
+        title: What figures call it; nothing for the whole project.
         experiment: Experiment (or checkpoints) whose steps and matrices it has.
         shows: What is shown of it: all tickets, ... that start from it; None means itself.
         members: What a comparison compares, in the order in which it is drawn.
@@ -38,15 +40,11 @@ class Subject:
     group: str
     params: FiguresParams
     axis: AxisParams | CheckpointsFigureParams
+    title: str
     experiment: str | None = None
     shows: str | None = None
     members: tuple["Subject", ...] = ()
     values: Sequence[float] = ()
-
-    @property
-    def title(self) -> str:
-        """What figures call it; nothing for the whole project."""
-        return self.params.title(self.name) if self.name else ""
 
     @property
     def member_names(self) -> list[str]:
@@ -120,7 +118,8 @@ _LAYERS: dict[Key, tuple[str, str]] = {
 
 def checkpoints_of(name: str, params: FiguresParams) -> Subject:
     """Return checkpoints made elsewhere."""
-    return Subject(name, "checkpoints", params, params.of_checkpoints(name), experiment=name)
+    axis = params.of_checkpoints(name)
+    return Subject(name, "checkpoints", params, axis, params.title(name), experiment=name)
 
 
 def experiments_in(tables: Tables) -> list[str]:
@@ -138,11 +137,14 @@ def subjects(of: Of, tables: Tables, params: FiguresParams, groups: Groups) -> l
     """Return everything of a kind that the tables, the figures section or comparisons have."""
 
     def experiment(name: str, axis: AxisParams | None = None, **more: Any) -> Subject:
-        return Subject(name, "experiments", params, axis or params.of(name), name, **more)
+        called = {"title": params.title(name, groups)} | more
+        return Subject(
+            name, "experiments", params, axis or params.of(name), experiment=name, **called
+        )
 
     def project(names: Iterable[str], axis: AxisParams | None = None) -> list[Subject]:
         members = tuple(experiment(name, axis) for name in names)
-        return [Subject(None, "project", params, axis or AxisParams(), members=members)]
+        return [Subject(None, "project", params, axis or AxisParams(), "", members=members)]
 
     def compared(base: str, names: Iterable[str], **more: Any) -> Subject:
         members = tuple(experiment(name, params.of(base)) for name in names)
@@ -153,13 +155,18 @@ def subjects(of: Of, tables: Tables, params: FiguresParams, groups: Groups) -> l
             return [experiment(name) for name in experiments_in(tables)]
         case "connection":
             found = tables["connections"][["connection", "experiment"]].itertuples(index=False)
-            return [Subject(a, "connections", params, params.of(b), b) for a, b in found]
+            return [
+                Subject(a, "connections", params, params.of(b), params.title(a), b)
+                for a, b in found
+            ]
         case "ticket":
             names = tables["tickets"]["experiment"].unique()
             return [experiment(name, shows="tickets") for name in names]
         case "samples":
             names = tables["samples"]["samples"].unique()
-            return [Subject(name, "samples", params, AxisParams()) for name in names]
+            return [
+                Subject(name, "samples", params, AxisParams(), params.title(name)) for name in names
+            ]
         case "checkpoints":
             return [checkpoints_of(name, params) for name in checkpoints_in(tables)]
         case "weight_decay":
@@ -168,8 +175,11 @@ def subjects(of: Of, tables: Tables, params: FiguresParams, groups: Groups) -> l
                 for base, one in groups.weight_decay.items()
             ]
         case "labels":
-            pairs = groups.labels.items()
-            return [compared(name, (p.true_labels, p.random_labels)) for name, p in pairs]
+            pairs = [(p.true_labels, p.random_labels) for p in groups.labels.values()]
+            return [
+                compared(both[0], both, title=_in_common(*map(params.title, both)))
+                for both in pairs
+            ]
         case "project":
             return project(n for n in experiments_in(tables) if n not in groups.variants)
         case "grokking":
@@ -177,3 +187,10 @@ def subjects(of: Of, tables: Tables, params: FiguresParams, groups: Groups) -> l
             return project(panel.experiments, panel) if panel else []
         case "problems":
             return project(params.problems) if params.problems else []
+
+
+def _in_common(title: str, other: str) -> str:
+    """Return the words with which both titles begin; the first, if there are none."""
+    pairs = zip(title.split(), other.split(), strict=False)
+    words = [word for word, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
+    return " ".join(words).rstrip(",") or title

@@ -20,7 +20,6 @@ _ROW_HEIGHT = 1.6  # inches of a row of curves over time
     caption="Error on validation data of each ticket and of what SVD pruning leaves of it, which "
     "is measured at the split steps and at the end (marks); a row for each kind, a column for each "
     "share of weights kept. Mean and one standard deviation over seeds.",
-    claims=("top_half_suffices",),
 )
 def ticket_pruning(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw a panel for each ticket, the source beside it."""
@@ -50,8 +49,8 @@ def ticket_pruning(fig: Figure, tables: Tables, subject: Subject) -> None:
     "ticket",
     title="Agreement of lottery tickets with their source at the same step",
     caption="Agreement score of every layer of a ticket with that of its source, which was trained "
-    "as long with all weights, mean over seeds; a row for each kind, a column for each share of "
-    "weights kept.",
+    "as long with all weights, mean over seeds: bright, where both have the same top directions. A "
+    "row for each kind, a column for each share of weights kept.",
     claims=("tickets_keep_top",),
 )
 def ticket_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:

@@ -92,10 +92,10 @@ def panels_of(
 @figure(
     "ticket",
     title="What masks of lottery tickets keep, and how their training ends",
-    caption="Top, agreement of the source's final weights before and after masking, by layer. "
-    "Bottom, its mean over layers, and the final error on validation data, against the share of "
-    f"weights kept; kinds stand beside each other. {_SAME_MASK} Mean and one standard deviation "
-    "over seeds.",
+    caption="Top, agreement of the source's final weights before and after masking, by layer: near "
+    "1, a mask keeps the top directions. Bottom, its mean over layers, and the final error on "
+    "validation data, against the share of weights kept; kinds stand beside each other. "
+    f"{_SAME_MASK} Mean and one standard deviation over seeds.",
     claims=("tickets_keep_top",),
 )
 def tickets(fig: Figure, tables: Tables, subject: Subject) -> None:

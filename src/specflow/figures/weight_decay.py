@@ -13,11 +13,9 @@ from matplotlib.ticker import NullLocator
 from matplotlib.typing import ColorType
 
 from specflow.figures import lines
-from specflow.figures.losses import (
-    pruning_note,
-    variants_of,
-)
+from specflow.figures.losses import pruning_note, variants_of
 from specflow.figures.registry import figure
+from specflow.figures.section import decay_label
 from specflow.figures.style import (
     NULL_LINE,
     WEIGHT_DECAY_MAP,
@@ -34,6 +32,7 @@ _NOTE_WIDTH = 70  # letters beside the legend of weight decays
 _TITLE_WIDTH = 25
 _MANY = 5  # weight decays beyond which their labels are turned
 _BASE_COLOUR = "#E8E8E8"
+_BASE_KEY = Patch(color=_BASE_COLOUR, label="used in all other figures")
 _SEED_OFFSET = 0.16  # dots of single seeds stand right of their mean
 _JOINT: dict[str, Any] = {"color": "#999999", "linewidth": 1.0}
 _LEAST_SHARE = 1e-3  # of a norm that is drawn: matrices may shrink to nothing
@@ -44,8 +43,8 @@ _MARK: dict[str, Any] = {"marker": "o", "markersize": 4.5}
     "weight_decay",
     title="Weight decay",
     caption="At the end of training (top) and on the way there (bottom); weight decays are evenly "
-    "spaced. Mean and one standard deviation over seeds, which are small dots. Rank and norm are "
-    "means over matrices.",
+    "spaced. See up to which one rank falls while validation loss does not rise. Mean and one "
+    "standard deviation over seeds, which are small dots. Rank and norm are means over matrices.",
     claims=("decay_lowers_rank",),
 )
 def weight_decay(fig: Figure, tables: Tables, subject: Subject) -> None:
@@ -78,8 +77,7 @@ def weight_decay(fig: Figure, tables: Tables, subject: Subject) -> None:
             lines.scale_ordinate(axes, map(lines.extent, curves))
         lines.draw_curves(axes, curves, looks, subject.timeline(tables))
         axes.set_title(fill(title, _TITLE_WIDTH))
-    base = Patch(color=_BASE_COLOUR, label="as in other figures")
-    keys = [*_decay_keys(subject, **_MARK), base]
+    keys = [*_decay_keys(subject, **_MARK), _BASE_KEY]
     fig.legend(handles=keys, title="weight decay", loc="outside lower left", ncols=3)
     fig.legend(**pruned, loc="outside lower right")
 
@@ -150,12 +148,6 @@ def _label_decays(axes: Axes, subject: Subject) -> None:
     axes.axvspan(base - 0.5, base + 0.5, color=_BASE_COLOUR, zorder=0)
 
 
-def decay_label(decay: float) -> str:
-    """Return a weight decay in few letters, "0.1" or "1e-4"."""
-    scientific = np.format_float_scientific(decay, trim="-", exp_digits=1)
-    return min(f"{decay:g}", scientific, key=len)
-
-
 @figure(
     "weight_decay",
     title="Weight decay, at the checkpoint of least validation loss",
@@ -190,8 +182,7 @@ def best_epoch(fig: Figure, tables: Tables, subject: Subject) -> None:
         _label_decays(axes, subject)
         axes.set_title(title)
     time.set_ylim(bottom=0)
-    base = Patch(color=_BASE_COLOUR, label="as in other figures")
-    fig.legend(handles=[base], loc="outside lower center")
+    fig.legend(handles=[_BASE_KEY], loc="outside lower center")
 
 
 def _best_checkpoints(history: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from specflow.frames import BASELINE, RANK, Tables, where
+from specflow.frames import RANK, Tables, where
 from specflow.report.numbers import number
 
 _DIGITS = 4  # significant ones of every value
@@ -61,18 +61,20 @@ class Panel:
         )
 
 
-def panels_of(group: str, name: str, tables: Tables) -> list[Panel]:
+def panels_of(group: str, name: str, tables: Tables, source: str | None = None) -> list[Panel]:
     """Return the curves of an experiment, a ticket, a connection or checkpoints; else none.
+
+    `source` is the experiment that a ticket starts from.
 
     Raises:
         SpecflowError: If a table is missing or broken.
     """
     match group:
         case "experiments":
-            history = _history(where(tables["history"], experiment=name))
-            return [*history, *_spectral(tables, name)]
+            history = where(tables["history"], experiment=name)
+            return [*_history(tables, name, history), *_spectral(tables, name)]
         case "tickets":
-            return _history(where(tables["ticket_history"], ticket=name))
+            return _history(tables, source, where(tables["ticket_history"], ticket=name))
         case "connections":
             return _barriers(where(tables["barriers"], connection=name))
         case "checkpoints":
@@ -95,11 +97,12 @@ def values_by_run(group: str, panels: Sequence[Panel]) -> pd.DataFrame | None:
     return values.map(number)
 
 
-def _history(rows: pd.DataFrame) -> list[Panel]:
-    metrics = [name for name in rows["metric"].unique() if not name.endswith(BASELINE)]
+def _history(tables: Tables, experiment: str | None, rows: pd.DataFrame) -> list[Panel]:
+    """Return the metrics that figures show of an experiment, by what these call them."""
+    shown = where(tables["metrics"], experiment=experiment, metric=[*rows["metric"]])
     return [
-        _panel(metric.replace("_", " "), where(rows, metric=metric), "value", "split")
-        for metric in sorted(metrics, key=lambda name: (name != "loss", name))
+        _panel(label, where(rows, metric=metric), "value", "split")
+        for metric, label in zip(shown["metric"], shown["label"], strict=True)
     ]
 
 

@@ -37,6 +37,7 @@ class Config(BaseModel):
         confidence: That of all intervals.
         entries: What is collected of every subject, by group and name.
         stages: The stages of each group, whose settings a section shows.
+        titles: What figures call experiments, by name.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -47,6 +48,7 @@ class Config(BaseModel):
         validation_alias=AliasPath("collect", "all", "entries")
     )
     stages: dict[str, list[str]] = Field(validation_alias=AliasPath("report", "all", "stages"))
+    titles: dict[str, str] = Field(validation_alias=AliasPath("report", "all", "titles"))
 
     @property
     def seeds(self) -> list[int]:
@@ -77,6 +79,7 @@ class Subject:
         group: Which of these it is, in the plural.
         name: Its name.
         settings: Its settings as text, by stage and dotted key.
+        title: What figures call it, if it is an experiment or has the name of one.
         source: Name of the experiment that it starts from; None for an experiment or checkpoints.
         metrics: Its final metrics: tables of text, each with what its rows have in common.
         panels: Its curves.
@@ -90,6 +93,7 @@ class Subject:
     group: str
     name: str
     settings: Mapping[str, Mapping[str, str]]
+    title: str = ""
     source: str | None = None
     metrics: Sequence[tuple[str, pd.DataFrame]] = ()
     panels: Sequence[Panel] = ()
@@ -131,14 +135,15 @@ def subjects_of(config: Config, summary: Summary, tables: Tables) -> Iterator[Su
     for group in dict.fromkeys((*_HEADLINES, *config.entries)):
         for name, collected in config.entries.get(group, {}).items():
             own = {stage: settings[stage].get(name) for stage in config.stages[group]}
-            metrics = summary.get(group, {}).get(name)
+            metrics, source = summary.get(group, {}).get(name), collected.get("experiment")
             yield Subject(
                 group,
                 name,
                 {stage: flat(values) for stage, values in own.items() if values},
-                collected.get("experiment"),
+                config.titles.get(name, ""),
+                source,
                 metrics_tables(metrics) if metrics else (),
-                panels_of(group, name, tables),
+                panels_of(group, name, tables, source),
                 **(checkpoints_of(tables, name) if group == "checkpoints" else {}),
             )
 

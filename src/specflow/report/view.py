@@ -124,17 +124,21 @@ class View:
 
     def shown_by(self, entry: FigureEntry) -> dict[str, list[Finding]]:
         """Return what was found on the subject of a figure of each claim that it bears on."""
-        subject = self.find(entry.subject, entry.of)
         found = {
             claim: [
                 finding
                 for name, finding in self.claims[claim].subjects.items()
-                if entry.subject is None or self.subject_of(claim, name) is subject
+                if self._is_shown(self.subject_of(claim, name), entry)
             ]
             for claim in entry.claims
             if claim in self.claims
         }
         return {claim: findings for claim, findings in found.items() if findings}
+
+    def _is_shown(self, subject: Subject | None, entry: FigureEntry) -> bool:
+        if entry.subject is not None:
+            return subject is self.find(entry.subject, entry.of)
+        return not entry.members or (subject is not None and subject.name in entry.members)
 
     def source_of(self, subject: Subject) -> Subject | None:
         """Return the experiment that a connection, a ticket or samples start from."""
