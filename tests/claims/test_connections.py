@@ -101,7 +101,7 @@ def test_late_branches_share_more_than_early_ones_and_much(world):
     ("barriers", "note"),
     [
         ([0.1, 0.01], STABLE),
-        ([2.0, 2.1], "branches from the last split are no better connected"),
+        ([2.0, 0.3], "branches from the last split are not connected"),
     ],
 )
 def test_trunks_that_no_split_connects_share_nothing_to_explain(world, barriers, note):
@@ -178,3 +178,12 @@ def test_the_largest_perturbation_breaks_agreement_and_raises_the_barrier(
     assert finding.value == pytest.approx(sum(falls) / 3, abs=1e-4)
     assert finding.also["barrier"].value == pytest.approx(sum(rises) / 3, abs=1e-4)
     assert (finding.unit, finding.num_units, finding.verdict) == ("trunks", 3, verdict)
+
+
+def test_where_branches_are_apart_already_a_perturbation_breaks_nothing(world):
+    within(world, [[5.0, 0.3]] * 2)
+    across(world, {"0-1": [(WHOLE, 0.1), (WHOLE, 0.1)]})
+    for trunk in ("0", "1"):
+        world.path("perturbed", trunk, 1, 2.5, 3.0, 0.1)
+    note = "branches are not connected without a perturbation (trunk 0, trunk 1)"
+    world.expect_no_verdict("perturbation_breaks", None, note)

@@ -26,7 +26,7 @@ from specflow.claims.measured import (
 from specflow.frames import Tables, where
 from specflow.section import Fraction, Positive, Section
 
-_STABLE = 0.05  # of the barrier across trunks: where branches from step 0 have less, all connect
+_NONE = 0.05  # of the barrier across trunks: branches with less are connected
 
 
 def _barriers(tables: Tables, **values: object) -> pd.DataFrame:
@@ -98,17 +98,15 @@ class Shared(Section):
 def connected_share_directions(tables: Tables, connection: str) -> Measured:
     """Return of every trunk what late branches share of their directions, beyond early ones.
 
-    Not defined where the last split does not connect better than the first: where training is
-    stable from the start, or no barrier falls.
+    Not defined where the last split does not connect, or the first one does.
     """
     which = {"connection": connection, "relation": "within"}
     barriers = _barriers(tables, **which)
     first, last = barriers["split_step"].min(), barriers["split_step"].max()
 
     def score(trunk: str, step: int) -> float:
-        early, late = (_relative_barrier(tables, connection, trunk, at) for at in (first, last))
-        if late >= early:
-            raise UndefinedError("branches from the last split are no better connected")
+        if _relative_barrier(tables, connection, trunk, last) >= _NONE:
+            raise UndefinedError("branches from the last split are not connected")
         rows = where(tables["endpoint_agreement"], **which, trunks=trunk, split_step=step)
         return mean_of(rows, "agreement_score")
 
@@ -128,7 +126,7 @@ def _relative_barrier(tables: Tables, connection: str, trunk: str, step: int) ->
     whole = _whole(tables, connection)
     own = _barriers(tables, connection=connection, relation="within", trunks=trunk)
     start = mean_of(where(own, split_step=0), "barrier")
-    if start < _STABLE * whole:
+    if start < _NONE * whole:
         raise UndefinedError("stable from the start: branches from step 0 are connected")
     return mean_of(where(own, split_step=step), "barrier") / whole
 
@@ -220,7 +218,7 @@ def perturbation_breaks(tables: Tables, connection: str) -> Measured:
     """Return of every trunk how far agreement falls and the barrier rises.
 
     Not perturbed are the branches from the same split; of several perturbed splits the last one
-    counts.
+    counts. Not defined where these are not connected: there is nothing to break.
     """
     perturbed = _barriers(tables, connection=connection, relation="perturbed")
     which = {
@@ -229,19 +227,22 @@ def perturbation_breaks(tables: Tables, connection: str) -> Measured:
         "split_step": perturbed["split_step"].max(),
     }
 
-    def change(table: pd.DataFrame, column: str, trunk: str) -> float:
+    def before_and_after(table: pd.DataFrame, column: str, trunk: str) -> list[float]:
         largest = where(perturbed, trunks=trunk)["scale"].max()
-        before, after = means_of(where(table, **which, trunks=trunk), column, scale=(0.0, largest))
-        return after - before
+        return means_of(where(table, **which, trunks=trunk), column, scale=(0.0, largest))
+
+    def fall(trunk: str) -> float:
+        before, after = before_and_after(tables["endpoint_agreement"], "agreement_score", trunk)
+        return before - after
 
     def rise(trunk: str) -> float:
-        return change(_barriers(tables), "barrier", trunk) / _whole(tables, connection)
+        before, after = before_and_after(_barriers(tables), "barrier", trunk)
+        whole = _whole(tables, connection)
+        if before >= _NONE * whole:
+            raise UndefinedError("branches are not connected without a perturbation")
+        return (after - before) / whole
 
-    return _over_trunks(
-        perturbed,
-        lambda trunk: -change(tables["endpoint_agreement"], "agreement_score", trunk),
-        rise,
-    )
+    return _over_trunks(perturbed, fall, rise)
 
 
 def _over_trunks(table: pd.DataFrame, *statistics: Callable[[str], float]) -> Measured:
