@@ -121,7 +121,8 @@ def test_index_says_what_a_figure_is_of_and_which_claims_it_bears_on(make_tables
     assert "rank_falls" in rank.claims
     assert found["effective_rank_hub.png"].of == "checkpoints"
     assert found["barriers_vgg.png"].of == "connections"
-    assert found["samples_images.png"].of == "samples"
+    images = found["samples_images.png"]
+    assert (images.of, images.title) == ("samples", "Images made from the same noise: vgg")
     assert "Mean over seeds" in rank.caption
     assert "seeds" not in found["effective_rank_hub.png"].caption
     assert (rank.folded, found["other_ranks_vgg.png"].folded) == (False, True)
