@@ -78,6 +78,7 @@ def test_a_figure_of_tickets_says_that_it_shows_all_of_an_experiment(make_tables
     assert {one.kind: (one.of, one.shows) for one in found if one.shows} == dict.fromkeys(
         of_tickets, ("experiments", "tickets")
     )
+    assert of_tickets[:2] == ["tickets", "ticket_training"]
 
 
 @pytest.mark.parametrize("of", [("distance",), ("experiment", "experiments"), ()])
