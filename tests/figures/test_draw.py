@@ -78,6 +78,7 @@ def test_a_figure_of_tickets_says_that_it_shows_all_of_an_experiment(make_tables
     assert {one.kind: (one.of, one.shows) for one in found if one.shows} == dict.fromkeys(
         of_tickets, ("experiments", "tickets")
     )
+    assert of_tickets[:2] == ["tickets", "ticket_training"]
 
 
 @pytest.mark.parametrize("of", [("distance",), ("experiment", "experiments"), ()])
@@ -121,7 +122,8 @@ def test_index_says_what_a_figure_is_of_and_which_claims_it_bears_on(make_tables
     assert "rank_falls" in rank.claims
     assert found["effective_rank_hub.png"].of == "checkpoints"
     assert found["barriers_vgg.png"].of == "connections"
-    assert found["samples_images.png"].of == "samples"
+    images = found["samples_images.png"]
+    assert (images.of, images.title) == ("samples", "Images made from the same noise: vgg")
     assert "Mean over seeds" in rank.caption
     assert "seeds" not in found["effective_rank_hub.png"].caption
     assert (rank.folded, found["other_ranks_vgg.png"].folded) == (False, True)

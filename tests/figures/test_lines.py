@@ -69,9 +69,12 @@ def test_a_curve_of_one_seed_has_no_band_and_of_one_point_a_mark():
 
 @pytest.mark.parametrize(
     ("values", "scale"),
-    [([5.0, 0.01], "log"), ([5.0, 1.0], "linear"), ([0.9, 0.001], "linear"), ([], "linear")],
+    [
+        *(([5.0, 0.01], "log"), ([5.0, 1.0], "linear")),
+        *(([0.9, 0.001], "linear"), ([1.02, 0.001], "linear"), ([], "linear")),
+    ],
 )
-def test_losses_get_a_log_scale_and_fractions_do_not(values, scale):
+def test_losses_get_a_log_scale_and_rates_of_errors_do_not(values, scale):
     axes = Figure().subplots()
     lines.scale_ordinate(axes, [values[:1], values[1:]])
     assert axes.get_yscale() == scale

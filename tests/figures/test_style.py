@@ -68,6 +68,18 @@ def test_titles_are_broken_and_their_parts_end_at_one_height():
     assert column_titles([("a_name_that_is_long",), ("",)]) == ["a_name_that_is_long", ""]
 
 
+def test_panels_stand_where_the_last_bits_of_the_layout_do_not_matter(tmp_path):
+    figure = new_figure()
+    upper, _ = figure.subfigures(2, 1)
+    panels = [*upper.subplots(1, 3), *figure.subplots(2, 3).flat]
+    panels[0].set_title("a panel")
+    start = panels[0].get_position().bounds
+    save(figure, tmp_path / "figure.png", dpi=20)
+    places = np.array([axes.get_position(original=True).bounds for axes in panels])
+    np.testing.assert_array_equal(places, np.round(places, 9))
+    assert not np.allclose(places[0], start, rtol=0.01)  # they were laid out
+
+
 def test_a_figure_that_cannot_be_written_is_named_and_the_one_before_stays(tmp_path, monkeypatch):
     path, figure = tmp_path / "figure.png", new_figure()
     save(figure, path, dpi=20)

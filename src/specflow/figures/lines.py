@@ -15,6 +15,7 @@ from specflow.figures.timeline import Timeline, round_numbers
 from specflow.frames import at_end
 
 _LOG_SPREAD = 20.0
+_LARGEST_RATE = 1.2  # of errors in text, of which there may be more than characters
 _FEW_DECADES = 100.0  # powers of ten alone would be too few ticks
 
 
@@ -86,13 +87,13 @@ def scale_ordinate(axes: Axes, shown: Iterable[Iterable[float]]) -> None:
     """Set the vertical axis to the range of all that is shown, on a log scale where that helps.
 
     It helps where everything is positive, spreads over more than a factor of 20, and is not a
-    fraction: losses and perplexities, not errors.
+    fraction: losses and perplexities, not rates of errors.
     """
     values = np.array([value for some in shown for value in some])
     if len(values) == 0:
         return
     low, high = float(values.min()), float(values.max())
-    if low > 0 and high > 1 and high / low > _LOG_SPREAD:
+    if low > 0 and high > _LARGEST_RATE and high / low > _LOG_SPREAD:
         axes.set_yscale("log")
         axes.set_ylim(low / 1.4, high * 1.4)
         if high / low < _FEW_DECADES:

@@ -15,12 +15,14 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, FuncNorm, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.typing import ColorType, LineStyleType
 
 from specflow.textfiles import written
 
 _LONGEST_LABEL = 60  # characters; the middle of longer ones is left out
 _LINE_LENGTH = 100  # letters of a title that the width of a figure holds
+_PLACE_DIGITS = 9
 WIDTH = 9.0  # inches; a README shows it at about 900 px, so 9 pt type is 12 px high there
 
 KEEP_COLOURS = {
@@ -142,9 +144,22 @@ def house_style() -> AbstractContextManager[None]:
     return matplotlib.style.context(_STYLE, after_reset=True)
 
 
+class _Layout(ConstrainedLayoutEngine):
+    """Places panels to a billionth of the figure: further digits differ from run to run.
+
+    A text that begins between two pixels would have other shades by them.
+    """
+
+    def execute(self, fig: Figure) -> None:
+        super().execute(fig)
+        for axes in fig.axes:
+            bounds = np.round(axes.get_position(original=True).bounds, _PLACE_DIGITS)
+            axes.set_position(tuple(bounds), which="original")
+
+
 def new_figure() -> Figure:
     """Return an empty figure of the common width."""
-    figure = Figure(figsize=(WIDTH, WIDTH / 2), layout="constrained")
+    figure = Figure(figsize=(WIDTH, WIDTH / 2), layout=_Layout())
     FigureCanvasAgg(figure)
     return figure
 

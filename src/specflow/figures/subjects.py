@@ -163,9 +163,10 @@ def subjects(of: Of, tables: Tables, params: FiguresParams, groups: Groups) -> l
             names = tables["tickets"]["experiment"].unique()
             return [experiment(name, shows="tickets") for name in names]
         case "samples":
-            names = tables["samples"]["samples"].unique()
+            made = tables["samples"][["samples", "experiment"]].drop_duplicates()
             return [
-                Subject(name, "samples", params, AxisParams(), params.title(name)) for name in names
+                Subject(name, "samples", params, AxisParams(), params.title(experiment, groups))
+                for name, experiment in made.itertuples(index=False)
             ]
         case "checkpoints":
             return [checkpoints_of(name, params) for name in checkpoints_in(tables)]

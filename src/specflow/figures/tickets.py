@@ -97,6 +97,7 @@ def panels_of(
     "validation data, against the share of weights kept; kinds stand beside each other. "
     f"{_SAME_MASK} Mean and one standard deviation over seeds.",
     claims=("tickets_keep_top",),
+    order=1,
 )
 def tickets(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw masks by layer, a panel a density (top), and ends against density (bottom)."""
@@ -194,6 +195,7 @@ def _legend(fig: Figure, settings: Sequence[Setting], **changes: Any) -> None:
     "and the source's own; alignment of neighbouring layers; effective rank. Scores and ranks are "
     "means over matrices or pairs; bands are one standard deviation over seeds.",
     claims=("tickets_keep_top",),
+    order=2,
 )
 def ticket_training(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw a row for each thing that is measured over time."""
