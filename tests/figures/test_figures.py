@@ -143,6 +143,9 @@ def test_small_panels_show_what_params_choose_in_order_of_depth(make_tables):
         assert [title_of(axes) for axes in panels] == [LABELS[1], LABELS[2]]
         assert [axes.get_xlabel() for axes in panels] == ["epoch", "epoch"]
     assert len(values.axes[0].lines) == 6
+    assert (values.axes[0].get_ylabel(), agreement.axes[0].get_ylabel()) == (
+        *("singular value", "index i"),
+    )
     assert meshes_of(agreement)[0].get_array()[1].tolist() == pytest.approx(
         (np.linspace(0, 1, 6) ** 2).tolist(), rel=1e-4
     )

@@ -36,8 +36,8 @@ def test_barriers_are_means_over_branches_of_whole_unperturbed_networks(tables):
     (barrier,) = contents(tables, "connections", "digits")
     assert (barrier["x"], barrier["points"]) == ("split step", [0, 36])
     assert barrier["curves"] == [
-        {"series": "across trunks", "run": "trunks 0-1", "values": [None, 2.25]},
         {"series": "within a trunk", "run": "trunks 0", "values": [1.0, 0.01]},
+        {"series": "across trunks", "run": "trunks 0-1", "values": [None, 2.25]},
     ]
 
 

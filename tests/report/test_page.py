@@ -137,6 +137,14 @@ def test_subjects_show_every_setting_but_no_code_and_final_metrics(results):
     assert pruned.endswith("top_0.5 0.123 ± 0.012 bottom_0.5 —")
 
 
+def test_findings_of_one_claim_on_several_tickets_of_an_experiment_can_be_told_apart(results):
+    found = {f"digits, density {density}, step 36": result() for density in (0.05, 0.01)}
+    results({"tickets_keep_top": claim("tickets_keep_top", found)})
+    (verdicts,) = section(written(), "experiment-digits").iterfind("ul[@class='verdicts']")
+    told = [f"claim tickets_keep_top (density {density}, step 36)" for density in (0.05, 0.01)]
+    assert [text(one) for one in verdicts.iterfind("li/span[@class='name']")] == told
+
+
 def test_experiments_have_the_titles_of_figures_beside_their_names(results):
     results()
     page = written()

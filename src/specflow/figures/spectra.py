@@ -99,6 +99,8 @@ def several_singular_values(fig: Figure, tables: Tables, subject: Subject) -> No
     for axes, rows in zip(grid, values, strict=True):
         colours = draw_evolution(axes, rows, timeline, last)
     panels.label_time(grid, timeline, _SMALL_COLUMNS)
+    for axes in grid[::_SMALL_COLUMNS]:
+        axes.set_ylabel("singular value")
     _add_index_bar(fig, grid, colours)
 
 

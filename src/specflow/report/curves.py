@@ -15,6 +15,7 @@ _MEANS = {
     "spectra": (RANK, "normalized effective rank, mean over matrices"),
     "alignment": ("alignment_score", "alignment of neighbours, mean over pairs"),
 }
+# In the order, and so in the colours, of figures.
 _RELATIONS = {"within": "within a trunk", "across": "across trunks"}
 
 
@@ -121,7 +122,8 @@ def _barriers(rows: pd.DataFrame) -> list[Panel]:
     full = where(rows, relation=list(_RELATIONS), **which)
     if full.empty:
         return []
-    named = full.assign(series=full["relation"].map(_RELATIONS))
+    ordered = pd.CategoricalDtype([*_RELATIONS.values()], ordered=True)
+    named = full.assign(series=full["relation"].map(_RELATIONS).astype(ordered))
     title = "barrier, validation loss"
     return [_panel(title, named, "barrier", x="split_step", run="trunks")]
 
@@ -135,7 +137,7 @@ def _panel(
     run: str = "seed",
 ) -> Panel:
     """Return the curves of a column: the mean by x, of each series and run."""
-    values = rows.pivot_table(index=x, columns=[series, run], values=column)
+    values = rows.pivot_table(index=x, columns=[series, run], values=column, observed=True)
     values.columns = values.columns.set_names(["series", "run"])
     return Panel(title, x.replace("_", " "), run, values)
 

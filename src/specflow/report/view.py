@@ -113,10 +113,10 @@ class View:
         shown = self.shown_in(source.anchor) if source else []
         return [one for one in shown if one.shows == subject.group]
 
-    def findings_on(self, subject: Subject) -> list[tuple[str, Finding]]:
-        """Return the id of every claim that was judged on a subject, with the finding."""
+    def findings_on(self, subject: Subject) -> list[tuple[str, str, Finding]]:
+        """Return the id of every claim that was judged on a subject, on what of it, the finding."""
         return [
-            (claim, finding)
+            (claim, name.partition(", ")[2], finding)
             for claim, judged in self.claims.items()
             for name, finding in judged.subjects.items()
             if self.subject_of(claim, name) is subject
