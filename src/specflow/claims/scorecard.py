@@ -94,8 +94,11 @@ def read_scorecard(path: Path) -> Scorecard:
     try:
         return TypeAdapter(dict[str, JudgedClaim]).validate_json(path.read_bytes())
     except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "top level"
         raise SpecflowError(
-            f"{path} is no scorecard of this version; `dvc repro -f judge` writes it anew: {error}"
+            f"{path} is no scorecard of this version: {place}: {first['msg']}; "
+            "`dvc repro -f judge` writes it anew"
         ) from error
 
 
