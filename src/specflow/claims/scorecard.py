@@ -96,8 +96,9 @@ def read_scorecard(path: Path) -> Scorecard:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "top level"
+        got = "" if isinstance(first["input"], dict) else f"got {first['input']!r}; "
         raise SpecflowError(
-            f"{path} is no scorecard of this version: {place}: {first['msg']}; "
+            f"{path} is no scorecard of this version: {place}: {got}{first['msg']}; "
             "`dvc repro -f judge` writes it anew"
         ) from error
 
