@@ -1,8 +1,10 @@
 import shutil
 import subprocess
 
+import h5py
 import numpy as np
 import pytest
+from tests.sealed import edited
 
 from specflow.errors import SpecflowError
 from specflow.hdf5 import BrokenFileError, Layout, create, open_file, write, write_row
@@ -84,7 +86,61 @@ def test_truncated_file_is_named_with_how_to_rebuild_it(tmp_path, kept):
     path = tmp_path / "thing.h5"
     write_thing(path)
     path.write_bytes(path.read_bytes()[:kept])
-    refused(path, r"thing.h5: broken or truncated.*dvc repro")
+    refused(path, r"thing.h5: truncated.*specflow forget .*thing.h5.*dvc repro")
+
+
+def test_every_flipped_byte_is_found(tmp_path):
+    path = tmp_path / "thing.h5"
+    write_thing(path)
+    whole = path.read_bytes()
+    for place in np.random.default_rng(0).choice(len(whole), 200, replace=False):
+        content = bytearray(whole)
+        content[place] ^= 1 << int(place) % 8
+        path.write_bytes(content)
+        refused(path, "thing.h5: (damaged|truncated)")
+    path.write_bytes(whole)
+    with open_file(path, THING):
+        pass
+
+
+def add_link(file, other):
+    file["link"] = h5py.ExternalLink(str(other), "secret")
+
+
+def add_soft_link(file, other):
+    file["link"] = h5py.SoftLink("/group/values")
+
+
+def add_raw_data(file, other):
+    file.create_dataset("raw", (3,), "f8", external=[(str(other), 0, h5py.h5f.UNLIMITED)])
+
+
+def add_virtual_data(file, other):
+    layout = h5py.VirtualLayout((3,), "f8")
+    layout[:] = h5py.VirtualSource(str(other), "secret", (3,))
+    file.create_virtual_dataset("virtual", layout)
+
+
+def add_more_than_is_stored(file, other):
+    file.create_dataset("huge", (2**20, 2**20), np.float32, chunks=(64, 64))
+
+
+def add_what_unpacks(file, other):
+    file.create_dataset("bomb", data=np.zeros(10**6), compression="gzip")
+
+
+ADDED = [add_link, add_soft_link, add_raw_data, add_virtual_data]
+
+
+@pytest.mark.parametrize("add", [*ADDED, add_more_than_is_stored, add_what_unpacks])
+def test_what_is_not_stored_in_the_file_itself_is_refused(tmp_path, add):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["secret"] = np.arange(3.0)
+    path = tmp_path / "thing.h5"
+    write_thing(path)
+    with edited(path) as file:
+        add(file, tmp_path / "other.h5")
+    refused(path, r"thing.h5: \w+ lies outside of this file, or is not stored as specflow does it")
 
 
 @pytest.mark.parametrize("layout", [Layout("thing", 2), Layout("other", 1)])

@@ -1,17 +1,18 @@
-"""Writing and opening HDF5 files: whole or not at all, of a known kind and version."""
+"""Writing and opening HDF5 files: whole or not at all, sealed, of a known kind and version."""
 
 import io
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
-from specflow.errors import SpecflowError
-from specflow.textfiles import writing
+from specflow.errors import SpecflowError, one_line
+from specflow.seal import fault_of, seal
+from specflow.textfiles import PART, publish, writing
 
 
 class Layout(NamedTuple):
@@ -22,7 +23,7 @@ class Layout(NamedTuple):
 
 
 class BrokenFileError(SpecflowError):
-    """A file that is missing, incomplete, or of another kind or version."""
+    """A file that is missing, damaged, not whole in itself, or of another kind or version."""
 
 
 @contextmanager
@@ -40,7 +41,7 @@ def create(
     Raises:
         SpecflowError: If the file cannot be written (a full disk); nothing is left behind then.
     """
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(path.name + PART)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sink = _Sink(part)
@@ -53,7 +54,7 @@ def create(
             with writing(path):
                 sink.finish()
         with writing(path):
-            part.replace(path)
+            publish(part, path)
     finally:
         part.unlink(missing_ok=True)
 
@@ -83,37 +84,86 @@ class _Sink(io.FileIO):
         return super().truncate(size) if self._error is None else 0
 
     def finish(self) -> None:
-        """Raise what went wrong while HDF5 was writing."""
+        """Seal the file, or raise what went wrong while HDF5 was writing."""
+        if self._error is None:
+            seal(self)
         if self._error is not None:
             raise self._error
-        os.fsync(self.fileno())
 
 
 @contextmanager
 def open_file(path: Path, layout: Layout) -> Iterator[h5py.File]:
-    """Open a file for reading after checking that it is what it should be.
+    """Open a file for reading after checking that it is what was written.
+
+    Its bytes are read for that once in a process, as long as nothing writes it.
 
     Yields:
         The open file.
 
     Raises:
-        BrokenFileError: If the file is missing, truncated, no HDF5, or of another kind or version.
+        BrokenFileError: If the file is missing, truncated or damaged, no HDF5, of another kind or
+            version, or not whole in itself: by links out of it, or data that are not in it.
     """
-    advice = "`dvc checkout --force` restores it from the cache, `dvc repro` makes it again"
     if not path.exists():
-        raise BrokenFileError(f"{path}: there is no such file; expected a {layout.kind}; {advice}")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise BrokenFileError(f"{path}: broken or truncated ({error}); {advice}") from error
-    with file:
-        found = (file.attrs.get("kind"), file.attrs.get("version"))
-        if found != layout:
-            raise BrokenFileError(
-                f"{path}: got {found[0]} of version {found[1]}; "
-                f"expected {layout.kind} of version {layout.version}; {advice}"
-            )
+        raise BrokenFileError(
+            f"{path}: there is no such file; expected a {layout.kind}; `dvc checkout` restores it "
+            "from the cache, `dvc repro` makes it again"
+        )
+    state = path.stat()
+    fault = _fault(path.resolve(), layout, (state.st_size, state.st_mtime_ns, state.st_ino))
+    if fault:
+        raise broken(path, fault)
+    with h5py.File(path, "r") as file:
         yield file
+
+
+def broken(path: Path, fault: str) -> BrokenFileError:
+    """Return the error about a file, with the way to have it made anew."""
+    return BrokenFileError(
+        f"{path}: {fault}; `specflow forget {path}` drops it, in DVC's cache too, and then "
+        "`dvc repro` makes it again"
+    )
+
+
+@cache
+def _fault(path: Path, layout: Layout, state: tuple[int, ...]) -> str | None:
+    """Return what is wrong with a file that has such a size, time and inode; None if nothing."""
+    if fault := fault_of(path):
+        return fault
+    try:
+        with h5py.File(path, "r") as file:
+            found = (file.attrs.get("kind"), file.attrs.get("version"))
+            if found != layout:
+                return (
+                    f"got {found[0]} of version {found[1]}; "
+                    f"expected {layout.kind} of version {layout.version}"
+                )
+            if name := _not_in(file):
+                return f"{name} lies outside of this file, or is not stored as specflow does it"
+    except (OSError, LookupError, RuntimeError, SystemError, ValueError) as error:  # h5py's
+        return f"no HDF5 file ({one_line(error)})"
+    return None
+
+
+def _not_in(file: h5py.File) -> str | None:
+    """Return the name of something that the file does not hold in itself; None if it holds all.
+
+    Files may come from anywhere. A link or an external array reads another file, and an array that
+    is larger than what is stored fills the memory.
+    """
+
+    def is_foreign(
+        name: str, link: h5py.HardLink | h5py.SoftLink | h5py.ExternalLink
+    ) -> str | None:
+        if not isinstance(link, h5py.HardLink):
+            return name
+        data = file[name]
+        if not isinstance(data, h5py.Dataset):
+            return None
+        outside = data.external or data.is_virtual
+        return name if outside or data.id.get_storage_size() < data.nbytes else None
+
+    return file.visititems_links(is_foreign)
 
 
 def write(group: h5py.Group, name: str, values: np.ndarray | list) -> h5py.Dataset:

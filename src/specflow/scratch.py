@@ -1,18 +1,17 @@
 """Resumable state on disk, outside the outs of DVC, which it deletes before a stage.
 
 One folder for each run or measurement, named by a hash of everything that determines its result. A
-file is complete or absent.
+file is complete or absent; one that a failing disk has damaged since is left out.
 """
 
 import hashlib
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import torch
 from filelock import FileLock, Timeout
@@ -20,7 +19,8 @@ from pydantic import BaseModel
 
 from specflow import paths
 from specflow.errors import SpecflowError
-from specflow.textfiles import written
+from specflow.seal import fault_of, seal
+from specflow.textfiles import PART, written
 
 
 def state_of(path: Path) -> str:
@@ -68,10 +68,9 @@ class Scratch:
         Raises:
             SpecflowError: If the disk is full; what was kept before stays.
         """
-        with written(self.folder / name) as part, part.open("wb") as file:
+        with written(self.folder / name) as part, part.open("w+b") as file:
             _save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
+            seal(file)
 
     def load(self, name: str, *, mapped: bool = False) -> dict[str, Any]:
         """Return a part that was kept; tensors that are `mapped` are on disk until looked at."""
@@ -86,6 +85,10 @@ class Scratch:
         if not self.has(name):
             self.save(name, compute())
         return self.load(name)
+
+    def names(self, pattern: str) -> list[str]:
+        """Return the names of the parts that match a glob pattern, in their order."""
+        return sorted(path.name for path in self.folder.glob(pattern))
 
     def forget(self, name: str) -> None:
         """Remove a part that is needed no more."""
@@ -106,6 +109,8 @@ class Scratch:
     def locked(self) -> Iterator[None]:
         """Keep other processes out of the folder, waiting for one that is in it.
 
+        Parts of earlier processes that are damaged are removed, and it is said which.
+
         Raises:
             SpecflowError: If the folder cannot be made.
         """
@@ -118,6 +123,7 @@ class Scratch:
                 print(f"waiting for another process in {self.folder}", file=sys.stderr)
                 lock.acquire()
             self.folder.mkdir(exist_ok=True)
+            self._remove_damaged()
         except OSError as error:
             raise SpecflowError(f"cannot write {self.folder}: {error}") from error
         try:
@@ -125,8 +131,16 @@ class Scratch:
         finally:
             lock.release()
 
+    def _remove_damaged(self) -> None:
+        for part in sorted(self.folder.iterdir()):
+            unfinished = part.suffix == PART
+            if unfinished or (fault := fault_of(part)):
+                if not unfinished:
+                    print(f"{part}: {fault}; what it held is done again", file=sys.stderr)
+                part.unlink()
 
-def _save(content: Mapping[str, Any], file: IO[bytes]) -> None:
+
+def _save(content: Mapping[str, Any], file: BinaryIO) -> None:
     """Save with torch, whose writer raises RuntimeError when it fails.
 
     Raises:

@@ -1,10 +1,13 @@
 """Writing files whole or not at all."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from specflow.errors import SpecflowError
+
+PART = ".part"  # what the name of a file ends in until it is whole
 
 
 def write_text(path: Path, text: str) -> None:
@@ -28,14 +31,26 @@ def written(path: Path) -> Iterator[Path]:
         SpecflowError: If the file cannot be written; nothing is left behind then, and what was
             there before stays.
     """
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(path.name + PART)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield part
-            part.replace(path)
+            publish(part, path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def publish(part: Path, path: Path) -> None:
+    """Move a complete file to its place; a power failure after that leaves it there, and whole."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 @contextmanager

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from tests.checkpoints import trajectories
+from tests.sealed import LENGTH, edited
 
 from specflow.checkpoints.files import FileCheckpoints, FilesParams
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.errors import SpecflowError
+from specflow.seal import seal
 from specflow.wiring.tensors import TensorInfo
 
 
@@ -64,27 +66,13 @@ def test_what_has_its_inputs_first_is_a_list_of_names(tmp_path, transposed):
 
 def test_truncated_trajectory_is_refused(path):
     path.write_bytes(path.read_bytes()[:-1000])
-    refused(path, "broken or truncated")
+    refused(path, "truncated")
 
 
 def test_other_hdf5_file_is_refused(tmp_path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["weights/w"] = np.zeros((1, 2, 2))
-    refused(tmp_path / "other.h5", "expected trajectory of version")
-
-
-def test_link_to_another_file_is_refused(path, tmp_path):
-    with h5py.File(tmp_path / "other.h5", "w") as file:
-        file["secret"] = np.zeros((3, 2, 2), dtype=np.float32)
-    with h5py.File(path, "r+") as file:
-        file["weights/w"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "secret")
-    refused(path, "weights/w is no whole array of 3 steps in this file")
-
-
-def test_array_that_claims_more_than_the_file_has_is_refused(path):
-    with h5py.File(path, "r+") as file:
-        file.create_dataset("weights/w", (3, 2**20, 2**20), np.float32, chunks=(1, 64, 64))
-    refused(path, "weights/w is no whole array")
+    refused(tmp_path / "other.h5", "not written by this version of specflow")
 
 
 @pytest.mark.parametrize(
@@ -92,13 +80,13 @@ def test_array_that_claims_more_than_the_file_has_is_refused(path):
     [
         ("step", np.zeros((3, 2), dtype=np.int64), "has no steps"),
         ("step", np.zeros(3), "has no steps"),
-        ("epoch", np.zeros(2), "epoch is no whole array of 3 steps"),
+        ("epoch", np.zeros(2), "epoch is no array of 3 steps"),
         ("epoch", np.zeros((3, 2)), "epoch is no number a step"),
         ("weights/scale", np.full((3, 2, 2), b"a"), "weights/scale has dtype .*; expected numbers"),
     ],
 )
 def test_arrays_of_another_form_are_refused(path, name, values, match):
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         del file[name]
         file[name] = values
     refused(path, match)
@@ -108,7 +96,9 @@ def test_arrays_of_another_form_are_refused(path, name, values, match):
 def test_damaged_group_is_refused(path, group):
     with h5py.File(path) as file:
         place = h5py.h5o.get_info(file[group].id).addr
-    content = bytearray(path.read_bytes())
+    content = bytearray(path.read_bytes()[:-LENGTH])
     content[place : place + 64] = bytes(64)
-    path.write_bytes(content)
-    refused(path, rf"{path.name}: damaged \(.*\)")
+    with path.open("w+b") as file:  # by someone who knows how files are sealed
+        file.write(content)
+        seal(file)
+    refused(path, rf"{path.name}: (no HDF5 file|damaged) \(.*\)")

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
+from tests.sealed import edited
 
 from specflow import paths
 from specflow.audit.findings import Audit, Changes, Flag
@@ -72,7 +72,7 @@ def write_pruning(path: Path, seed: int = 0) -> None:
 
 def change(path: Path, name: str, values: np.ndarray) -> None:
     """Put other numbers into a file."""
-    with h5py.File(path, "a") as file:
+    with edited(path) as file:
         file[name][...] = values
 
 

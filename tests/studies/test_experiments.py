@@ -1,6 +1,6 @@
-import h5py
 import numpy as np
 import pytest
+from tests.sealed import edited
 from tests.studies.made_up import write_runs
 
 from specflow import paths
@@ -42,7 +42,7 @@ def test_prunings_are_told_apart_and_leave_out_the_full_model_and_baselines(runs
 
 
 def test_the_full_model_is_there_once_more_where_it_was_measured_as_pruned_ones(runs):
-    with h5py.File(paths.pruning("run", 1), "a") as file:
+    with edited(paths.pruning("run", 1)) as file:
         write(file, "reestimated/1.0/train/loss", np.array([7.0, 8.0]))
     pruning = ExperimentParams.tables(runs)["pruning"]
     found = pruning[pruning["keep"] == "reestimated"]
@@ -64,5 +64,5 @@ def test_missing_results_are_named(runs):
     with pytest.raises(BrokenFileError, match=r"run/seed1/pruning\.h5: there is no such file"):
         ExperimentParams.tables(runs)
     paths.trajectory("run", 1).write_bytes(b"")
-    with pytest.raises(BrokenFileError, match=r"run/seed1/trajectory\.h5: broken"):
+    with pytest.raises(BrokenFileError, match=r"run/seed1/trajectory\.h5: truncated"):
         ExperimentParams.tables(runs)

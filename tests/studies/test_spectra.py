@@ -1,6 +1,7 @@
 import h5py
 import numpy as np
 import pytest
+from tests.sealed import edited
 from tests.studies.made_up import PAIRS, SHAPES, change, write_spectra
 
 from specflow.frames import where
@@ -84,7 +85,7 @@ def test_of_one_seed_there_is_no_deviation(tmp_path):
 
 def test_a_quantity_that_files_lack_is_empty(tmp_path):
     path = write_spectra(tmp_path / "0.h5")
-    with h5py.File(path, "a") as file:
+    with edited(path) as file:
         for name in SHAPES:
             del file[f"matrices/{name}/gini"]
     spectra = spectra_tables([Measured("run", {0: path})])["spectra"]

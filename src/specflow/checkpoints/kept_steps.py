@@ -55,8 +55,8 @@ class TrajectoryCheckpoints:
         """
         self._path = path
         with _reading(path), open_file(path, TRAJECTORY) as file:
-            numbers = _own(file, "step")
-            if not _is_whole(numbers) or numbers.ndim != 1 or numbers.dtype.kind != "i":
+            numbers = file.get("step")
+            if not _is_array(numbers) or numbers.ndim != 1 or numbers.dtype.kind != "i":
                 raise SpecflowError(f"{path}: has no steps; expected a trajectory of specflow")
             count = len(numbers)
             if _info(path, file, "epoch", count).shape:
@@ -98,14 +98,14 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _names(file: h5py.File, group: str) -> list[str]:
-    found = _own(file, group)
+    found = file.get(group)
     return in_natural_order(found) if isinstance(found, h5py.Group) else []
 
 
 def _info(path: Path, file: h5py.File, name: str, count: int) -> TensorInfo:
-    data = _own(file, name)
-    if not _is_whole(data) or data.shape[:1] != (count,):
-        raise SpecflowError(f"{path}: {name} is no whole array of {count} steps in this file")
+    data = file.get(name)
+    if not _is_array(data) or data.shape[:1] != (count,):
+        raise SpecflowError(f"{path}: {name} is no array of {count} steps")
     try:
         dtype = torch.from_numpy(data[:0]).dtype
     except (TypeError, ValueError) as error:
@@ -113,14 +113,5 @@ def _info(path: Path, file: h5py.File, name: str, count: int) -> TensorInfo:
     return TensorInfo(tuple(data.shape[1:]), dtype)
 
 
-def _is_whole(data: Any) -> bool:
-    return isinstance(data, h5py.Dataset) and data.id.get_storage_size() >= data.nbytes
-
-
-def _own(file: h5py.File, name: str) -> Any:
-    """Return what lies in this file itself: specflow writes no links and no data outside it."""
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-        return None
-    found = file[name]
-    outside = isinstance(found, h5py.Dataset) and (found.external or found.is_virtual)
-    return None if outside else found
+def _is_array(data: Any) -> bool:
+    return isinstance(data, h5py.Dataset)

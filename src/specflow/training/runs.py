@@ -29,7 +29,7 @@ from specflow.training.loop import NonFiniteLossError, Trainer
 from specflow.training.settings import RunSettings
 from specflow.training.weights import export_buffers, export_weights, import_weights
 
-_RESUME = "resume.pt"  # written after the checkpoint that it goes on from
+_RESUME = "resume"  # begins the names of what training goes on from; their checkpoints come first
 
 
 class Intervention(Protocol):
@@ -159,35 +159,61 @@ def _train(run: TrainingRun, task: Task, scratch: Scratch, report: Report) -> Ne
     """Train to the last kept step, from where a killed run ended; return the network."""
     torch.manual_seed(run.seed)
     trainer = Trainer(run.settings, task, task.build_model(), run.order_seed)
-    step = _take_up(run, trainer, scratch)
+    step, before = _take_up(run, trainer, scratch), None
     report(step - run.first_step)
     pauses = [pause for pause in run.settings.kept_steps if pause > step]
     for pause in trainer.run(step, pauses):
         report(pause - step)
         _save(run, trainer, scratch, pause)
-        if step not in run.kept:
-            scratch.forget(_name(step))
-        step = pause
+        if before is not None:
+            _drop(run, scratch, before)  # two are kept: a disk may fail with the last one
+        before, step = step, pause
     return trainer.model
 
 
 def _take_up(run: TrainingRun, trainer: Trainer, scratch: Scratch) -> int:
     """Bring model and optimizer to where training goes on; return the steps taken so far."""
-    if scratch.has(_RESUME):
-        resume = scratch.load(_RESUME)
-        checkpoint = _checkpoint(scratch, resume["step"])
+    step = _last_good(run, scratch)
+    if step is not None:
+        resume = scratch.load(_name(step, _RESUME))
+        checkpoint = _checkpoint(scratch, step)
         import_weights(trainer.model, {**checkpoint.weights, **checkpoint.buffers})
         trainer.optimizer.load_state_dict(resume["optimizer"])
         trainer.scaler.load_state_dict(resume["scaler"])
         if run.intervention is not None:
             run.intervention.hold(trainer)
-        return resume["step"]
+        return step
     if run.trunk is not None:
         _start_from_trunk(run.trunk, run.first_step, trainer)
     if run.intervention is not None:
         run.intervention.begin(trainer)
     _save(run, trainer, scratch, run.first_step)
     return run.first_step
+
+
+def _last_good(run: TrainingRun, scratch: Scratch) -> int | None:
+    """Return the last step to go on from of which nothing is missing, and drop what others left.
+
+    Its own checkpoint is needed, and those of all kept steps before it.
+    """
+    good = None
+    for step in [run.first_step, *run.settings.kept_steps]:
+        there = scratch.has(_name(step))
+        if not there and step in run.kept:
+            break
+        if there and scratch.has(_name(step, _RESUME)):
+            good = step
+    for name in scratch.names(f"{_RESUME}*"):
+        if good is None or name != _name(good, _RESUME):
+            scratch.forget(name)
+    return good
+
+
+def _drop(run: TrainingRun, scratch: Scratch, step: int) -> None:
+    """Remove what only served to go on from a step."""
+    scratch.forget(_name(step, _RESUME))
+    if step not in run.kept:
+        scratch.forget(_name(step))
 
 
 def _start_from_trunk(path: Path, step: int, trainer: Trainer) -> None:
@@ -212,15 +238,15 @@ def _save(run: TrainingRun, trainer: Trainer, scratch: Scratch, step: int) -> No
     _check_finite(checkpoint)
     scratch.save(_name(step), _converted(vars(checkpoint), np.ndarray, torch.from_numpy))
     optimizer, scaler = trainer.optimizer.state_dict(), trainer.scaler.state_dict()
-    scratch.save(_RESUME, {"step": step, "optimizer": optimizer, "scaler": scaler})
+    scratch.save(_name(step, _RESUME), {"optimizer": optimizer, "scaler": scaler})
 
 
 def _checkpoint(scratch: Scratch, step: int) -> Checkpoint:
     return Checkpoint(**_converted(scratch.load(_name(step)), Tensor, Tensor.numpy))
 
 
-def _name(step: int) -> str:
-    return f"step{step:012d}.pt"
+def _name(step: int, kind: str = "step") -> str:
+    return f"{kind}{step:012d}.pt"
 
 
 def _converted(value: Any, kind: type, convert: Callable[[Any], Any]) -> Any:
