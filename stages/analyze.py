@@ -6,7 +6,6 @@ from specflow import paths
 from specflow.config.settings import read_settings
 from specflow.executor import Report, num_workers, run_members
 from specflow.scratch import Scratch
-from specflow.stage import run_stage
 from specflow.studies.checkpoints.analysis import analyze_checkpoints, read_checkpoints
 from specflow.studies.checkpoints.settings import CheckpointsSettings
 
@@ -31,7 +30,3 @@ def main(name: str) -> None:
 
     total = 2 * len(checkpoints.steps)
     run_members(analyze, {name: name}, title=f"analyze {name}", total=total, workers=1)
-
-
-if __name__ == "__main__":
-    run_stage(main)

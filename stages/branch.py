@@ -2,8 +2,8 @@
 
 from specflow import paths
 from specflow.config.settings import read_settings
-from specflow.stage import run_stage
 from specflow.studies.connections.settings import Branch, BranchSettings, branches_of
+from specflow.textfiles import keep_only
 from specflow.training.order import branch_order_seed
 from specflow.training.perturbed import Perturbation
 from specflow.training.runs import TrainingRun, train_runs
@@ -28,13 +28,10 @@ def main(connection: str) -> None:
         for branch in branches_of(settings)
     ]
     train_runs(runs, f"branch {connection}")
+    keep_only(paths.branches(connection), [run.path for run in runs])
 
 
 def _perturbation(branch: Branch, batch_norm_samples: int) -> Perturbation | None:
     if not branch.scale:
         return None
     return Perturbation(branch.scale, branch.trunk_seed, branch.number, batch_norm_samples)
-
-
-if __name__ == "__main__":
-    run_stage(main)

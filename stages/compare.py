@@ -1,5 +1,7 @@
 """Measure every run of one lottery ticket: beside its source, and by itself as other runs are."""
 
+from functools import partial
+
 from specflow import paths
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.config.settings import read_settings
@@ -8,9 +10,10 @@ from specflow.executor import Report, num_workers, run_members
 from specflow.measure.pruning import PruningJob, measure_pruning
 from specflow.measure.spectra import measure_spectra
 from specflow.measure.tickets import TicketJob, measure_ticket
-from specflow.scratch import Scratch, state_of
-from specflow.stage import run_stage
+from specflow.scratch import Scratch
+from specflow.seal import seal_of
 from specflow.studies.tickets.settings import CompareSettings
+from specflow.textfiles import keep_only
 
 
 def main(ticket: str) -> None:
@@ -21,7 +24,7 @@ def main(ticket: str) -> None:
     def scratch(what: str, seed: int) -> Scratch:
         both = paths.trajectory(settings.experiment, seed), paths.ticket(ticket, seed)
         name = f"{what}-{ticket}/{paths.seed_name(seed)}"
-        return Scratch.of_stage(name, settings, code, device.type, *map(state_of, both))
+        return Scratch.of_stage(name, settings, code, device.type, *map(seal_of, both))
 
     def compare(seed: int, report: Report) -> None:
         job = TicketJob(
@@ -38,19 +41,20 @@ def main(ticket: str) -> None:
         measure_ticket(job, report, workers=num_workers())
 
     def decompose(seed: int, report: Report) -> None:
-        finished = scratch("ticket-spectra", seed)
-        with finished.until_done():
-            measure_spectra(
-                TrajectoryCheckpoints(paths.ticket(ticket, seed)),
-                wiring,
-                settings.spectra,
-                paths.ticket_spectra(ticket, seed),
-                finished,
-                report,
-                workers=num_workers(),
-                device=device,
-                strict=True,
-            )
+        target, finished = paths.ticket_spectra(ticket, seed), scratch("ticket-spectra", seed)
+        make = partial(
+            measure_spectra,
+            TrajectoryCheckpoints(paths.ticket(ticket, seed)),
+            wiring,
+            settings.spectra,
+            target,
+            finished,
+            report,
+            workers=num_workers(),
+            device=device,
+            strict=True,
+        )
+        finished.make(target, make)
 
     seeds = {f"{ticket}/{paths.seed_name(seed)}": seed for seed in settings.seeds}
     total = len(seeds) * settings.num_checkpoints
@@ -69,7 +73,6 @@ def main(ticket: str) -> None:
     }
     total, workers = len(pruned) * len(settings.pruned_steps), workers_on(device)
     run_members(measure_pruning, pruned, title=f"prune {ticket}", total=total, workers=workers)
-
-
-if __name__ == "__main__":
-    run_stage(main)
+    places = (paths.ticket_measures, paths.ticket_spectra, paths.ticket_pruning)
+    targets = [place(ticket, seed) for place in places for seed in settings.seeds]
+    keep_only(paths.measures("tickets", ticket), targets)

@@ -5,9 +5,10 @@ from specflow.config.settings import read_settings
 from specflow.device import choose_device, workers_on
 from specflow.executor import run_members
 from specflow.measure.connectivity import ConnectionJob, measure_connection
-from specflow.scratch import Scratch, state_of
-from specflow.stage import run_stage
+from specflow.scratch import Scratch
+from specflow.seal import seal_of
 from specflow.studies.connections.settings import ConnectSettings, path_groups_of
+from specflow.textfiles import keep_only
 
 
 def main(connection: str) -> None:
@@ -21,7 +22,7 @@ def main(connection: str) -> None:
             path: (paths.branch(connection, *start), paths.branch(connection, *end))
             for path, (start, end) in group.endpoints.items()
         }
-        states = (state_of(file) for both in endpoints.values() for file in both)
+        states = (seal_of(file) for both in endpoints.values() for file in both)
         jobs[name] = ConnectionJob(
             problem=settings.run,
             num_points=settings.num_points,
@@ -33,7 +34,4 @@ def main(connection: str) -> None:
         )
     title, total = f"connect {connection}", sum(job.total_points for job in jobs.values())
     run_members(measure_connection, jobs, title=title, total=total, workers=workers_on(device))
-
-
-if __name__ == "__main__":
-    run_stage(main)
+    keep_only(paths.measures("connections", connection), [job.target for job in jobs.values()])

@@ -6,7 +6,6 @@ from specflow.executor import num_workers
 from specflow.figures.draw import draw_all
 from specflow.figures.index import write_index
 from specflow.figures.section import FiguresSettings
-from specflow.stage import run_stage
 
 
 def main() -> None:
@@ -15,7 +14,3 @@ def main() -> None:
     figures, groups = settings.figures, settings.groups
     drawn = draw_all(paths.TABLES, paths.FIGURES, figures, groups, workers=num_workers())
     write_index(paths.FIGURES_INDEX, drawn)
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -6,7 +6,6 @@ from specflow.claims.scorecard import scorecard_text
 from specflow.claims.section import JudgeSettings
 from specflow.config.settings import ALL, read_settings
 from specflow.frames import Tables
-from specflow.stage import run_stage
 from specflow.textfiles import write_text
 
 
@@ -14,7 +13,3 @@ def main() -> None:
     """Write the scorecard of what the tables hold, with the thresholds of params.yaml."""
     settings, _ = read_settings("judge", ALL, JudgeSettings)
     write_text(paths.CLAIMS, scorecard_text(judge(Tables(paths.TABLES), settings)))
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -3,14 +3,9 @@
 from specflow import paths
 from specflow.config.settings import read_settings
 from specflow.datasets.dataset import PrepareSettings
-from specflow.stage import run_stage
 
 
 def main(name: str) -> None:
     """Make the dataset `name` from its resolved settings."""
     settings, _ = read_settings("prepare", name, PrepareSettings)
     settings.dataset.prepare(paths.dataset(name))
-
-
-if __name__ == "__main__":
-    run_stage(main)

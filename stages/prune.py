@@ -5,9 +5,10 @@ from specflow.config.settings import read_settings
 from specflow.device import choose_device, workers_on
 from specflow.executor import run_members
 from specflow.measure.pruning import PruningJob, measure_pruning
-from specflow.scratch import Scratch, state_of
-from specflow.stage import run_stage
+from specflow.scratch import Scratch
+from specflow.seal import seal_of
 from specflow.studies.experiments.settings import PruneSettings
+from specflow.textfiles import keep_only
 
 
 def main(experiment: str) -> None:
@@ -17,7 +18,7 @@ def main(experiment: str) -> None:
     jobs = {}
     for seed in settings.seeds:
         name, source = f"{experiment}/{paths.seed_name(seed)}", paths.trajectory(experiment, seed)
-        inputs = (device.type, state_of(source))
+        inputs = (device.type, seal_of(source))
         jobs[name] = PruningJob(
             problem=settings.run,
             settings=settings.pruning,
@@ -27,7 +28,4 @@ def main(experiment: str) -> None:
         )
     title, total = f"prune {experiment}", len(jobs) * settings.num_checkpoints
     run_members(measure_pruning, jobs, title=title, total=total, workers=workers_on(device))
-
-
-if __name__ == "__main__":
-    run_stage(main)
+    keep_only(paths.measures("pruning", experiment), [job.target for job in jobs.values()])

@@ -7,7 +7,6 @@ from specflow.config.params import load_params
 from specflow.config.resolved import config_text, resolved
 from specflow.errors import SpecflowError
 from specflow.graph import undeclared
-from specflow.stage import run_stage
 from specflow.textfiles import write_text
 
 
@@ -27,7 +26,3 @@ def main(option: str = "") -> None:
         write_text(paths.CONFIG, config_text(config))
         for place in undeclared(config):
             shutil.rmtree(place) if place.is_dir() else place.unlink()
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -2,8 +2,8 @@
 
 from specflow import paths
 from specflow.config.settings import read_settings
-from specflow.stage import run_stage
 from specflow.studies.tickets.settings import RetrainSettings
+from specflow.textfiles import keep_only
 from specflow.training.masking import Masking
 from specflow.training.runs import TrainingRun, train_runs
 
@@ -13,6 +13,7 @@ def main(ticket: str) -> None:
     settings, code = read_settings("retrain", ticket, RetrainSettings)
     runs = [_run(ticket, settings, code, seed) for seed in settings.run.seeds]
     train_runs(runs, f"retrain {ticket}")
+    keep_only(paths.tickets(ticket), [run.path for run in runs])
 
 
 def _run(ticket: str, settings: RetrainSettings, code: str, seed: int) -> TrainingRun:
@@ -35,7 +36,3 @@ def _run(ticket: str, settings: RetrainSettings, code: str, seed: int) -> Traini
             batch_norm_samples=settings.batch_norm_samples,
         ),
     )
-
-
-if __name__ == "__main__":
-    run_stage(main)

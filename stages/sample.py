@@ -5,8 +5,8 @@ from specflow.config.settings import read_settings
 from specflow.device import choose_device
 from specflow.executor import run_members
 from specflow.measure.sampling import SamplingJob, measure_samples
-from specflow.scratch import Scratch, state_of
-from specflow.stage import run_stage
+from specflow.scratch import Scratch
+from specflow.seal import seal_of
 from specflow.studies.samples.settings import SampleSettings
 
 
@@ -14,7 +14,7 @@ def main(samples: str) -> None:
     """Make the samples `samples`."""
     settings, code = read_settings("sample", samples, SampleSettings)
     source = paths.trajectory(settings.experiment, settings.run_seed)
-    inputs = (choose_device().type, state_of(source))
+    inputs = (choose_device().type, seal_of(source))
     job = SamplingJob(
         problem=settings.run,
         pruning=settings.pruning,
@@ -26,7 +26,3 @@ def main(samples: str) -> None:
     )
     title, total = f"sample {samples}", job.num_variants
     run_members(measure_samples, {samples: job}, title=title, total=total, workers=1)
-
-
-if __name__ == "__main__":
-    run_stage(main)

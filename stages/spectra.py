@@ -1,14 +1,17 @@
 """Measure the spectra of every checkpoint of one experiment."""
 
+from functools import partial
+
 from specflow import paths
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.config.settings import read_settings
 from specflow.device import choose_device
 from specflow.executor import Report, num_workers, run_members
 from specflow.measure.spectra import measure_spectra
-from specflow.scratch import Scratch, state_of
-from specflow.stage import run_stage
+from specflow.scratch import Scratch
+from specflow.seal import seal_of
 from specflow.studies.experiments.settings import SpectraSettings
+from specflow.textfiles import keep_only
 
 
 def main(experiment: str) -> None:
@@ -20,23 +23,22 @@ def main(experiment: str) -> None:
     def measure(seed: int, report: Report) -> None:
         source, target = paths.trajectory(experiment, seed), paths.spectra(experiment, seed)
         name = f"spectra-{experiment}/{paths.seed_name(seed)}"
-        scratch = Scratch.of_stage(name, settings, code, device.type, state_of(source))
-        with scratch.until_done():
-            measure_spectra(
-                TrajectoryCheckpoints(source),
-                wiring,
-                settings.spectra,
-                target,
-                scratch,
-                report,
-                workers=num_workers(),
-                device=device,
-                strict=True,
-            )
+        scratch = Scratch.of_stage(name, settings, code, device.type, seal_of(source))
+        make = partial(
+            measure_spectra,
+            TrajectoryCheckpoints(source),
+            wiring,
+            settings.spectra,
+            target,
+            scratch,
+            report,
+            workers=num_workers(),
+            device=device,
+            strict=True,
+        )
+        scratch.make(target, make)
 
     total = len(jobs) * settings.num_checkpoints
     run_members(measure, jobs, title=f"spectra {experiment}", total=total, workers=1)
-
-
-if __name__ == "__main__":
-    run_stage(main)
+    targets = [paths.spectra(experiment, seed) for seed in settings.seeds]
+    keep_only(paths.measures("spectra", experiment), targets)

@@ -2,7 +2,7 @@
 
 from specflow import paths
 from specflow.config.settings import read_settings
-from specflow.stage import run_stage
+from specflow.textfiles import keep_only
 from specflow.training.runs import TrainingRun, train_runs
 from specflow.training.settings import RunSettings
 
@@ -23,7 +23,4 @@ def main(experiment: str) -> None:
         for seed in settings.seeds
     ]
     train_runs(runs, f"train {experiment}")
-
-
-if __name__ == "__main__":
-    run_stage(main)
+    keep_only(paths.runs(experiment), [run.path for run in runs])

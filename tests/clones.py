@@ -22,9 +22,9 @@ import atexit, pathlib, sys
 
 @atexit.register
 def note():
-    if sys.argv[0].startswith("stages/"):
+    if sys.argv[0].endswith("specflow/stage.py"):
         files = (getattr(m, "__file__", None) for n, m in sys.modules.items() if "specflow" in n)
-        place = pathlib.Path(".specflow", "loaded", " ".join(sys.argv).replace("/", " "))
+        place = pathlib.Path(".specflow", "loaded", " ".join(sys.argv[1:]))
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text("\\n".join(filter(None, files)))
 """
@@ -124,7 +124,7 @@ class Clone:
 
         Stages are left out that would run since one before them does.
         """
-        self.run("env", "PYTHONPATH=src", "python", "stages/resolve.py")
+        self.run("env", "PYTHONPATH=src", "python", "-m", "specflow.stage", "resolve")
         with contextlib.chdir(self.folder):
             graph = Graph()
             return {name for name in graph.names if name != "resolve" and graph.changed(name)}

@@ -44,7 +44,6 @@ import numpy as np
 from specflow import paths
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.config.settings import read_settings
-from specflow.stage import run_stage
 from specflow.studies.distances.settings import DistanceSettings
 from specflow.textfiles import write_text
 
@@ -60,10 +59,6 @@ def main(name: str) -> None:
     pairs = combinations(ends, 2)
     found = [(a, b, float(np.linalg.norm(ends[a] - ends[b]))) for a, b in pairs]
     write_text(paths.MEASURES / "distances" / f"{name}.json", json.dumps(found))
-
-
-if __name__ == "__main__":
-    run_stage(main)
 '''
 
 FIGURE = '''"""How far runs end from each other."""

@@ -21,7 +21,7 @@ def test_every_script_has_its_stage():
 @pytest.mark.parametrize("name", STAGES)
 def test_command_makes_the_stage_a_child_of_dvc(name):
     command = STAGES[name]["cmd"]
-    assert command.startswith(f"exec env PYTHONPATH=src python stages/{name}.py")
+    assert command.startswith(f"exec env PYTHONPATH=src python -m specflow.stage {name}")
 
 
 @pytest.mark.parametrize("name", sorted({*STAGES} - {"resolve", "report"}))

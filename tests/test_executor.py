@@ -33,10 +33,6 @@ def break_down(job, report):
     raise RuntimeError("our own bug")
 
 
-def kill_own_process(job, report):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def run(function, jobs, workers):
     run_members(function, jobs, title="test", total=len(jobs), workers=workers)
 
@@ -64,9 +60,18 @@ def test_bugs_are_not_hidden(workers):
         run(break_down, {"a": 1, "b": 2}, workers)
 
 
-def test_killed_worker_is_an_error_that_names_the_member():
-    with pytest.raises(SpecflowError, match=r"a: a worker was killed"):
-        run(kill_own_process, {"a": 1, "b": 2}, 2)
+def kill_or_write(job, report):
+    if Path(job).name == "b":
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.2)
+    Path(job).write_text("done")
+
+
+def test_killed_worker_fails_its_own_member_and_the_others_finish(tmp_path):
+    jobs = {name: str(tmp_path / name) for name in "abcde"}
+    with pytest.raises(SpecflowError, match=r"^b: a worker was killed[^:]*$"):
+        run(kill_or_write, jobs, 2)
+    assert {path.name for path in tmp_path.iterdir()} == set("acde")
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", ""])
@@ -86,7 +91,8 @@ def test_number_of_workers_comes_from_the_environment(monkeypatch):
 def test_orphan_ends_soon_after_its_parent_is_killed(tmp_path):
     pid = tmp_path / "pid"
     child = (
-        "import os, time; from specflow.executor import exit_with_parent; exit_with_parent(); "
+        "import os, time; from specflow.executor import exit_with_parent; "
+        "exit_with_parent(os.getppid()); "
         f"open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     )
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"

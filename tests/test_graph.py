@@ -1,12 +1,13 @@
 """The graph: how it is read."""
 
+import os
 from pathlib import Path
 
 import pytest
 from tests.toy_project import Project
 
 from specflow.errors import SpecflowError
-from specflow.graph import Graph, undeclared
+from specflow.graph import Graph, forget, undeclared
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # of DVC
 
@@ -70,3 +71,31 @@ def test_new_stages_are_put_in_order_and_old_ones_left(project):
     assert graph.locked() == after
     entries = "".join(f"  {name}:\n    cmd: x # {name}\n" for name in after)
     assert project.lock() == f"schema: '2.0'\nstages:\n{entries}"
+
+
+@pytest.mark.parametrize(
+    ("links", "place"), [("hardlink", "results/runs/a/out.txt"), ("copy", "results/runs/a")]
+)
+def test_damaged_result_is_made_again_once_it_is_forgotten(project, links, place):
+    """Restored from the cache it would be what it is: with links cache and result are one file."""
+    project.write(".dvc/config", f"[cache]\n    type = {links}\n")
+    project.set_params({"a": 1, "b": -1})  # equal results would be one file of the cache
+    project.repro()
+    file = project.folder / "results/runs/a/out.txt"
+    state, whole = file.stat(), file.read_bytes()
+    cached = [path for path in (project.folder / ".dvc/cache").rglob("*") if path.is_file()]
+    for copy in {file, *(path for path in cached if path.read_bytes() == whole)}:
+        copy.chmod(0o644)
+        copy.write_bytes(whole.replace(b"r", b"R"))
+        copy.chmod(0o444)
+        os.utime(copy, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert project.repro() == []  # nobody sees it
+    forget([Path(place)])
+    assert project.repro() == ["train@a"]
+    assert file.read_bytes() == whole
+
+
+def test_what_no_stage_has_made_is_not_forgotten(project):
+    with pytest.raises(SpecflowError, match=r"params\.yaml"):
+        forget([Path("params.yaml")])
+    assert Path("params.yaml").exists()

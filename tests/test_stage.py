@@ -1,10 +1,23 @@
 import importlib
+import os
+import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
+import specflow
 from specflow.errors import SpecflowError
 from specflow.stage import run_stage
+
+SOURCE = Path(specflow.__file__).parents[1]
+
+
+def put(monkeypatch, main):
+    """Put a script in the place of the stages."""
+    monkeypatch.setitem(sys.modules, "stages.made_up", SimpleNamespace(main=main))
 
 
 def fail(error):
@@ -28,15 +41,41 @@ def fail(error):
 def test_what_a_user_can_mend_is_one_line_without_traceback(
     monkeypatch, capsys, main, status, said
 ):
-    monkeypatch.setattr(sys, "argv", ["stage", "this"])
+    put(monkeypatch, main)
     with pytest.raises(SystemExit) as exit_info:
-        run_stage(main)
+        run_stage("made_up", "this")
     assert (exit_info.value.code, capsys.readouterr().err) == (status, said)
 
 
+def test_wrong_arguments_name_the_script(monkeypatch, capsys):
+    put(monkeypatch, lambda name: None)
+    with pytest.raises(SystemExit):
+        run_stage("made_up")
+    assert capsys.readouterr().err.startswith("error: stages/made_up.py: missing a required arg")
+
+
 def test_bug_keeps_its_traceback(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["stage"])
+    put(monkeypatch, lambda: fail(RuntimeError("bug")))
     with pytest.raises(RuntimeError):
-        run_stage(lambda: fail(RuntimeError("bug")))
+        run_stage("made_up")
+    put(monkeypatch, lambda: importlib.import_module("specflow.no_such_module"))
     with pytest.raises(ModuleNotFoundError):
-        run_stage(lambda: importlib.import_module("specflow.no_such_module"))
+        run_stage("made_up")
+
+
+def test_stage_whose_parent_is_gone_before_it_starts_does_no_work(tmp_path):
+    (tmp_path / "stages").mkdir()
+    script = "import pathlib\ndef main():\n    pathlib.Path('began').touch()\n"
+    (tmp_path / "stages" / "made_up.py").write_text(script)
+    command = f"sleep 0.3; exec {sys.executable} -m specflow.stage made_up"
+    environment = os.environ | {"DVC_ROOT": ".", "PYTHONPATH": str(SOURCE)}
+
+    def run(shell):
+        subprocess.run(["sh", "-c", shell], cwd=tmp_path, env=environment, check=True)
+
+    run(f"({command}) & echo $! > pid")  # its parent ends at once
+    wait_for = psutil.Process(int((tmp_path / "pid").read_text()))
+    psutil.wait_procs([wait_for], timeout=20)
+    assert not (tmp_path / "began").exists()
+    run(f"({command}) & wait")
+    assert (tmp_path / "began").exists()

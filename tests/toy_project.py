@@ -17,14 +17,14 @@ NAMES = ("a", "b")
 GRAPH = """
 stages:
   resolve:
-    cmd: exec env PYTHONPATH={source} python stages/resolve.py
+    cmd: exec env PYTHONPATH={source} python -m specflow.stage resolve
     deps: [params.yaml]
     outs:
       - results/config.json: {{cache: false, persist: true}}
   train:
     foreach: ${{experiments}}
     do:
-      cmd: exec env PYTHONPATH={source} python stages/run.py results/runs/${{key}}
+      cmd: exec env PYTHONPATH={source} python -m specflow.stage run results/runs/${{key}}
       params:
         - results/config.json:
             - ${{key}}
@@ -33,13 +33,13 @@ stages:
   measure:
     foreach: ${{experiments}}
     do:
-      cmd: exec env PYTHONPATH={source} python stages/run.py results/measures/${{key}}
+      cmd: exec env PYTHONPATH={source} python -m specflow.stage run results/measures/${{key}}
       deps:
         - results/runs/${{key}}
       outs:
         - results/measures/${{key}}
   collect:
-    cmd: exec env PYTHONPATH={source} python stages/collect.py
+    cmd: exec env PYTHONPATH={source} python -m specflow.stage collect
     deps:
       - results/measures
     outs:
@@ -49,7 +49,6 @@ stages:
 RESOLVE = """
 import json, pathlib, sys
 from specflow.errors import SpecflowError
-from specflow.stage import run_stage
 
 def main(option=""):
     params = json.loads(pathlib.Path("params.yaml").read_text())
@@ -57,15 +56,12 @@ def main(option=""):
         raise SpecflowError("params.yaml: experiments: missing")
     if option != "--check":
         pathlib.Path("results/config.json").write_text(json.dumps(params["experiments"]))
-
-run_stage(main)
 """
 
 # A stage says in the folder `started` that it runs, and waits for the file `go` if `wait` is there.
 RUN = """
 import json, os, pathlib, time
 from specflow.errors import SpecflowError
-from specflow.stage import run_stage
 
 def main(target):
     target = pathlib.Path(target)
@@ -82,15 +78,15 @@ def main(target):
     value = config[name] if kind == "runs" else 0
     target.mkdir(parents=True)
     (target / "out.txt").write_text(f"{kind} {value > 0}")
-
-run_stage(main)
 """
 
 COLLECT = """
 import pathlib
-files = sorted(pathlib.Path("results/measures").glob("*/out.txt"))
-rows = [f"{file} {file.read_text()}\\n" for file in files]
-pathlib.Path("results/table.csv").write_text("".join(rows))
+
+def main():
+    files = sorted(pathlib.Path("results/measures").glob("*/out.txt"))
+    rows = [f"{file} {file.read_text()}\\n" for file in files]
+    pathlib.Path("results/table.csv").write_text("".join(rows))
 """
 
 

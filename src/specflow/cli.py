@@ -44,6 +44,11 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     help_text = "stages side by side (default: as many as there are cores; one on a GPU)"
     repro.add_argument("-j", "--jobs", type=_count, metavar="N", help=help_text)
 
+    summary = "drop damaged results, here and from DVC's cache, so that they are made anew"
+    forget = add(_forget, summary)
+    help_text = "a file or folder in an output of a stage"
+    forget.add_argument("places", nargs="+", type=Path, metavar="RESULT", help=help_text)
+
     plan = add(_plan, "print what every experiment and connection takes: steps, FLOPs, disk")
     help_text = "the file that declares them (default: %(default)s)"
     plan.add_argument("params", nargs="?", type=Path, default=paths.PARAMS, help=help_text)
@@ -105,6 +110,12 @@ def _repro(chosen: argparse.Namespace) -> None:
     from specflow.repro import repro
 
     repro(chosen.targets, chosen.jobs)
+
+
+def _forget(chosen: argparse.Namespace) -> None:
+    from specflow.graph import forget
+
+    forget(chosen.places)
 
 
 def _plan(chosen: argparse.Namespace) -> None:

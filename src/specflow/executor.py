@@ -9,11 +9,13 @@ import os
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from multiprocessing.context import BaseContext
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -23,6 +25,7 @@ from specflow.errors import SpecflowError
 Job = TypeVar("Job")
 Report = Callable[[int], None]
 
+_FIRST = 1  # the process that gets the children of one that has ended
 _done: Any = None  # in a worker: units of work done, by place of the member
 
 
@@ -47,12 +50,18 @@ def _num_cores() -> int:
     return os.cpu_count() or 1
 
 
-def exit_with_parent() -> None:
-    """End this process soon after its parent ends, even if that was killed.
+def exit_with_parent(parent: int) -> None:
+    """End this process soon after its parent ends, even if that was killed, or is gone already.
 
     `SPECFLOW_REPRO` may name one more process, the parent of DVC, to end with.
+
+    Args:
+        parent: The parent's number. That of the first process is no parent's that lives, but of
+            a container that runs DVC alone.
     """
-    parent, other = os.getppid(), os.environ.get("SPECFLOW_REPRO")
+    other = os.environ.get("SPECFLOW_REPRO")
+    if parent == _FIRST and not _is_dvc(parent):
+        os._exit(1)
 
     def watch() -> None:
         while os.getppid() == parent and (other is None or _is_there(int(other))):
@@ -60,6 +69,12 @@ def exit_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _is_dvc(process: int) -> bool:
+    import psutil  # comes with DVC
+
+    return any("dvc" in word for word in psutil.Process(process).cmdline())
 
 
 def _is_there(process: int) -> bool:
@@ -118,38 +133,43 @@ def _run_in_processes(
 ) -> dict[str, SpecflowError]:
     context = multiprocessing.get_context("spawn")
     done = context.RawArray("q", len(jobs))  # a place for each member: no lock to die with
-    pool = ProcessPoolExecutor(workers, context, initializer=_begin_worker, initargs=(done,))
+    waiting = deque(enumerate(jobs.items()))
+    free: list[ProcessPoolExecutor] = []  # each of one worker: who is killed takes no other along
+    running: dict[Future[None], tuple[str, ProcessPoolExecutor]] = {}
     failures = {}
     try:
-        with _interrupts_held():
-            futures = {
-                name: pool.submit(_work, function, job, place)
-                for place, (name, job) in enumerate(jobs.items())
-            }
-        for name, future in futures.items():
-            if error := _failure(future, lambda: bar.update(sum(done) - bar.n)):
-                failures[name] = error
+        while waiting or running:
+            while waiting and len(running) < workers:
+                place, (name, job) = waiting.popleft()
+                with _interrupts_held():
+                    pool = free.pop() if free else _worker(context, done)
+                    running[pool.submit(_work, function, job, place)] = name, pool
+            finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+            bar.update(sum(done) - bar.n)
+            for future in finished:
+                name, pool = running.pop(future)
+                try:
+                    future.result()
+                except SpecflowError as error:
+                    failures[name] = error
+                except BrokenProcessPool:
+                    text = "a worker was killed (out of memory?); the same command resumes"
+                    failures[name] = SpecflowError(text)
+                    pool.shutdown()
+                    continue
+                free.append(pool)
     except BaseException:
         for process in multiprocessing.active_children():
             process.terminate()
         raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-    return failures
+        for pool in (*free, *(pool for _, pool in running.values())):
+            pool.shutdown(wait=True, cancel_futures=True)
+    return {name: failures[name] for name in jobs if name in failures}
 
 
-def _failure(future: Future[None], show_progress: Callable[[], object]) -> SpecflowError | None:
-    """Wait for a member; return what a user can mend of its failure."""
-    while not future.done():
-        wait([future], timeout=0.2)
-        show_progress()
-    try:
-        future.result()
-    except SpecflowError as error:
-        return error
-    except BrokenProcessPool:
-        return SpecflowError("a worker was killed (out of memory?); the same command resumes")
-    return None
+def _worker(context: BaseContext, done: Any) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, context, initializer=_begin_worker, initargs=(done, os.getpid()))
 
 
 @contextmanager
@@ -172,10 +192,10 @@ def _interrupts_held() -> Iterator[None]:
         handler(*held[0])
 
 
-def _begin_worker(done: Any) -> None:
+def _begin_worker(done: Any, parent: int) -> None:
     global _done
     _done = done
-    exit_with_parent()
+    exit_with_parent(parent)
 
 
 def _work(function: Callable[[Any, Report], None], job: Any, place: int) -> None:

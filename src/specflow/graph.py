@@ -5,6 +5,7 @@ of DVC takes.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from specflow.errors import SpecflowError
 
 if TYPE_CHECKING:
     import psutil
+    from dvc.output import Output
     from dvc.stage import Stage
 
 
@@ -103,6 +105,46 @@ class Graph:
                         content["stages"][name] = content["stages"].pop(name)
 
 
+def forget(places: Iterable[Path]) -> None:
+    """Drop results here and from DVC's cache, so that the stage that made them makes them again.
+
+    DVC believes that a file of its cache is what it was, and with links it is the very file that
+    is damaged here.
+
+    Raises:
+        SpecflowError: If a place is not in an output of a stage, or DVC cannot read the graph.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        repo = Repo(_wait_for_lock=True)
+        with repo.lock:
+            for place in places:
+                outs = repo.find_outs_by_path(str(place.absolute()), recursive=True, strict=False)
+                for out in outs:
+                    _drop_from_cache(out, place.absolute())
+                if place.is_dir():
+                    shutil.rmtree(place)
+                else:
+                    place.unlink(missing_ok=True)
+    except DvcException as error:
+        raise SpecflowError(f"dvc: {error}") from error
+
+
+def _drop_from_cache(out: "Output", place: Path) -> None:
+    if not (out.use_cache and out.hash_info):
+        return
+    dropped = [out.hash_info.value]  # of a folder the list of what is in it
+    if out.hash_info.isdir and (listed := out.get_obj()):
+        for key, _, hash_info in listed:
+            path = Path(out.fs_path, *key)
+            if place in (path, *path.parents):
+                dropped.append(hash_info.value)
+    for value in dropped:
+        Path(out.cache.oid_to_path(value)).unlink(missing_ok=True)
+
+
 def start(name: str, workers: int, log: Path) -> "psutil.Popen":
     """Start the command of DVC that runs one stage alone, on so many cores; it ends with us."""
     import psutil  # comes with DVC
@@ -161,8 +203,8 @@ def _check_params() -> None:
         SpecflowError: If it lacks something.
     """
     done = subprocess.run(
-        [sys.executable, "stages/resolve.py", "--check"],
-        env=_environment() | {"PYTHONPATH": "src"},
+        [sys.executable, "-m", "specflow.stage", "resolve", "--check"],
+        env=_environment() | {"PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,
         text=True,
         check=False,

@@ -25,6 +25,13 @@ class Layout(NamedTuple):
 class BrokenFileError(SpecflowError):
     """A file that is missing, damaged, not whole in itself, or of another kind or version."""
 
+    def __init__(self, path: Path, fault: str) -> None:
+        """Say what is wrong with a file, and how to have it made anew."""
+        super().__init__(
+            f"{path}: {fault}; `specflow forget {path}` drops it, in DVC's cache too, and then "
+            "`dvc repro` makes it again"
+        )
+
 
 @contextmanager
 def create(
@@ -105,32 +112,21 @@ def open_file(path: Path, layout: Layout) -> Iterator[h5py.File]:
             version, or not whole in itself: by links out of it, or data that are not in it.
     """
     if not path.exists():
-        raise BrokenFileError(
-            f"{path}: there is no such file; expected a {layout.kind}; `dvc checkout` restores it "
-            "from the cache, `dvc repro` makes it again"
-        )
+        raise BrokenFileError(path, f"there is no such file; expected a {layout.kind}")
     state = path.stat()
-    fault = _fault(path.resolve(), layout, (state.st_size, state.st_mtime_ns, state.st_ino))
-    if fault:
-        raise broken(path, fault)
+    identity = (state.st_size, state.st_mtime_ns, state.st_ino)
+    if fault := _fault(path.resolve(), layout, identity):
+        raise BrokenFileError(path, fault)
     with h5py.File(path, "r") as file:
         yield file
 
 
-def broken(path: Path, fault: str) -> BrokenFileError:
-    """Return the error about a file, with the way to have it made anew."""
-    return BrokenFileError(
-        f"{path}: {fault}; `specflow forget {path}` drops it, in DVC's cache too, and then "
-        "`dvc repro` makes it again"
-    )
-
-
 @cache
-def _fault(path: Path, layout: Layout, state: tuple[int, ...]) -> str | None:
-    """Return what is wrong with a file that has such a size, time and inode; None if nothing."""
-    if fault := fault_of(path):
-        return fault
+def _fault(path: Path, layout: Layout, identity: tuple[int, ...]) -> str | None:
+    """Return what is wrong with a file that has such a size, time and inode; None: nothing."""
     try:
+        if fault := fault_of(path):
+            return fault
         with h5py.File(path, "r") as file:
             found = (file.attrs.get("kind"), file.attrs.get("version"))
             if found != layout:
@@ -141,7 +137,7 @@ def _fault(path: Path, layout: Layout, state: tuple[int, ...]) -> str | None:
             if name := _not_in(file):
                 return f"{name} lies outside of this file, or is not stored as specflow does it"
     except (OSError, LookupError, RuntimeError, SystemError, ValueError) as error:  # h5py's
-        return f"no HDF5 file ({one_line(error)})"
+        return f"cannot be read ({one_line(error)})"
     return None
 
 

@@ -46,9 +46,29 @@ def branch_name(trunk_seed: int, split_step: int, branch: int, scale: float = 0.
     return f"{split_name(trunk_seed, split_step, scale)}_branch{branch}"
 
 
+def runs(experiment: str) -> Path:
+    """Return the folder of the runs of an experiment."""
+    return RESULTS / "runs" / experiment
+
+
+def branches(connection: str) -> Path:
+    """Return the folder of the branches of a connection."""
+    return RESULTS / "branches" / connection
+
+
+def tickets(ticket: str) -> Path:
+    """Return the folder of the runs of a ticket."""
+    return RESULTS / "tickets" / ticket
+
+
+def measures(kind: str, name: str) -> Path:
+    """Return the folder of what was measured of an experiment, a connection, a ticket, or else."""
+    return MEASURES / kind / name
+
+
 def trajectory(experiment: str, seed: int) -> Path:
     """Return where the checkpoints of one run lie."""
-    return RESULTS / "runs" / experiment / seed_name(seed) / "trajectory.h5"
+    return runs(experiment) / seed_name(seed) / "trajectory.h5"
 
 
 def branch(
@@ -56,33 +76,33 @@ def branch(
 ) -> Path:
     """Return where the endpoint of one branch lies."""
     name = branch_name(trunk_seed, split_step, branch, scale)
-    return RESULTS / "branches" / connection / f"{name}.h5"
+    return branches(connection) / f"{name}.h5"
 
 
 def ticket(ticket: str, seed: int) -> Path:
     """Return where the checkpoints of one run of a ticket lie."""
-    return RESULTS / "tickets" / ticket / seed_name(seed) / "trajectory.h5"
+    return tickets(ticket) / seed_name(seed) / "trajectory.h5"
 
 
 def spectra(experiment: str, seed: int) -> Path:
     """Return where the spectra of one run lie."""
-    return MEASURES / "spectra" / experiment / seed_name(seed) / "spectra.h5"
+    return measures("spectra", experiment) / seed_name(seed) / "spectra.h5"
 
 
 def pruning(experiment: str, seed: int) -> Path:
     """Return where the metrics of the pruned networks of one run lie."""
-    return MEASURES / "pruning" / experiment / seed_name(seed) / "pruning.h5"
+    return measures("pruning", experiment) / seed_name(seed) / "pruning.h5"
 
 
 def connection(connection: str, trunks: int | str, split_step: int, scale: float = 0.0) -> Path:
     """Return where the paths between the endpoints of one split point, or of two, lie."""
     name = split_name(trunks, split_step, scale)
-    return MEASURES / "connections" / connection / f"{name}.h5"
+    return measures("connections", connection) / f"{name}.h5"
 
 
 def ticket_measures(ticket: str, seed: int) -> Path:
     """Return where the comparison of one run of a ticket with its source lies."""
-    return MEASURES / "tickets" / ticket / seed_name(seed) / "tickets.h5"
+    return measures("tickets", ticket) / seed_name(seed) / "tickets.h5"
 
 
 def ticket_spectra(ticket: str, seed: int) -> Path:
@@ -97,17 +117,17 @@ def ticket_pruning(ticket: str, seed: int) -> Path:
 
 def samples(name: str) -> Path:
     """Return where a set of samples lies."""
-    return MEASURES / "samples" / name / "samples.h5"
+    return measures("samples", name) / "samples.h5"
 
 
 def checkpoints_spectra(name: str) -> Path:
     """Return where the spectra of checkpoints made elsewhere lie."""
-    return MEASURES / "checkpoints" / name / "spectra.h5"
+    return measures("checkpoints", name) / "spectra.h5"
 
 
 def checkpoints_audit(name: str) -> Path:
     """Return where the audit of checkpoints made elsewhere lies."""
-    return MEASURES / "checkpoints" / name / "audit.json"
+    return measures("checkpoints", name) / "audit.json"
 
 
 def scratch_root() -> Path:

@@ -1,7 +1,10 @@
 """Resumable state on disk, outside the outs of DVC, which it deletes before a stage.
 
 One folder for each run or measurement, named by a hash of everything that determines its result. A
-file is complete or absent; one that a failing disk has damaged since is left out.
+file is complete or absent; one that a failing disk has damaged since is left out. When the result
+is written, a mark with its seal takes the place of the folder: the same work, started again beside
+that result, has nothing left to do. So a kill before DVC has noted the result loses nothing, and
+another seed of an experiment is one run more.
 """
 
 import hashlib
@@ -11,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import torch
 from filelock import FileLock, Timeout
@@ -19,8 +22,10 @@ from pydantic import BaseModel
 
 from specflow import paths
 from specflow.errors import SpecflowError
-from specflow.seal import fault_of, seal
-from specflow.textfiles import PART, written
+from specflow.seal import fault_of, seal, seal_of
+from specflow.textfiles import PART, write_text, written
+
+_OTHER_MEMBERS: Any = {"seeds": True, "trunk_seeds": True, "run": {"seeds"}}
 
 
 def state_of(path: Path) -> str:
@@ -50,8 +55,12 @@ class Scratch:
 
     @classmethod
     def of_stage(cls, name: str, settings: BaseModel, code: str, *inputs: str) -> "Scratch":
-        """Return the folder of a stage's measurement, by its settings, its code and its inputs."""
-        return cls.of(paths.scratch_root(), name, settings.model_dump_json(), code, *inputs)
+        """Return the folder of a member of a stage, by settings, code, and inputs.
+
+        Which other seeds the stage has does not count.
+        """
+        text = settings.model_dump_json(exclude=_OTHER_MEMBERS)
+        return cls.of(paths.scratch_root(), name, text, code, *inputs)
 
     @property
     def lock(self) -> Path:
@@ -98,12 +107,39 @@ class Scratch:
         """Remove the folder: the result is written."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def has_made(self, target: Path) -> bool:
+        """Return whether this work has been done, and its result lies there as it was written."""
+        if not (self._mark.exists() and target.exists()):
+            return False
+        return self._mark.read_text() == seal_of(target) and fault_of(target) is None
+
+    def make(self, target: Path, write: Callable[[], None]) -> None:
+        """Call `write` to write a result, unless this very work has written it before.
+
+        Other processes are kept out meanwhile, and the folder is removed at the end.
+
+        Raises:
+            SpecflowError: As for `locked`.
+        """
+        with self.locked():
+            if self.has_made(target):
+                return
+            write()
+            for mark in self.folder.parent.glob(f"{self.folder.name.rpartition('-')[0]}-*.done"):
+                mark.unlink()  # of the same work with other settings
+            write_text(self._mark, seal_of(target))
+            self.remove()
+
     @contextmanager
     def until_done(self) -> Iterator[None]:
         """Be in the folder alone, as `locked`; a block that ends well removes it."""
         with self.locked():
             yield
             self.remove()
+
+    @property
+    def _mark(self) -> Path:
+        return self.folder.with_name(self.folder.name + ".done")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -140,7 +176,7 @@ class Scratch:
                 part.unlink()
 
 
-def _save(content: Mapping[str, Any], file: BinaryIO) -> None:
+def _save(content: Mapping[str, Any], file: IO[bytes]) -> None:
     """Save with torch, whose writer raises RuntimeError when it fails.
 
     Raises:

@@ -5,15 +5,15 @@ Readers of HDF5 and of torch's zip files pass over what follows the end of their
 """
 
 import hashlib
+from io import BufferedRandom, FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 _MARK = b"specflow"
 _LENGTH = len(_MARK) + hashlib.sha256().digest_size
 _BUFFER = 2**20
 
 
-def seal(file: BinaryIO) -> None:
+def seal(file: FileIO | BufferedRandom) -> None:
     """Append a seal to a file that is open for reading and writing."""
     file.seek(0)
     digest = hashlib.file_digest(file, "sha256").digest()
@@ -21,8 +21,8 @@ def seal(file: BinaryIO) -> None:
 
 
 def seal_of(path: Path) -> str:
-    """Return the digest in the seal of a file, hexadecimal; "" where there is no seal."""
-    return _split(path)[1].hex()
+    """Return the digest in the seal of a file, hexadecimal; "" without one, or without a file."""
+    return _split(path)[1].hex() if path.exists() else ""
 
 
 def fault_of(path: Path) -> str | None:

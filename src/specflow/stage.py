@@ -1,9 +1,13 @@
-"""What every stage script does around its work: arguments, errors, ending with DVC."""
+"""What is around the work of every stage: `python -m specflow.stage NAME` runs `stages/NAME.py`.
+
+The process is told of the end of its parent before it imports what takes seconds.
+"""
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from inspect import signature
 
 from specflow.errors import SpecflowError
@@ -12,19 +16,21 @@ from specflow.executor import exit_with_parent
 INTERRUPTED = 130  # what a shell says of a command that Ctrl-C ended
 
 
-def run_stage(main: Callable[..., None]) -> None:
-    """Call `main` with the arguments of the command line, one line for errors that a user can mend.
+def run_stage(name: str, *arguments: str) -> None:
+    """Call `main` of a stage's script, in the working folder, with arguments of the command line.
 
-    Under DVC the stage ends when DVC does, even if that was killed.
+    An error that a user can mend, a `SpecflowError`, is one line. Under DVC the stage ends when
+    DVC does, even if that was killed.
     """
     if "DVC_ROOT" in os.environ:
-        exit_with_parent()
-    try:
-        signature(main).bind(*sys.argv[1:])
-    except TypeError as error:
-        sys.exit(f"{sys.argv[0]}: {error}")
+        exit_with_parent(os.getppid())
     with exit_on_error():
-        main(*sys.argv[1:])
+        main = import_module(f"stages.{name}").main
+        try:
+            signature(main).bind(*arguments)
+        except TypeError as error:
+            sys.exit(f"error: stages/{name}.py: {error}")
+        main(*arguments)
 
 
 @contextmanager
@@ -55,3 +61,7 @@ def exit_on_error() -> Iterator[None]:
     except KeyboardInterrupt:
         print("interrupted; the same command resumes", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    run_stage(*sys.argv[1:])

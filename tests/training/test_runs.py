@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -28,6 +29,7 @@ from specflow.problems.task import Task
 from specflow.scratch import Scratch
 from specflow.training import runs as module
 from specflow.training.order import branch_order_seed
+from specflow.training.runs import train_runs
 
 SOURCE = Path(module.__file__).parents[2]
 
@@ -68,7 +70,8 @@ def test_trajectory_holds_plan_history_and_split_states(addition_run):
         f"{split}/{name}" for split in ("train", "validation") for name in names
     }
     assert metrics["train/loss"][-1] < metrics["train/loss"][0]
-    assert [path.suffix for path in paths.scratch_root().iterdir()] == [".lock"]  # removed
+    left = {path.suffix for path in paths.scratch_root().iterdir()}
+    assert left == {".done", ".lock"}  # the steps are removed
 
 
 @pytest.mark.parametrize(
@@ -115,9 +118,56 @@ def test_finished_runs_survive_the_failure_of_another(addition_run, monkeypatch)
     good, bad = run_of(addition_run, "good"), run_of(diverging(addition_run), "bad")
     with pytest.raises(SpecflowError, match=r"bad: the loss is not finite at step \d+"):
         train(bad, good)
-    good.path.unlink()  # as DVC does with the outs of a stage that failed
     monkeypatch.setattr(Scratch, "save", lambda *_: pytest.fail("trained again"))
-    train(good)
+    train_runs([good], "train")
+
+
+def test_what_lies_there_is_made_again_if_other_work_has_made_it_or_it_is_damaged(addition_run):
+    run, other = run_of(addition_run), run_of(addition_run, code="other")
+    [whole] = train(run)
+    for flipped in (100, len(whole) // 2, len(whole) - 1):
+        content = bytearray(whole)
+        content[flipped] ^= 1
+        run.path.write_bytes(content)
+        train_runs([run], "train")
+        assert run.path.read_bytes() == whole
+    run.path.write_bytes(train(run_of(addition_run, "elsewhere", seed=1))[0])
+    train_runs([run], "train")
+    assert run.path.read_bytes() == whole
+    train(other)
+    with mock.patch.object(Scratch, "save", side_effect=Scratch.save, autospec=True) as save:
+        train_runs([other], "train")
+        assert not save.called
+        train_runs([run], "train")
+    assert save.called
+
+
+@pytest.mark.parametrize("damage", [b"", b"cut", None])
+@pytest.mark.parametrize("survived", [6, 7])
+def test_damaged_scratch_is_said_and_done_again(
+    addition_run, killed_and_resumed, monkeypatch, capsys, survived, damage
+):
+    """Whichever file of a killed run the disk has lost: cut, empty, or with a byte flipped."""
+    undisturbed = train(run_of(addition_run))
+    enter = Scratch.locked
+    places = range(survived)
+
+    for place in places:
+
+        def enter_damaged(self, place=place):
+            parts = sorted(self.folder.glob("*.pt"))
+            if parts:
+                part = parts[place % len(parts)]
+                content = bytearray(part.read_bytes())
+                content[len(content) // 2] ^= 1
+                part.write_bytes(content if damage is None else damage)
+            return enter(self)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Scratch, "locked", enter_damaged)
+            resumed, _ = killed_and_resumed(run_of(addition_run), survived)
+        assert resumed == undisturbed
+        assert "what it held is done again" in capsys.readouterr().err
 
 
 def test_divergence_in_the_very_last_step_is_an_error(addition_run):
@@ -153,7 +203,7 @@ def test_branch_from_a_step_that_was_not_kept_or_on_other_data_is_refused(additi
         train(branch_of(trunk, 8))
 
 
-def test_scratch_of_a_branch_holds_one_checkpoint(addition_run, monkeypatch):
+def test_scratch_of_a_branch_holds_two_checkpoints(addition_run, monkeypatch):
     trunk = trained(addition_run)
     held, save = [], Scratch.save
 
@@ -163,8 +213,8 @@ def test_scratch_of_a_branch_holds_one_checkpoint(addition_run, monkeypatch):
 
     monkeypatch.setattr(Scratch, "save", count)
     train(branch_of(trunk, 2))
-    # one goes when the next is complete
-    assert [len(names) for names in held[1::2]] == [1, 2, 2, 2, 2]
+    # one goes when the next but one is complete
+    assert [len(names) for names in held[1::2]] == [1, 2, 3, 3, 3]
     assert held[-1][-1] == "step000000000016.pt"
 
 

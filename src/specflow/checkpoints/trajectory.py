@@ -199,7 +199,7 @@ class Trajectory:
         try:
             return {name: data[at] for name, data in self._file.get(group, {}).items()}
         except OSError as error:
-            raise BrokenFileError(f"{self._path}: damaged at step {self.steps[at]}") from error
+            raise BrokenFileError(self._path, f"damaged at step {self.steps[at]}") from error
 
 
 @contextmanager

@@ -149,7 +149,7 @@ def load(path: Path) -> Data:
             found, config = file.attrs["fingerprint"], json.loads(file.attrs["config"])
             config["kind"]
         except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
-            raise hdf5.broken(path, f"no dataset of specflow ({error})") from error
+            raise hdf5.BrokenFileError(path, f"no dataset of specflow ({error})") from error
     tensors: dict[str, dict[str, Tensor]] = {split: {} for split in SPLITS}
     metadata = json.loads(arrays.pop(_METADATA).tobytes()) if _METADATA in arrays else {}
     for key, array in arrays.items():

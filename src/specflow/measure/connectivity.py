@@ -69,9 +69,13 @@ def measure_connection(job: ConnectionJob, report: Report) -> None:
     Raises:
         SpecflowError: If a branch or the data are broken, or the result cannot be written.
     """
+    job.scratch.make(job.target, partial(_measure, job, report))
+
+
+def _measure(job: ConnectionJob, report: Report) -> None:
     measurement = _Measurement(job)
     alphas = np.linspace(0.0, 1.0, job.num_points)
-    with job.scratch.until_done(), create(job.target, CONNECTION, {}) as file:
+    with create(job.target, CONNECTION, {}) as file:
         write(file, "alpha", alphas)
         for name, start, end in measurement.paths():
             group = file.create_group(name)

@@ -49,14 +49,14 @@ def measure_pruning(job: PruningJob, report: Report) -> None:
         SpecflowError: If the trajectory or the data are broken, the run was trained on other data,
             or the result cannot be written.
     """
+    job.scratch.make(job.target, partial(_measure, job, report))
+
+
+def _measure(job: PruningJob, report: Report) -> None:
     evaluation, variants = Evaluation(job.problem, job.settings), pruning_variants(job.settings)
     if batch_norm_layers(evaluation.model):
         variants = [REESTIMATED, *variants]
-    with (
-        job.scratch.until_done(),
-        open_trajectory(job.source) as trajectory,
-        create(job.target, PRUNING, {}) as file,
-    ):
+    with open_trajectory(job.source) as trajectory, create(job.target, PRUNING, {}) as file:
         trajectory.check_data(evaluation.task.fingerprint)
         steps = trajectory.steps if job.steps is None else job.steps
         places = [trajectory.index_of(step) for step in steps]

@@ -49,6 +49,10 @@ def measure_samples(job: SamplingJob, report: Report) -> None:
     Raises:
         SpecflowError: If the trajectory or the data are broken, or the result cannot be written.
     """
+    job.scratch.make(job.target, partial(_measure, job, report))
+
+
+def _measure(job: SamplingJob, report: Report) -> None:
     evaluation = Evaluation(job.problem, job.pruning)
     task, model = evaluation.task, evaluation.model
     assert isinstance(task, GenerativeTask)  # params.yaml names an experiment of such a problem
@@ -62,7 +66,7 @@ def measure_samples(job: SamplingJob, report: Report) -> None:
             evaluation.load(pruned.weights(variant))
         return {"images": task.sample(model, job.num_images, job.noise_seed).cpu()}
 
-    with job.scratch.until_done(), create(job.target, SAMPLES, {}) as file:
+    with create(job.target, SAMPLES, {}) as file:
         for name, values in zip(("low", "high"), task.value_range(), strict=True):
             write(file, name, values.cpu().numpy())
         for variant in (FULL, *pruning_variants(job.pruning)):

@@ -64,8 +64,11 @@ def measure_ticket(job: TicketJob, report: Report, *, workers: int) -> None:
         SpecflowError: If a trajectory is broken, the ticket has a step that the source has not or
             a weight that its mask does not keep, or the result cannot be written.
     """
+    job.scratch.make(job.target, partial(_measure, job, report, workers))
+
+
+def _measure(job: TicketJob, report: Report, workers: int) -> None:
     with (
-        job.scratch.until_done(),
         open_trajectory(job.source) as source,
         open_trajectory(job.ticket) as ticket,
         create(job.target, TICKET, {}) as file,

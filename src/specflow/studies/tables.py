@@ -5,6 +5,7 @@ quantity is not defined for every unit, and the std where there is one unit alon
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -77,10 +78,8 @@ def read(group: h5py.Group, name: str) -> np.ndarray:
     try:
         return group[name][()]
     except (KeyError, OSError) as error:
-        raise BrokenFileError(
-            f"{group.file.filename}: cannot read {group.name}/{name} ({error}); "
-            "`dvc checkout --force` restores it from the cache, `dvc repro -f` makes it again"
-        ) from error
+        path = Path(group.file.filename)
+        raise BrokenFileError(path, f"cannot read {group.name}/{name} ({error})") from error
 
 
 def tables_of(

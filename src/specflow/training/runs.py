@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -87,24 +88,18 @@ class TrainingRun:
 def train_runs(runs: list[TrainingRun], title: str) -> None:
     """Train all runs of a stage, side by side, and write their trajectories.
 
-    What a killed stage had trained is taken up again. Scratch is removed once all runs are done,
-    since DVC deletes the outs of a stage that starts again.
+    What a killed stage had trained is taken up again; finished runs that lie there are left.
 
     Raises:
         SpecflowError: If a run fails; it names the run and, if it diverged, the step.
     """
-    device = choose_device()
     run_members(
         _train_to_the_end,
         {run.name: run for run in runs},
         title=title,
         total=sum(run.num_steps for run in runs),
-        workers=workers_on(device),
+        workers=workers_on(choose_device()),
     )
-    for run in runs:
-        scratch = _scratch(run, device)
-        with scratch.locked():
-            scratch.remove()
 
 
 def _scratch(run: TrainingRun, device: torch.device) -> Scratch:
@@ -135,24 +130,29 @@ def _train_to_the_end(run: TrainingRun, report: Report) -> None:
     device = choose_device()
     make_deterministic(device)
     keep_freed_memory()
-    task = load_task(run.settings, paths.dataset(run.settings.dataset_name), device)
     scratch = _scratch(run, device)
-    with scratch.locked():
-        network = _train(run, task, scratch, report)
-        transposed = [one.view.tensor for one in network.wiring.matrices if one.view.transposed]
-        origin = Origin(
-            config=_config(run),
-            seed=run.seed,
-            order_seed=run.order_seed,
-            first_step=run.first_step,
-            scale=run.intervention.scale if run.intervention else 0.0,
-            torch=str(torch.__version__),
-            device=device.type,
-            fingerprint=task.fingerprint,
-            transposed=json.dumps(transposed),
-        )
-        checkpoints = (_checkpoint(scratch, step) for step in run.kept)
-        write_trajectory(run.path, origin, list(run.kept), run.settings.epoch_steps, checkpoints)
+    scratch.make(run.path, partial(_train_and_write, run, device, scratch, report))
+
+
+def _train_and_write(
+    run: TrainingRun, device: torch.device, scratch: Scratch, report: Report
+) -> None:
+    task = load_task(run.settings, paths.dataset(run.settings.dataset_name), device)
+    network = _train(run, task, scratch, report)
+    transposed = [one.view.tensor for one in network.wiring.matrices if one.view.transposed]
+    origin = Origin(
+        config=_config(run),
+        seed=run.seed,
+        order_seed=run.order_seed,
+        first_step=run.first_step,
+        scale=run.intervention.scale if run.intervention else 0.0,
+        torch=str(torch.__version__),
+        device=device.type,
+        fingerprint=task.fingerprint,
+        transposed=json.dumps(transposed),
+    )
+    checkpoints = (_checkpoint(scratch, step) for step in run.kept)
+    write_trajectory(run.path, origin, list(run.kept), run.settings.epoch_steps, checkpoints)
 
 
 def _train(run: TrainingRun, task: Task, scratch: Scratch, report: Report) -> Network:
