@@ -137,7 +137,7 @@ def _fault(path: Path, layout: Layout, identity: tuple[int, ...]) -> str | None:
             if name := _not_in(file):
                 return f"{name} lies outside of this file, or is not stored as specflow does it"
     except (OSError, LookupError, RuntimeError, SystemError, ValueError) as error:  # h5py's
-        return f"cannot be read ({one_line(error)})"
+        return f"cannot be read ({one_line(error.__cause__ or error)})"
     return None
 
 

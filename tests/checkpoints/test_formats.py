@@ -67,24 +67,6 @@ def test_tensor_is_contiguous_detached_and_independent_of_the_file(tmp_path, kin
     assert torch.equal(weight, torch.ones(6, 4))
 
 
-@pytest.mark.parametrize(
-    ("kind", "owner", "name"), [("safetensors", formats, "safe_open"), ("pt", torch, "load")]
-)
-@pytest.mark.parametrize(("limit", "times"), [(formats.MAPPED_BYTES, 1), (2 * 400, 3)])
-def test_file_is_opened_once_and_mapped_anew_when_much_of_it_was_read(
-    tmp_path, monkeypatch, kind, owner, name, limit, times
-):
-    opened, opening = [], getattr(owner, name)
-    monkeypatch.setattr(owner, name, lambda *a, **k: opened.append(k) or opening(*a, **k))
-    monkeypatch.setattr(formats, "MAPPED_BYTES", limit)
-    state = {f"layer.{i}": torch.full((10, 10), float(i)) for i in range(7)}
-    with open_checkpoint(saved(tmp_path, kind, state)) as file:
-        for layer, weight in state.items():
-            assert torch.equal(file.read(layer), weight)
-    assert len(opened) == times
-    assert all(options.get("mmap", True) for options in opened)
-
-
 @of_any_kind
 @pytest.mark.parametrize("size", [0, 5, 8, 40, 1000, 5000, 9000, -1])
 def test_file_cut_anywhere_is_refused(tmp_path, refused, kind, size):
@@ -94,12 +76,73 @@ def test_file_cut_anywhere_is_refused(tmp_path, refused, kind, size):
     refused(path, rf"broken or truncated \(.+\); expected a whole {expected}")
 
 
-def test_file_cut_after_it_was_opened_is_refused(tmp_path):
-    path = saved(tmp_path, "safetensors", {"w": torch.ones(8, 8)})
+def cut(path):
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def replace(path):
+    copy = path.with_name("other")
+    copy.write_bytes(path.read_bytes()[::-1])
+    copy.replace(path)
+
+
+def overwrite(path):
+    state = path.stat()
+    with path.open("r+b") as file:
+        file.write(bytes(100))
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns + 1))
+
+
+@pytest.mark.parametrize("change", [cut, replace, overwrite])
+@pytest.mark.parametrize("kind", ["safetensors", "pt"])
+def test_file_that_changes_after_it_was_opened_is_refused(tmp_path, kind, change):
+    path = saved(tmp_path, kind, {"w": torch.ones(800, 800)})
     with open_checkpoint(path) as file:
-        path.write_bytes(path.read_bytes()[:-1])
-        with pytest.raises(SpecflowError, match="broken or truncated"):
+        change(path)
+        with pytest.raises(SpecflowError, match="cut, written or replaced while it was read"):
             file.read("w")
+
+
+def test_file_that_is_cut_while_a_tensor_is_read_ends_no_process(tmp_path, monkeypatch):
+    """A mapped one would: by a signal that cannot be caught."""
+    path = saved(tmp_path, "pt", {"w": torch.ones(800, 800)})
+    with open_checkpoint(path) as file:
+        check = formats.TensorFile._check
+
+        def check_then_cut(self, now):
+            check(self, now)
+            os.truncate(path, 5000)
+
+        monkeypatch.setattr(formats.TensorFile, "_check", check_then_cut)
+        with pytest.raises(SpecflowError, match="truncated at 'w'"):
+            file.read("w")
+
+
+def test_views_of_one_storage_read_back(tmp_path):
+    flat = torch.arange(60.0)
+    state = {
+        "a": flat[3:33].view(5, 6),
+        "b": flat[10:40].view(6, 5).T,
+        "c": flat[::7],
+        "d": flat[:0],
+    }
+    with open_checkpoint(saved(tmp_path, "pt", state)) as file:
+        for name, tensor in state.items():
+            assert torch.equal(file.read(name), tensor)
+            assert file.read(name).is_contiguous()
+
+
+@pytest.mark.parametrize("length", [5, 20])
+def test_record_of_another_size_than_its_tensor_claims_is_refused(tmp_path, refused, length):
+    path, other = saved(tmp_path, "pt", {"w": torch.ones(10)}), tmp_path / "other.pt"
+    torch.save({"w": torch.zeros(length)}, other)
+    with zipfile.ZipFile(path) as claims, zipfile.ZipFile(other) as holds:
+        data = {name: claims.read(name) for name in claims.namelist()}
+        data["model/data/0"] = holds.read("other/data/0")
+    with zipfile.ZipFile(path, "w") as mixed:
+        for name, content in data.items():
+            mixed.writestr(name, content)
+    refused(path, "w: its record has another size")
 
 
 def write_raw(folder, header, data=b"", length=None):
@@ -226,7 +269,7 @@ def test_compressed_archive_is_refused(tmp_path, refused):
     ):
         for name in whole.namelist():
             packed.writestr(name, whole.read(name))
-    refused(tmp_path / "packed.pt", "broken or truncated")
+    refused(tmp_path / "packed.pt", "packed.pt: an archive that is compressed")
 
 
 def test_torchscript_is_refused(tmp_path, refused):

@@ -101,4 +101,4 @@ def test_damaged_group_is_refused(path, group):
     with path.open("w+b") as file:  # by someone who knows how files are sealed
         file.write(content)
         seal(file)
-    refused(path, rf"{path.name}: (no HDF5 file|damaged) \(.*\)")
+    refused(path, rf"{path.name}: (cannot be read|damaged) \(.*\)")

@@ -9,7 +9,8 @@ from typing import Literal
 from torch import Tensor
 
 from specflow.checkpoints.base import Infos, Tensors
-from specflow.checkpoints.formats import MAPPED_BYTES, MappedFile, SafetensorsFile, TorchFile
+from specflow.checkpoints.formats import SafetensorsFile, TensorFile
+from specflow.checkpoints.torch_files import TorchFile
 from specflow.errors import SpecflowError, one_line
 from specflow.wiring.names import check_names, in_natural_order
 
@@ -42,11 +43,8 @@ def open_checkpoint(path: Path, key: str | None = None) -> Iterator[Tensors]:
             code, or has a tensor whose name is no HDF5 path.
     """
     file = ShardedFile(path, key) if kind_of(path) == "index" else _open_file(path, key)
-    try:
-        check_names(path, file.infos)
-        yield file
-    finally:
-        file.release()
+    check_names(path, file.infos)
+    yield file
 
 
 def kind_of(path: Path) -> Kind:
@@ -116,7 +114,7 @@ class ShardedFile:
         """
         shard_of = _shard_of_tensors(path)
         shards = {name: _open_file(at, key) for name, at in _shards_in(path, shard_of).items()}
-        self._home: dict[str, MappedFile] = {}
+        self._home: dict[str, TensorFile] = {}
         for name in in_natural_order(shard_of):
             file = shards[shard_of[name]]
             if name in file.infos:
@@ -133,24 +131,13 @@ class ShardedFile:
         self.skipped: Mapping[str, str] = {
             name: why for name, why in skipped.items() if name not in self._home
         }
-        self._shards, self._num_bytes_read = tuple(shards.values()), 0
 
     def read(self, name: str) -> Tensor:
-        """Return a copy of one tensor; bounds what all shards have mapped."""
-        tensor = self._home[name].read(name)
-        self._num_bytes_read += tensor.nbytes
-        if self._num_bytes_read > MAPPED_BYTES:
-            self.release()
-        return tensor
-
-    def release(self) -> None:
-        """Close the shards; the next that is read is mapped again."""
-        self._num_bytes_read = 0
-        for shard in self._shards:
-            shard.release()
+        """Return a copy of one tensor; errors as of its shard."""
+        return self._home[name].read(name)
 
 
-def _open_file(path: Path, key: str | None) -> MappedFile:
+def _open_file(path: Path, key: str | None) -> TensorFile:
     kind = kind_of(path)
     if kind == "torch":
         return TorchFile(path, key)
