@@ -1,6 +1,10 @@
 """The one base class of errors that a user can mend; stages print them without a traceback."""
 
+import reprlib
 from collections.abc import Iterable
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxstring = 3, 100
 
 
 class SpecflowError(ValueError):
@@ -15,3 +19,8 @@ def one_of(names: Iterable[str]) -> str:
 def one_line(error: BaseException) -> str:
     """Return the first line of what an error says, or its kind if it says nothing."""
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+
+
+def shown(value: object) -> str:
+    """Return what a value looks like in a message: cut, however much it holds."""
+    return _SHORT.repr(value)

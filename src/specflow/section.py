@@ -116,8 +116,11 @@ def ascending(values: _Values) -> _Values:
     return values
 
 
-Count = Annotated[int, Field(gt=0)]
-Index = Annotated[int, Field(ge=0)]
+# Upper bounds are far beyond what can be computed: they end what a slip of the keyboard begins.
+Count = Annotated[int, Field(gt=0, le=10**9)]
+Index = Annotated[int, Field(ge=0, le=10**12)]
+Width = Annotated[int, Field(gt=0, le=2**20)]  # of a layer
+Depth = Annotated[int, Field(gt=0, le=1000)]  # number of layers
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]

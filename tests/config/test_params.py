@@ -146,3 +146,71 @@ def test_every_kind_can_be_declared(problems_with, changes):
 def test_bad_value_of_a_kind_is_refused(problems_with, base, change, expected):
     problems = problems_with(base | change)
     assert any(expected in line for line in problems), problems
+
+
+SLIPS = {
+    "tasks.addition.num_epochs": 10**18,
+    "tasks.addition.model.num_blocks": 10**7,
+    "tasks.addition.model.d_model": 10**9,
+    "tasks.addition.model.num_heads": 10**30,
+    "tasks.addition.checkpoints.first_epoch_points": 10**9,
+    "tasks.addition.checkpoints.split_steps": [10**15],
+    "tasks.addition.checkpoints.spacing": {"kind": "log", "count": 10**9},
+    "tasks.digits.model.hidden": [8] * 2000,
+    "connections.digits_vgg.num_points": 10**12,
+    "connections.digits_vgg.num_branches": 10**12,
+    "samples.digits_unet.num_images": 10**12,
+    "datasets.addition.modulus": 10**12,
+    "spectra.diagonal_length": 10**18,
+    "pruning.batch_norm_samples": 10**18,
+    "figures.dpi": 10**9,
+}
+
+
+@pytest.mark.parametrize("path", SLIPS)
+def test_what_nothing_can_compute_is_refused_at_once(problems_with, path):
+    problems = problems_with({path: SLIPS[path]})
+    assert any(p.startswith(f"{path}") and "expected" in p for p in problems), problems
+
+
+def test_checkpoints_of_every_epoch_of_very_many_are_refused(problems_with):
+    changes = {"tasks.addition.num_epochs": 10**9}
+    (problem,) = problems_with(changes)
+    assert problem.startswith("tasks.addition: a checkpoint every ")
+
+
+def deep(levels):
+    return "\n".join(f"{' ' * level}a:" for level in range(levels))
+
+
+BOMB = "a0: &a0 [x, x]\n" + "\n".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 40))
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        (BOMB, "more than 1000000 values, aliases followed"),
+        (deep(800), "more than 50 levels"),
+        ("- " * 100_000, "more than 50 levels"),
+        ("[" * 100_000, "more than 50 levels"),
+        ("a: " + "x" * 2**23, "bytes; expected at most"),
+        ("seeds: &a [*a]", "seeds.*got \\[\\["),
+    ],
+    ids=["aliases", "mappings", "dashes", "brackets", "long", "itself"],
+)
+def test_file_that_would_fill_memory_or_stack_is_refused(tmp_path, text, match):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(ParamsError, match=match) as error:
+        load_params(path)
+    assert len(str(error.value)) < 2000
+
+
+def test_values_are_cut_and_errors_counted(problems_with):
+    long = {"tasks.addition.num_epochs": ["x" * 10**6] * 1000}
+    assert all(len(problem) < 500 for problem in problems_with(long))
+    error = ParamsError("params.yaml", [f"key{i}: wrong" for i in range(73)])
+    assert "params.yaml has 73 errors" in str(error)
+    assert "key49" in str(error)
+    assert str(error).endswith("and 23 more")
+    assert "key50" not in str(error)

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from specflow.errors import SpecflowError
+from specflow.errors import SpecflowError, shown
 from specflow.section import KindSection
 
+MOST_TOLD = 50
 _NAME_EXPECTED = "not a legal name; expected lower-case letters, digits and _, a letter first"
 
 
@@ -19,7 +20,9 @@ class ParamsError(SpecflowError):
         """Keep the problems of a file, one line each: path, value, expectation."""
         self.problems = problems
         count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
-        super().__init__("\n  ".join([f"{source} has {count}:", *problems]))
+        more = len(problems) - MOST_TOLD
+        told = problems[:MOST_TOLD] + ([f"and {more} more"] if more > 0 else [])
+        super().__init__("\n  ".join([f"{source} has {count}:", *told]))
 
 
 class _Place(NamedTuple):
@@ -57,16 +60,16 @@ def _line(problem: Any, place: _Place) -> str:
     if kind == "missing":
         return f"{path}: missing; expected a value"
     if kind == "extra_forbidden":
-        return f"{path}: unknown key (value {value!r}); {_known_keys(place)}"
+        return f"{path}: unknown key (value {shown(value)}); {_known_keys(place)}"
     if kind == "union_tag_not_found":
         return f"{path}.kind: missing; expected one of {_known_kinds(place.annotation)}"
     if kind == "union_tag_invalid":
         tags = problem["ctx"]["expected_tags"]
-        return f"{path}.kind: got {problem['ctx']['tag']!r}; expected one of {tags}"
+        return f"{path}.kind: got {shown(problem['ctx']['tag'])}; expected one of {tags}"
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     if kind == "value_error" and isinstance(value, Mapping):
         return f"{path}: {message}"
-    return f"{path}: got {value!r}; {message}"
+    return f"{path}: got {shown(value)}; {message}"
 
 
 def _place(location: tuple[int | str, ...], annotation: Any, data: Any) -> _Place:

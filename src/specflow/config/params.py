@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError, create_model
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from specflow.claims.section import ClaimsParams
 from specflow.config.errors import ParamsError, problems_of
+from specflow.config.yaml_file import read_yaml
 from specflow.datasets.dataset import Dataset
-from specflow.errors import SpecflowError
+from specflow.errors import SpecflowError, shown
 from specflow.figures.section import FiguresParams
 from specflow.measure.settings import PruningParams, SpectraParams
 from specflow.section import Name, Section, Seeds
@@ -80,7 +79,7 @@ def load_params(path: Path) -> CommonParams:
     Raises:
         ParamsError: With every error of the file, each with its path, value and expectation.
     """
-    file, model = _File(_read_yaml(path)), params_model()
+    file, model = _File(_read(path)), params_model()
     params, problems = None, []
     try:
         params = model.model_validate(file.merged)
@@ -92,18 +91,14 @@ def load_params(path: Path) -> CommonParams:
     return params
 
 
-def _read_yaml(path: Path) -> Mapping[str, Any]:
+def _read(path: Path) -> Mapping[str, Any]:
     try:
-        raw = YAML(typ="safe").load(path)
-    except FileNotFoundError as error:
-        raise ParamsError(str(path), ["there is no such file"]) from error
-    except OSError as error:
-        raise ParamsError(str(path), [f"cannot be read: {error.strerror}"]) from error
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(str(path), [f"is not valid YAML: {error}"]) from error
+        raw = read_yaml(path)
+    except ValueError as error:
+        raise ParamsError(str(path), [str(error)]) from error
     if not isinstance(raw, Mapping):
         sections = list(params_model().model_fields)
-        raise ParamsError(str(path), [f"got {raw!r}; expected sections {sections}"])
+        raise ParamsError(str(path), [f"got {shown(raw)}; expected sections {sections}"])
     return raw
 
 

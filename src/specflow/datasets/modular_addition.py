@@ -21,7 +21,7 @@ class ModularAdditionParams(DatasetSection):
     """
 
     kind: Literal["modular_addition"]
-    modulus: Annotated[int, Field(ge=2)]
+    modulus: Annotated[int, Field(ge=2, le=10_000)]
     train_fraction: Fraction
     seed: Seed
 

@@ -19,7 +19,7 @@ class PruningParams(Section):
     keep_fractions: Annotated[
         tuple[Fraction, ...], Field(strict=False, min_length=1), AfterValidator(ascending)
     ]
-    batch_norm_samples: Annotated[int, Field(ge=2)]
+    batch_norm_samples: Annotated[int, Field(ge=2, le=10**9)]
 
 
 class SpectraParams(Section):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from specflow.datasets.shapes import SpeechShape
 from specflow.models.network import ModelSection, Network
 from specflow.models.recurrence import hidden_states
-from specflow.section import Count
+from specflow.section import Depth, Width
 from specflow.wiring import Wiring
 from specflow.wiring.lstm import lstm_pairs, lstms_of
 
@@ -25,8 +25,8 @@ class LstmParams(ModelSection):
     """
 
     kind: Literal["lstm"]
-    num_layers: Count
-    hidden: Count
+    num_layers: Depth
+    hidden: Width
     bidirectional: bool
     reads: ClassVar[str] = "speech"
     solves: ClassVar[tuple[str, ...]] = ("ctc",)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from specflow.datasets.shapes import ImageShape
 from specflow.models.linear import Linear
 from specflow.models.network import ModelSection, Network
-from specflow.section import Count
+from specflow.section import Width
 from specflow.wiring import chain
 
 
@@ -21,7 +21,7 @@ class MlpParams(ModelSection):
     """
 
     kind: Literal["mlp"]
-    hidden: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)]
+    hidden: Annotated[tuple[Width, ...], Field(strict=False, min_length=1, max_length=1000)]
     reads: ClassVar[str] = "images"
 
     def _build(self, shape: ImageShape, last_position_only: bool) -> "Mlp":

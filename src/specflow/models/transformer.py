@@ -22,7 +22,7 @@ from specflow.models.attention import (
 )
 from specflow.models.linear import Linear, linear
 from specflow.models.network import ModelSection, Network
-from specflow.section import Count
+from specflow.section import Depth, Width
 from specflow.wiring import Wiring
 from specflow.wiring.transformer import Role, transformer_wiring
 
@@ -42,10 +42,10 @@ class TransformerParams(ModelSection):
     """
 
     kind: Literal["transformer"]
-    num_blocks: Count
-    d_model: Count
-    num_heads: Count
-    d_mlp: Count
+    num_blocks: Depth
+    d_model: Width
+    num_heads: Width
+    d_mlp: Width
     norm: Literal["none", "layer", "layer_final"]
     reads: ClassVar[str] = "tokens"
     solves: ClassVar[tuple[str, ...]] = ("classification", "language_modelling")

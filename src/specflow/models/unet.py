@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from specflow.datasets.shapes import DataShape, ImageShape
 from specflow.models.network import ModelSection, Network
-from specflow.section import Count, Positive
+from specflow.section import Positive, Width
 from specflow.wiring import Wiring, follow
 
 
@@ -34,8 +34,8 @@ class UnetParams(ModelSection):
     """
 
     kind: Literal["unet"]
-    channels: Annotated[tuple[Count, ...], Field(strict=False, min_length=2)]
-    embedding_width: Annotated[int, Field(ge=2, multiple_of=2)]
+    channels: Annotated[tuple[Width, ...], Field(strict=False, min_length=2, max_length=30)]
+    embedding_width: Annotated[int, Field(ge=2, le=2**20, multiple_of=2)]
     fourier_scale: Positive
     reads: ClassVar[str] = "images"
     solves: ClassVar[tuple[str, ...]] = ("diffusion",)

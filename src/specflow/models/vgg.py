@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from specflow.datasets.shapes import DataShape, ImageShape
 from specflow.models.network import ModelSection, Network
-from specflow.section import Count
+from specflow.section import Width
 from specflow.wiring import chain
 
 # Convolutions in each stage, by depth; a stage has 1, 2, 4, 8, 8 times the first one's channels.
@@ -34,7 +34,7 @@ class VggParams(ModelSection):
 
     kind: Literal["vgg"]
     depth: Literal[11, 13, 16, 19]
-    width: Count
+    width: Width
     reads: ClassVar[str] = "images"
 
     def check_shape(self, shape: DataShape) -> None:

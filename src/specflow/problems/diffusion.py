@@ -25,7 +25,7 @@ class DiffusionParams(ProblemSection):
     """
 
     kind: Literal["diffusion"]
-    num_steps: Annotated[int, Field(ge=2)]
+    num_steps: Annotated[int, Field(ge=2, le=10**6)]
     beta_start: Fraction
     beta_end: Fraction
     sigmoid_range: Positive

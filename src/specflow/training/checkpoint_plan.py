@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from specflow.section import Count, Index, Section, Steps
+from specflow.section import Count, Section, Steps
+
+MOST_KEPT = 10_000
 
 
 class EveryEpochs(Section):
@@ -31,7 +33,7 @@ class LogSpaced(Section):
     """
 
     kind: Literal["log"]
-    count: Annotated[int, Field(ge=2)]
+    count: Annotated[int, Field(ge=2, le=MOST_KEPT)]
 
     def steps(self, steps_per_epoch: int, num_epochs: int) -> set[int]:
         """Return the steps after which a checkpoint is taken."""
@@ -48,7 +50,7 @@ class CheckpointParams(Section):
         split_steps: Which more, where the optimizer state is kept too, for connections and tickets.
     """
 
-    first_epoch_points: Index
+    first_epoch_points: Annotated[int, Field(ge=0, le=MOST_KEPT)]
     spacing: Annotated[EveryEpochs | LogSpaced, Field(discriminator="kind")]
     split_steps: Steps
 

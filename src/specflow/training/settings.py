@@ -1,13 +1,13 @@
 """Settings of training: as a task of params.yaml has them, and resolved for an experiment."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, model_validator
 
 from specflow.problems.settings import ProblemParams, ProblemSettings
 from specflow.section import Count, Name, Positive, Seeds
-from specflow.training.checkpoint_plan import CheckpointParams
+from specflow.training.checkpoint_plan import MOST_KEPT, CheckpointParams, EveryEpochs
 from specflow.training.optimizers import Optimizer
 from specflow.training.schedules import Schedule
 
@@ -46,6 +46,16 @@ class TrainingParams(ProblemParams):
     gradient_clip: Positive | None
     precision: Literal["float32", "bfloat16", "float16"]
     checkpoints: CheckpointParams
+
+    @model_validator(mode="after")
+    def _few_are_kept(self) -> Self:
+        spacing = self.checkpoints.spacing
+        if isinstance(spacing, EveryEpochs) and self.num_epochs // spacing.epochs >= MOST_KEPT:
+            raise ValueError(
+                f"a checkpoint every {spacing.epochs} of {self.num_epochs} epochs; expected fewer "
+                f"than {MOST_KEPT} (num_epochs, checkpoints.spacing.epochs)"
+            )
+        return self
 
     def samples_per_step(self, num_train: int) -> int:
         """Return the number of samples of an optimizer step (the last of an epoch may be less)."""

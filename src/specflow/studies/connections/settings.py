@@ -37,7 +37,7 @@ class Branches(Section):
 
     trunk_seeds: Seeds
     split_steps: Annotated[Steps, Field(min_length=1)]
-    num_branches: Annotated[int, Field(ge=2)]
+    num_branches: Annotated[int, Field(ge=2, le=1000)]
     perturbation: PerturbationParams | None
 
 

@@ -75,7 +75,7 @@ class ConnectionParams(Study, Branches):
     collects = CollectedConnection
 
     experiment: Name
-    num_points: Annotated[int, Field(ge=3)]
+    num_points: Annotated[int, Field(ge=3, le=10_000)]
     across_trunks: bool
 
     def settings(self, name: str, known: Known) -> Mapping[str, Section]:
