@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import specflow
 from specflow import paths
+from specflow.errors import printable
 from specflow.stage import exit_on_error
 
 if TYPE_CHECKING:  # what commands use is imported when one is run: most of it is heavy
@@ -178,7 +179,7 @@ def _options(chosen: argparse.Namespace) -> dict[str, Any]:
 def _end_by(audit: "Audit") -> None:
     """Print the flags, and end with `FLAGGED` if there are any."""
     for flag in audit.flags:
-        print(f"step {flag.step}: {flag.flag}: {flag.matrix}: {flag.evidence}")
+        print(printable(f"step {flag.step}: {flag.flag}: {flag.matrix}: {flag.evidence}"))
     if audit.flags:
         sys.exit(FLAGGED)
     print(f"no flags: {len(audit.steps)} steps, {len(audit.changes)} matrices")

@@ -24,3 +24,8 @@ def one_line(error: BaseException) -> str:
 def shown(value: object) -> str:
     """Return what a value looks like in a message: cut, however much it holds."""
     return _SHORT.repr(value)
+
+
+def printable(text: str) -> str:
+    """Return text whose control characters, but ends of lines, are spelled out."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)

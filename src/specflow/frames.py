@@ -20,6 +20,7 @@ TEXT = frozenset(
         *("samples", "pixels", "flag", "evidence"),
     }
 )
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 DIGITS = 5  # significant ones of every number
 RANK = "normalized_effective_rank"  # the quantity that claims and figures look at most
 _FITTED = 0.01  # share of wrong answers, at most, of a part of the data that is fitted
@@ -31,10 +32,19 @@ BASELINE = "_baseline"
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table, in a new folder if need be; an undefined number is an empty cell.
 
+    Text that a spreadsheet would take for a formula, as names that are not ours may be, begins with
+    an apostrophe in the file.
+
     Raises:
         SpecflowError: If the file cannot be written.
     """
+    texts = [name for name in table if name in TEXT or name == table.columns[0]]
+    table = table.assign(**{name: table[name].map(_no_formula) for name in texts})
     write_text(path, table.to_csv(index=False, float_format=f"%.{DIGITS}g", lineterminator="\n"))
+
+
+def _no_formula(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -61,6 +71,9 @@ def read_table(path: Path) -> pd.DataFrame:
         raise SpecflowError(
             f"{path} is broken: {error}; `dvc repro -f collect` makes it"
         ) from error
+    for name in texts:
+        marked = table[name].str.startswith(tuple(f"'{start}" for start in _FORMULA), na=False)
+        table[name] = table[name].where(~marked, table[name].str[1:])
     for name in numbers:
         values = pd.to_numeric(table[name], errors="coerce")
         bad = table.loc[values.isna() & table[name].notna(), name].tolist()

@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
 from specflow import paths
+from specflow.device import numeric_environment
 from specflow.errors import SpecflowError
 from specflow.seal import fault_of, seal, seal_of
 from specflow.textfiles import PART, write_text, written
@@ -48,7 +49,7 @@ class Scratch:
 
         `parts` are everything that determines the result: settings, code, inputs.
         """
-        digest = hashlib.sha256(torch.__version__.encode())
+        digest = hashlib.sha256(f"{torch.__version__} {numeric_environment()}".encode())
         for part in parts:
             digest.update(b"\0" + part.encode())
         return cls(root / f"{name.replace('/', '-')}-{digest.hexdigest()[:16]}")

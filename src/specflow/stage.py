@@ -3,6 +3,7 @@
 The process is told of the end of its parent before it imports what takes seconds.
 """
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from inspect import signature
 
-from specflow.errors import SpecflowError
+from specflow.errors import SpecflowError, printable
 from specflow.executor import exit_with_parent
 
 INTERRUPTED = 130  # what a shell says of a command that Ctrl-C ended
@@ -37,16 +38,20 @@ def run_stage(name: str, *arguments: str) -> None:
 def exit_on_error() -> Iterator[None]:
     """Print one line instead of a traceback, and end the process with a status.
 
-    1 after an error that a user can mend, 130 after Ctrl-C.
+    1 after an error that a user can mend, which is any of the system too, 130 after Ctrl-C. Names
+    that are not ours cannot move the cursor, and print in whatever encoding the terminal has.
 
     Raises:
         ModuleNotFoundError: If it is a module of specflow; any other package is of an extra.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         yield
         sys.stdout.flush()
     except SpecflowError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)
     except ModuleNotFoundError as error:
         name = (error.name or "specflow").split(".")[0]
@@ -57,6 +62,9 @@ def exit_on_error() -> Iterator[None]:
         sys.exit(1)
     except BrokenPipeError:  # as of `| head`: nothing more can be told, not even at the end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted; the same command resumes", file=sys.stderr)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ import pytest
 from tests.datasets.builders import tar_gz
 
 from specflow import paths
+from specflow.datasets import raw_files
 from specflow.datasets.raw_files import RawFile, fetch, read_members
 from specflow.errors import SpecflowError
 
@@ -27,7 +29,8 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 class Server(ThreadingHTTPServer):
     """Sends `content` from this machine, and keeps what it was asked.
 
-    `break_after` bytes of a body the connection ends; `whole` ignores ranges; `status` refuses.
+    `break_after` bytes of a body the connection ends; `whole` ignores ranges; `status` refuses;
+    `drip` sends a byte at a time.
     """
 
     def __init__(
@@ -37,10 +40,11 @@ class Server(ThreadingHTTPServer):
         whole: bool = False,
         status: int = 200,
         encoding: str | None = None,
+        drip: bool = False,
     ) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.content, self.break_after, self.whole = content, break_after, whole
-        self.status, self.encoding = status, encoding
+        self.status, self.encoding, self.drip = status, encoding, drip
         self.url = f"http://127.0.0.1:{self.server_port}/set.tar.gz"
         self.requests: list[dict[str, str]] = []
 
@@ -69,7 +73,13 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Encoding", server.encoding)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body[: server.break_after])
+        for place in range(len(body)) if server.drip else ():
+            try:
+                self.wfile.write(body[place : place + 1])
+            except OSError:  # nobody waits for more
+                return
+            time.sleep(0.01)
+        self.wfile.write(b"" if server.drip else body[: server.break_after])
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -143,7 +153,7 @@ def test_wrong_file_that_was_put_there_is_named_and_kept(serve, folder: Path) ->
     assert server.requests == []
 
 
-@pytest.mark.parametrize("content", [OTHER, CONTENT[:-1000], CONTENT + b"more", b"<html>"])
+@pytest.mark.parametrize("content", [OTHER, CONTENT[:-1000], b"<html>"])
 def test_wrong_bytes_of_a_server_are_named_and_not_kept(
     serve, folder: Path, content: bytes
 ) -> None:
@@ -209,6 +219,30 @@ def test_next_mirror_is_asked(serve, folder: Path, bad: dict[str, object]) -> No
     first, second, third = serve(**bad), serve(), serve()
     assert fetched(first, second, third) == CONTENT
     assert (len(first.requests), len(second.requests), len(third.requests)) == (1, 1, 0)
+
+
+def test_server_that_sends_more_than_the_file_is_left(serve, folder: Path) -> None:
+    endless = serve(content=CONTENT * 1000)
+    with pytest.raises(SpecflowError, match=f"sends more than {len(CONTENT)} bytes"):
+        fetched(endless)
+    assert files(folder) == []
+
+
+def test_server_that_drips_is_left_for_the_next(
+    serve, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raw_files, "_TIMEOUT", 0.1)
+    monkeypatch.setattr(raw_files, "_SLOWEST", 10**6)
+    began = time.monotonic()
+    assert fetched(serve(drip=True), serve()) == CONTENT
+    assert time.monotonic() - began < len(CONTENT) * 0.01
+
+
+def test_part_that_is_a_link_is_not_followed(serve, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "own").write_bytes(b"precious")
+    (folder / "set.tar.gz.part").symlink_to(tmp_path / "own")
+    assert fetched(serve()) == CONTENT
+    assert (tmp_path / "own").read_bytes() == b"precious"
 
 
 def test_without_network_the_place_and_all_sources_are_named(workplace: Path) -> None:

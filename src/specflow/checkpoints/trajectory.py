@@ -1,6 +1,6 @@
 """The checkpoint store: weights, buffers and metrics of one run at every kept step, in one file.
 
-Layout (version 3), T kept steps:
+Layout (version 4), T kept steps:
     /step (T,) int64, /epoch (T,) float64
     /weights/<parameter> (T, *shape) float32 and /buffers/<name> (T, *shape), a step a chunk
     /metrics/<split>/<metric> (T,) float64
@@ -20,7 +20,7 @@ import numpy as np
 from specflow.errors import SpecflowError
 from specflow.hdf5 import BrokenFileError, Layout, create, open_file, write, write_row
 
-TRAJECTORY = Layout("trajectory", 3)
+TRAJECTORY = Layout("trajectory", 4)
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -56,6 +56,7 @@ class Origin:
         scale: Scale of the perturbation of its start, 0 for none.
         torch: Version of torch that trained it.
         device: Kind of device that trained it.
+        environment: Variables that were set of those on which the bits of a result depend.
         fingerprint: Fingerprint of the data.
         transposed: Parameters whose inputs come first, as a JSON list of names.
     """
@@ -69,6 +70,7 @@ class Origin:
     device: str
     fingerprint: str
     transposed: str = "[]"
+    environment: str = ""
 
     @classmethod
     def of(cls, file: h5py.File) -> "Origin":

@@ -3,16 +3,19 @@
 import hashlib
 import re
 import tarfile
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import requests
 from filelock import FileLock
 from tqdm import tqdm
+from urllib3.exceptions import HTTPError
 
 from specflow import paths
 from specflow.errors import SpecflowError
@@ -23,6 +26,7 @@ _HEADERS = {
     "Accept-Encoding": "identity",
 }
 _TIMEOUT = 60  # seconds of silence
+_SLOWEST = 2**10  # bytes a second of a connection that is not given up
 _CHUNK = 2**16  # bytes that are received at a time, and lost when a connection breaks
 _PACKING = (EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
 
@@ -48,6 +52,10 @@ class RawFile(NamedTuple):
 
 class _WrongBytesError(Exception):
     """A server that has another file, or a part that is not of this file."""
+
+
+class _TooSlowError(requests.Timeout):
+    """A connection that brings next to nothing."""
 
 
 def fetch(file: RawFile) -> Path:
@@ -116,14 +124,16 @@ def _complete(part: Path, file: RawFile, url: str) -> None:
         RequestException: If a connection brings nothing.
         _WrongBytesError: If the server has another file; nothing is left of it.
     """
+    if part.is_symlink():
+        part.unlink()  # what it leads to is none of ours
     start = _size(part)
     try:
         while (before := _size(part)) < file.size:
             try:
-                _receive(part, url)
+                _receive(part, url, file.size)
                 break
-            except requests.RequestException:
-                if _size(part) <= before:
+            except requests.RequestException as error:
+                if _size(part) <= before or isinstance(error, _TooSlowError):
                     raise
         _check(part, file)
     except _WrongBytesError:
@@ -133,11 +143,13 @@ def _complete(part: Path, file: RawFile, url: str) -> None:
         _complete(part, file, url)
 
 
-def _receive(part: Path, url: str) -> None:
+def _receive(part: Path, url: str, size: int) -> None:
     """Append what the server has beyond the end of a part, in one connection.
 
     Raises:
-        _WrongBytesError: If the server has less than is there already.
+        RequestException: If the connection breaks.
+        _TooSlowError: If it brings next to nothing.
+        _WrongBytesError: If the server has less than is there already, or more than the file has.
     """
     offset = _size(part)
     headers = _HEADERS | ({"Range": f"bytes={offset}-"} if offset else {})
@@ -149,14 +161,32 @@ def _receive(part: Path, url: str) -> None:
         found = response.headers.get("Content-Range", "")
         if resumed and not found.startswith(f"bytes {offset}-"):
             raise _WrongBytesError(f"asked for bytes from {offset} on; got {found or 'no range'!r}")
-        # A .gz that is declared as an encoding would be unpacked on the way.
-        response.raw.headers.pop("Content-Encoding", None)
+        # What has arrived, and as it is: a .gz that is declared as an encoding stays packed.
+        arrived = partial(response.raw.read1, _CHUNK, decode_content=False)
         total = int(response.headers.get("Content-Length", 0)) or None
         bar = tqdm(desc=url, total=total, unit="B", unit_scale=True, disable=None)
-        with bar, part.open("ab" if resumed else "wb") as target:  # else it cannot resume
-            for chunk in response.iter_content(_CHUNK):
+        with (
+            bar,
+            _broken_connections(),
+            part.open("ab" if resumed else "wb") as target,
+        ):  # else it cannot resume
+            began = time.monotonic()
+            for chunk in iter(arrived, b""):
                 target.write(chunk)
                 bar.update(len(chunk))
+                if target.tell() > size:
+                    raise _WrongBytesError(f"the server sends more than {size} bytes")
+                seconds = time.monotonic() - began
+                if seconds > _TIMEOUT and (target.tell() - offset) / seconds < _SLOWEST:
+                    raise _TooSlowError(f"less than {_SLOWEST} bytes a second")
+
+
+@contextmanager
+def _broken_connections() -> Iterator[None]:
+    try:
+        yield
+    except HTTPError as error:
+        raise requests.ConnectionError(error) from error
 
 
 def _size(path: Path) -> int:

@@ -21,7 +21,13 @@ from specflow.checkpoints.trajectory import (
     write_trajectory,
 )
 from specflow.datasets.storage import fingerprint
-from specflow.device import choose_device, keep_freed_memory, make_deterministic, workers_on
+from specflow.device import (
+    choose_device,
+    keep_freed_memory,
+    make_deterministic,
+    numeric_environment,
+    workers_on,
+)
 from specflow.executor import Report, run_members
 from specflow.models.network import Network
 from specflow.problems.task import Task, load_task
@@ -148,6 +154,7 @@ def _train_and_write(
         scale=run.intervention.scale if run.intervention else 0.0,
         torch=str(torch.__version__),
         device=device.type,
+        environment=numeric_environment(),
         fingerprint=task.fingerprint,
         transposed=json.dumps(transposed),
     )
