@@ -14,15 +14,6 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _KEPT, _KEPT_IN_ONE_PIECE = 2**30, 2**25  # bytes
 
 
-# What makes the CPU libraries round otherwise, of one binary on one machine.
-_NUMERIC = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
-
-
-def numeric_environment() -> str:
-    """Return the variables that are set of those on which the bits of a result depend."""
-    return " ".join(f"{name}={os.environ[name]}" for name in _NUMERIC if name in os.environ)
-
-
 def choose_device() -> torch.device:
     """Return the device of `SPECFLOW_DEVICE`, else the GPU if there is one, else the CPU.
 

@@ -8,6 +8,7 @@ another seed of an experiment is one run more.
 """
 
 import hashlib
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -21,12 +22,20 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
 from specflow import paths
-from specflow.device import numeric_environment
 from specflow.errors import SpecflowError
 from specflow.seal import fault_of, seal, seal_of
 from specflow.textfiles import PART, write_text, written
 
 _OTHER_MEMBERS: Any = {"seeds": True, "trunk_seeds": True, "run": {"seeds"}}
+
+
+# What makes the CPU libraries round otherwise, of one binary on one machine.
+_NUMERIC = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
+
+
+def numeric_environment() -> str:
+    """Return the variables that are set of those on which the bits of a result depend."""
+    return " ".join(f"{name}={os.environ[name]}" for name in _NUMERIC if name in os.environ)
 
 
 def state_of(path: Path) -> str:

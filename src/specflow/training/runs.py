@@ -25,13 +25,12 @@ from specflow.device import (
     choose_device,
     keep_freed_memory,
     make_deterministic,
-    numeric_environment,
     workers_on,
 )
 from specflow.executor import Report, run_members
 from specflow.models.network import Network
 from specflow.problems.task import Task, load_task
-from specflow.scratch import Scratch
+from specflow.scratch import Scratch, numeric_environment
 from specflow.training.loop import NonFiniteLossError, Trainer
 from specflow.training.settings import RunSettings
 from specflow.training.weights import export_buffers, export_weights, import_weights
