@@ -6,7 +6,7 @@ The process is told of the end of its parent before it imports what takes second
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from inspect import signature
@@ -27,11 +27,15 @@ def run_stage(name: str, *arguments: str) -> None:
         exit_with_parent(os.getppid())
     with exit_on_error():
         main = import_module(f"stages.{name}").main
-        try:
-            signature(main).bind(*arguments)
-        except TypeError as error:
-            sys.exit(f"error: stages/{name}.py: {error}")
+        _check(name, main, arguments)
         main(*arguments)
+
+
+def _check(name: str, main: Callable[..., None], arguments: tuple[str, ...]) -> None:
+    try:
+        signature(main).bind(*arguments)
+    except TypeError as error:
+        raise SpecflowError(f"stages/{name}.py: {error}") from error
 
 
 @contextmanager

@@ -39,13 +39,14 @@ def test_new_claim_is_a_file_and_a_threshold(world, tmp_path):
     (copy / "claims" / "made_up.py").write_text(NEW_CLAIM)
     world.run("run", [0.2, 0.2])
     world.scorecard()  # writes the tables
+    (tmp_path / "stages").symlink_to(ROOT / "stages")
 
     def judge(threshold):
         settings = {"claims": world.claims.model_dump(), "groups": world.groups.model_dump()}
         settings["claims"]["thresholds"]["numbers_are_low"] = threshold
         (tmp_path / paths.CONFIG).write_text(json.dumps({"judge": {ALL: settings}}))
         return subprocess.run(
-            [sys.executable, ROOT / "stages" / "judge.py"],
+            [sys.executable, "-m", "specflow.stage", "judge"],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(tmp_path)},
             capture_output=True,

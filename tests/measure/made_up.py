@@ -14,7 +14,15 @@ from specflow.scratch import Scratch
 from specflow.training.settings import RunSettings
 from specflow.training.weights import export_buffers, export_weights
 
-SCRATCH = Scratch(Path("scratch/work"))
+
+class OwnScratch(Scratch):
+    """A folder that jobs of any settings share, one after the other: each makes its result."""
+
+    def has_made(self, target: Path) -> bool:
+        return False
+
+
+SCRATCH = OwnScratch(Path("scratch/work"))
 
 
 def task_of(run: RunSettings) -> Task:
