@@ -55,6 +55,18 @@ def test_barriers_are_absolute_where_there_are_none_across_trunks(make_tables):
     assert "mean barrier across trunks" not in legend_of(fig)
 
 
+def test_what_one_row_of_paths_is_called_fits_its_height(make_tables):
+    folder = make_tables(connections=("vgg",))
+    for name in ("metrics", "interpolation"):
+        write_table(folder / f"{name}.csv", where(Tables(folder)[name], metric="loss"))
+    fig = draw("interpolation", folder)
+    fig.canvas.draw()
+    [label] = [text for text in fig.texts if "rise above the chord" in text.get_text()]
+    assert "share of the barrier" in label.get_text()
+    extent = label.get_window_extent()
+    assert fig.bbox.y0 <= extent.y0 < extent.y1 <= fig.bbox.y1
+
+
 @pytest.mark.parametrize("across", [False, True])
 def test_paths_rise_above_the_chord_of_their_ends(make_tables, across):
     folder = make_tables(connections=("vgg",), across=across)

@@ -167,7 +167,7 @@ def interpolation(fig: Figure, tables: Tables, subject: Subject) -> None:
     for variant, top, bottom in zip(variants, grid[0], grid[-1], strict=True):
         top.set_title(variant.label)
         bottom.set_xlabel("alpha, from one end to the other")
-    of = ", share of the barrier across trunks" if heights.are_shares else ""
+    of = ",\nshare of the barrier across trunks" if heights.are_shares else ""
     fig.supylabel(f"rise above the chord{of}", fontsize="medium")
     keys = [lines.line_key(f"{split:.3g}", colour) for split, colour in colours.items()]
     title = subject.timeline(tables).unit
