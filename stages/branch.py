@@ -3,7 +3,6 @@
 from specflow import paths
 from specflow.config.settings import read_settings
 from specflow.studies.connections.settings import Branch, BranchSettings, branches_of
-from specflow.textfiles import keep_only
 from specflow.training.order import branch_order_seed
 from specflow.training.perturbed import Perturbation
 from specflow.training.runs import TrainingRun, train_runs
@@ -28,7 +27,6 @@ def main(connection: str) -> None:
         for branch in branches_of(settings)
     ]
     train_runs(runs, f"branch {connection}")
-    keep_only(paths.branches(connection), [run.path for run in runs])
 
 
 def _perturbation(branch: Branch, batch_norm_samples: int) -> Perturbation | None:

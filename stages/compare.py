@@ -13,7 +13,6 @@ from specflow.measure.tickets import TicketJob, measure_ticket
 from specflow.scratch import Scratch
 from specflow.seal import seal_of
 from specflow.studies.tickets.settings import CompareSettings
-from specflow.textfiles import keep_only
 
 
 def main(ticket: str) -> None:
@@ -73,6 +72,3 @@ def main(ticket: str) -> None:
     }
     total, workers = len(pruned) * len(settings.pruned_steps), workers_on(device)
     run_members(measure_pruning, pruned, title=f"prune {ticket}", total=total, workers=workers)
-    places = (paths.ticket_measures, paths.ticket_spectra, paths.ticket_pruning)
-    targets = [place(ticket, seed) for place in places for seed in settings.seeds]
-    keep_only(paths.measures("tickets", ticket), targets)

@@ -8,7 +8,6 @@ from specflow.measure.connectivity import ConnectionJob, measure_connection
 from specflow.scratch import Scratch
 from specflow.seal import seal_of
 from specflow.studies.connections.settings import ConnectSettings, path_groups_of
-from specflow.textfiles import keep_only
 
 
 def main(connection: str) -> None:
@@ -34,4 +33,3 @@ def main(connection: str) -> None:
         )
     title, total = f"connect {connection}", sum(job.total_points for job in jobs.values())
     run_members(measure_connection, jobs, title=title, total=total, workers=workers_on(device))
-    keep_only(paths.measures("connections", connection), [job.target for job in jobs.values()])

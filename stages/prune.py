@@ -8,7 +8,6 @@ from specflow.measure.pruning import PruningJob, measure_pruning
 from specflow.scratch import Scratch
 from specflow.seal import seal_of
 from specflow.studies.experiments.settings import PruneSettings
-from specflow.textfiles import keep_only
 
 
 def main(experiment: str) -> None:
@@ -28,4 +27,3 @@ def main(experiment: str) -> None:
         )
     title, total = f"prune {experiment}", len(jobs) * settings.num_checkpoints
     run_members(measure_pruning, jobs, title=title, total=total, workers=workers_on(device))
-    keep_only(paths.measures("pruning", experiment), [job.target for job in jobs.values()])

@@ -4,10 +4,11 @@ import shutil
 
 from specflow import paths
 from specflow.config.params import load_params
-from specflow.config.resolved import config_text, resolved
+from specflow.config.resolved import resolved
 from specflow.errors import SpecflowError
 from specflow.graph import undeclared
-from specflow.textfiles import write_text
+from specflow.json_files import write_json
+from specflow.scratch import drop_unused
 
 
 def main(option: str = "") -> None:
@@ -23,6 +24,7 @@ def main(option: str = "") -> None:
         raise SpecflowError(f"got {option!r}; expected no option, or --check")
     config = resolved(load_params(paths.PARAMS))
     if option != "--check":
-        write_text(paths.CONFIG, config_text(config))
+        write_json(paths.CONFIG, config, sort_keys=True)
         for place in undeclared(config):
             shutil.rmtree(place) if place.is_dir() else place.unlink()
+        drop_unused()

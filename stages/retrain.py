@@ -3,7 +3,6 @@
 from specflow import paths
 from specflow.config.settings import read_settings
 from specflow.studies.tickets.settings import RetrainSettings
-from specflow.textfiles import keep_only
 from specflow.training.masking import Masking
 from specflow.training.runs import TrainingRun, train_runs
 
@@ -13,7 +12,6 @@ def main(ticket: str) -> None:
     settings, code = read_settings("retrain", ticket, RetrainSettings)
     runs = [_run(ticket, settings, code, seed) for seed in settings.run.seeds]
     train_runs(runs, f"retrain {ticket}")
-    keep_only(paths.tickets(ticket), [run.path for run in runs])
 
 
 def _run(ticket: str, settings: RetrainSettings, code: str, seed: int) -> TrainingRun:

@@ -11,7 +11,6 @@ from specflow.measure.spectra import measure_spectra
 from specflow.scratch import Scratch
 from specflow.seal import seal_of
 from specflow.studies.experiments.settings import SpectraSettings
-from specflow.textfiles import keep_only
 
 
 def main(experiment: str) -> None:
@@ -40,5 +39,3 @@ def main(experiment: str) -> None:
 
     total = len(jobs) * settings.num_checkpoints
     run_members(measure, jobs, title=f"spectra {experiment}", total=total, workers=1)
-    targets = [paths.spectra(experiment, seed) for seed in settings.seeds]
-    keep_only(paths.measures("spectra", experiment), targets)

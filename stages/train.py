@@ -2,7 +2,6 @@
 
 from specflow import paths
 from specflow.config.settings import read_settings
-from specflow.textfiles import keep_only
 from specflow.training.runs import TrainingRun, train_runs
 from specflow.training.settings import RunSettings
 
@@ -23,4 +22,3 @@ def main(experiment: str) -> None:
         for seed in settings.seeds
     ]
     train_runs(runs, f"train {experiment}")
-    keep_only(paths.runs(experiment), [run.path for run in runs])

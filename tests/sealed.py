@@ -1,11 +1,13 @@
 """Files of specflow that others have changed."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 
+from specflow.frames import SUMS
 from specflow.seal import seal, seal_of
 
 LENGTH = 40  # bytes of a seal
@@ -21,3 +23,24 @@ def edited(path: Path) -> Iterator[h5py.File]:
         yield file
     with path.open("r+b") as file:
         seal(file)
+
+
+def sealed(path: Path, content: bytes) -> None:
+    """Write a sealed file over one that may be there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w+b") as file:
+        file.write(content)
+        seal(file)
+
+
+def write_csv(path: Path, text: str) -> None:
+    """Write the text of a table, as if specflow had."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    with (path.parent / SUMS).open("a") as file:
+        file.write(f"{hashlib.sha256(text.encode()).hexdigest()}  {path.name}\n")
+
+
+def flipped(content: bytes, place: int, bit: int = 0) -> bytes:
+    """Return bytes of which one bit is another."""
+    return content[:place] + bytes([content[place] ^ (1 << bit)]) + content[place + 1 :]

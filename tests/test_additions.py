@@ -200,7 +200,7 @@ def tables(project):
 
 def figures_of(project: Clone, kind: str) -> list[str]:
     """Return the subjects of which there is a figure of a kind, once its pictures were opened."""
-    found = [one for one in project.json("results/figures.json") if one["kind"] == kind]
+    found = [one for one in project.json("results/figures.json")["figures"] if one["kind"] == kind]
     for one in found:
         Image.open(project.folder / "results" / "figures" / one["file"]).verify()
     return [one["subject"] for one in found]
@@ -219,7 +219,7 @@ def test_quantity_is_in_table_summary_and_figure(project, tables):
     with h5py.File(spectra) as file:
         S = file["matrices/output.weight/singular_values"][:]
     assert rows["nuclear_norm"].tolist() == pytest.approx(S.sum(axis=1), rel=1e-4)
-    summary = project.json("results/metrics/summary.json")["experiments"]["narrow"]
+    summary = project.json("results/summary.json")["experiments"]["narrow"]
     assert summary["nuclear_norm"]["mean"] > 0
     assert figures_of(project, "quantities") == ["narrow"]
     drawn = (

@@ -1,4 +1,3 @@
-import json
 import shutil
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from tests.commands import MODULE, ended_with, run
 import specflow
 from specflow import repro
 from specflow.config.schema import schema_text
+from specflow.json_files import write_json
 
 TINY = Path(__file__).parents[1] / "presets" / "tiny.yaml"
 
@@ -48,7 +48,7 @@ def test_scorecard_is_printed_in_markdown(workplace, capsys):
     finding = {"value": 0.9, "low": 0.85, "high": 0.95, "num_units": 3, "unit": "seeds"}
     claim = {"claim": "it falls", "statistic": "share", "holds_when": "> 0.8", "paper": "it does"}
     subjects = {"run": finding | {"verdict": "holds"}}
-    Path("claims.json").write_text(json.dumps({"a": claim | {"subjects": subjects}}))
+    write_json(Path("claims.json"), {"a": claim | {"subjects": subjects}})
     ended_with("scorecard", "claims.json")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("| claim |")
@@ -58,7 +58,7 @@ def test_scorecard_is_printed_in_markdown(workplace, capsys):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("scorecard", "there is no scorecard results/claims.json"),
+        ("scorecard", "results/claims.json: there is no such file"),
         ("repro", "there is no dvc.yaml in the working folder"),
     ],
 )

@@ -1,8 +1,11 @@
+import subprocess
+
 import numpy as np
 import pandas as pd
 import pytest
+from tests.sealed import flipped, write_csv
 
-from specflow.errors import SpecflowError
+from specflow.errors import BrokenFileError, SpecflowError
 from specflow.frames import (
     Tables,
     at_end,
@@ -18,7 +21,7 @@ from specflow.frames import (
 def written(tmp_path):
     def write(text: str):
         path = tmp_path / "table.csv"
-        path.write_text(text)
+        write_csv(path, text)
         return path
 
     return write
@@ -60,11 +63,11 @@ def test_a_table_may_have_no_rows(written):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"table\.csv is broken: .*dvc repro"),
-        ("step,value\n1,2,3\n4,5,6,7\n", r"table\.csv is broken"),
+        ("", r"table\.csv: No columns .*dvc repro -sf collect"),
+        ("step,value\n1,2,3\n4,5,6,7\n", r"table\.csv: Error tokenizing"),
         (
             "step,value\n1,1\n2,many\n",
-            r"column 'value' of .*table\.csv: got 'many'; expected a number",
+            r"table\.csv: column 'value': got 'many'; expected a number",
         ),
     ],
 )
@@ -114,3 +117,18 @@ def test_epochs_and_full_models_come_from_their_own_tables():
     assert losses["keep"].tolist() == ["full", "full", "top", "top"]
     assert losses["value"].tolist() == [3.0, 1.0, 4.0, 2.0]
     assert set(losses) == set(tables["pruning"])
+
+
+def test_every_flipped_byte_of_a_table_is_found_and_sums_are_as_the_system_reads_them(tmp_path):
+    for name in ("b", "a", "b"):
+        write_table(tmp_path / f"{name}.csv", pd.DataFrame({"split": [name], "value": [0.125]}))
+    command = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
+    checked = subprocess.run(command, cwd=tmp_path, capture_output=True)
+    assert checked.stdout == b"a.csv: OK\nb.csv: OK\n"
+    content = (tmp_path / "a.csv").read_bytes()
+    for place in range(len(content)):
+        (tmp_path / "a.csv").write_bytes(flipped(content, place))
+        with pytest.raises(BrokenFileError, match="damaged or edited"):
+            read_table(tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_bytes(content)
+    assert read_table(tmp_path / "a.csv")["value"].tolist() == [0.125]

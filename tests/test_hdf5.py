@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tests.sealed import edited
 
-from specflow.errors import SpecflowError
-from specflow.hdf5 import BrokenFileError, Layout, create, open_file, write, write_row
+from specflow.errors import BrokenFileError, SpecflowError
+from specflow.hdf5 import Layout, create, open_file, write, write_row
 
 THING = Layout("thing", 1)
 

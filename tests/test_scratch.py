@@ -3,8 +3,10 @@
 import pytest
 import torch
 from filelock import FileLock, Timeout
+from tests.sealed import sealed
 
-from specflow.scratch import Scratch
+from specflow import paths
+from specflow.scratch import Scratch, drop_unused
 
 
 def test_part_is_computed_once(tmp_path):
@@ -36,3 +38,47 @@ def test_folder_goes_when_its_work_ends_well_before_another_process_is_let_in(
     with scratch.until_done():
         scratch.save("part", {"number": 1})
     assert not scratch.folder.exists()
+
+
+@pytest.fixture
+def work(workplace):
+    """Work of some settings on a result, whose folder is below the root of scratch."""
+
+    def of(*settings):
+        return Scratch.of(paths.scratch_root(), "work/seed0", *settings)
+
+    return of
+
+
+def test_a_result_that_dvc_removed_before_it_noted_it_is_put_back(work, workplace):
+    target = workplace / "out" / "result"
+    work("a").make(target, lambda: sealed(target, b"made"))
+    target.unlink()
+    work("a").make(target, lambda: pytest.fail("made again"))
+    assert target.read_bytes().startswith(b"made")
+
+
+@pytest.mark.parametrize("other", [b"with a seal", None])
+def test_a_kept_result_that_was_overwritten_is_made_again(work, workplace, other):
+    """It is one file with the result that lies there."""
+    target = workplace / "result"
+    work("a").make(target, lambda: sealed(target, b"made"))
+    content = target.read_bytes()
+    if other is None:
+        target.write_bytes(content[:-1])
+    else:
+        sealed(target, other)
+    work("a").make(target, lambda: sealed(target, b"made"))
+    assert target.read_bytes() == content
+
+
+def test_the_last_result_of_a_work_is_kept_while_project_or_cache_have_it(work, workplace):
+    target = workplace / "result"
+    for setting in "ab":
+        work(setting).make(target, lambda setting=setting: sealed(target, setting.encode()))
+    drop_unused()
+    [kept] = paths.scratch_root().glob("*.result")
+    assert kept.samefile(target)
+    target.unlink()
+    drop_unused()
+    assert not kept.exists()

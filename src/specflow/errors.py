@@ -2,6 +2,7 @@
 
 import reprlib
 from collections.abc import Iterable
+from pathlib import Path
 
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxstring = 3, 100
@@ -9,6 +10,33 @@ _SHORT.maxlevel, _SHORT.maxstring = 3, 100
 
 class SpecflowError(ValueError):
     """Something that a user did or has: a parameter, a file, a run that diverged."""
+
+
+class BrokenFileError(SpecflowError):
+    """A result that is missing, damaged, not whole in itself, or of another kind or version."""
+
+    def __init__(self, path: Path, fault: str, stage: str = "") -> None:
+        """Say what is wrong with a file, and how to have it made anew.
+
+        Args:
+            path: The file.
+            fault: What is wrong with it.
+            stage: The stage that writes it where git tracks it; none if DVC's cache has it.
+        """
+        super().__init__(path, fault, stage)  # as it is sent between processes
+        if stage:
+            again = "-sf " if path.exists() else ""
+            self._advice = f"`dvc repro {again}{stage}` writes it"
+        else:
+            self._advice = (
+                f"`specflow forget {path}` drops it, in DVC's cache too, and then `dvc repro` "
+                "makes it again"
+            )
+
+    def __str__(self) -> str:
+        """Return place, fault and advice in one line."""
+        path, fault, _ = self.args
+        return f"{path}: {fault}; {self._advice}"
 
 
 def one_of(names: Iterable[str]) -> str:

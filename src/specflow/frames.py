@@ -1,5 +1,7 @@
 """The tables that git tracks: small tidy CSV files as pandas data frames (no torch)."""
 
+import hashlib
+import io
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from specflow.errors import SpecflowError
+from specflow.errors import BrokenFileError
 from specflow.textfiles import write_text
 
 # Columns of text, beside the first one of every table, which says whose rows they are; all others
@@ -20,6 +22,8 @@ TEXT = frozenset(
         *("samples", "pixels", "flag", "evidence"),
     }
 )
+SUMS = "SHA256SUMS"
+_STAGE = "collect"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 DIGITS = 5  # significant ones of every number
 RANK = "normalized_effective_rank"  # the quantity that claims and figures look at most
@@ -35,12 +39,31 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     Text that a spreadsheet would take for a formula, as names that are not ours may be, begins with
     an apostrophe in the file.
 
+    The folder's SHA256SUMS, as `sha256sum -c` reads it, has a line for each.
+
     Raises:
         SpecflowError: If the file cannot be written.
     """
     texts = [name for name in table if name in TEXT or name == table.columns[0]]
     table = table.assign(**{name: table[name].map(_no_formula) for name in texts})
-    write_text(path, table.to_csv(index=False, float_format=f"%.{DIGITS}g", lineterminator="\n"))
+    text = table.to_csv(index=False, float_format=f"%.{DIGITS}g", lineterminator="\n")
+    write_text(path, text)
+    sums = _sums(path.parent) | {path.name: _digest(text.encode())}
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items())]
+    write_text(path.parent / SUMS, "".join(lines))
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    """Return the digests of the tables in a folder, by name of the file."""
+    path = folder / SUMS
+    if not path.is_file():
+        return {}
+    lines = path.read_text("utf-8", errors="replace").splitlines()
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _no_formula(cell: Any) -> Any:
@@ -51,26 +74,28 @@ def read_table(path: Path) -> pd.DataFrame:
     """Return a table, perhaps without rows: text as str, numbers as int64 or float64.
 
     Raises:
-        SpecflowError: If the file is missing or empty, a row is too long, or a cell of a column of
-            numbers is not a number. The message names the file.
+        BrokenFileError: If the file is missing, empty, or not what was written, a row is too long,
+            or a cell of a column of numbers is not a number.
     """
     if not path.is_file():
-        raise SpecflowError(f"there is no table {path}; build it with: dvc repro collect")
+        raise BrokenFileError(path, "there is no such table", _STAGE)
+    content = path.read_bytes()
+    if _sums(path.parent).get(path.name) != _digest(content):
+        fault = f"damaged or edited: it is not what {SUMS} beside it says"
+        raise BrokenFileError(path, fault, _STAGE)
     try:
-        header = pd.read_csv(path, nrows=0).columns
+        header = pd.read_csv(io.BytesIO(content), nrows=0).columns
         texts = {header[0], *TEXT.intersection(header)}
         numbers = [name for name in header if name not in texts]
         table = pd.read_csv(
-            path,
+            io.BytesIO(content),
             index_col=False,
             keep_default_na=False,
             na_values={name: [""] for name in numbers},
             dtype=dict.fromkeys(texts, str),
         )
     except ValueError as error:  # as those of pandas are
-        raise SpecflowError(
-            f"{path} is broken: {error}; `dvc repro -f collect` makes it"
-        ) from error
+        raise BrokenFileError(path, str(error), _STAGE) from error
     for name in texts:
         marked = table[name].str.startswith(tuple(f"'{start}" for start in _FORMULA), na=False)
         table[name] = table[name].where(~marked, table[name].str[1:])
@@ -78,7 +103,8 @@ def read_table(path: Path) -> pd.DataFrame:
         values = pd.to_numeric(table[name], errors="coerce")
         bad = table.loc[values.isna() & table[name].notna(), name].tolist()
         if bad:
-            raise SpecflowError(f"column {name!r} of {path}: got {bad[0]!r}; expected a number")
+            fault = f"column {name!r}: got {bad[0]!r}; expected a number"
+            raise BrokenFileError(path, fault, _STAGE)
         table[name] = values if len(table) else values.astype(float)
     return table
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from specflow.errors import SpecflowError, one_line
+from specflow.errors import BrokenFileError, one_line
 from specflow.seal import fault_of, seal
 from specflow.textfiles import PART, publish, writing
 
@@ -20,17 +20,6 @@ class Layout(NamedTuple):
 
     kind: str
     version: int
-
-
-class BrokenFileError(SpecflowError):
-    """A file that is missing, damaged, not whole in itself, or of another kind or version."""
-
-    def __init__(self, path: Path, fault: str) -> None:
-        """Say what is wrong with a file, and how to have it made anew."""
-        super().__init__(
-            f"{path}: {fault}; `specflow forget {path}` drops it, in DVC's cache too, and then "
-            "`dvc repro` makes it again"
-        )
 
 
 @contextmanager

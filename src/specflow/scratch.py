@@ -2,9 +2,9 @@
 
 One folder for each run or measurement, named by a hash of everything that determines its result. A
 file is complete or absent; one that a failing disk has damaged since is left out. When the result
-is written, a mark with its seal takes the place of the folder: the same work, started again beside
-that result, has nothing left to do. So a kill before DVC has noted the result loses nothing, and
-another seed of an experiment is one run more.
+is written, a hard link to it takes the place of the folder: the same work, started again, finds it
+there. So a kill before DVC has noted the result loses nothing, and another seed of an experiment is
+one run more.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -24,8 +24,10 @@ from pydantic import BaseModel
 from specflow import paths
 from specflow.errors import SpecflowError
 from specflow.seal import fault_of, seal, seal_of
-from specflow.textfiles import PART, write_text, written
+from specflow.textfiles import PART, written
 
+_DIGITS = 16  # of the hash at the end of a folder's name
+_RESULT = ".result"
 _OTHER_MEMBERS: Any = {"seeds": True, "trunk_seeds": True, "run": {"seeds"}}
 
 
@@ -46,6 +48,13 @@ def state_of(path: Path) -> str:
     return f"{path} {state.st_size} {state.st_mtime_ns}"
 
 
+def drop_unused() -> None:
+    """Remove the results kept beside scratch that neither the project nor DVC's cache has."""
+    for kept in paths.scratch_root().glob(f"*{_RESULT}"):
+        if kept.stat().st_nlink == 1:
+            kept.unlink()
+
+
 @dataclass(frozen=True)
 class Scratch:
     """A folder of finished parts; what is in it is taken up when the same work starts again."""
@@ -61,7 +70,7 @@ class Scratch:
         digest = hashlib.sha256(f"{torch.__version__} {numeric_environment()}".encode())
         for part in parts:
             digest.update(b"\0" + part.encode())
-        return cls(root / f"{name.replace('/', '-')}-{digest.hexdigest()[:16]}")
+        return cls(root / f"{name.replace('/', '-')}-{digest.hexdigest()[:_DIGITS]}")
 
     @classmethod
     def of_stage(cls, name: str, settings: BaseModel, code: str, *inputs: str) -> "Scratch":
@@ -117,12 +126,6 @@ class Scratch:
         """Remove the folder: the result is written."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def has_made(self, target: Path) -> bool:
-        """Return whether this work has been done, and its result lies there as it was written."""
-        if not (self._mark.exists() and target.exists()):
-            return False
-        return self._mark.read_text() == seal_of(target) and fault_of(target) is None
-
     def make(self, target: Path, write: Callable[[], None]) -> None:
         """Call `write` to write a result, unless this very work has written it before.
 
@@ -132,13 +135,34 @@ class Scratch:
             SpecflowError: As for `locked`.
         """
         with self.locked():
-            if self.has_made(target):
-                return
-            write()
-            for mark in self.folder.parent.glob(f"{self.folder.name.rpartition('-')[0]}-*.done"):
-                mark.unlink()  # of the same work with other settings
-            write_text(self._mark, seal_of(target))
+            if not self.put_back(target):
+                write()
+                self._keep(target)
             self.remove()
+
+    def put_back(self, target: Path) -> bool:
+        """Put the result of this very work to its place, if it is kept; return whether it was."""
+        for kept in self.folder.parent.glob(f"{self.folder.name}-*{_RESULT}"):
+            if kept == self._kept(seal_of(kept)) and fault_of(kept) is None:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.unlink(missing_ok=True)
+                os.link(kept, target)
+                return True
+        return False
+
+    def _keep(self, target: Path) -> None:
+        """Keep a result beside the folder, in place of that of the same work with other settings.
+
+        It takes no room while DVC has the file too. Where there are no hard links none is kept.
+        """
+        name = self.folder.name[:-_DIGITS]
+        for other in self.folder.parent.glob(f"{name}{'?' * _DIGITS}-*{_RESULT}"):
+            other.unlink()
+        with suppress(OSError):
+            os.link(target, self._kept(seal_of(target)))
+
+    def _kept(self, seal: str) -> Path:
+        return self.folder.with_name(f"{self.folder.name}-{seal}{_RESULT}")
 
     @contextmanager
     def until_done(self) -> Iterator[None]:
@@ -146,10 +170,6 @@ class Scratch:
         with self.locked():
             yield
             self.remove()
-
-    @property
-    def _mark(self) -> Path:
-        return self.folder.with_name(self.folder.name + ".done")
 
     @contextmanager
     def locked(self) -> Iterator[None]:

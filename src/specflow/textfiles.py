@@ -1,8 +1,8 @@
 """Writing files whole or not at all."""
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from specflow.errors import SpecflowError
@@ -39,17 +39,6 @@ def written(path: Path) -> Iterator[Path]:
             publish(part, path)
         finally:
             part.unlink(missing_ok=True)
-
-
-def keep_only(folder: Path, files: Iterable[Path]) -> None:
-    """Remove every other file below a folder: the results of what is declared no more."""
-    kept = set(files)
-    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before the folder
-        if path.is_dir() and not path.is_symlink():
-            with suppress(OSError):  # one that holds something
-                path.rmdir()
-        elif path not in kept:
-            path.unlink()
 
 
 def publish(part: Path, path: Path) -> None:

@@ -164,7 +164,7 @@ def test_audit_file_says_what_is_not_analysed(tmp_path):
     assert set(audit.skipped) == {"layers.0.weight", "layers.1.bias"}
 
 
-@pytest.mark.parametrize(("text", "match"), [(None, "there is no audit"), ("{", "is no audit: ")])
+@pytest.mark.parametrize(("text", "match"), [(None, "there is no such file"), ("{", "is no JSON")])
 def test_file_that_is_no_audit_is_refused(tmp_path, text, match):
     path = tmp_path / "audit.json"
     if text is not None:

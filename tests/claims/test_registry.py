@@ -1,6 +1,5 @@
 """One function in a file makes a claim: it has a threshold, is judged, and is in the scorecard."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ import specflow
 from specflow import paths
 from specflow.claims.claim import all_claims
 from specflow.config.settings import ALL
+from specflow.json_files import read_json, write_json
 
 NEW_CLAIM = """
 from specflow.claims.claim import claim
@@ -44,7 +44,8 @@ def test_new_claim_is_a_file_and_a_threshold(world, tmp_path):
     def judge(threshold):
         settings = {"claims": world.claims.model_dump(), "groups": world.groups.model_dump()}
         settings["claims"]["thresholds"]["numbers_are_low"] = threshold
-        (tmp_path / paths.CONFIG).write_text(json.dumps({"judge": {ALL: settings}}))
+        write_json(tmp_path / paths.SUMMARY, {})
+        write_json(tmp_path / paths.CONFIG, {"judge": {ALL: settings}})
         return subprocess.run(
             [sys.executable, "-m", "specflow.stage", "judge"],
             cwd=tmp_path,
@@ -54,7 +55,7 @@ def test_new_claim_is_a_file_and_a_threshold(world, tmp_path):
         )
 
     assert judge(0.5).stderr == ""
-    rows = json.loads((tmp_path / paths.CLAIMS).read_text())
+    rows = read_json(tmp_path / paths.CLAIMS)
     assert list(rows) == [*all_claims(), "numbers_are_low"]
     finding = rows["numbers_are_low"]["subjects"]["run"]
     assert (finding["value"], finding["verdict"]) == (0.21, "holds")

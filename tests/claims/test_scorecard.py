@@ -8,10 +8,11 @@ from ruamel.yaml import YAML
 from specflow import paths
 from specflow.claims.claim import all_claims
 from specflow.claims.judge import judge
-from specflow.claims.scorecard import markdown, read_scorecard, scorecard_text
+from specflow.claims.scorecard import markdown, read_scorecard, write_scorecard
 from specflow.claims.section import JudgeSettings
 from specflow.config.settings import ALL, read_settings
 from specflow.frames import Tables
+from specflow.json_files import write_json
 
 BOUNDARIES = {
     "rank_falls": "< 0",
@@ -83,8 +84,9 @@ def test_roles_that_are_not_all_there_make_no_comparison(world):
     assert scorecard["more_data_low_rank"].subjects == {}
 
 
-def test_file_has_the_keys_that_say_something_and_null_for_what_is_undefined(scorecard):
-    rows = json.loads(scorecard_text(scorecard))
+def test_file_has_the_keys_that_say_something_and_null_for_what_is_undefined(scorecard, tmp_path):
+    write_scorecard(tmp_path / "claims.json", scorecard)
+    rows = json.loads((tmp_path / "claims.json").read_text())
     assert set(rows["rank_falls"]) == {"claim", "statistic", "holds_when", "paper", "subjects"}
     assert set(rows["perturbation_breaks"]) == {*rows["rank_falls"], "absent"}
     finding = rows["top_half_suffices"]["subjects"]["run"]
@@ -95,16 +97,16 @@ def test_file_has_the_keys_that_say_something_and_null_for_what_is_undefined(sco
 
 
 def test_file_is_read_as_it_was_written(scorecard, tmp_path):
-    (tmp_path / "claims.json").write_text(scorecard_text(scorecard))
+    write_scorecard(tmp_path / "claims.json", scorecard)
     assert read_scorecard(tmp_path / "claims.json") == scorecard
 
 
 def test_missing_and_broken_files_say_how_to_build_them(tmp_path):
     path = tmp_path / "claims.json"
-    with pytest.raises(ValueError, match=r"there is no scorecard .*dvc repro judge"):
+    with pytest.raises(ValueError, match=r"there is no such file; `dvc repro judge"):
         read_scorecard(path)
-    path.write_text('{"rank_falls": {"claim": 3}}')
-    with pytest.raises(ValueError, match=r"claims.json is no scorecard .*dvc repro -f judge"):
+    write_json(path, {"rank_falls": {"claim": 3}})
+    with pytest.raises(ValueError, match=r"rank_falls.claim: got 3; .*dvc repro -sf judge"):
         read_scorecard(path)
 
 
@@ -120,7 +122,8 @@ def test_table_has_a_row_a_claim_and_says_what_is_lacking(scorecard):
     assert "| 1 ? | run: not defined ? |" in row["neighbours align only weakly"]
 
 
-def test_scorecard_in_git_can_be_recomputed_from_the_tables_in_git(request, monkeypatch):
+def test_scorecard_in_git_can_be_recomputed_from_the_tables_in_git(request, monkeypatch, tmp_path):
     monkeypatch.chdir(request.config.rootpath)
     settings, _ = read_settings("judge", ALL, JudgeSettings)
-    assert paths.CLAIMS.read_text() == scorecard_text(judge(Tables(paths.TABLES), settings))
+    write_scorecard(tmp_path / "claims.json", judge(Tables(paths.TABLES), settings))
+    assert paths.CLAIMS.read_bytes() == (tmp_path / "claims.json").read_bytes()

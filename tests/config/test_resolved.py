@@ -13,6 +13,7 @@ from specflow.config.params import load_params
 from specflow.config.resolved import resolved
 from specflow.config.settings import read_settings
 from specflow.errors import SpecflowError
+from specflow.json_files import write_json
 from specflow.studies.tickets.settings import CompareSettings
 from specflow.training.settings import RunSettings
 
@@ -160,14 +161,17 @@ def test_settings_are_read_as_they_were_resolved_with_the_code(project):
     [
         (None, "a", "there is no such file; `dvc repro resolve` writes it"),
         ("{", "a", "is no JSON"),
-        ('{"train": {"b": {}}}', "a", "train: got 'a'; expected one of b"),
-        ("{}", "a", "expected one of none: there are none"),
-        ('{"train": {"a": {"code": {}, "num_train": 0}}}', "a", "train.a: .*num_train: got 0"),
+        ('{"train": {"a": {}}}', "a", "damaged or edited: .*; `dvc repro -sf resolve` writes it"),
+        ({"train": {"b": {}}}, "a", "train: got 'a'; expected one of b"),
+        ({}, "a", "expected one of none: there are none"),
+        ({"train": {"a": {"code": {}, "num_train": 0}}}, "a", "train.a: .*num_train: got 0"),
     ],
 )
 def test_settings_that_cannot_be_read_are_an_error(workplace, content, name, expected):
-    if content is not None:
-        paths.CONFIG.parent.mkdir()
+    paths.CONFIG.parent.mkdir()
+    if isinstance(content, dict):
+        write_json(paths.CONFIG, content)
+    elif content is not None:
         paths.CONFIG.write_text(content)
     with pytest.raises(SpecflowError, match=expected):
         read_settings("train", name, RunSettings)

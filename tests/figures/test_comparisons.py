@@ -12,6 +12,7 @@ from tests.figures.drawn import (
     legend_of,
     title_of,
 )
+from tests.sealed import write_csv
 
 from specflow.figures.style import KEEP_COLOURS, LABEL_COLOURS
 from specflow.frames import Tables, write_table
@@ -140,7 +141,7 @@ def test_image_that_is_not_finite_is_white(make_tables):
     table = folder / "samples.csv"
     lines = table.read_text().splitlines()
     lines[1] = lines[1].rpartition(",")[0] + ","
-    table.write_text("\n".join(lines) + "\n")
+    write_csv(table, "\n".join(lines) + "\n")
     fig = draw("samples", folder)
     full, *pruned = (axes.images[0].get_array() for axes in fig.axes)
     assert (full == 255).all()

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from PIL import Image
+from tests.sealed import write_csv
 
 from specflow.errors import SpecflowError
 from specflow.figures import registry
@@ -231,8 +232,8 @@ def test_groups_of_other_tables_are_refused(make_tables, tmp_path):
 
 def test_a_broken_table_ends_a_worker_with_figure_and_column(make_tables, tmp_path):
     tables = make_tables(steps=(0, 20))
-    (tables / "pruning.csv").write_text("experiment,split\nvgg,train\n")
-    with pytest.raises(SpecflowError, match=r"losses_vgg\.png: the tables have no 'keep"):
+    write_csv(tables / "pruning.csv", "experiment,split\nvgg,train\n")
+    with pytest.raises(SpecflowError, match=r"tables: losses_vgg\.png: no 'keep"):
         draw_all(tables, tmp_path / "figures", params(), NO_GROUPS, workers=2)
 
 

@@ -5,6 +5,7 @@ import pytest
 from matplotlib.colors import same_color
 from tests.figures.conftest import LABELS
 from tests.figures.drawn import RANK, colours_of, draw, final, legend_of, meshes_of, title_of
+from tests.sealed import write_csv
 
 from specflow.errors import SpecflowError
 from specflow.figures.losses import variants_of
@@ -167,7 +168,7 @@ def test_every_singular_value_has_a_line_of_its_colour_in_all_problems(make_tabl
     table = folder / "singular_values.csv"
     rows = table.read_text().splitlines()
     kept = [row for row in rows if not row.startswith("lstm") or row.split(",")[3] in "123"]
-    table.write_text("\n".join(kept) + "\n")
+    write_csv(table, "\n".join(kept) + "\n")
     fig = draw("problems_spectra", folder, problems=["vgg", "lstm"])
     first, second = ([line for line in axes.lines][::-1] for axes in (fig.axes[0], fig.axes[3]))
     assert [line.get_ydata()[0] for line in first] == pytest.approx(
@@ -218,8 +219,8 @@ def test_errors_of_one_kind_stand_together_on_one_axis(make_tables):
     letters = {"loss": "loss", "error": "wrong letters"}
     kinds = {"b": letters, "d": letters, "e": {"loss": "missed noise"}}
     folder = make_tables(experiments=("a", "b", "c", "d", "e"), steps=(0, 5), metrics=kinds)
-    with (folder / "history.csv").open("a") as file:
-        file.write("b,7,5,train,error,9\n")
+    history = folder / "history.csv"
+    write_csv(history, history.read_text() + "b,7,5,train,error,9\n")
     drawn = [axes for axes in draw("errors", folder).axes if axes.lines]
     assert [title_of(axes) for axes in drawn] == ["a", "c", "b", "d", "e"]
     named = [axes.get_ylabel() for axes in drawn]
@@ -281,7 +282,7 @@ def test_grokking_marks_when_the_shown_seed_fits_the_validation_data(make_tables
 def test_grokking_without_errors_says_so(make_tables):
     folder = make_tables()
     history = folder / "history.csv"
-    history.write_text(history.read_text().replace(",error,", ",loss,"))
+    write_csv(history, history.read_text().replace(",error,", ",loss,"))
     pair = Tables(folder)["pairs"]["pair"][0]
     panel = {"experiments": ["vgg"], "matrix": "layers.1.weight", "pair": pair}
     with pytest.raises(SpecflowError, match="history has no metric 'error' of vgg"):

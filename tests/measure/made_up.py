@@ -18,7 +18,7 @@ from specflow.training.weights import export_buffers, export_weights
 class OwnScratch(Scratch):
     """A folder that jobs of any settings share, one after the other: each makes its result."""
 
-    def has_made(self, target: Path) -> bool:
+    def put_back(self, target: Path) -> bool:
         return False
 
 

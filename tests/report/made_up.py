@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 from ruamel.yaml import YAML
 from tests.clones import TINY
+from tests.sealed import write_csv
 
 from specflow import paths
 from specflow.config.params import load_params
@@ -163,15 +164,9 @@ sound,0,5,a.weight,2.25,-0.5,1,
 }
 
 
-def write_json(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
-
-
 def write_tables(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     for name, text in TABLES.items():
-        (folder / f"{name}.csv").write_text(text)
+        write_csv(folder / f"{name}.csv", text)
 
 
 def write_figures(folder: Path, entries: Iterable[FigureEntry]) -> None:

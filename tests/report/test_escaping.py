@@ -5,6 +5,7 @@ import json
 import pytest
 from tests.report.made_up import claim, entry, result
 from tests.report.pages import section, text, texts, written
+from tests.sealed import write_csv
 
 from specflow import paths
 
@@ -33,9 +34,8 @@ def test_texts_of_claims_and_figures_add_no_element(results):
 def test_texts_of_tables_are_data_in_scripts(results, word):
     results()
     table = paths.TABLES / "history.csv"
-    table.write_text(
-        table.read_text().replace(",train,", f',"{word.replace(chr(34), chr(34) * 2)}",')
-    )
+    quoted = word.replace('"', '""')
+    write_csv(table, table.read_text().replace(",train,", f',"{quoted}",'))
     (curves,) = section(written(), "experiment-digits").iterfind(".//div[@class='curves']/script")
     (panel,) = json.loads(curves.text)
     assert {curve["series"] for curve in panel["curves"]} == {word, "validation"}

@@ -1,17 +1,18 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from tests.report.made_up import CLAIMS, CONFIG, claim, config_of, result
 from tests.report.pages import pictures, section, text, texts, written
+from tests.sealed import write_csv
 
 from specflow import paths
 from specflow.errors import SpecflowError
+from specflow.json_files import write_json
 from specflow.report.page import write_report
 from specflow.report.subjects import flat
-
-SETTINGS = paths.CONFIG.with_suffix(".json")
 
 
 def test_scorecard_has_a_row_a_claim_that_says_how_often_each_verdict_is(results):
@@ -210,28 +211,41 @@ def test_nothing_was_run_is_a_page_too(results):
 @pytest.mark.parametrize(
     ("path", "content", "message"),
     [
-        (paths.FIGURES / "grokking.png", None, r"there is no figure .*grokking\.png; .*figures"),
-        (paths.FIGURES / "grokking.png", "text", r"grokking\.png is no picture"),
-        (paths.CLAIMS, None, r"there is no scorecard .*claims\.json; .*dvc repro judge"),
-        (paths.FIGURES_INDEX, "[{}]", r"figures\.json: 0\.file: got {}; Field required"),
-        (paths.SUMMARY, "[]", r"summary\.json: .*top level: got \[\]; Input should be"),
-        (SETTINGS, None, r"there is no file .*config\.json; `dvc repro resolve`"),
-        (SETTINGS, "{}", r"config\.json: judge\.all\.claims\.confidence: got {}; Field required"),
         (
-            SETTINGS,
-            '{"judge": {"all": {"claims": {"confidence": 2}}}}',
+            paths.FIGURES / "grokking.png",
+            None,
+            r"grokking\.png: there is no such figure; .*repro",
+        ),
+        (paths.FIGURES / "grokking.png", "text", r"grokking\.png: is no picture"),
+        (paths.CLAIMS, None, r"claims\.json: there is no such file; .*dvc repro judge"),
+        (paths.FIGURES_INDEX, {"figures": [{}]}, r"figures\.json: figures\.0\.file: got {}; Field"),
+        (paths.SUMMARY, "[]", r"summary\.json: damaged or edited"),
+        (paths.CONFIG, None, r"config\.json: there is no such file; `dvc repro resolve`"),
+        (paths.CONFIG, {}, r"config\.json: judge\.all\.claims\.confidence: got {}; Field required"),
+        (
+            paths.CONFIG,
+            {"judge": {"all": {"claims": {"confidence": 2}}}},
             r"judge\.all\.claims\.confidence: got 2",
         ),
-        (paths.TABLES / "audit.csv", None, r"there is no table .*audit\.csv"),
-        (paths.TABLES / "audit.csv", "experiment,step\npublic,x\n", r"'step' of .*audit\.csv: got"),
-        (paths.TABLES / "audit.csv", "experiment,step\npublic,1\n", r"of public .* column 'flag'"),
+        (paths.TABLES / "audit.csv", None, r"audit\.csv: there is no such table"),
+        (
+            paths.TABLES / "audit.csv",
+            "experiment,step\npublic,x\n",
+            r"audit\.csv: column 'step'",
+        ),
+        (
+            paths.TABLES / "audit.csv",
+            "experiment,step\npublic,1\n",
+            r"public: no column 'flag'",
+        ),
     ],
 )
 def test_missing_or_broken_result_is_named_and_nothing_is_written(results, path, content, message):
     results()
     path.unlink()
     if content is not None:
-        path.write_text(content)
+        write = write_json if isinstance(content, dict) else Path.write_text
+        (write_csv if path.suffix == ".csv" else write)(path, content)
     with pytest.raises(SpecflowError, match=message):
         write_report()
     assert not paths.REPORT.exists()
@@ -239,7 +253,7 @@ def test_missing_or_broken_result_is_named_and_nothing_is_written(results, path,
 
 def test_unknown_verdict_is_refused(results):
     results({"rank_falls": claim("rank_falls", {"digits": result("maybe")})})
-    with pytest.raises(SpecflowError, match=r"(?s)claims\.json .*verdict.*maybe"):
+    with pytest.raises(SpecflowError, match=r"(?s)claims\.json: .*verdict.*maybe"):
         write_report()
 
 

@@ -1,5 +1,3 @@
-import json
-
 import pytest
 from tests.studies.made_up import AUDIT, write_runs, write_spectra
 
@@ -7,6 +5,7 @@ from specflow import paths
 from specflow.audit.findings import write_audit
 from specflow.errors import SpecflowError
 from specflow.frames import Tables
+from specflow.json_files import read_json
 from specflow.studies.collect import CollectSettings, collect
 from specflow.studies.study import kinds_of_studies
 
@@ -27,9 +26,9 @@ def settings(**changes):
 
 def test_of_nothing_all_tables_are_there_and_the_metrics_file_is_empty(workplace):
     collect(settings())
-    assert {path.stem for path in paths.TABLES.iterdir()} == TABLES
+    assert {path.stem for path in paths.TABLES.glob("*.csv")} == TABLES
     assert all(len(Tables(paths.TABLES)[name]) == 0 for name in TABLES)
-    summary = json.loads(paths.SUMMARY.read_text())
+    summary = read_json(paths.SUMMARY)
     assert summary == {"experiments": {}, "connections": {}, "tickets": {}, "checkpoints": {}}
 
 
@@ -50,7 +49,7 @@ def test_experiments_and_checkpoints_stand_in_the_same_tables(collected):
     for name in ("steps", "matrices", "spectra", "singular_values", "pairwise_agreement"):
         assert tables[name]["experiment"].unique().tolist() == ["run", "theirs"]
     assert tables["history"]["experiment"].unique().tolist() == ["run"]
-    summary = json.loads(paths.SUMMARY.read_text())
+    summary = read_json(paths.SUMMARY)
     assert set(summary["experiments"]) == {"run"}
     assert set(summary["checkpoints"]) == {"theirs"}
     assert summary["checkpoints"]["theirs"]["flagged_steps"] == {"mean": 1.0, "std": None}

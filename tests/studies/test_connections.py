@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from specflow import paths
-from specflow.hdf5 import BrokenFileError, create, write
+from specflow.errors import BrokenFileError
+from specflow.hdf5 import create, write
 from specflow.measure.layouts import CONNECTION
 from specflow.studies.connections.settings import (
     Branch,

@@ -4,7 +4,8 @@ from tests.sealed import edited
 from tests.studies.made_up import write_runs
 
 from specflow import paths
-from specflow.hdf5 import BrokenFileError, write
+from specflow.errors import BrokenFileError
+from specflow.hdf5 import write
 from specflow.studies.experiments.study import CollectedExperiment, ExperimentParams
 from specflow.studies.shown import Chosen
 

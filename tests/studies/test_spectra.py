@@ -4,8 +4,8 @@ import pytest
 from tests.sealed import edited
 from tests.studies.made_up import PAIRS, SHAPES, change, write_spectra
 
+from specflow.errors import BrokenFileError
 from specflow.frames import where
-from specflow.hdf5 import BrokenFileError
 from specflow.spectra import QUANTITIES
 from specflow.studies.shown import Chosen
 from specflow.studies.spectra import (

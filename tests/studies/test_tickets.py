@@ -3,7 +3,8 @@ import pytest
 from tests.studies.made_up import write_pruning, write_spectra
 
 from specflow import paths
-from specflow.hdf5 import BrokenFileError, create, write
+from specflow.errors import BrokenFileError
+from specflow.hdf5 import create, write
 from specflow.measure.layouts import TICKET
 from specflow.studies.spectra import Measured, spectra_tables
 from specflow.studies.tickets.study import CollectedTicket, TicketParams

@@ -71,7 +71,7 @@ def test_trajectory_holds_plan_history_and_split_states(addition_run):
     }
     assert metrics["train/loss"][-1] < metrics["train/loss"][0]
     left = {path.suffix for path in paths.scratch_root().iterdir()}
-    assert left == {".done", ".lock"}  # the steps are removed
+    assert left == {".result", ".lock"}  # the steps are removed
 
 
 @pytest.mark.parametrize(

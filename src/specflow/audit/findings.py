@@ -1,15 +1,11 @@
 """What an audit finds, kept as JSON (no torch)."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
-from specflow.errors import SpecflowError
+from specflow.json_files import read_json_as, write_json
 from specflow.section import Section
-from specflow.textfiles import write_text
 
 WHOLE_STEP = "all"
 
@@ -73,18 +69,13 @@ def write_audit(path: Path, audit: Audit) -> None:
     Raises:
         SpecflowError: If the file cannot be written.
     """
-    write_text(path, json.dumps(audit.model_dump(mode="json"), indent=1) + "\n")
+    write_json(path, audit.model_dump(mode="json"))
 
 
 def read_audit(path: Path) -> Audit:
     """Read what `write_audit` wrote.
 
     Raises:
-        SpecflowError: If there is no such file, or it is damaged or of another version.
+        BrokenFileError: If there is no such file, or it is damaged or of another version.
     """
-    if not path.is_file():
-        raise SpecflowError(f"there is no audit {path}; measuring the checkpoints writes it")
-    try:
-        return Audit.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise SpecflowError(f"{path} is no audit: {error.errors()[0]['msg']}") from error
+    return read_json_as(Audit, path)

@@ -17,8 +17,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from specflow.errors import SpecflowError
-from specflow.hdf5 import BrokenFileError, Layout, create, open_file, write, write_row
+from specflow.errors import BrokenFileError, SpecflowError
+from specflow.hdf5 import Layout, create, open_file, write, write_row
 
 TRAJECTORY = Layout("trajectory", 4)
 

@@ -1,14 +1,11 @@
 """The scorecard: what was found of every claim, subject by subject; as a file and as a table."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
-
-from specflow.errors import SpecflowError
+from specflow.json_files import read_json_as, write_json
 from specflow.section import Section
 
 Verdict = Literal["holds", "does not hold", "undecided"]
@@ -77,30 +74,23 @@ class JudgedClaim(Section):
 Scorecard = Mapping[str, JudgedClaim]
 
 
-def scorecard_text(scorecard: Scorecard) -> str:
-    """Return a scorecard as JSON; optional keys are there only where they say something."""
+def write_scorecard(path: Path, scorecard: Scorecard) -> None:
+    """Write a scorecard as JSON; optional keys are there only where they say something.
+
+    Raises:
+        SpecflowError: If the file cannot be written.
+    """
     rows = {name: row.model_dump(exclude_defaults=True) for name, row in scorecard.items()}
-    return json.dumps(rows, indent=2) + "\n"
+    write_json(path, rows)
 
 
 def read_scorecard(path: Path) -> Scorecard:
-    """Read what `scorecard_text` returned, by the id of the claim.
+    """Read what `write_scorecard` wrote, by the id of the claim.
 
     Raises:
-        SpecflowError: If there is no such file, or it is no scorecard of this version of specflow.
+        BrokenFileError: If there is no such file, or it is damaged or of another version.
     """
-    if not path.is_file():
-        raise SpecflowError(f"there is no scorecard {path}; build it with: dvc repro judge")
-    try:
-        return TypeAdapter(dict[str, JudgedClaim]).validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "top level"
-        got = "" if isinstance(first["input"], dict) else f"got {first['input']!r}; "
-        raise SpecflowError(
-            f"{path} is no scorecard of this version: {place}: {got}{first['msg']}; "
-            "`dvc repro -f judge` writes it anew"
-        ) from error
+    return read_json_as(dict[str, JudgedClaim], path, "judge")
 
 
 def markdown(scorecard: Scorecard) -> str:

@@ -4,7 +4,6 @@
 alone, through DVC's `params:`; stages that are there once have the name "all".
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -112,8 +111,3 @@ def _kinds_in(value: Any) -> Iterator[str]:
     if isinstance(value, tuple | list):
         for item in value:
             yield from _kinds_in(item)
-
-
-def config_text(config: Mapping[str, Any]) -> str:
-    """Return resolved settings as the text of results/config.json."""
-    return json.dumps(config, indent=1, sort_keys=True) + "\n"

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ValidationError
 
 from specflow import paths
 from specflow.config.errors import problems_of
-from specflow.errors import SpecflowError, one_of
+from specflow.errors import BrokenFileError, SpecflowError, one_of
+from specflow.json_files import read_json
 
 ALL = "all"
 
@@ -23,15 +24,10 @@ def read_settings(stage: str, name: str, model: type[_Settings]) -> tuple[_Setti
         model: The class of the settings.
 
     Raises:
-        SpecflowError: If the config is missing, lacks the entry or is of another version.
+        BrokenFileError: If the config is missing, damaged, or of another version.
+        SpecflowError: If it lacks the entry.
     """
-    advice = "`dvc repro -f resolve` writes it anew"
-    if not paths.CONFIG.exists():
-        raise SpecflowError(f"{paths.CONFIG}: there is no such file; `dvc repro resolve` writes it")
-    try:
-        entries: dict[str, dict[str, Any]] = json.loads(paths.CONFIG.read_bytes()).get(stage, {})
-    except ValueError as error:
-        raise SpecflowError(f"{paths.CONFIG}: is no JSON ({error}); {advice}") from error
+    entries: dict[str, Any] = read_json(paths.CONFIG, "resolve").get(stage, {})
     if name not in entries:
         raise SpecflowError(
             f"{stage}: got {name!r}; {one_of(entries)} ({paths.CONFIG}, which `dvc repro resolve` "
@@ -43,4 +39,5 @@ def read_settings(stage: str, name: str, model: type[_Settings]) -> tuple[_Setti
         return model.model_validate_json(json.dumps(settings)), code
     except ValidationError as error:
         problems = "; ".join(problems_of(error, model, settings))
-        raise SpecflowError(f"{paths.CONFIG}: {stage}.{name}: {problems}; {advice}") from error
+        fault = f"{stage}.{name}: {problems}"
+        raise BrokenFileError(paths.CONFIG, fault, "resolve") from error

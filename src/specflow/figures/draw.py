@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from specflow.errors import SpecflowError
+from specflow.errors import BrokenFileError, SpecflowError
 from specflow.executor import Report, run_members
 from specflow.figures.index import FigureEntry
 from specflow.figures.registry import kinds
@@ -102,8 +102,7 @@ def _draw(
             except SpecflowError as error:
                 raise SpecflowError(f"{entry.file}: {error}") from error
             except KeyError as error:
-                message = f"{entry.file}: the tables have no {error}; `dvc repro -f collect`"
-                raise SpecflowError(message) from error
+                raise BrokenFileError(tables_dir, f"{entry.file}: no {error}", "collect") from error
             save(figure, output_dir / entry.file, dpi)
             report(1)
 

@@ -1,14 +1,13 @@
 """Which figures there are: the one list of their files, and of what each shows."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
+from specflow.json_files import read_json_as, write_json
 from specflow.section import Name, Section
-from specflow.textfiles import write_text
 
 
 class FigureEntry(Section):
@@ -40,11 +39,25 @@ class FigureEntry(Section):
     folded: bool = False
 
 
+class FigureIndex(Section):
+    """The content of the file."""
+
+    figures: Annotated[tuple[FigureEntry, ...], Field(strict=False)]
+
+
 def write_index(path: Path, entries: Iterable[FigureEntry]) -> None:
     """Write the list of all figures as JSON, in the order in which they are to be shown.
 
     Raises:
         SpecflowError: If the file cannot be written.
     """
-    content = [entry.model_dump(mode="json") for entry in entries]
-    write_text(path, json.dumps(content, indent=2) + "\n")
+    write_json(path, FigureIndex(figures=tuple(entries)).model_dump(mode="json"))
+
+
+def read_index(path: Path) -> tuple[FigureEntry, ...]:
+    """Read what `write_index` wrote.
+
+    Raises:
+        BrokenFileError: If there is no such file, or it is damaged or of another version.
+    """
+    return read_json_as(FigureIndex, path, "figures").figures

@@ -2,25 +2,23 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import jinja2
-from pydantic import TypeAdapter, ValidationError
 
 from specflow import paths
 from specflow.claims.scorecard import read_scorecard
-from specflow.errors import SpecflowError
-from specflow.figures.index import FigureEntry
+from specflow.figures.index import FigureEntry, read_index
 from specflow.frames import Tables
+from specflow.json_files import read_json_as
 from specflow.report.curves import panels_of
 from specflow.report.numbers import interval_of, number, value_of
 from specflow.report.pictures import Pictures, linked_from, pictures_of
 from specflow.report.sentences import sentences
-from specflow.report.subjects import Config, Subject, Summary, checkpoints_of, flat, subjects_of
+from specflow.report.subjects import Config, Metrics, Subject, checkpoints_of, flat, subjects_of
 from specflow.report.view import ABSENT, OTHERS, SUMMARY, View
 from specflow.textfiles import write_text
 
-_Content = TypeVar("_Content")
 _NO_FACTS: Mapping[str, str] = {}
 
 
@@ -46,9 +44,9 @@ def results_html(
     Raises:
         SpecflowError: If a result is missing or broken.
     """
-    config = _read(paths.CONFIG, TypeAdapter(Config), "resolve")
-    summary = _read(paths.SUMMARY, TypeAdapter(Summary), "collect")
-    entries = _read(paths.FIGURES_INDEX, TypeAdapter(list[FigureEntry]), "figures")
+    config = read_json_as(Config, paths.CONFIG, "resolve")
+    summary = read_json_as(dict[str, dict[str, Metrics]], paths.SUMMARY, "collect")
+    entries = read_index(paths.FIGURES_INDEX)
     view = View(
         subjects=[*subjects_of(config, summary, Tables(paths.TABLES))],
         entries=entries,
@@ -95,20 +93,6 @@ def write_checkpoints_page(
     pictures = pictures_of(entries, folder / "figures", linked_from(page))
     view = View([subject], entries, pictures, claims={})
     write_text(page, _html(view, alone=subject))
-
-
-def _read(path: Path, content: TypeAdapter[_Content], stage: str) -> _Content:
-    if not path.is_file():
-        raise SpecflowError(f"there is no file {path}; `dvc repro {stage}` writes it")
-    try:
-        return content.validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "top level"
-        raise SpecflowError(
-            f"{path}: {place}: got {first['input']!r}; {first['msg']}; "
-            f"`dvc repro -f {stage}` writes it anew"
-        ) from error
 
 
 def _html(

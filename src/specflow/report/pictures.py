@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
-from specflow.errors import SpecflowError
+from specflow.errors import BrokenFileError, SpecflowError
 from specflow.figures.index import FigureEntry
 
 Source = Callable[[Path], str]  # what the page names a file by
@@ -36,7 +36,7 @@ def pictures_of(entries: Sequence[FigureEntry], folder: Path, source: Source) ->
     """Return the pictures of all entries in a folder.
 
     Raises:
-        SpecflowError: If a file is missing or is no picture.
+        BrokenFileError: If a file is missing or is no picture.
     """
     pictures = {}
     for path in (folder / entry.file for entry in entries):
@@ -44,11 +44,9 @@ def pictures_of(entries: Sequence[FigureEntry], folder: Path, source: Source) ->
             with Image.open(path) as image:
                 pictures[path.name] = Picture(source(path), *image.size)
         except FileNotFoundError as error:
-            reason = f"there is no figure {path}; `dvc repro figures` draws it"
-            raise SpecflowError(reason) from error
+            raise BrokenFileError(path, "there is no such figure", "figures") from error
         except UnidentifiedImageError as error:
-            reason = f"{path} is no picture; `dvc repro -f figures` draws it anew"
-            raise SpecflowError(reason) from error
+            raise BrokenFileError(path, "is no picture", "figures") from error
     return pictures
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 from pydantic import AliasPath, BaseModel, ConfigDict, Field, RootModel
 
-from specflow.errors import SpecflowError
+from specflow import paths
+from specflow.errors import BrokenFileError
 from specflow.frames import Tables, at_end, where
 from specflow.report.curves import Panel, panels_of, values_by_run
 from specflow.report.numbers import UNDEFINED, number, parameter, spread
@@ -129,7 +130,7 @@ def subjects_of(config: Config, summary: Summary, tables: Tables) -> Iterator[Su
     Tables have the curves, and the numbers of checkpoints made elsewhere.
 
     Raises:
-        SpecflowError: If a table is missing or broken.
+        BrokenFileError: If a table is missing or broken.
     """
     settings = config.__pydantic_extra__
     for group in dict.fromkeys((*_HEADLINES, *config.entries)):
@@ -152,7 +153,7 @@ def checkpoints_of(tables: Tables, name: str) -> dict[str, Any]:
     """Return `steps`, `flags` and `matrices` of the subject of checkpoints made elsewhere.
 
     Raises:
-        SpecflowError: If a table is missing or broken.
+        BrokenFileError: If a table is missing or broken.
     """
     try:
         flags = where(tables["audit"], experiment=name).drop(columns="experiment")
@@ -160,9 +161,7 @@ def checkpoints_of(tables: Tables, name: str) -> dict[str, Any]:
         steps = where(tables["steps"], experiment=name)["step"].tolist()
         return {"steps": steps, "flags": flags, "matrices": _matrices(tables, name)}
     except KeyError as error:
-        raise SpecflowError(
-            f"the tables of {name} have no column {error}; `dvc repro -f collect` writes them anew"
-        ) from error
+        raise BrokenFileError(paths.TABLES, f"{name}: no column {error}", "collect") from error
 
 
 def _matrices(tables: Tables, name: str) -> pd.DataFrame:

@@ -10,10 +10,10 @@ from pydantic import JsonValue
 
 from specflow import paths
 from specflow.frames import Frames, Tables, write_table
+from specflow.json_files import write_json
 from specflow.section import Name, Section
 from specflow.studies.study import kinds_of_studies
 from specflow.studies.tables import stacked
-from specflow.textfiles import write_text
 
 
 class CollectSettings(Section):
@@ -32,7 +32,7 @@ def collect(settings: CollectSettings) -> None:
         write_table(paths.TABLES / f"{name}.csv", table)
     names = {kind: list(entries) for kind, entries in settings.entries.items()}
     summary = summarize(Tables(paths.TABLES), names)
-    write_text(paths.SUMMARY, json.dumps(summary, indent=2) + "\n")
+    write_json(paths.SUMMARY, summary)
 
 
 def _tables(settings: CollectSettings) -> dict[str, pd.DataFrame]:

@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from specflow.errors import BrokenFileError
 from specflow.frames import BASELINE
-from specflow.hdf5 import BrokenFileError
 
 _ROUNDING = 1e-12  # share of a value that units differ by if they are the same
 KEEPS = ("full", "top", "bottom")
