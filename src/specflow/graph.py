@@ -117,6 +117,8 @@ def forget(places: Iterable[Path]) -> None:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    from specflow.scratch import drop_unused  # here, since it imports torch
+
     try:
         repo = Repo(_wait_for_lock=True)
         with repo.lock:
@@ -128,6 +130,7 @@ def forget(places: Iterable[Path]) -> None:
                     shutil.rmtree(place)
                 else:
                     place.unlink(missing_ok=True)
+        drop_unused()
     except DvcException as error:
         raise SpecflowError(f"dvc: {error}") from error
 
