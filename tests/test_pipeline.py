@@ -230,7 +230,7 @@ def test_killed_training_ends_with_the_bytes_and_the_lock_of_an_undisturbed_one(
     command = ("dvc", "repro", "train@grokking")
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     killed = subprocess.Popen(command, cwd=other.folder, env=other.environment, **silent)
-    while not list((other.folder / ".specflow" / "scratch").glob("grokking-seed*/resume.pt")):
+    while not list((other.folder / ".specflow" / "scratch").glob("grokking-seed*/resume*.pt")):
         assert killed.poll() is None
         time.sleep(0.01)
     killed.kill()

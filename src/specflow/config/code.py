@@ -26,6 +26,7 @@ DECIDES_NOTHING = frozenset(
         "config/settings.py",
         "errors.py",
         "executor.py",
+        "json_files.py",
         "paths.py",
         "scratch.py",
         "stage.py",
