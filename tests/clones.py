@@ -6,8 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ruamel.yaml import YAML
 
@@ -61,6 +62,13 @@ class Clone:
         self.write("src/sitecustomize.py", NOTE_LOADED)
         self.run("git", "init", "--quiet")
         self.commit()
+
+    def cloned(self, folder: Path) -> Self:
+        """Return a clone by git, with what is committed alone."""
+        self.run("git", "clone", "--quiet", str(self.folder), str(folder))
+        clone = copy(self)
+        clone.folder = folder
+        return clone
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command in the clone; unless told not to, expect it to end well."""

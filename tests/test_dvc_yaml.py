@@ -37,5 +37,5 @@ def test_report_depends_on_all_that_it_shows():
     """Its own code is in results/config.json, whose every key it reads; its templates are not."""
     deps = set(STAGES["report"]["deps"])
     assert {"results/config.json", "src/specflow/report/templates"} <= deps
-    written = {"claims.json", "figures", "figures.json", "metrics/summary.json", "tables"}
+    written = {"claims.json", "figures", "figures.json", "summary.json", "tables"}
     assert {f"results/{name}" for name in written} <= deps

@@ -202,10 +202,33 @@ def test_words_and_new_files_retrain_nothing(changed):
     assert changed.stale() == {"figures", "report"}
 
 
+def test_who_pulls_after_renames_and_removals_runs_nothing(changed, tmp_path):
+    """Both who has run it all before, and who has pulled it."""
+    first, second = (changed.cloned(tmp_path / name) for name in ("first", "second"))
+    for clone in (changed, first, second):
+        clone.run("dvc", "remote", "add", "--local", "--default", "store", str(tmp_path / "store"))
+    changed.run("dvc", "push")
+    for clone in (first, second):
+        clone.run("dvc", "pull")
+    params = YAML(typ="safe").load(TINY)
+    params["samples"] = {"faces": params["samples"]["digits_unet"]}
+    params["tickets"].pop("digits_random")
+    first.set_params(params)
+    assert "sample@faces" in first.repro()
+    first.commit()
+    first.run("dvc", "push")
+    before = changed.run("git", "rev-parse", "HEAD").stdout.strip()
+    for clone in (second, changed):
+        clone.run("git", "pull", str(first.folder))
+        clone.run("dvc", "pull")
+        assert clone.dvc("repro") == []
+        assert clone.repro() == []
+        assert clone.changes() == ""
+    changed.run("git", "reset", "--quiet", "--hard", before)
+
+
 def test_clone_without_heavy_results_judges_anew_and_runs_nothing_else(project, tmp_path):
-    copy = Clone.__new__(Clone)
-    copy.folder, copy.environment = tmp_path / "copy", project.environment
-    project.run("git", "clone", "--quiet", str(project.folder), str(copy.folder))
+    copy = project.cloned(tmp_path / "copy")
     assert copy.dvc("repro", "--allow-missing") == []
     copy.change("params.yaml", "rank_falls: 0", "rank_falls: -0.1")
     assert copy.dvc("repro", "--allow-missing") == ["resolve", "judge", "report"]
