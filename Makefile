@@ -1,6 +1,7 @@
 # make repro   run what has changed of the whole pipeline, stages side by side on all cores
 # make quick   grokking alone, to its figure, in a copy of the last commit below .specflow
 # make test    lint, then run all tests
+# make attack  25 times as many random attacks as the tests make, with a seed: make attack SEED=7
 # make lint    check style and types
 # make bench   run the benchmarks, which print ratios measured side by side
 # make clean   remove caches and the state of interrupted runs; results stay
@@ -11,6 +12,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CHECK_VERSION := import sys; sys.exit(sys.version_info < (3, 11) and \
 	"$(PYTHON) is too old: specflow needs Python 3.11 or newer; try: make PYTHON=python3.12")
+SEED := 1
 QUICK := .specflow/quick
 # checkpoints_memory.py takes a quarter of an hour: run by hand.
 BENCHMARKS := $(filter-out benchmarks/checkpoints_memory.py,$(sort $(wildcard benchmarks/*.py)))
@@ -18,7 +20,7 @@ BENCHMARKS := $(filter-out benchmarks/checkpoints_memory.py,$(sort $(wildcard be
 # The stages of the pipeline call `python`, and `dvc` calls `git`, by the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro quick test lint bench clean
+.PHONY: repro quick test attack lint bench clean
 
 repro: $(INSTALLED)
 	$(BIN)/specflow repro
@@ -33,6 +35,9 @@ quick: $(INSTALLED)
 
 test: lint
 	$(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
+
+attack: $(INSTALLED)
+	$(BIN)/python -m pytest tests/attacks -n logical --attack-times 25 --attack-seed $(SEED)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

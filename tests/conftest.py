@@ -108,6 +108,12 @@ def diffusion_run(workplace: Path) -> RunSettings:
     )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make attack` make more random attacks, and others."""
+    parser.addoption("--attack-times", type=int, default=1)
+    parser.addoption("--attack-seed", type=int, default=0)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put files with slow tests first, and skip what needs a GPU where there is none."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}

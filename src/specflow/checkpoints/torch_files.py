@@ -78,7 +78,9 @@ class TorchFile(TensorFile):
                 if any(archive.read(one) != sys.byteorder.encode() for one in orders):
                     return {}
                 return {_data_of(one, file): one.file_size for one in members}
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, struct.error) as error:
+        except SpecflowError:
+            raise
+        except Exception as error:  # as below
             raise SpecflowError(f"{self._path}: {_refusal(error)}") from error
 
     def _place(self, name: str, tensor: Tensor, records: Mapping[int, int]) -> Place:

@@ -10,6 +10,7 @@ from specflow.errors import SpecflowError, shown
 from specflow.section import KindSection
 
 MOST_TOLD = 50
+_LONGEST = 800
 _NAME_EXPECTED = "not a legal name; expected lower-case letters, digits and _, a letter first"
 
 
@@ -21,8 +22,13 @@ class ParamsError(SpecflowError):
         self.problems = problems
         count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
         more = len(problems) - MOST_TOLD
-        told = problems[:MOST_TOLD] + ([f"and {more} more"] if more > 0 else [])
+        told = [*map(_cut, problems[:MOST_TOLD]), *([f"and {more} more"] if more > 0 else [])]
         super().__init__("\n  ".join([f"{source} has {count}:", *told]))
+
+
+def _cut(line: str) -> str:
+    """Return a line without its middle if a key in it is very long."""
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]}...{line[-_LONGEST // 2 :]}"
 
 
 class _Place(NamedTuple):
