@@ -1,6 +1,7 @@
 """Files of specflow that others have changed."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,3 +45,13 @@ def write_csv(path: Path, text: str) -> None:
 def flipped(content: bytes, place: int, bit: int = 0) -> bytes:
     """Return bytes of which one bit is another."""
     return content[:place] + bytes([content[place] ^ (1 << bit)]) + content[place + 1 :]
+
+
+def damage_in_place(path: Path, place: int) -> None:
+    """Flip a bit as a disk does: nothing else of the file tells of it."""
+    state, content = path.stat(), path.read_bytes()
+    path.chmod(0o644)
+    with path.open("r+b") as file:
+        file.write(flipped(content, place))
+    path.chmod(state.st_mode)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 from tests.clones import TINY, Clone
+from tests.sealed import damage_in_place
 
 from specflow.config.code import DECIDES_NOTHING
 from specflow.frames import Tables, where
@@ -234,18 +236,6 @@ def test_clone_without_heavy_results_judges_anew_and_runs_nothing_else(project, 
     assert copy.dvc("repro", "--allow-missing") == ["resolve", "judge", "report"]
 
 
-def test_bad_parameter_fails_before_anything_runs_and_loses_nothing(project):
-    project.change("params.yaml", "weight_decay: 1.0", "weight_decay: '1.0'")
-    done = project.run("dvc", "repro", check=False)
-    assert done.returncode != 0
-    message = "experiments.grokking.optimizer.weight_decay: got '1.0'; expected a valid number"
-    assert message in done.stderr + done.stdout
-    assert "Traceback" not in done.stderr + done.stdout
-    assert "Running stage 'train" not in done.stdout
-    project.run("git", "checkout", "--quiet", "params.yaml")
-    assert project.changes() == ""
-
-
 def test_killed_training_ends_with_the_bytes_and_the_lock_of_an_undisturbed_one(project, tmp_path):
     """Serially, with another number of workers, and nothing shared with the first run."""
     other = Clone(tmp_path / "other")
@@ -266,6 +256,29 @@ def test_killed_training_ends_with_the_bytes_and_the_lock_of_an_undisturbed_one(
         assert found == expected, name
     stages = ("resolve", "prepare@addition", "train@grokking")
     assert other.lock() == {name: project.lock()[name] for name in stages}
+
+
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [
+        ("results/runs/grokking/seed1/trajectory.h5", "spectra@grokking"),
+        ("results/tables/history.csv", "judge"),
+        ("results/claims.json", "report"),
+    ],
+)
+def test_damaged_result_is_refused_and_the_advice_makes_it_anew(changed, name, reader):
+    """As a disk damages it: unseen by DVC, and in the cache too, where that has the same file."""
+    path, ours = changed.folder / name, ("env", "PYTHONPATH=src", "python", "-m")
+    content = path.read_bytes()
+    damage_in_place(path, len(content) // 2)
+    done = changed.run(*ours, "specflow.stage", *reader.split("@"), check=False)
+    assert done.returncode == 1
+    assert name in done.stderr
+    for advice in re.findall("`(.*?)`", done.stderr):
+        changed.run(*(ours if advice.startswith("specflow") else ()), *advice.split())
+    assert path.read_bytes() == content
+    assert changed.dvc("repro") == []
+    assert changed.changes() == ""
 
 
 def test_what_is_declared_no_more_goes(changed):
