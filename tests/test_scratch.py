@@ -1,5 +1,8 @@
 """Scratch is there until its work is done, and one process at a time is in it."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from filelock import FileLock, Timeout
@@ -82,3 +85,19 @@ def test_the_last_result_of_a_work_is_kept_while_project_or_cache_have_it(work, 
     target.unlink()
     drop_unused()
     assert not kept.exists()
+
+
+def test_two_who_do_the_same_work_at_once_do_it_once(work, workplace, capsys):
+    target, calls = workplace / "result", []
+
+    def write():
+        calls.append(1)
+        time.sleep(0.3)
+        sealed(target, b"made")
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(work("a").make, target, write) for _ in range(2)]:
+            done.result()
+    assert calls == [1]
+    assert target.read_bytes().startswith(b"made")
+    assert "waiting for another process" in capsys.readouterr().err

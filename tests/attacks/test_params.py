@@ -76,6 +76,8 @@ def is_refused(path):
 
 def test_bad_parameter_fails_before_anything_runs_and_loses_nothing(tmp_path):
     project = Clone(tmp_path / "project")
+    project.run("dvc", "repro", "resolve")
+    project.commit()
     project.change("params.yaml", "weight_decay: 1.0", "weight_decay: '1.0'")
     done = project.run("dvc", "repro", check=False)
     assert done.returncode != 0
