@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from specflow.device import keep_freed_memory
+from specflow.device import choose_device, keep_freed_memory
+from specflow.errors import SpecflowError
 
 STEPS = """
 import resource, sys
@@ -47,3 +48,12 @@ def test_steps_use_the_memory_of_the_steps_before() -> None:
     needed = 20 * 36_000_000 // resource.getpagesize()
     assert new_pages("leave") > 0.5 * needed
     assert new_pages("keep") < 0.05 * needed
+
+
+@pytest.mark.parametrize("given", ["meta", "quantum", "cuda:99", "xla", ""])
+def test_device_that_cannot_compute_here_is_named(monkeypatch, given) -> None:
+    monkeypatch.setenv("SPECFLOW_DEVICE", given)
+    with pytest.raises(
+        SpecflowError, match=f"SPECFLOW_DEVICE: got '{given}'; expected cpu or cuda"
+    ):
+        choose_device()

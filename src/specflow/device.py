@@ -6,7 +6,7 @@ import os
 import torch
 from threadpoolctl import threadpool_limits
 
-from specflow.errors import SpecflowError
+from specflow.errors import SpecflowError, one_line
 from specflow.executor import num_workers
 
 # Numbers of two settings in glibc's malloc.h, and their values: plenty, and the most there may be.
@@ -22,11 +22,14 @@ def choose_device() -> torch.device:
     """
     default = "cuda" if torch.cuda.is_available() else "cpu"
     given = os.environ.get("SPECFLOW_DEVICE", default)
+    expected = f"SPECFLOW_DEVICE: got {given!r}; expected cpu or cuda"
     try:
         device = torch.device(given)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise SpecflowError(f"SPECFLOW_DEVICE: got {given!r}; expected cpu or cuda") from error
+        raise SpecflowError(f"{expected} ({one_line(error)})") from error
+    if device.type not in ("cpu", "cuda"):
+        raise SpecflowError(expected)
     return device
 
 

@@ -18,8 +18,6 @@ from multiprocessing import resource_tracker
 from multiprocessing.context import BaseContext
 from typing import Any, TypeVar
 
-from tqdm import tqdm
-
 from specflow.errors import SpecflowError
 
 Job = TypeVar("Job")
@@ -107,6 +105,8 @@ def run_members(
     Raises:
         SpecflowError: If members failed by errors that a user can mend; it names them all.
     """
+    from tqdm import tqdm  # here, so that stages begin even where packages are missing
+
     with tqdm(total=total, desc=title, unit="step", disable=None) as bar:
         if min(workers, len(jobs)) <= 1:
             failures = _run_here(function, jobs, bar)
