@@ -3,12 +3,11 @@
 from functools import partial
 
 from specflow import paths
-from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.config.settings import read_settings
 from specflow.device import choose_device, workers_on
-from specflow.executor import Report, num_workers, run_members
+from specflow.executor import num_workers, run_members
 from specflow.measure.pruning import PruningJob, measure_pruning
-from specflow.measure.spectra import measure_spectra
+from specflow.measure.spectra import SpectraJob, measure_run
 from specflow.measure.tickets import TicketJob, measure_ticket
 from specflow.scratch import Scratch
 from specflow.seal import seal_of
@@ -25,8 +24,9 @@ def main(ticket: str) -> None:
         name = f"{what}-{ticket}/{paths.seed_name(seed)}"
         return Scratch.of_stage(name, settings, code, device.type, *map(seal_of, both))
 
-    def compare(seed: int, report: Report) -> None:
-        job = TicketJob(
+    seeds = {f"{ticket}/{paths.seed_name(seed)}": seed for seed in settings.seeds}
+    compared = {
+        name: TicketJob(
             source=paths.trajectory(settings.experiment, seed),
             ticket=paths.ticket(ticket, seed),
             target=paths.ticket_measures(ticket, seed),
@@ -37,28 +37,24 @@ def main(ticket: str) -> None:
             score_length=settings.spectra.score_length,
             scratch=scratch("compare", seed),
         )
-        measure_ticket(job, report, workers=num_workers())
-
-    def decompose(seed: int, report: Report) -> None:
-        target, finished = paths.ticket_spectra(ticket, seed), scratch("ticket-spectra", seed)
-        make = partial(
-            measure_spectra,
-            TrajectoryCheckpoints(paths.ticket(ticket, seed)),
-            wiring,
-            settings.spectra,
-            target,
-            finished,
-            report,
-            workers=num_workers(),
+        for name, seed in seeds.items()
+    }
+    measured = {
+        name: SpectraJob(
+            source=paths.ticket(ticket, seed),
+            target=paths.ticket_spectra(ticket, seed),
+            wiring=wiring,
+            settings=settings.spectra,
+            scratch=scratch("ticket-spectra", seed),
             device=device,
-            strict=True,
         )
-        finished.make(target, make)
-
-    seeds = {f"{ticket}/{paths.seed_name(seed)}": seed for seed in settings.seeds}
+        for name, seed in seeds.items()
+    }
     total = len(seeds) * settings.num_checkpoints
-    run_members(compare, seeds, title=f"compare {ticket}", total=total, workers=1)
-    run_members(decompose, seeds, title=f"spectra {ticket}", total=total, workers=1)
+    compare = partial(measure_ticket, workers=num_workers())
+    measure = partial(measure_run, workers=num_workers())
+    run_members(compare, compared, title=f"compare {ticket}", total=total, workers=1)
+    run_members(measure, measured, title=f"spectra {ticket}", total=total, workers=1)
     pruned = {
         name: PruningJob(
             problem=settings.run,

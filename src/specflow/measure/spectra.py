@@ -9,12 +9,14 @@ until any two are compared. `spectra_file` says what the result holds.
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from specflow.checkpoints.base import Checkpoints
+from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.executor import Report
 from specflow.matrices import Side
 from specflow.measure.decompositions import Batch, Decompositions
@@ -79,6 +81,48 @@ def measure_spectra(
             steps.measure(index)
             report(1)
         write_spectra(target, checkpoints.steps, wiring, settings, steps.rows)
+
+
+@dataclass(frozen=True)
+class SpectraJob:
+    """A run whose spectra are measured.
+
+    Attributes:
+        source: Its trajectory.
+        target: Place of the result.
+        wiring: Its matrices and pairs.
+        settings: What is kept of each.
+        scratch: Where finished steps are kept.
+        device: What decomposes.
+    """
+
+    source: Path
+    target: Path
+    wiring: Wiring
+    settings: SpectraParams
+    scratch: Scratch
+    device: torch.device
+
+
+def measure_run(job: SpectraJob, report: Report, *, workers: int) -> None:
+    """Measure a run as `measure_spectra` does, unless that is done; nothing may be missing.
+
+    Raises:
+        SpecflowError: As for `measure_spectra`.
+    """
+    measure = partial(
+        measure_spectra,
+        TrajectoryCheckpoints(job.source),
+        job.wiring,
+        job.settings,
+        job.target,
+        job.scratch,
+        report,
+        workers=workers,
+        device=job.device,
+        strict=True,
+    )
+    job.scratch.make(job.target, measure)
 
 
 @dataclass(frozen=True)
