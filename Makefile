@@ -1,7 +1,7 @@
 # make repro   run what has changed of the whole pipeline, stages side by side on all cores
 # make quick   grokking alone, to its figure, in a copy of the last commit below .specflow
 # make test    lint, then run all tests
-# make attack  25 times as many random attacks as the tests make, with a seed: make attack SEED=7
+# make attack  50 times as many random attacks as the tests make, with a seed: make attack SEED=7
 # make lint    check style and types
 # make bench   run the benchmarks, which print ratios measured side by side
 # make clean   remove caches and the state of interrupted runs; results stay
@@ -37,7 +37,7 @@ test: lint
 	$(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
 
 attack: $(INSTALLED)
-	$(BIN)/python -m pytest tests/attacks -n logical --attack-times 25 --attack-seed $(SEED)
+	$(BIN)/python -m pytest tests/attacks -n logical --attack-times 50 --attack-seed $(SEED)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

@@ -3,8 +3,7 @@
 import json
 import os
 import re
-import subprocess
-import time
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -220,11 +219,10 @@ def test_who_pulls_after_renames_and_removals_runs_nothing(changed, tmp_path):
     first.commit()
     first.run("dvc", "push")
     before = changed.run("git", "rev-parse", "HEAD").stdout.strip()
-    for clone in (second, changed):
+    for clone, repro in ((second, second.repro), (changed, partial(changed.dvc, "repro"))):
         clone.run("git", "pull", str(first.folder))
         clone.run("dvc", "pull")
-        assert clone.dvc("repro") == []
-        assert clone.repro() == []
+        assert repro() == []
         assert clone.changes() == ""
     changed.run("git", "reset", "--quiet", "--hard", before)
 
@@ -234,28 +232,6 @@ def test_clone_without_heavy_results_judges_anew_and_runs_nothing_else(project, 
     assert copy.dvc("repro", "--allow-missing") == []
     copy.change("params.yaml", "rank_falls: 0", "rank_falls: -0.1")
     assert copy.dvc("repro", "--allow-missing") == ["resolve", "judge", "report"]
-
-
-def test_killed_training_ends_with_the_bytes_and_the_lock_of_an_undisturbed_one(project, tmp_path):
-    """Serially, with another number of workers, and nothing shared with the first run."""
-    other = Clone(tmp_path / "other")
-    other.environment |= {"SPECFLOW_WORKERS": "2"}
-    command = ("dvc", "repro", "train@grokking")
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    killed = subprocess.Popen(command, cwd=other.folder, env=other.environment, **silent)
-    while not list((other.folder / ".specflow" / "scratch").glob("grokking-seed*/resume*.pt")):
-        assert killed.poll() is None
-        time.sleep(0.01)
-    killed.kill()
-    killed.wait()
-    assert "train@grokking" not in other.lock()
-    assert other.dvc(*command[1:]) == ["train@grokking"]
-    for seed in (0, 1):
-        name = f"results/runs/grokking/seed{seed}/trajectory.h5"
-        found, expected = ((one.folder / name).read_bytes() for one in (other, project))
-        assert found == expected, name
-    stages = ("resolve", "prepare@addition", "train@grokking")
-    assert other.lock() == {name: project.lock()[name] for name in stages}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from specflow import paths
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.datasets.modular_addition import ModularAdditionParams
 from specflow.problems.task import Task, load_task
+from specflow.scratch import drop_unused
 from specflow.training.optimizers import SgdParams
 from specflow.training.runs import TrainingRun, train_runs
 from specflow.training.settings import RunSettings
@@ -28,10 +29,16 @@ def branch_of(trunk: TrainingRun, step: int, **changes) -> TrainingRun:
     return run_of(trunk.settings, "branch", **(start | changes))
 
 
-def train(*runs: TrainingRun) -> list[bytes]:
-    """Train runs of which nothing was made before; return the bytes of their trajectories."""
+def forget(*runs: TrainingRun) -> None:
+    """Remove what runs have made, and what is kept of that."""
     for run in runs:
         run.path.unlink(missing_ok=True)
+    drop_unused()
+
+
+def train(*runs: TrainingRun) -> list[bytes]:
+    """Train runs of which nothing was made before; return the bytes of their trajectories."""
+    forget(*runs)
     train_runs(list(runs), "train")
     return [run.path.read_bytes() for run in runs]
 

@@ -13,6 +13,7 @@ import torch
 from tests.training.made_up import (
     CPU,
     branch_of,
+    forget,
     prepare_other_data,
     run_of,
     same,
@@ -93,7 +94,7 @@ def test_killed_run_resumes_to_the_same_bytes(settings, killed_and_resumed, surv
 def test_sigkill_at_any_moment_resumes_to_the_same_bytes(addition_run):
     run = run_of(addition_run.model_copy(update={"num_epochs": 120}))
     undisturbed = train(run)
-    run.path.unlink()
+    forget(run)
     Path("settings.json").write_text(run.settings.model_dump_json())
     code = (
         "from pathlib import Path\n"
