@@ -1,18 +1,8 @@
-import re
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from random import Random
-from typing import TypeVar
 
 import pytest
 
-from specflow.errors import SpecflowError
-
-MOST_SECONDS = 3
-MOST_BYTES = 500e6
-
-Found = TypeVar("Found")
 Attacks = Callable[[int], Iterator[Random]]
 
 
@@ -34,25 +24,3 @@ def attacks(request: pytest.FixtureRequest) -> Attacks:
                 raise
 
     return sources
-
-
-def attempt(function: Callable[[], Found]) -> tuple[Found | None, SpecflowError | None]:
-    """Return what a function returns, or the error for people that it raises.
-
-    It must take neither long nor much memory.
-    """
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is what there is now
-    before, began = _peak(), time.monotonic()
-    found, raised = None, None
-    try:
-        found = function()
-    except SpecflowError as error:
-        raised = error
-    assert time.monotonic() - began < MOST_SECONDS
-    assert _peak() - before < MOST_BYTES
-    return found, raised
-
-
-def _peak() -> int:
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)[1])

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tests.attacks.conftest import attempt
+from tests.attacks.attempts import attempt
 from tests.attacks.damage import damaged
 from tests.checkpoints.trajectories import write
 from tests.studies.made_up import write_pruning, write_spectra

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tests.attacks.conftest import attempt
+from tests.attacks.attempts import attempt
 from tests.attacks.damage import damaged
 from tests.checkpoints.test_formats import SAVE, saved
 

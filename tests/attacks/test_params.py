@@ -4,7 +4,7 @@ import copy
 import math
 
 from ruamel.yaml import YAML
-from tests.attacks.conftest import attempt
+from tests.attacks.attempts import attempt
 from tests.attacks.damage import damaged
 from tests.clones import TINY, Clone
 

@@ -1,5 +1,6 @@
 """Files of torch.save, read tensor by tensor; none is executed."""
 
+import io
 import re
 import struct
 import sys
@@ -7,23 +8,25 @@ import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, _weights_only_unpickler
 
 from specflow.checkpoints.formats import Place, TensorFile, held_by
 from specflow.errors import SpecflowError, one_line
 from specflow.wiring.names import some_of
 
+_ARCHIVE = b"PK\x03\x04"
+_OUR_ORDER = sys.byteorder.encode()
 USUAL_KEYS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights")
 
 
 class TorchFile(TensorFile):
     """A state dict, or a training checkpoint that holds one.
 
-    Of a file of torch 1.6 or later, the data are read when a tensor is. An older one, or one of a
-    machine with another order of bytes, is read whole.
+    Of a file of torch 1.6 or later, which is an archive, the data are read when a tensor is. An
+    older one, or one of a machine with another order of bytes, is read whole.
     """
 
     def __init__(self, path: Path, key: str | None) -> None:
@@ -38,57 +41,36 @@ class TorchFile(TensorFile):
         super().__init__(path)
 
     def _look(self) -> None:
-        records = self._records() if zipfile.is_zipfile(self._path) else {}
-        place = "meta" if records else "cpu"  # without data, or with them
-        try:
-            with warnings.catch_warnings(action="ignore"):
-                content = torch.load(self._path, map_location=place, weights_only=True)
-        except Exception as error:  # a damaged pickle makes the unpickler raise anything
-            raise SpecflowError(f"{self._path}: {_refusal(error)}") from error
+        with self._path.open("rb") as file:
+            archive = _Archive.of(file, self._path, self._identity[1])
+            place = "cpu" if archive is None else "meta"  # with data, or without them
+            try:
+                with warnings.catch_warnings(action="ignore"):
+                    content = archive.content() if archive else self._whole()
+            except Exception as error:  # a damaged pickle makes the unpickler raise anything
+                raise SpecflowError(f"{self._path}: {_refusal(error)}") from error
         weights = self._weights(content)
         self.infos, self.skipped = held_by(weights, self._path, self._identity[1], place)
-        if records:
-            self._places = {name: self._place(name, weights[name], records) for name in self.infos}
+        if archive:
+            self._places = {name: self._place(name, weights[name]) for name in self.infos}
         else:
             self._content = weights
+
+    def _place(self, name: str, tensor: Tensor) -> Place:
+        storage: Any = tensor.untyped_storage()
+        if storage.nbytes() != storage.record.size:  # one without data grows with its tensor
+            raise SpecflowError(f"{self._path}: {name}: larger than its record; broken")
+        start = storage.record.begins + int(tensor.storage_offset()) * tensor.itemsize
+        return Place(start, tensor.stride())
+
+    def _whole(self) -> Any:
+        return torch.load(self._path, map_location="cpu", weights_only=True)
 
     def read(self, name: str) -> Tensor:
         """Return a contiguous copy of one tensor; errors as of all files."""
         if self._content is None:
             return super().read(name)
         return self._content[name].detach().clone(memory_format=torch.contiguous_format)
-
-    def _records(self) -> dict[int, int]:
-        """Return the sizes of the records by where their bytes lie; {} if these are swapped.
-
-        Raises:
-            SpecflowError: If the archive is broken or compressed: torch.save stores, and what
-                was packed by something else may unpack to any size.
-        """
-        try:
-            with zipfile.ZipFile(self._path) as archive, self._path.open("rb") as file:
-                members = archive.infolist()
-                packed = any(one.compress_type != zipfile.ZIP_STORED for one in members)
-                if packed or sum(one.file_size for one in members) > self._identity[1]:
-                    raise SpecflowError(
-                        f"{self._path}: an archive that is compressed, or claims more than it "
-                        "has; expected records as torch.save stores them"
-                    )
-                orders = [one for one in members if one.filename.endswith("/byteorder")]
-                if any(archive.read(one) != sys.byteorder.encode() for one in orders):
-                    return {}
-                return {_data_of(one, file): one.file_size for one in members}
-        except SpecflowError:
-            raise
-        except Exception as error:  # as below
-            raise SpecflowError(f"{self._path}: {_refusal(error)}") from error
-
-    def _place(self, name: str, tensor: Tensor, records: Mapping[int, int]) -> Place:
-        storage = tensor.untyped_storage()
-        start = storage._checkpoint_offset or 0
-        if records.get(start) != storage.nbytes():
-            raise SpecflowError(f"{self._path}: {name}: its record has another size; broken")
-        return Place(start + int(tensor.storage_offset()) * tensor.itemsize, tensor.stride())
 
     def _weights(self, content: Any) -> Mapping[Any, Any]:
         if self._key is not None:
@@ -114,11 +96,76 @@ class TorchFile(TensorFile):
         return found
 
 
-def _data_of(member: zipfile.ZipInfo, file: BinaryIO) -> int:
-    """Return where the bytes of a member begin: after its own header, of fixed and named parts."""
-    file.seek(member.header_offset)
-    *_, name, extra = struct.unpack("<4s5H3I2H", file.read(30))
-    return member.header_offset + 30 + name + extra
+class _Record(NamedTuple):
+    """Where the bytes of a storage are."""
+
+    begins: int
+    size: int
+
+
+class _Archive:
+    """The records of an archive that torch.save wrote, each found by its name."""
+
+    def __init__(self, archive: zipfile.ZipFile, file: BinaryIO, size: int) -> None:
+        """Take in which records there are.
+
+        Raises:
+            ValueError: If they are not as torch.save stores them: what was packed by something
+                else may unpack to any size; or if it is a program.
+        """
+        members = archive.infolist()
+        packed = any(one.compress_type != zipfile.ZIP_STORED for one in members)
+        if packed or sum(one.file_size for one in members) > size:
+            raise ValueError("an archive that is compressed, or claims more than it has")
+        root = members[0].filename.partition("/")[0] if members else ""
+        self._archive, self._file = archive, file
+        self._members = {one.filename.removeprefix(f"{root}/"): one for one in members}
+        if len(self._members) < len(members):
+            raise ValueError("an archive with two records of one name")
+        if "constants.pkl" in self._members:
+            raise ValueError("a TorchScript program")
+
+    @classmethod
+    def of(cls, file: BinaryIO, path: Path, size: int) -> "_Archive | None":
+        """Return the archive of a file; None if it is none, or has bytes in another order.
+
+        Raises:
+            SpecflowError: If it is broken, a program, or not as torch.save writes it.
+        """
+        is_archive = file.read(len(_ARCHIVE)) == _ARCHIVE  # as torch tells
+        try:
+            found = cls(zipfile.ZipFile(file), file, size) if is_archive else None
+            return found if found and found._is_in_our_order() else None
+        except Exception as error:  # as that of a damaged one may be anything
+            raise SpecflowError(f"{path}: {_refusal(error)}") from error
+
+    def content(self) -> Any:
+        """Return what was saved, with tensors that know where their bytes are, without these."""
+        unpickler = _weights_only_unpickler.Unpickler(io.BytesIO(self._read("data.pkl")))
+        unpickler.persistent_load = self._storage  # type: ignore[method-assign]
+        return unpickler.load()
+
+    def _storage(self, identifier: Any) -> torch.TypedStorage:
+        _, kind, key, _, length = identifier
+        dtype = torch.uint8 if kind is torch.UntypedStorage else kind.dtype
+        member, size = self._members[f"data/{key}"], length * dtype.itemsize
+        if member.file_size != size:
+            raise ValueError(f"record {key} has {member.file_size} bytes, not {size}")
+        storage: Any = torch.UntypedStorage(size, device="meta")
+        storage.record = _Record(self._data_of(member), size)
+        return torch.TypedStorage(wrap_storage=storage, dtype=dtype, _internal=True)
+
+    def _data_of(self, member: zipfile.ZipInfo) -> int:
+        """Return where the bytes of a member begin: after its own header."""
+        self._file.seek(member.header_offset)
+        *_, name, extra = struct.unpack("<4s5H3I2H", self._file.read(30))
+        return member.header_offset + 30 + name + extra
+
+    def _is_in_our_order(self) -> bool:
+        return "byteorder" not in self._members or self._read("byteorder") == _OUR_ORDER
+
+    def _read(self, name: str) -> bytes:
+        return self._archive.read(self._members[name])
 
 
 def _holds_tensors(value: Any) -> bool:
@@ -136,6 +183,8 @@ def _refusal(error: Exception) -> str:
         )
     if "TorchScript" in text:
         return "refused, a TorchScript program; expected a state dict"
+    if text.startswith("an archive"):
+        return f"{text}; expected records as torch.save stores them"
     detail = re.search(r"WeightsUnpickler error:\s*(.+)", text)
     reason = detail[1].strip() if detail else one_line(error)
     return f"broken or truncated ({reason}); expected a whole file of torch.save"
