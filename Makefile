@@ -51,8 +51,9 @@ bench: $(INSTALLED)
 
 # Without build isolation, packages are built with the pinned setuptools, not with the newest one.
 $(INSTALLED): pyproject.toml constraints.txt
-	@$(BIN)/python -c '$(CHECK_VERSION)' 2>/dev/null && $(BIN)/python -m pip --version >/dev/null 2>&1 || \
+	@$(BIN)/python -c '$(CHECK_VERSION)' 2>/dev/null || \
 		{ $(PYTHON) -c '$(CHECK_VERSION)' && $(PYTHON) -m venv --clear $(VENV); }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip setuptools
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation \
 		--editable '.[dev,pipeline,speech]'

@@ -10,6 +10,7 @@ import torch
 from filelock import FileLock, Timeout
 from tests.audit.made_up_steps import walk
 from tests.commands import ended_with
+from tests.measure.made_up import Killed, dies_after
 from torch import nn
 
 import specflow
@@ -58,6 +59,20 @@ def test_python_call_takes_a_pattern_and_keeps_what_is_asked_for(folder):
     assert set(table["matrix"]) == {"layers.1"}
     assert Path("out/index.html").is_file()
     pd.testing.assert_frame_equal(table, specflow.analyze("run/*.pt", exclude=["layers.0*"]))
+
+
+@pytest.mark.parametrize("survived", [1, 3, 9, 14])
+def test_killed_analysis_goes_on_to_the_same_files(folder, monkeypatch, survived):
+    specflow.analyze("run/*.pt", output="whole")
+    save = Scratch.save
+    with monkeypatch.context() as patched:
+        patched.setattr(Scratch, "save", dies_after(survived, save))
+        with pytest.raises(Killed):
+            specflow.analyze("run/*.pt", output="killed")
+    specflow.analyze("run/*.pt", output="killed")
+    for name in ("spectra.h5", "audit.json"):
+        assert Path("killed", name).read_bytes() == Path("whole", name).read_bytes()
+    assert not Path("killed/.partial").exists()
 
 
 def test_weights_in_memory_are_step_0_and_have_the_numbers_of_their_file(folder):

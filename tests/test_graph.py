@@ -1,10 +1,13 @@
 """The graph: how it is read."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from tests.sealed import damage_in_place
-from tests.toy_project import Project
+from tests.toy_project import RUN, Project
 
 from specflow.errors import SpecflowError
 from specflow.graph import Graph, forget, undeclared
@@ -93,7 +96,34 @@ def test_damaged_result_is_made_again_once_it_is_forgotten(project, links, place
     assert file.read_bytes() == whole
 
 
-def test_what_no_stage_has_made_is_not_forgotten(project):
-    with pytest.raises(SpecflowError, match=r"params\.yaml"):
-        forget([Path("params.yaml")])
-    assert Path("params.yaml").exists()
+def test_two_damaged_files_of_one_folder_are_forgotten_one_after_the_other(project):
+    """Also by DVC, which restores what its cache has."""
+    project.write(
+        "stages/run.py",
+        RUN.replace('"out.txt")', '"1.txt").write_text("1")\n    (target / "out.txt")'),
+    )
+    project.set_params({"a": 1})
+    project.repro()
+    folder = project.folder / "results/runs/a"
+    whole = {path: path.read_bytes() for path in folder.iterdir()}
+    assert len(whole) == 2
+    for path in whole:
+        damage_in_place(path, 0)
+    for path in whole:
+        forget([path])
+    project.repro()
+    shutil.rmtree(folder)
+    subprocess.run([sys.executable, "-m", "dvc", "checkout", "--quiet"], check=True)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == whole
+
+
+@pytest.mark.parametrize(
+    "place", ["params.yaml", "results", "results/runs", ".", "..", "/", "stages"]
+)
+def test_what_no_stage_has_made_is_not_forgotten(project, place):
+    """Least of all what holds the outputs of stages beside other things."""
+    project.repro()
+    before = {path for path in project.folder.rglob("*") if ".dvc/tmp" not in str(path)}
+    with pytest.raises(SpecflowError, match="dvc: "):
+        forget([Path(place)])
+    assert {path for path in project.folder.rglob("*") if ".dvc/tmp" not in str(path)} == before

@@ -1,6 +1,7 @@
 """What is read is what was written, or an error that says how to have it made anew."""
 
 import json
+from pathlib import Path
 
 import pytest
 from tests.sealed import flipped
@@ -34,12 +35,20 @@ def test_no_flipped_bit_changes_what_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("stage", "advice"), [("judge", "`dvc repro -sf judge` writes it"), ("", "`specflow forget")]
+    ("name", "stage", "advice"),
+    [
+        ("results/claims.json", "judge", "`git checkout .*json` .*`dvc repro -sf judge` makes"),
+        ("results/absent.json", "judge", "no such file; `dvc repro judge` writes it"),
+        ("results/measures/audit.json", "", "`specflow forget .*json` .*`dvc repro` makes"),
+        ("elsewhere/audit.json", "", "it is not what was written$"),
+    ],
 )
-def test_it_is_said_how_a_damaged_file_is_made_anew(tmp_path, stage, advice):
-    path = tmp_path / "file.json"
-    path.write_text("[]")
-    with pytest.raises(BrokenFileError, match=advice):
+def test_it_is_said_how_a_result_is_made_anew(workplace, name, stage, advice):
+    path = Path(name)
+    path.parent.mkdir(parents=True)
+    if path.stem != "absent":
+        path.write_text("[]")
+    with pytest.raises(BrokenFileError, match=f"^{name}: .*{advice}"):
         read_json(path, stage)
 
 

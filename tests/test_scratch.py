@@ -6,20 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from filelock import FileLock, Timeout
-from tests.sealed import sealed
+from tests.sealed import flipped, sealed
 
-from specflow import paths
+from specflow import paths, scratch
+from specflow.errors import SpecflowError
 from specflow.scratch import Scratch, drop_unused
 
 
 def test_part_is_computed_once(tmp_path):
-    scratch, calls = Scratch(tmp_path), []
+    work, calls = Scratch(tmp_path), []
 
     def compute():
         calls.append(1)
         return {"loss": 0.5, "weights": {"a": torch.ones(2)}}
 
-    found = [scratch.remember("step3", compute) for _ in range(2)]
+    found = [work.remember("step3", compute) for _ in range(2)]
     assert (len(calls), found[0]["loss"], found[1]["loss"]) == (1, 0.5, 0.5)
     assert torch.equal(found[1]["weights"]["a"], torch.ones(2))
 
@@ -27,10 +28,10 @@ def test_part_is_computed_once(tmp_path):
 def test_folder_goes_when_its_work_ends_well_before_another_process_is_let_in(
     tmp_path, monkeypatch
 ):
-    scratch, remove = Scratch(tmp_path / "work"), Scratch.remove
-    with pytest.raises(ZeroDivisionError), scratch.until_done():
-        scratch.save("part", {"number": 1 // 0})
-    assert scratch.folder.is_dir()
+    work, remove = Scratch(tmp_path / "work"), Scratch.remove
+    with pytest.raises(ZeroDivisionError), work.until_done():
+        work.save("part", {"number": 1 // 0})
+    assert work.folder.is_dir()
 
     def locked_and_removed(self):
         with pytest.raises(Timeout):
@@ -38,9 +39,9 @@ def test_folder_goes_when_its_work_ends_well_before_another_process_is_let_in(
         remove(self)
 
     monkeypatch.setattr(Scratch, "remove", locked_and_removed)
-    with scratch.until_done():
-        scratch.save("part", {"number": 1})
-    assert not scratch.folder.exists()
+    with work.until_done():
+        work.save("part", {"number": 1})
+    assert not work.folder.exists()
 
 
 @pytest.fixture
@@ -75,16 +76,43 @@ def test_a_kept_result_that_was_overwritten_is_made_again(work, workplace, other
     assert target.read_bytes() == content
 
 
-def test_the_last_result_of_a_work_is_kept_while_project_or_cache_have_it(work, workplace):
-    target = workplace / "result"
+def test_results_of_all_settings_are_kept_while_project_or_cache_have_them(
+    work, workplace, monkeypatch
+):
     for setting in "ab":
-        work(setting).make(target, lambda setting=setting: sealed(target, setting.encode()))
+        target = workplace / setting
+        work(setting).make(target, lambda target=target: sealed(target, b"made"))
+    (workplace / "a").unlink()
+    drop_unused()
+    assert len(list(paths.scratch_root().glob("*.result"))) == 2  # DVC may have removed it to run
+    monkeypatch.setattr(scratch, "_SPARED", -1)
     drop_unused()
     [kept] = paths.scratch_root().glob("*.result")
-    assert kept.samefile(target)
+    assert kept.samefile(workplace / "b")
+
+
+def test_where_there_are_no_hard_links_work_is_done_again(work, workplace, monkeypatch):
+    def refuse(*_):
+        raise OSError("not permitted")
+
+    target, calls = workplace / "result", []
+    work("a").make(target, lambda: sealed(target, b"made"))
     target.unlink()
-    drop_unused()
-    assert not kept.exists()
+    monkeypatch.setattr(scratch.os, "link", refuse)
+    for _ in range(2):
+        work("a").make(target, lambda: (calls.append(1), sealed(target, b"made")))
+    assert len(calls) == 2
+    assert target.exists()
+
+
+def test_a_part_that_is_damaged_while_it_is_needed_is_not_read(tmp_path):
+    part = Scratch(tmp_path)
+    part.save("part", {"weights": torch.ones(100)})
+    content = (tmp_path / "part").read_bytes()
+    (tmp_path / "part").write_bytes(flipped(content, len(content) // 2))
+    for mapped in (True, False):
+        with pytest.raises(SpecflowError, match=r"part: damaged.*the same command does again"):
+            part.load("part", mapped=mapped)
 
 
 def test_two_who_do_the_same_work_at_once_do_it_once(work, workplace, capsys):

@@ -4,6 +4,8 @@ import reprlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from specflow import paths
+
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxstring = 3, 100
 
@@ -21,22 +23,28 @@ class BrokenFileError(SpecflowError):
         Args:
             path: The file.
             fault: What is wrong with it.
-            stage: The stage that writes it where git tracks it; none if DVC's cache has it.
+            stage: The stage that writes it where git tracks it; none if it does not.
         """
         super().__init__(path, fault, stage)  # as it is sent between processes
-        if stage:
-            again = "-sf " if path.exists() else ""
-            self._advice = f"`dvc repro {again}{stage}` writes it"
-        else:
+        if stage and path.exists():
             self._advice = (
-                f"`specflow forget {path}` drops it, in DVC's cache too, and then `dvc repro` "
+                f"; `git checkout {path}` brings back what is committed, `dvc repro -sf {stage}` "
+                "makes it anew"
+            )
+        elif stage:
+            self._advice = f"; `dvc repro {stage}` writes it"
+        elif paths.RESULTS in path.parents:
+            self._advice = (
+                f"; `specflow forget {path}` drops it, in DVC's cache too, and then `dvc repro` "
                 "makes it again"
             )
+        else:  # made elsewhere
+            self._advice = ""
 
     def __str__(self) -> str:
         """Return place, fault and advice in one line."""
         path, fault, _ = self.args
-        return f"{path}: {fault}; {self._advice}"
+        return f"{path}: {fault}{self._advice}"
 
 
 def one_of(names: Iterable[str]) -> str:

@@ -57,12 +57,13 @@ def exit_with_parent(parent: int) -> None:
         parent: The parent's number. That of the first process is no parent's that lives, but of
             a container that runs DVC alone.
     """
-    other = os.environ.get("SPECFLOW_REPRO")
+    given = os.environ.get("SPECFLOW_REPRO", "")
+    other = int(given) if given.isdecimal() else None
     if parent == _FIRST and not _is_dvc(parent):
         os._exit(1)
 
     def watch() -> None:
-        while os.getppid() == parent and (other is None or _is_there(int(other))):
+        while os.getppid() == parent and (other is None or _is_there(other)):
             time.sleep(0.5)
         os._exit(1)
 
@@ -78,7 +79,7 @@ def _is_dvc(process: int) -> bool:
 def _is_there(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except OSError:  # or the number is now that of a process of somebody else
         return False
     return True
 

@@ -117,20 +117,16 @@ def forget(places: Iterable[Path]) -> None:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    from specflow.scratch import drop_unused  # here, since it imports torch
-
     try:
         repo = Repo(_wait_for_lock=True)
         with repo.lock:
-            for place in places:
-                outs = repo.find_outs_by_path(str(place.absolute()), recursive=True, strict=False)
-                for out in outs:
-                    _drop_from_cache(out, place.absolute())
+            for place in map(Path, map(os.path.abspath, places)):
+                for out in repo.find_outs_by_path(str(place), strict=False):
+                    _drop_from_cache(out, place)
                 if place.is_dir():
                     shutil.rmtree(place)
                 else:
                     place.unlink(missing_ok=True)
-        drop_unused()
     except DvcException as error:
         raise SpecflowError(f"dvc: {error}") from error
 
@@ -138,14 +134,12 @@ def forget(places: Iterable[Path]) -> None:
 def _drop_from_cache(out: "Output", place: Path) -> None:
     if not (out.use_cache and out.hash_info):
         return
-    dropped = [out.hash_info.value]  # of a folder the list of what is in it
-    if out.hash_info.isdir and (listed := out.get_obj()):
-        for key, _, hash_info in listed:
-            path = Path(out.fs_path, *key)
-            if place in (path, *path.parents):
-                dropped.append(hash_info.value)
-    for value in dropped:
-        Path(out.cache.oid_to_path(value)).unlink(missing_ok=True)
+    files = {Path(out.fs_path): out.hash_info}
+    if out.hash_info.isdir:  # the list of what is in it stays, for what is forgotten next
+        files = {Path(out.fs_path, *key): info for key, _, info in out.get_obj() or ()}
+    for path, hash_info in files.items():
+        if place in (path, *path.parents):
+            Path(out.cache.oid_to_path(hash_info.value)).unlink(missing_ok=True)
 
 
 def start(name: str, workers: int, log: Path) -> "psutil.Popen":

@@ -112,7 +112,11 @@ def open_file(path: Path, layout: Layout) -> Iterator[h5py.File]:
 
 @cache
 def _fault(path: Path, layout: Layout, identity: tuple[int, ...]) -> str | None:
-    """Return what is wrong with a file that has such a size, time and inode; None: nothing."""
+    """Return what is wrong with a file that has such a size, time and inode; None: nothing.
+
+    Raises:
+        OSError: If the system cannot read it.
+    """
     try:
         if fault := fault_of(path):
             return fault
@@ -125,9 +129,17 @@ def _fault(path: Path, layout: Layout, identity: tuple[int, ...]) -> str | None:
                 )
             if name := _not_in(file):
                 return f"{name} lies outside of this file, or is not stored as specflow does it"
-    except (OSError, LookupError, RuntimeError, SystemError, ValueError) as error:  # h5py's
-        return f"cannot be read ({one_line(error.__cause__ or error)})"
+    except OSError as error:
+        if error.errno:  # the system's, not h5py's
+            raise
+        return _unreadable(error)
+    except (LookupError, RuntimeError, SystemError, ValueError) as error:  # h5py's
+        return _unreadable(error)
     return None
+
+
+def _unreadable(error: Exception) -> str:
+    return f"cannot be read ({one_line(error.__cause__ or error)})"
 
 
 def _not_in(file: h5py.File) -> str | None:

@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,11 +24,11 @@ from pydantic import BaseModel
 
 from specflow import paths
 from specflow.errors import SpecflowError
-from specflow.seal import fault_of, seal, seal_of
+from specflow.seal import fault_of, first_fault_of, seal, seal_of
 from specflow.textfiles import PART, written
 
-_DIGITS = 16  # of the hash at the end of a folder's name
-_RESULT = ".result"
+_RESULT, _LOCK = ".result", ".lock"
+_SPARED = 86400  # seconds
 _OTHER_MEMBERS: Any = {"seeds": True, "trunk_seeds": True, "run": {"seeds"}}
 
 
@@ -49,10 +50,12 @@ def state_of(path: Path) -> str:
 
 
 def drop_unused() -> None:
-    """Remove the results kept beside scratch that neither the project nor DVC's cache has."""
+    """Remove kept results that neither the project nor DVC's cache has had for a day."""
     for kept in paths.scratch_root().glob(f"*{_RESULT}"):
-        if kept.stat().st_nlink == 1:
-            kept.unlink()
+        with suppress(FileNotFoundError):  # another process has removed it
+            state = kept.stat()
+            if state.st_nlink == 1 and time.time() - state.st_ctime > _SPARED:
+                kept.unlink()
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Scratch:
         digest = hashlib.sha256(f"{torch.__version__} {numeric_environment()}".encode())
         for part in parts:
             digest.update(b"\0" + part.encode())
-        return cls(root / f"{name.replace('/', '-')}-{digest.hexdigest()[:_DIGITS]}")
+        return cls(root / f"{name.replace('/', '-')}-{digest.hexdigest()[:16]}")
 
     @classmethod
     def of_stage(cls, name: str, settings: BaseModel, code: str, *inputs: str) -> "Scratch":
@@ -84,7 +87,7 @@ class Scratch:
     @property
     def lock(self) -> Path:
         """Where the lock of the folder lies: beside it."""
-        return self.folder.with_name(self.folder.name + ".lock")
+        return self.folder.with_name(self.folder.name + _LOCK)
 
     def has(self, name: str) -> bool:
         """Return whether a part is there."""
@@ -101,8 +104,15 @@ class Scratch:
             seal(file)
 
     def load(self, name: str, *, mapped: bool = False) -> dict[str, Any]:
-        """Return a part that was kept; tensors that are `mapped` are on disk until looked at."""
-        return torch.load(self.folder / name, weights_only=True, mmap=mapped)
+        """Return a part that was kept; tensors that are `mapped` are on disk until looked at.
+
+        Raises:
+            SpecflowError: If the disk has damaged it since.
+        """
+        path = self.folder / name
+        if fault := first_fault_of(path):
+            raise SpecflowError(f"{path}: {fault}; the same command does again what it held")
+        return torch.load(path, weights_only=True, mmap=mapped)
 
     def remember(self, name: str, compute: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         """Return a part that an earlier process has computed, or compute and keep it.
@@ -142,24 +152,26 @@ class Scratch:
 
     def put_back(self, target: Path) -> bool:
         """Put the result of this very work to its place, if it is kept; return whether it was."""
-        for kept in self.folder.parent.glob(f"{self.folder.name}-*{_RESULT}"):
-            if kept == self._kept(seal_of(kept)) and fault_of(kept) is None:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.unlink(missing_ok=True)
-                os.link(kept, target)
-                return True
+        for kept in self._all_kept():
+            with suppress(OSError, SpecflowError):  # another process has removed it, or there are
+                if kept == self._kept(seal_of(kept)) and fault_of(kept) is None:  # no hard links
+                    with written(target) as part:
+                        os.link(kept, part)
+                    return True
         return False
 
     def _keep(self, target: Path) -> None:
-        """Keep a result beside the folder, in place of that of the same work with other settings.
+        """Keep a result beside the folder.
 
         It takes no room while DVC has the file too. Where there are no hard links none is kept.
         """
-        name = self.folder.name[:-_DIGITS]
-        for other in self.folder.parent.glob(f"{name}{'?' * _DIGITS}-*{_RESULT}"):
-            other.unlink()
+        for damaged in self._all_kept():
+            damaged.unlink(missing_ok=True)
         with suppress(OSError):
             os.link(target, self._kept(seal_of(target)))
+
+    def _all_kept(self) -> list[Path]:
+        return list(self.folder.parent.glob(f"{self.folder.name}-*{_RESULT}"))
 
     def _kept(self, seal: str) -> Path:
         return self.folder.with_name(f"{self.folder.name}-{seal}{_RESULT}")
@@ -198,12 +210,17 @@ class Scratch:
             lock.release()
 
     def _remove_damaged(self) -> None:
-        for part in sorted(self.folder.iterdir()):
+        for part in sorted(path for path in self.folder.iterdir() if _is_part(path)):
             unfinished = part.suffix == PART
             if unfinished or (fault := fault_of(part)):
                 if not unfinished:
                     print(f"{part}: {fault}; what it held is done again", file=sys.stderr)
                 part.unlink()
+
+
+def _is_part(path: Path) -> bool:
+    """Return whether it is no other folder of scratch, nor the lock of one."""
+    return path.is_file() and path.suffix != _LOCK
 
 
 def _save(content: Mapping[str, Any], file: IO[bytes]) -> None:

@@ -64,15 +64,25 @@ def exit_on_error() -> Iterator[None]:
         hint = "`pip install 'specflow[pipeline]'` installs what the pipeline needs"
         print(f"error: the package {name} is not here; {hint}", file=sys.stderr)
         sys.exit(1)
-    except BrokenPipeError:  # as of `| head`: nothing more can be told, not even at the end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
     except OSError as error:
+        if _nobody_listens():  # as after `| head`: nothing more can be told, not even at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
         print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted; the same command resumes", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+def _nobody_listens() -> bool:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 if __name__ == "__main__":

@@ -161,7 +161,11 @@ def test_settings_are_read_as_they_were_resolved_with_the_code(project):
     [
         (None, "a", "there is no such file; `dvc repro resolve` writes it"),
         ("{", "a", "is no JSON"),
-        ('{"train": {"a": {}}}', "a", "damaged or edited: .*; `dvc repro -sf resolve` writes it"),
+        (
+            '{"train": {"a": {}}}',
+            "a",
+            "damaged or edited: .*`dvc repro -sf resolve` makes",
+        ),
         ({"train": {"b": {}}}, "a", "train: got 'a'; expected one of b"),
         ({}, "a", "expected one of none: there are none"),
         ({"train": {"a": {"code": {}, "num_train": 0}}}, "a", "train.a: .*num_train: got 0"),

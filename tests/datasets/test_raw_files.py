@@ -27,7 +27,7 @@ class Server(ThreadingHTTPServer):
     """Sends `content` from this machine, and keeps what it was asked.
 
     `break_after` bytes of a body the connection ends; `whole` ignores ranges; `status` refuses;
-    `drip` sends a byte at a time.
+    `drip` sends a byte at a time, from that byte on; `length` is what it says of the length.
     """
 
     def __init__(
@@ -37,11 +37,12 @@ class Server(ThreadingHTTPServer):
         whole: bool = False,
         status: int = 200,
         encoding: str | None = None,
-        drip: bool = False,
+        drip: int | None = None,
+        length: str | None = None,
     ) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.content, self.break_after, self.whole = content, break_after, whole
-        self.status, self.encoding, self.drip = status, encoding, drip
+        self.status, self.encoding, self.drip, self.length = status, encoding, drip, length
         self.url = f"http://127.0.0.1:{self.server_port}/set.tar.gz"
         self.requests: list[dict[str, str]] = []
 
@@ -68,15 +69,18 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {offset}-{total - 1}/{total}")
         if server.encoding:
             self.send_header("Content-Encoding", server.encoding)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", server.length or str(len(body)))
         self.end_headers()
-        for place in range(len(body)) if server.drip else ():
+        if server.drip is None:
+            self.wfile.write(body[: server.break_after])
+            return
+        self.wfile.write(body[: server.drip])
+        for place in range(server.drip, len(body)):
             try:
                 self.wfile.write(body[place : place + 1])
             except OSError:  # nobody waits for more
                 return
             time.sleep(0.01)
-        self.wfile.write(b"" if server.drip else body[: server.break_after])
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -211,11 +215,15 @@ def test_part_beyond_the_file_of_a_server_is_given_up(serve, folder: Path) -> No
     assert server.ranges == ["bytes=300000-", None]
 
 
-@pytest.mark.parametrize("bad", [{"status": 503}, {"content": OTHER}, {"break_after": 0}])
+@pytest.mark.parametrize("bad", [{"status": 503}, {"content": OTHER}, {"break_after": 9}])
 def test_next_mirror_is_asked(serve, folder: Path, bad: dict[str, object]) -> None:
     first, second, third = serve(**bad), serve(), serve()
     assert fetched(first, second, third) == CONTENT
     assert (len(first.requests), len(second.requests), len(third.requests)) == (1, 1, 0)
+
+
+def test_what_a_server_says_of_the_length_does_not_matter(serve, folder: Path) -> None:
+    assert fetched(serve(length="a lot"), serve()) == CONTENT
 
 
 def test_server_that_sends_more_than_the_file_is_left(serve, folder: Path) -> None:
@@ -225,14 +233,15 @@ def test_server_that_sends_more_than_the_file_is_left(serve, folder: Path) -> No
     assert files(folder) == []
 
 
+@pytest.mark.parametrize("start", [0, 300_000])
 def test_server_that_drips_is_left_for_the_next(
-    serve, folder: Path, monkeypatch: pytest.MonkeyPatch
+    serve, folder: Path, monkeypatch: pytest.MonkeyPatch, start: int
 ) -> None:
     monkeypatch.setattr(raw_files, "_TIMEOUT", 0.1)
     monkeypatch.setattr(raw_files, "_SLOWEST", 10**6)
     began = time.monotonic()
-    assert fetched(serve(drip=True), serve()) == CONTENT
-    assert time.monotonic() - began < len(CONTENT) * 0.01
+    assert fetched(serve(drip=start), serve()) == CONTENT
+    assert time.monotonic() - began < (len(CONTENT) - start) * 0.01
 
 
 def test_part_that_is_a_link_is_not_followed(serve, folder: Path, tmp_path: Path) -> None:

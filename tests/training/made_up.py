@@ -10,7 +10,6 @@ from specflow import paths
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.datasets.modular_addition import ModularAdditionParams
 from specflow.problems.task import Task, load_task
-from specflow.scratch import drop_unused
 from specflow.training.optimizers import SgdParams
 from specflow.training.runs import TrainingRun, train_runs
 from specflow.training.settings import RunSettings
@@ -33,7 +32,8 @@ def forget(*runs: TrainingRun) -> None:
     """Remove what runs have made, and what is kept of that."""
     for run in runs:
         run.path.unlink(missing_ok=True)
-    drop_unused()
+    for kept in paths.scratch_root().glob("*.result"):
+        kept.unlink()
 
 
 def train(*runs: TrainingRun) -> list[bytes]:

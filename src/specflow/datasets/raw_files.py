@@ -27,6 +27,7 @@ _HEADERS = {
 }
 _TIMEOUT = 60  # seconds of silence
 _SLOWEST = 2**10  # bytes a second of a connection that is not given up
+_LEAST = 2**16  # bytes of a connection that breaks
 _CHUNK = 2**16  # bytes that are received at a time, and lost when a connection breaks
 _PACKING = (EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
 
@@ -118,10 +119,10 @@ def _download(file: RawFile, path: Path, expected: str) -> None:
 def _complete(part: Path, file: RawFile, url: str) -> None:
     """Receive what is missing of the file; a part that turns out wrong is begun anew once.
 
-    Connections may break as long as each brings some bytes.
+    Connections may break as long as each brings some bytes, and not just a few.
 
     Raises:
-        RequestException: If a connection brings nothing.
+        RequestException: If a connection brings next to nothing.
         _WrongBytesError: If the server has another file; nothing is left of it.
     """
     if part.is_symlink():
@@ -133,7 +134,7 @@ def _complete(part: Path, file: RawFile, url: str) -> None:
                 _receive(part, url, file.size)
                 break
             except requests.RequestException as error:
-                if _size(part) <= before or isinstance(error, _TooSlowError):
+                if _size(part) < before + _LEAST or isinstance(error, _TooSlowError):
                     raise
         _check(part, file)
     except _WrongBytesError:
@@ -163,22 +164,24 @@ def _receive(part: Path, url: str, size: int) -> None:
             raise _WrongBytesError(f"asked for bytes from {offset} on; got {found or 'no range'!r}")
         # What has arrived, and as it is: a .gz that is declared as an encoding stays packed.
         arrived = partial(response.raw.read1, _CHUNK, decode_content=False)
-        total = int(response.headers.get("Content-Length", 0)) or None
+        total = size - offset if resumed else size
         bar = tqdm(desc=url, total=total, unit="B", unit_scale=True, disable=None)
         with (
             bar,
             _broken_connections(),
             part.open("ab" if resumed else "wb") as target,
         ):  # else it cannot resume
-            began = time.monotonic()
+            began, there = time.monotonic(), target.tell()
             for chunk in iter(arrived, b""):
                 target.write(chunk)
                 bar.update(len(chunk))
                 if target.tell() > size:
                     raise _WrongBytesError(f"the server sends more than {size} bytes")
                 seconds = time.monotonic() - began
-                if seconds > _TIMEOUT and (target.tell() - offset) / seconds < _SLOWEST:
-                    raise _TooSlowError(f"less than {_SLOWEST} bytes a second")
+                if seconds > _TIMEOUT:
+                    if (target.tell() - there) / seconds < _SLOWEST:
+                        raise _TooSlowError(f"less than {_SLOWEST} bytes a second")
+                    began, there = time.monotonic(), target.tell()
 
 
 @contextmanager
