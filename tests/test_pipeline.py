@@ -203,30 +203,6 @@ def test_words_and_new_files_retrain_nothing(changed):
     assert changed.stale() == {"figures", "report"}
 
 
-def test_who_pulls_after_renames_and_removals_runs_nothing(changed, tmp_path):
-    """Both who has run it all before, and who has pulled it."""
-    first, second = (changed.cloned(tmp_path / name) for name in ("first", "second"))
-    for clone in (changed, first, second):
-        clone.run("dvc", "remote", "add", "--local", "--default", "store", str(tmp_path / "store"))
-    changed.run("dvc", "push")
-    for clone in (first, second):
-        clone.run("dvc", "pull")
-    params = YAML(typ="safe").load(TINY)
-    params["samples"] = {"faces": params["samples"]["digits_unet"]}
-    params["tickets"].pop("digits_random")
-    first.set_params(params)
-    assert "sample@faces" in first.repro()
-    first.commit()
-    first.run("dvc", "push")
-    before = changed.run("git", "rev-parse", "HEAD").stdout.strip()
-    for clone, repro in ((second, second.repro), (changed, partial(changed.dvc, "repro"))):
-        clone.run("git", "pull", str(first.folder))
-        clone.run("dvc", "pull")
-        assert repro() == []
-        assert clone.changes() == ""
-    changed.run("git", "reset", "--quiet", "--hard", before)
-
-
 def test_clone_without_heavy_results_judges_anew_and_runs_nothing_else(project, tmp_path):
     copy = project.cloned(tmp_path / "copy")
     assert copy.dvc("repro", "--allow-missing") == []
@@ -257,19 +233,36 @@ def test_damaged_result_is_refused_and_the_advice_makes_it_anew(changed, name, r
     assert changed.changes() == ""
 
 
-def test_what_is_declared_no_more_goes(changed):
+def test_what_is_declared_no_more_goes_and_who_pulls_that_runs_nothing(changed, tmp_path):
+    """Whoever has run it all before, and whoever has pulled it."""
+    first, second = (changed.cloned(tmp_path / name) for name in ("first", "second"))
+    for clone in (changed, first, second):
+        clone.run("dvc", "remote", "add", "--local", "--default", "store", str(tmp_path / "store"))
+    changed.run("dvc", "push")
+    for clone in (first, second):
+        clone.run("dvc", "pull")
     params = YAML(typ="safe").load(TINY)
-    params["datasets"].pop("digits")
-    params["experiments"] = {"grokking": params["experiments"]["grokking"]}
-    params |= {kind: {} for kind in ("connections", "tickets", "samples", "checkpoints")}
+    params["experiments"].pop("digits_vgg")
+    params["samples"] = {"faces": params["samples"]["digits_unet"]}
+    params |= {kind: {} for kind in ("connections", "tickets", "checkpoints")}
     params["figures"]["problems"] = []
-    changed.set_params(params)
-    assert sorted(changed.dvc("repro")) == sorted(["resolve", *LAST])
-    results = changed.folder / "results"
-    assert not [path for path in results.rglob("*") if "digits" in path.name]
+    first.set_params(params)
+    assert sorted(first.dvc("repro")) == sorted(["resolve", "sample@faces", *LAST])
+    results = first.folder / "results"
+    assert not [path for path in results.rglob("*") if "digits_vgg" in path.name]
     for folder in ("runs", "measures/spectra", "measures/pruning"):
-        assert os.listdir(results / folder) == ["grokking"]
-    for table in ("barriers", "samples", "tickets", "audit"):
-        assert changed.read(f"results/tables/{table}.csv").count("\n") == 1
-    assert "branch" not in changed.json("results/config.json")
-    assert "digits" not in changed.read("results/report/index.html")
+        assert set(os.listdir(results / folder)) == {"grokking", "digits_unet"}
+    assert os.listdir(results / "measures/samples") == ["faces"]
+    for table in ("barriers", "tickets", "audit"):
+        assert first.read(f"results/tables/{table}.csv").count("\n") == 1
+    assert "branch" not in first.json("results/config.json")
+    assert "digits_vgg" not in first.read("results/report/index.html")
+    first.commit()
+    first.run("dvc", "push")
+    before = changed.run("git", "rev-parse", "HEAD").stdout.strip()
+    for clone, repro in ((second, second.repro), (changed, partial(changed.dvc, "repro"))):
+        clone.run("git", "pull", str(first.folder))
+        clone.run("dvc", "pull")
+        assert repro() == []
+        assert clone.changes() == ""
+    changed.run("git", "reset", "--quiet", "--hard", before)

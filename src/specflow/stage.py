@@ -5,6 +5,7 @@ The process is told of the end of its parent before it imports what takes second
 
 import io
 import os
+import select
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -65,8 +66,8 @@ def exit_on_error() -> Iterator[None]:
         print(f"error: the package {name} is not here; {hint}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
-        if _nobody_listens():  # as after `| head`: nothing more can be told, not even at the end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError) and _nobody_listens():  # as after `| head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor at the end
             sys.exit(1)
         print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)
@@ -76,13 +77,10 @@ def exit_on_error() -> Iterator[None]:
 
 
 def _nobody_listens() -> bool:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return True
-    except OSError:
-        pass
-    return False
+    """Return whether what reads the output has ended."""
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)
+    return any(events & select.POLLERR for _, events in output.poll(0))
 
 
 if __name__ == "__main__":

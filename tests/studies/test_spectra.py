@@ -182,8 +182,8 @@ def test_without_pairs_there_are_no_rows_of_pairs_and_without_experiments_none_a
 
 
 def test_a_file_that_is_missing_or_lacks_an_array_is_named(tmp_path):
-    with pytest.raises(BrokenFileError, match=r"absent\.h5: there is no such file.*dvc"):
+    with pytest.raises(BrokenFileError, match=r"absent\.h5: there is no such file"):
         spectra_tables([Measured("run", {0: tmp_path / "absent.h5"})])
     path = write_spectra(tmp_path / "0.h5")
-    with pytest.raises(BrokenFileError, match=r"0\.h5: cannot read .*other/singular_values.*dvc"):
+    with pytest.raises(BrokenFileError, match=r"0\.h5: cannot read .*other/singular_values"):
         spectra_tables([Measured("run", {0: path}, Chosen(full=["other"]))])
