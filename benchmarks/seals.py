@@ -87,7 +87,8 @@ def _measure(source: Path) -> None:
 @contextmanager
 def _without_seals() -> Iterator[None]:
     names: dict[str, Any] = {"seal": lambda file: None, "fault_of": lambda path: None}
-    with mock.patch.multiple(hdf5, **names), mock.patch.multiple(scratch, **names):
+    parts: dict[str, Any] = names | {"first_fault_of": lambda path: None}
+    with mock.patch.multiple(hdf5, **names), mock.patch.multiple(scratch, **parts):
         yield
 
 
