@@ -9,6 +9,7 @@ from typing import Literal
 from torch import Tensor
 
 from specflow.checkpoints.base import Infos, Tensors
+from specflow.checkpoints.foreign import START, foreign, foreign_folder
 from specflow.checkpoints.formats import SafetensorsFile, TensorFile
 from specflow.checkpoints.torch_files import TorchFile
 from specflow.errors import SpecflowError, one_line
@@ -57,14 +58,16 @@ def kind_of(path: Path) -> Kind:
         raise SpecflowError(f"{path}: there is no such file; expected a checkpoint")
     try:
         with path.open("rb") as file:
-            start = file.read(9)
+            start = file.read(START)
     except OSError as error:
         raise SpecflowError(f"{path}: cannot be read ({one_line(error)})") from error
+    if what := foreign(path, start):
+        raise SpecflowError(f"{path}: {what}")
     if path.name.endswith(INDEX_SUFFIX):
         return "index"
     if start.startswith(b"\x89HDF\r\n\x1a\n"):
         return "trajectory"
-    if path.suffix == ".safetensors" or start[8:] == b"{":
+    if path.suffix == ".safetensors" or start[8:9] == b"{":
         return "safetensors"
     if path.suffix in TORCH_SUFFIXES or start.startswith(b"PK\x03\x04"):
         return "torch"
@@ -89,7 +92,8 @@ def file_of(path: Path) -> Path:
         if found:
             names = ", ".join(file.name for file in found)
             raise SpecflowError(f"{path}: has {names}; expected one checkpoint, name the file")
-    raise SpecflowError(f"{path}: a folder without a checkpoint; expected one in it")
+    what = foreign_folder(path) or "a folder without a checkpoint; expected one in it"
+    raise SpecflowError(f"{path}: {what}")
 
 
 def files_of(path: Path) -> list[Path]:
