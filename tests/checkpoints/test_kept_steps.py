@@ -72,7 +72,7 @@ def test_truncated_trajectory_is_refused(path):
 def test_other_hdf5_file_is_refused(tmp_path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["weights/w"] = np.zeros((1, 2, 2))
-    refused(tmp_path / "other.h5", "not written by this version of specflow")
+    refused(tmp_path / "other.h5", "HDF5 that is not of specflow")
 
 
 @pytest.mark.parametrize(
