@@ -12,6 +12,7 @@ from specflow.checkpoints.base import Infos, Tensors
 from specflow.checkpoints.foreign import START, foreign, foreign_folder
 from specflow.checkpoints.formats import SafetensorsFile, TensorFile
 from specflow.checkpoints.torch_files import TorchFile
+from specflow.checkpoints.wrappers import Unwrapped
 from specflow.errors import SpecflowError, one_line
 from specflow.wiring.names import check_names, in_natural_order
 
@@ -37,7 +38,7 @@ def open_checkpoint(path: Path, key: str | None = None) -> Iterator[Tensors]:
         key: Where the weights are in a PyTorch file, with dots; None finds them under usual keys.
 
     Yields:
-        The tensors.
+        The tensors, by names without those of wrappers (`wrappers.unwrapped`).
 
     Raises:
         SpecflowError: If the file is missing, damaged, of no known kind, would have to execute
@@ -45,7 +46,7 @@ def open_checkpoint(path: Path, key: str | None = None) -> Iterator[Tensors]:
     """
     file = ShardedFile(path, key) if kind_of(path) == "index" else _open_file(path, key)
     check_names(path, file.infos)
-    yield file
+    yield Unwrapped(file)
 
 
 def kind_of(path: Path) -> Kind:
