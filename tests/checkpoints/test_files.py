@@ -122,6 +122,21 @@ def test_what_is_no_step_is_refused(tmp_path, files, pattern, step_from, match):
     refused(match, tmp_path, pattern, step_from=step_from)
 
 
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("step1000.pt", 1000),
+        ("checkpoint-500/model.safetensors", 500),
+        ("run2/global_step_00030/model.pt", 30),
+        ("llama-7b/model.safetensors", 0),
+        ("epoch=3-step=1200.ckpt", 1200),
+    ],
+)
+def test_a_single_checkpoint_is_of_the_step_that_its_name_says(tmp_path, name, step):
+    touch(tmp_path, name)
+    assert [one.step for one in find_steps(FilesParams(files=(name,)), tmp_path)] == [step]
+
+
 def test_file_of_no_known_kind_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("a note about nothing")
     refused("notes.txt: of no known kind; expected safetensors", tmp_path, "notes.txt")

@@ -118,6 +118,15 @@ def test_file_that_is_cut_while_a_tensor_is_read_ends_no_process(tmp_path, monke
             file.read("w")
 
 
+@pytest.mark.parametrize("kind", ["pt", "old.pt"])
+def test_state_dict_with_other_entries_is_one(tmp_path, kind):
+    state = {**weights(), "epoch": 3, "_extra_state": None, "arguments": {"lr": 0.1}}
+    with open_checkpoint(saved(tmp_path, kind, state)) as file:
+        assert set(file.infos) == {"a.bias", "b.weight"}
+        assert file.skipped["epoch"] == "a int: no tensor"
+        assert set(file.skipped) == {"epoch", "_extra_state", "arguments"}
+
+
 def test_views_of_one_storage_read_back(tmp_path):
     flat = torch.arange(60.0)
     state = {
@@ -205,6 +214,7 @@ def test_weights_of_a_training_checkpoint(tmp_path, content, key):
         ({"encoder": weights(), "epoch": 3}, None, r"no weights under a usual key; expected `key`"),
         ({"encoder": weights(), "epoch": 3}, None, r"to be one of \[encoder, epoch\]"),
         ({"encoder": weights(), "epoch": 3}, "x", r"key 'x': there is no 'x', but \[encoder, ep"),
+        ({"encoder": weights(), "scale": torch.ones(1)}, None, r"no weights under a usual key"),
         ({"epoch": 3}, "epoch", r"key 'epoch': got a int; expected a dict of tensors"),
         ({"epoch": 3}, "epoch.x", r"there is no 'x', but a int"),
         ({"model": weights(), "state_dict": weights()}, None, r"under \['state_dict', 'model'\]"),

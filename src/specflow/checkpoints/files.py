@@ -21,6 +21,7 @@ from specflow.section import Index, Section, Text
 from specflow.wiring.names import in_natural_order, some_of
 
 _SHARD = re.compile(r"-[0-9]+-of-[0-9]+\.[a-z]+$")
+_NAMED_STEP = re.compile(r"(?:step|checkpoint|ckpt|iter|iteration)s?[-_=]?([0-9]+)", re.IGNORECASE)
 _LAST_STEP = 2**63 - 1  # results keep steps in 64 bits
 
 
@@ -208,11 +209,13 @@ def _steps_of(names: list[str], step_from: str | None) -> dict[str, int]:
 def _differing_numbers(names: list[str]) -> dict[str, int]:
     """Return the one number of each name in which the names differ.
 
-    Names that differ in no number are numbered in the order given.
+    Names that differ in no number are numbered in the order given; a single one may name its step.
 
     Raises:
         SpecflowError: If they differ in several numbers, or in numbers and in text.
     """
+    if len(names) == 1 and (named := _NAMED_STEP.findall(names[0])):
+        return {names[0]: int(named[-1])}
     parts = [re.split(r"([0-9]+)", name) for name in names]
     numbers = [tuple(map(int, part[1::2])) for part in parts]
     if len(set(numbers)) <= 1:

@@ -77,11 +77,11 @@ class TorchFile(TensorFile):
             return self._at_key(content, self._key)
         if not isinstance(content, Mapping):
             raise SpecflowError(f"{self._path}: got {_shown(content)}; expected a dict of tensors")
-        if content and all(isinstance(value, Tensor) for value in content.values()):
-            return content
         usual = [key for key in USUAL_KEYS if _holds_tensors(content.get(key))]
         if len(usual) == 1:
             return content[usual[0]]
+        if _holds_tensors(content) and not any(map(_holds_tensors, content.values())):
+            return content  # beside tensors, entries such as an epoch
         found = f"weights under {usual}" if usual else "no weights under a usual key"
         raise SpecflowError(f"{self._path}: {found}; expected `key` to be one of {_shown(content)}")
 
