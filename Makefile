@@ -25,12 +25,15 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 repro: $(INSTALLED)
 	$(BIN)/specflow repro
 
-# In a copy, so that params.yaml and results stay what they are.
+# In a copy, so that params.yaml and results stay what they are. What it came to is committed there,
+# to be compared with what you change.
 quick: $(INSTALLED)
 	rm -rf $(QUICK)
 	git clone --quiet . $(QUICK)
 	cp presets/quick.yaml $(QUICK)/params.yaml
 	cd $(QUICK) && specflow repro
+	cd $(QUICK) && git add --all && \
+		git -c user.name=specflow -c user.email=specflow@localhost commit --quiet --message quick
 	@echo "figures: $(QUICK)/results/figures, report: $(QUICK)/results/report/index.html"
 
 test: lint

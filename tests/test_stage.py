@@ -1,12 +1,15 @@
 import importlib
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pytest
+from tests.toy_project import heed_interrupts
 
 import specflow
 from specflow.errors import SpecflowError
@@ -79,3 +82,34 @@ def test_stage_whose_parent_is_gone_before_it_starts_does_no_work(tmp_path):
     assert not (tmp_path / "began").exists()
     run(f"({command}) & wait")
     assert (tmp_path / "began").exists()
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_stage_that_is_asked_to_end_leaves_nothing_half_written(tmp_path, sent):
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages" / "made_up.py").write_text(
+        "import pathlib, time\n"
+        "from specflow.textfiles import written\n"
+        "def main():\n"
+        "    with written(pathlib.Path('result')) as part:\n"
+        "        part.write_text('half')\n"
+        "        time.sleep(60)\n"
+    )
+    command = [sys.executable, "-m", "specflow.stage", "made_up"]
+    environment = {name: text for name, text in os.environ.items() if name != "DVC_ROOT"}
+    environment |= {"PYTHONPATH": f"{SOURCE}:{tmp_path}"}
+    stage = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
+    )
+    while not (tmp_path / "result.part").exists():
+        assert stage.poll() is None
+        time.sleep(0.01)
+    stage.send_signal(sent)
+    _, said = stage.communicate(timeout=20)
+    assert (stage.returncode, said) == (130, "interrupted; the same command resumes\n")
+    assert not list(tmp_path.glob("result*"))

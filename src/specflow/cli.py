@@ -117,6 +117,7 @@ def _forget(chosen: argparse.Namespace) -> None:
     from specflow.graph import forget
 
     forget(chosen.places)
+    print("dropped; `dvc repro` or `specflow repro` makes it again")
 
 
 def _plan(chosen: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ The process is told of the end of its parent before it imports what takes second
 import io
 import os
 import select
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,8 +23,9 @@ def run_stage(name: str, *arguments: str) -> None:
     """Call `main` of a stage's script, in the working folder, with arguments of the command line.
 
     An error that a user can mend, a `SpecflowError`, is one line. Under DVC the stage ends when
-    DVC does, even if that was killed.
+    DVC does, even if that was killed. SIGTERM does what Ctrl-C does.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if "DVC_ROOT" in os.environ:
         exit_with_parent(os.getppid())
     with exit_on_error():

@@ -2,7 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
-from dvc.utils.serialize import modify_yaml
+from dvc.utils.hydra import apply_overrides
 from tests.config.bad_params import BAD, BAD_KINDS, MISSING, VALID
 from tests.config.conftest import tiny_with
 
@@ -24,8 +24,7 @@ def test_dvc_leaves_the_lines_that_it_does_not_change(tmp_path, path):
     """`dvc exp run -S` writes the whole file anew."""
     copy = tmp_path / "params.yaml"
     copy.write_text(path.read_text())
-    with modify_yaml(copy) as content:
-        content["figures"]["dpi"] += 1
+    apply_overrides(copy, ["figures.dpi=77"])
     old, new = path.read_text().splitlines(), copy.read_text().splitlines()
     changed = [pair for pair in zip(old, new, strict=True) if pair[0] != pair[1]]
     assert len(changed) == 1, changed
