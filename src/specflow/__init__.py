@@ -30,6 +30,7 @@ def analyze(
     include: Sequence[str] = ("*",),
     exclude: Sequence[str] = (),
     transposed: Sequence[str] = (),
+    quick: bool = False,
     output: str | Path | None = None,
 ) -> pd.DataFrame:
     """Return ranks, norms and agreement of every matrix of checkpoints made elsewhere.
@@ -46,6 +47,8 @@ def analyze(
         exclude: Patterns of those that are not.
         transposed: Patterns of tensors whose inputs come first (transposed convolutions); those of
             trajectories are known.
+        quick: Leave out what takes about as long again as all else: permuted entries, power laws,
+            changes between steps, products of heads.
         output: Folder for tables, figures and a page; None keeps none.
 
     Returns:
@@ -56,7 +59,7 @@ def analyze(
     """
     from pathlib import Path
 
-    from specflow.analysis import spectra_of  # here, since it imports torch
+    from specflow.analysis import QUICK, SPECTRA, spectra_of  # here, since it imports torch
 
     options = {
         "step_from": step_from,
@@ -67,4 +70,5 @@ def analyze(
         "exclude": tuple(exclude),
         "transposed": tuple(transposed),
     }
-    return spectra_of(checkpoints, options, None if output is None else Path(output))
+    place = None if output is None else Path(output)
+    return spectra_of(checkpoints, options, place, QUICK if quick else SPECTRA)

@@ -4,7 +4,7 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 from pydantic import ValidationError
@@ -19,9 +19,10 @@ from specflow.config.code import SOURCE, code_of
 from specflow.config.errors import problems_of
 from specflow.errors import SpecflowError
 from specflow.executor import num_workers
-from specflow.frames import write_table
-from specflow.measure.settings import SpectraParams
+from specflow.frames import SUMS, write_table
+from specflow.measure.settings import Family, SpectraParams
 from specflow.scratch import Scratch
+from specflow.studies import heads
 from specflow.studies.checkpoints.analysis import analyze_checkpoints, read_checkpoints
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.studies.checkpoints.study import checkpoint_tables
@@ -29,13 +30,17 @@ from specflow.wiring import Wiring
 from specflow.wiring.recognize import wiring_of
 
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-SPECTRA = SpectraParams(diagonal_length=100, score_length=10, mass=0.9)
+# QUICK leaves out what takes about as long again as all else.
+QUICK = SpectraParams(diagonal_length=100, score_length=10, mass=0.9, more=("random_matrix",))
+SPECTRA = QUICK.model_copy(update={"more": get_args(Family)})
 
 Tables = dict[str, pd.DataFrame]
 Source = str | Path | Sequence[str | Path] | Mapping[str, Tensor] | nn.Module
 
 
-def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> tuple[Audit, Tables]:
+def analyze_to(
+    source: Source, options: Mapping[str, Any], output: Path, spectra: SpectraParams = SPECTRA
+) -> tuple[Audit, Tables]:
     """Write audit.json, spectra.h5, tables, figures and a page of checkpoints.
 
     A killed analysis goes on where it was when it is started again with the same output.
@@ -44,6 +49,7 @@ def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> tupl
         source: Files, folders or patterns, relative to the working folder; or weights in memory.
         options: How they are read, as in `ReadingParams`.
         output: Folder of all that is written; made if missing.
+        spectra: What is measured of every matrix.
 
     Returns:
         The audit, and all tables by name.
@@ -51,7 +57,9 @@ def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> tupl
     Raises:
         SpecflowError: If a checkpoint cannot be read as asked, or a result cannot be written.
     """
-    audit, tables = _measured(source, options, output)
+    audit, tables = _measured(source, options, output, spectra)
+    for old in (SUMS, f"{heads.TABLE}.csv"):  # perhaps of an analysis that was not quick
+        (output / "tables" / old).unlink(missing_ok=True)
     for table, rows in tables.items():
         write_table(output / "tables" / f"{table}.csv", rows)
     from specflow.figures.draw import draw_checkpoints  # here, since a table alone draws nothing
@@ -59,7 +67,7 @@ def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> tupl
     from specflow.report.page import write_checkpoints_page
 
     drawn = draw_checkpoints(output / "tables", output / "figures", FiguresParams())
-    settings = {**options, "spectra": SPECTRA.model_dump(mode="json")}
+    settings = {**options, "spectra": spectra.model_dump(mode="json")}
     write_checkpoints_page(output, name_of(output), settings, drawn, audit.notes, audit.skipped)
     return audit, tables
 
@@ -71,19 +79,21 @@ def audit(source: Source, options: Mapping[str, Any]) -> Audit:
         SpecflowError: If a checkpoint cannot be read as asked.
     """
     with tempfile.TemporaryDirectory() as folder:
-        return _run(source, options, Path(folder) / "partial")
+        return _run(source, options, Path(folder) / "partial", SPECTRA)
 
 
-def spectra_of(source: Source, options: Mapping[str, Any], output: Path | None) -> pd.DataFrame:
+def spectra_of(
+    source: Source, options: Mapping[str, Any], output: Path | None, spectra: SpectraParams
+) -> pd.DataFrame:
     """Return ranks, norms and agreement of every matrix, a row a step and matrix.
 
     Arguments and errors as for `analyze_to`, which runs if there is an output.
     """
     if output is None:
         with tempfile.TemporaryDirectory() as folder:
-            _, tables = _measured(source, options, Path(folder))
+            _, tables = _measured(source, options, Path(folder), spectra)
     else:
-        _, tables = analyze_to(source, options, output)
+        _, tables = analyze_to(source, options, output, spectra)
     return tables["spectra"].drop(columns=["experiment", "seed"])
 
 
@@ -93,18 +103,26 @@ def name_of(output: Path) -> str:
     return name if re.match("[a-z]", name) else f"checkpoints_{name}".strip("_")
 
 
-def _measured(source: Source, options: Mapping[str, Any], output: Path) -> tuple[Audit, Tables]:
+def _measured(
+    source: Source, options: Mapping[str, Any], output: Path, settings: SpectraParams
+) -> tuple[Audit, Tables]:
     """Write audit.json and spectra.h5; return the audit and all tables."""
     spectra, audit = output / "spectra.h5", output / "audit.json"
-    found = _run(source, options, output / ".partial", audit=audit, spectra=spectra)
+    found = _run(source, options, output / ".partial", settings, audit=audit, spectra=spectra)
     return found, checkpoint_tables(name_of(output), spectra, audit)
 
 
-def _run(source: Source, options: Mapping[str, Any], root: Path, **places: Path) -> Audit:
+def _run(
+    source: Source,
+    options: Mapping[str, Any],
+    root: Path,
+    spectra_settings: SpectraParams,
+    **places: Path,
+) -> Audit:
     params = _params(source, options)
     checkpoints, wiring = _opened(source, params)
     code = code_of(SOURCE / "studies" / "checkpoints" / "analysis.py")
-    settings = (params.model_dump_json(), SPECTRA.model_dump_json())
+    settings = (params.model_dump_json(), spectra_settings.model_dump_json())
     whole = Scratch(root)
     with whole.locked():
         total = (1 + ("spectra" in places)) * len(checkpoints.steps)
@@ -112,7 +130,7 @@ def _run(source: Source, options: Mapping[str, Any], root: Path, **places: Path)
             found = analyze_checkpoints(
                 checkpoints,
                 wiring,
-                SPECTRA,
+                spectra_settings,
                 Scratch.of(root, "steps", *settings, checkpoints.fingerprint(), repr(code)),
                 bar.update,
                 workers=num_workers(),

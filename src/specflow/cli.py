@@ -73,6 +73,8 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     _add_reading(analyze)
     help_text = "folder of all that is written; started again, a killed analysis goes on"
     analyze.add_argument("-o", "--output", type=Path, required=True, help=help_text)
+    help_text = "leave out permuted entries, power laws, changes between steps, products of heads"
+    analyze.add_argument("--quick", action="store_true", help=help_text)
 
     summary = "tell whether checkpoints made elsewhere are what they claim to be"
     _add_reading(add(_audit, summary, f". {_STATUS}"))
@@ -158,9 +160,10 @@ def _schema(chosen: argparse.Namespace) -> None:
 
 
 def _analyze(chosen: argparse.Namespace) -> None:
-    from specflow.analysis import analyze_to
+    from specflow.analysis import QUICK, SPECTRA, analyze_to
 
-    audit, _ = analyze_to(chosen.checkpoints, _options(chosen), chosen.output)
+    spectra = QUICK if chosen.quick else SPECTRA
+    audit, _ = analyze_to(chosen.checkpoints, _options(chosen), chosen.output, spectra)
     print(f"page: {chosen.output / 'index.html'}")
     _end_by(audit)
 

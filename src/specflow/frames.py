@@ -121,6 +121,10 @@ class Tables:
         """Return the table of this name; not to be changed in place."""
         return self._read(self._folder / f"{name}.csv")
 
+    def __contains__(self, name: str) -> bool:
+        """Return whether there is a table of this name."""
+        return (self._folder / f"{name}.csv").is_file()
+
 
 Frames = Mapping[str, pd.DataFrame] | Tables
 

@@ -42,7 +42,6 @@ from specflow.spectra.power_law import (
 )
 from specflow.spectra.quantities import (
     QUANTITIES,
-    Family,
     Quantity,
     effective_rank,
     frobenius_norm,
@@ -86,7 +85,6 @@ __all__ = [
     "spectral_norm",
     "log_norm",
     "log_spectral_norm",
-    "Family",
     "Noise",
     "fit_noise",
     "marchenko_pastur_cdf",

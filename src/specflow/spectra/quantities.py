@@ -3,15 +3,14 @@
 Each is a function of singular values S of shape (..., R), in any order and not modified, to shape
 (...), float64. Ranks and the Gini index are dimensionless, norms in units of the weights. A
 spectrum that is empty, negative or not finite is a ValueError; so is an all-zero one, but for
-norms. Another quantity is another function here, or beside it if it is of a family (`Family`) that
-is measured on demand: nothing else lists them.
+norms. Another quantity is another function here, or beside it if it is of a family that is measured
+on demand: nothing else lists them.
 """
 
 import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -19,8 +18,6 @@ from torch import Tensor
 from specflow.spectra.spectrum import checked, not_zero, over_largest, shares
 
 Bound = float | str
-# What is measured beside the singular values of every matrix only if it is asked for.
-Family = Literal["random_matrix", "permuted", "power_law", "changes", "heads"]
 
 # Sums of probabilities round: 18 times 1/20 must not count as more than 0.9.
 _ROUNDING = 1e-12
@@ -39,7 +36,7 @@ class Quantity:
         url: Where the source is.
         function: From S of shape (..., R), and settings or the matrix's `rows` and `columns` by
             name, to shape (...).
-        family: What it is measured with; None if always.
+        family: What it is measured with, on demand; None if it always is.
         of: Which spectrum S is, an array of the file of spectra.
     """
 
@@ -49,7 +46,7 @@ class Quantity:
     cite: str
     url: str
     function: Callable[..., Tensor]
-    family: Family | None = None
+    family: str | None = None
     of: str = "singular_values"
 
     @property
@@ -82,7 +79,7 @@ def quantity(
     range: tuple[Bound, Bound],
     cite: str,
     url: str,
-    family: Family | None = None,
+    family: str | None = None,
     of: str = "singular_values",
 ) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
     """Return a decorator that enters a function in `QUANTITIES`; see `Quantity`.
