@@ -45,6 +45,10 @@ def test_python_call_gives_a_row_for_each_step_and_matrix(folder):
     table = specflow.analyze(sorted(folder.glob("*.pt")))
     scores = ["agreement_score", "step_agreement_score"]
     assert list(table.columns) == ["step", "matrix", *QUANTITIES, *scores]
+    quick = specflow.analyze(sorted(folder.glob("*.pt")), quick=True)
+    families = {name: QUANTITIES[name].family for name in quick.columns if name in QUANTITIES}
+    assert set(families.values()) == {None, "random_matrix"}
+    pd.testing.assert_frame_equal(quick, table[quick.columns])
     assert len(table) == 8 * 2
     S = np.linalg.svd(walk()[3]["layers.1.weight"].double().numpy(), compute_uv=False)
     (row,) = where(table, step=30, matrix="layers.1").to_dict("records")

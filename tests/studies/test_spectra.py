@@ -1,12 +1,12 @@
 import h5py
 import numpy as np
 import pytest
+from tests.quantities import ALWAYS
 from tests.sealed import edited
 from tests.studies.made_up import PAIRS, SHAPES, change, write_spectra
 
 from specflow.errors import BrokenFileError
 from specflow.frames import where
-from specflow.spectra import QUANTITIES
 from specflow.studies.shown import Chosen
 from specflow.studies.spectra import (
     FULL,
@@ -36,7 +36,7 @@ def test_tables_hold_what_the_files_hold(tmp_path, steps):
     assert len(tables["spectra"]) == 2 * len(SHAPES) * len(steps)
     for row in tables["spectra"].itertuples():
         group = opened[row.seed][f"matrices/{row.matrix}"]
-        for name in (*QUANTITIES, "agreement_score", "step_agreement_score"):
+        for name in (*ALWAYS, "agreement_score", "step_agreement_score"):
             expected = group[name][steps.index(row.step)]
             np.testing.assert_equal(getattr(row, name), expected)
     for row in tables["alignment"].itertuples():

@@ -90,7 +90,7 @@ def _fitted(content: bytes) -> PowerLaw:
     few = np.linspace(0, len(logs) - 2, min(len(logs) - 1, _CANDIDATES)).round().astype(int)
     observed = _scan(logs[None], few)[0]
     replicates, rates, _ = _scan(_samples(logs, start, rate), few)
-    low, high = 1 + np.quantile(rates, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    low, high = map(float, 1 + np.quantile(rates, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]))
     p_value = (1 + (replicates >= observed).sum()) / (1 + _REPLICATES)
     xmin, tail = math.exp(logs[start]), len(logs) - start
     return PowerLaw(1 + rate, low, high, xmin, tail, float(distances[0]), float(p_value))

@@ -85,10 +85,10 @@ def fit_noise(S: Tensor, rows: int, columns: int) -> Noise:
     sigma matches the mean of the bulk, less a tenth at each end, to that of the Marchenko-Pastur
     law, as Gavish & Donoho 2014 match the median, which varies twice as much. From the largest
     on, one singular value after the other is taken out of the bulk as long as it exceeds what noise
-    has with probability 0.99: the largest eigenvalue of the (m - k) x n matrix that is left after
-    k of them, by the Tracy-Widom law of beta = 1 in the centring and scaling of Johnstone 2001 (as
-    Kritchman & Nadler 2009, doi 10.1109/TSP.2009.2022897, do). A singular value of 0 is a row that
-    is not there. The bulk has at least ten values.
+    stays below with probability 0.99: the largest eigenvalue of the (m - k) x (n - k) matrix that
+    is left after k of them, by the Tracy-Widom law of beta = 1 in the centring and scaling of
+    Johnstone 2001 (one by one as Kritchman & Nadler 2009, doi 10.1109/TSP.2009.2022897). A singular
+    value of 0 is a row that is not there. The bulk has at least ten values.
 
     Args:
         S: Singular values (R,), R = min(rows, columns), descending, some positive; not modified.
@@ -101,9 +101,9 @@ def fit_noise(S: Tensor, rows: int, columns: int) -> Noise:
         >>> fit_noise(S, 20, 20).num_outliers  # no noise has equal singular values
         0.0
     """
-    n = max(rows, columns)
     values = S[is_direction(S)].double().cpu().numpy()
-    p = np.arange(len(values), _LEAST_BULK - 1, -1.0)  # rows left after each outlier
+    p = np.arange(len(values), _LEAST_BULK - 1, -1.0)  # values left after each outlier
+    n = p + max(rows, columns) - len(values)
     if len(p) == 0:
         return Noise(*[math.nan] * 4)
     scales = _trimmed_means(values, p) / np.sqrt(n) / np.interp(p / n, *_means())
@@ -111,7 +111,7 @@ def fit_noise(S: Tensor, rows: int, columns: int) -> Noise:
     if not within.any():
         return Noise(*[math.nan] * 4)
     k = int(within.argmax())
-    scale, wide, high = float(scales[k]), math.sqrt(n), math.sqrt(p[k])
+    scale, wide, high = float(scales[k]), math.sqrt(n[k]), math.sqrt(p[k])
     return Noise(scale, scale * (wide - high), scale * (wide + high), float(k))
 
 
@@ -124,9 +124,9 @@ def _trimmed_means(values: Doubles, p: Doubles) -> Doubles:
     return (last - first) / (p * (1 - 2 * _TRIMMED))
 
 
-def _largest_eigenvalue(p: Doubles, n: int) -> Doubles:
+def _largest_eigenvalue(p: Doubles, n: Doubles) -> Doubles:
     """Return what X X^T, X of shape (p, n) with variance 1, exceeds with probability `LEVEL`."""
-    wide, high = math.sqrt(n - 1), np.sqrt(p)
+    wide, high = np.sqrt(n - 1), np.sqrt(p)
     spread = (wide + high) * (1 / wide + 1 / high) ** (1 / 3)
     return np.asarray((wide + high) ** 2 + TRACY_WIDOM * spread)
 
@@ -166,7 +166,7 @@ def noise_scale(S: Tensor, rows: int, columns: int) -> Tensor:
     label="lower edge of noise", range=(0, math.inf), family="random_matrix", **_MARCHENKO_PASTUR
 )
 def noise_lower_edge(S: Tensor, rows: int, columns: int) -> Tensor:
-    """Return sigma (sqrt n - sqrt m), m <= n the sides, less `num_outliers` rows.
+    """Return sigma (sqrt n - sqrt m), m <= n the sides, each less `num_outliers`.
 
     Example:
         >>> import torch
@@ -180,7 +180,7 @@ def noise_lower_edge(S: Tensor, rows: int, columns: int) -> Tensor:
     label="upper edge of noise", range=(0, math.inf), family="random_matrix", **_MARCHENKO_PASTUR
 )
 def noise_upper_edge(S: Tensor, rows: int, columns: int) -> Tensor:
-    """Return sigma (sqrt n + sqrt m), m <= n the sides, less `num_outliers` rows.
+    """Return sigma (sqrt n + sqrt m), m <= n the sides, each less `num_outliers`.
 
     Example:
         >>> import torch
