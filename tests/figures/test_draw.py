@@ -47,6 +47,7 @@ OF_TICKETS = (
     *("tickets", "ticket_training", "ticket_pruning"),
     *("ticket_agreement", "ticket_settling"),
 )
+ON_DEMAND = ("noise", "power_laws", "change_spectra", "heads")  # in test_on_demand
 COMPARED = ("weight_decay", "best_epoch", "rank_and_norm", "labels")
 
 
@@ -59,7 +60,7 @@ def test_every_kind_is_drawn_and_listed_once(make_tables, tmp_path):
     settings = params(grokking=PANEL, problems=["vgg"], experiments={"vgg": small})
     drawn = draw_all(make_tables(**EVERYTHING), tmp_path, settings, GROUPS)
     assert {one.members for one in drawn if one.kind == "problems_pruning"} == {("vgg",)}
-    assert {entry.kind for entry in drawn} == set(kinds())
+    assert {entry.kind for entry in drawn} == set(kinds()) - {*ON_DEMAND}
     assert len({entry.file for entry in drawn}) == len(drawn)
     of_vgg, of_hub = ([one.kind for one in drawn if one.subject == name] for name in ("vgg", "hub"))
     assert of_vgg[:3] == ["losses", "effective_rank", "singular_values"]
@@ -177,7 +178,7 @@ def test_what_tables_do_not_have_is_not_drawn(make_tables, world, missing):
     tables = make_tables(connections=("vgg",), steps=(0, 20), splits=(0, 20), **world)
     problems = [] if "in_full" in world else ["vgg"]
     found = listed(tables, params(problems=problems))
-    left_out = {"grokking", "samples", "changes", *COMPARED, *OF_TICKETS, *SEVERAL}
+    left_out = {"grokking", "samples", "changes", *COMPARED, *OF_TICKETS, *SEVERAL, *ON_DEMAND}
     left_out |= {kind for kind in kinds() if kind.startswith("problems") and not problems}
     assert {entry.kind for entry in found.values()} == set(kinds()) - left_out - {*missing}
 
