@@ -18,7 +18,7 @@ from specflow.wiring.modules import structure_of_module
 from specflow.wiring.structure import Structure
 
 _DEPTHS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers")
-_ENOUGH = 0.5  # of a checkpoint's weights a network must have, to be the one that it is of
+_ENOUGH = 0.5  # of a network's layers a checkpoint must have, to be of it
 
 
 def structure_beside(path: Path, tensors: Infos) -> Structure:
@@ -72,10 +72,9 @@ def _is_deeper(depth: Any, most: int) -> bool:
 
 def _named_as(built: Structure, tensors: Infos, alone: Structure) -> Structure:
     """Return a structure with the names of a checkpoint, which may lack those of a wrapper."""
-    weights = [name for name, info in tensors.items() if len(info.shape) > 1]
     for prefix in ("", *_prefixes(built)):
-        known = {n.removeprefix(prefix) for n in built.layers if n.startswith(prefix)}
-        if sum(name in known for name in weights) >= _ENOUGH * len(weights):
+        known = [n.removeprefix(prefix) for n in built.layers if n.startswith(prefix)]
+        if sum(name in tensors for name in known) > _ENOUGH * len(built.layers):
             return replace(
                 built,
                 config={**alone.config, **built.config},

@@ -37,9 +37,9 @@ def count_heads(
     Raises:
         SpecflowError: If params say a number that is not that of the network, or cannot be.
     """
-    told, source = structure.heads_of(stack), structure.source
     rows = {place.role: sides_of(m, place) for m, place in placed.items() if not place.unit}
-    if told is None:
+    told, source = structure.heads_of(stack), structure.source
+    if told is None or not _fits(told, rows):
         told, source = _by_shapes(stack, placed, rows, tensors), "shapes"
     queries = rows.get("query", rows.get("attention out", (0, 0))[::-1])[0]
     if asked is not None and told not in (None, asked):
@@ -50,6 +50,14 @@ def count_heads(
             f"{stack}*"
         )
     return told if told is not None else asked
+
+
+def _fits(heads: int, rows: Mapping[Role, tuple[int, int]]) -> bool:
+    """Return whether queries and keys can have a number of heads."""
+    queries = rows.get("query", rows.get("attention out", (0, 0))[::-1])[0]
+    keys = rows.get("key", (queries, 0))[0]
+    size, rest = divmod(queries, heads)
+    return not rest and (size == 0 or (not keys % size and keys // size <= heads))
 
 
 def _by_shapes(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate, pairwise
 from math import gcd
 
@@ -98,9 +99,11 @@ class Splitter:
 
     def _other(self, role: str, place: Place) -> tuple[Matrix, Place] | None:
         """Return the matrix of another role in the same unit."""
-        unit = (role, place.unit, place.stacked)
-        found = ((m, p) for m, p in self.block.items() if (p.role, p.unit, p.stacked) == unit)
-        return next(found, None)
+        return self._by_role.get((role, place.unit, place.stacked))
+
+    @cached_property
+    def _by_role(self) -> dict[tuple[str, str, bool], tuple[Matrix, Place]]:
+        return {(p.role, p.unit, p.stacked): (m, p) for m, p in self.block.items()}
 
 
 _UNKNOWN_HEADS = "it lies by heads, whose number is not known (num_heads)"

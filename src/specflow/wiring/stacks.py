@@ -89,7 +89,8 @@ def _stack(path: str, placed: Mapping[Matrix, Place], known: Known, several: boo
     by_index: dict[int | None, dict[Matrix, Place]] = {}
     for matrix, place in placed.items():
         by_index.setdefault(place.index, {})[turned[matrix]] = place
-    first = next(iter(by_index.values()))
+    reading = [b for b in by_index.values() if any(p.role == "attention out" for p in b.values())]
+    first = next(iter(reading or by_index.values()))
     heads = count_heads(path, first, known.tensors, known.structure, known.num_heads)
     parallel, assumed = is_parallel(path, known.tensors, known.structure)
     blocks: list[Block] = []
@@ -121,21 +122,19 @@ def _labelled(
     if index is not None:
         stem = owner.rpartition(".")[0] or owner
         owner = f"{stem if several else ''} block {index + 1}"
-    ordered = sorted(parts.items(), key=lambda item: ROLES.index(item[1].role))
-    units = list(dict.fromkeys(place.unit for _, place in ordered))
-    ordered.sort(key=lambda item: (bool(item[1].unit), units.index(item[1].unit)))
+    units = {unit: n for n, unit in enumerate(dict.fromkeys(p.unit for p in parts.values()))}
+    has_input = {place.unit for place in parts.values() if place.role == "MLP in"}
     found: dict[tuple[Role, str], Matrix] = {}
-    for matrix, place in ordered:
-        role = _role(place, parts)
+    for matrix, place in sorted(
+        parts.items(),
+        key=lambda item: (item[1].unit != "", units[item[1].unit], ROLES.index(item[1].role)),
+    ):
+        # what is named as a gate is none if nothing stands beside it
+        lone = place.role == "MLP gate" and place.unit not in has_input
+        role: Role = "MLP in" if lone else place.role
         label = " ".join(part for part in (owner.strip(), place.unit, role) if part)
         found.setdefault((role, place.unit), replace(matrix, label=label, role=role))
     return found
-
-
-def _role(place: Place, parts: Mapping[Matrix, Place]) -> Role:
-    """Return the role of a matrix; what is named as a gate is none if nothing stands beside it."""
-    beside = {other.role for other in parts.values() if other.unit == place.unit}
-    return "MLP in" if place.role == "MLP gate" and "MLP in" not in beside else place.role
 
 
 def _by_tensor(
