@@ -113,9 +113,24 @@ def test_heads_of_queries_and_keys_have_the_spectrum_of_their_product(tmp_path):
             whole = values_of(query[rows].T @ key[rows])
             assert own == pytest.approx(whole[:size], rel=1e-6)
             assert whole[size] < 1e-9
-    assert [name for name, one in found.items() if "head_singular_values" in one] == [
-        f"block {block} query -> block {block} key" for block in (1, 2)
-    ]
+
+
+def test_heads_of_values_are_as_many_as_those_of_queries(tmp_path):
+    model = network("transformer")
+    steps = walk(model.state_dict(), 2)
+    del steps[1]["blocks.0.self_attn.out_proj.weight"]
+    found = entries(measure(tmp_path, Walk(steps), model.wiring, settings=ALL))
+    _, _, value = steps[0]["blocks.0.self_attn.in_proj_weight"].double().chunk(3)
+    out = steps[0]["blocks.0.self_attn.out_proj.weight"].double()
+    S = found["block 1 value -> block 1 attention out"]["head_singular_values"]
+    for own, rows, columns in zip(S[0], value.chunk(HEADS), out.chunk(HEADS, 1), strict=True):
+        assert own == pytest.approx(values_of(columns @ rows)[: WIDTH // HEADS], rel=1e-6)
+    assert np.isnan(S[1]).all()
+    assert {name for name, one in found.items() if "head_singular_values" in one} == {
+        f"block {block} {pair}"
+        for block in (1, 2)
+        for pair in (f"query -> block {block} key", f"value -> block {block} attention out")
+    }
 
 
 def test_values_that_meet_the_output_head_by_head_are_multiplied_too(tmp_path, trained):

@@ -118,46 +118,67 @@ class DerivedSpectra:
         return row
 
     def _of_pair(self, now: Tensors, pair: Pair) -> Row:
-        if "heads" not in self.families or not is_of_heads(pair):
+        count = self._num_heads(pair) if "heads" in self.families else 0
+        if count == 0:
             return {}
         weights = read_views(now, sorted(pair.views, key=lambda view: view.tensor))
+        met = {
+            number: (weights[one.previous], weights[one.following])
+            for number, one in enumerate(pair.meetings)
+            if one.previous in weights and one.following in weights
+        }
 
-        def of(meeting: Meeting, weight: Tensor) -> Tensor:
-            return self._of_head(meeting, weight, weights.get(meeting.following))
+        def of(number: int, previous: Tensor) -> Tensor:
+            return self._of_heads(pair.meetings[number], count, previous, met[number][1])
 
-        met = {m: weights[m.previous] for m in pair.meetings if m.previous in weights}
-        found = map_matrices(of, met, self.workers)
-        heads = [found.get(one, _nan(_rank(one))) for one in pair.meetings]
-        return {"head_singular_values": torch.stack(heads)}
+        found = map_matrices(of, {n: both[0] for n, both in met.items()}, self.workers)
+        heads = [found.get(n, _nan_heads(one, count)) for n, one in enumerate(pair.meetings)]
+        return {"head_singular_values": torch.cat(heads)}
 
-    def _of_head(self, meeting: Meeting, previous: Tensor, following: Tensor | None) -> Tensor:
-        if following is None or not (_is_finite(previous) and _is_finite(following)):
-            return _nan(_rank(meeting))
+    def _num_heads(self, pair: Pair) -> int:
+        """Return how many heads each meeting is of, 0 if the pair is not of heads.
+
+        Queries meet keys head by head, and so may values what reads them. Whole values are of as
+        many heads as the queries beside them, which their labels tell.
+        """
+        if not _is_whole(pair):
+            return 0
+        if len(pair.meetings) > 1 or pair.meetings[0].following_side == "left":
+            return 1
+        heads = {other.label: len(other.meetings) for other in self.wiring.pairs}
+        owner, is_value, _ = pair.label.partition("value -> ")
+        count = heads.get(f"{owner}query -> {owner}key", 0) if is_value else 0
+        return count if count and pair.meetings[0].lengths[0] % count == 0 else 0
+
+    def _of_heads(
+        self, meeting: Meeting, count: int, previous: Tensor, following: Tensor
+    ) -> Tensor:
+        if not (_is_finite(previous) and _is_finite(following)):
+            return _nan_heads(meeting, count)
         read = following if meeting.following_side == "left" else following.mT
-        return product_singular_values(previous.to(self.device), read.to(self.device)).cpu()
+        both = (one.to(self.device).chunk(count) for one in (previous, read))
+        return torch.stack(
+            [product_singular_values(a, b).cpu() for a, b in zip(*both, strict=True)]
+        )
 
 
-def is_of_heads(pair: Pair) -> bool:
-    """Return whether a pair is what heads multiply: outputs of queries and keys, or head by head.
-
-    Of values and the attention's output, that is where they meet head by head.
-    """
-    outputs = all(one.following_side == "left" for one in pair.meetings)
-    whole = all(
+def _is_whole(pair: Pair) -> bool:
+    """Return whether outputs meet inputs or outputs as they are, without kernels and gates."""
+    return all(
         one.previous_side == "left"
         and one.kernel is None
         and one.previous_part is None
         and one.following_part is None
         for one in pair.meetings
     )
-    return whole and (outputs or len(pair.meetings) > 1)
 
 
-def _rank(meeting: Meeting) -> int:
-    """Return the number of singular values of what a head multiplies."""
+def _nan_heads(meeting: Meeting, count: int) -> Tensor:
+    """Return what heads have of which a factor is not defined, shape (count, h)."""
     other: Side = "right" if meeting.following_side == "left" else "left"
-    shared, read = meeting.lengths[0], meeting.following.length(other)
-    return min(shared, meeting.previous.columns, read)
+    read, shared = meeting.following.length(other), meeting.lengths[0] // count
+    size = min(shared, meeting.previous.columns, read)
+    return _nan(size).expand(count, size)
 
 
 def _is_finite(weight: Tensor) -> bool:
