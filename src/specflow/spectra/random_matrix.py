@@ -23,6 +23,8 @@ Doubles = NDArray[np.float64]
 LEVEL = 0.01
 # 99% quantile of the Tracy-Widom law of beta = 1 (Bejan 2005, arXiv math/0511422, table 1).
 TRACY_WIDOM = 2.0234
+_TRACY_WIDOM_MEAN, _TRACY_WIDOM_VARIANCE = -1.20653, 1.60778  # Bornemann 2010, arXiv 0904.1581
+_DEVIATION = 1.2  # of the fitted sigma of noise over 1 / sqrt(2 m n), that of the best estimate
 # Johnstone 2001, section 1: the law is a good approximation from about 10 rows and columns on.
 _LEAST_BULK = 10
 _TRIMMED = 0.1  # of the bulk at each end, so that what lies there hardly moves sigma
@@ -87,8 +89,9 @@ def fit_noise(S: Tensor, rows: int, columns: int) -> Noise:
     on, one singular value after the other is taken out of the bulk as long as it exceeds what noise
     stays below with probability 0.99: the largest eigenvalue of the (m - k) x (n - k) matrix that
     is left after k of them, by the Tracy-Widom law of beta = 1 in the centring and scaling of
-    Johnstone 2001 (one by one as Kritchman & Nadler 2009, doi 10.1109/TSP.2009.2022897). A singular
-    value of 0 is a row that is not there. The bulk has at least ten values.
+    Johnstone 2001 (one by one as Kritchman & Nadler 2009, doi 10.1109/TSP.2009.2022897), widened by
+    the error of the fitted sigma. A singular value of 0 is a row that is not there. The bulk has at
+    least ten values.
 
     Args:
         S: Singular values (R,), R = min(rows, columns), descending, some positive; not modified.
@@ -124,11 +127,18 @@ def _trimmed_means(values: Doubles, p: Doubles) -> Doubles:
     return (last - first) / (p * (1 - 2 * _TRIMMED))
 
 
-def _largest_eigenvalue(p: Doubles, n: Doubles) -> Doubles:
-    """Return what X X^T, X of shape (p, n) with variance 1, exceeds with probability `LEVEL`."""
+def _largest_eigenvalue(p: Doubles, n: Doubles, deviation: float = _DEVIATION) -> Doubles:
+    """Return what X X^T, X of shape (p, n) with variance 1, exceeds with probability `LEVEL`.
+
+    That sigma is fitted, with some deviation over 1 / sqrt(2 p n), widens the law: as if it were
+    scaled about its mean to the variance of both.
+    """
     wide, high = np.sqrt(n - 1), np.sqrt(p)
-    spread = (wide + high) * (1 / wide + 1 / high) ** (1 / 3)
-    return np.asarray((wide + high) ** 2 + TRACY_WIDOM * spread)
+    centre, spread = (wide + high) ** 2, (wide + high) * (1 / wide + 1 / high) ** (1 / 3)
+    error = 2 * deviation / np.sqrt(2 * p * n) * centre / spread
+    wider = np.sqrt(1 + error**2 / _TRACY_WIDOM_VARIANCE)
+    quantile = _TRACY_WIDOM_MEAN + wider * (TRACY_WIDOM - _TRACY_WIDOM_MEAN)
+    return np.asarray(centre + quantile * spread)
 
 
 @cache
