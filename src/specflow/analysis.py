@@ -15,6 +15,7 @@ from specflow.audit.findings import Audit
 from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.live import LiveCheckpoints
 from specflow.checkpoints.stream import contents_of
+from specflow.checkpoints.wrappers import unwrapped
 from specflow.config.code import SOURCE, code_of
 from specflow.config.errors import problems_of
 from specflow.errors import SpecflowError
@@ -151,4 +152,4 @@ def _inputs_first(source: nn.Module | Mapping[str, Tensor]) -> list[str]:
     """Return the weights of transposed convolutions; a state dict does not tell which these are."""
     modules = source.named_modules() if isinstance(source, nn.Module) else ()
     found = (name for name, module in modules if isinstance(module, _TRANSPOSED))
-    return [f"{name}.weight".lstrip(".") for name in found]
+    return list(unwrapped(f"{name}.weight".lstrip(".") for name in found).values())

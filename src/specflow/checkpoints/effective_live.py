@@ -1,0 +1,97 @@
+"""What modules of a live network say that they apply in evaluation; nothing in them changes."""
+
+import copy
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
+
+from specflow.checkpoints.base import Infos
+from specflow.checkpoints.effective_lora import Adapter, Adapters
+from specflow.checkpoints.effective_parts import Composed, Found
+from specflow.checkpoints.wrappers import unwrapped
+
+_PARTS_OF_HOOKS = ("_g", "_v", "_orig", "_u")
+
+
+def applied_by(module: nn.Module, infos: Infos) -> Found:
+    """Find the parameters that modules compute: parametrizations of any kind, and old hooks.
+
+    They are computed as in evaluation, by copies of what computes them: no buffer is updated (the
+    power iteration of spectral norm), and training modules stay in training.
+
+    Args:
+        module: The network.
+        infos: Shape and dtype of the tensors of its state dict.
+    """
+    composed: list[Composed] = []
+    skipped: dict[str, str] = {}
+    for name, parts, compute in _computed(module, infos):
+        if not parts:
+            continue
+        try:
+            value = _made(compute)
+        except Exception as error:  # a parametrization is anyone's code
+            reason = f"its parametrization cannot be computed ({type(error).__name__})"
+            skipped |= dict.fromkeys(parts, reason)
+            continue
+        shape, how = tuple(value.shape), "computed by its module"
+        made = partial(_made, compute)
+        composed.append(Composed(name, shape, how, (), made, value.dtype, tuple(parts)))
+    return Found(tuple(composed), skipped)
+
+
+def adapters_of(module: nn.Module) -> Adapters | None:
+    """Return what layers with LoRA (of peft) know of it; None without any."""
+    found: dict[str, Any] = {
+        f"{name}.": layer
+        for name, layer in module.named_modules(remove_duplicate=False)
+        if hasattr(layer, "lora_A") and hasattr(layer, "scaling")
+    }
+    layers = {name.removesuffix("."): found[given] for given, name in unwrapped(found).items()}
+
+    def adapter(layer: str, name: str, rank: int) -> Adapter:
+        known = layers.get(layer)
+        if known is None or name not in known.scaling:
+            return Adapter(None)
+        active = name in known.active_adapters and not known.disable_adapters
+        is_added = active and name not in known.merged_adapters
+        inputs_first = bool(getattr(known, "fan_in_fan_out", False))
+        return Adapter(float(known.scaling[name]), is_added, inputs_first)
+
+    return adapter if layers else None
+
+
+def _computed(
+    module: nn.Module, infos: Infos
+) -> Iterator[tuple[str, list[str], Callable[[], Tensor]]]:
+    """Yield names of parameters that are computed, what they are computed of, and how."""
+    for name, layer in module.named_modules(remove_duplicate=False):
+        start = f"{name}." if name else ""
+        if parametrize.is_parametrized(layer):
+            lists: Any = layer.parametrizations
+            for parameter, steps in lists.items():
+                inside = f"{start}parametrizations.{parameter}."
+                parts = [one for one in infos if one.startswith(inside)]
+                yield f"{start}{parameter}", parts, partial(_evaluated, steps)
+        for hook in layer._forward_pre_hooks.values():
+            if isinstance(hook, WeightNorm | SpectralNorm):
+                kept = (f"{start}{hook.name}{end}" for end in _PARTS_OF_HOOKS)
+                parts = [one for one in kept if one in infos]
+                power = {"do_power_iteration": False} if isinstance(hook, SpectralNorm) else {}
+                yield f"{start}{hook.name}", parts, partial(hook.compute_weight, layer, **power)
+
+
+def _evaluated(steps: nn.Module) -> Tensor:
+    """Return what a list of parametrizations computes; it may be training, and update buffers."""
+    return copy.deepcopy(steps).eval()()
+
+
+def _made(compute: Callable[[], Tensor]) -> Tensor:
+    with torch.no_grad():
+        return compute().detach().to("cpu", copy=True)
