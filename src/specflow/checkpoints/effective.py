@@ -19,6 +19,7 @@ from specflow.checkpoints.effective_norms import normed_weights
 from specflow.checkpoints.effective_packed import packed_weights
 from specflow.checkpoints.effective_parts import Beside, Recomposed, Rule
 from specflow.checkpoints.effective_scaled import scaled_weights
+from specflow.checkpoints.effective_states import training_states
 from specflow.wiring.tensors import TensorInfo
 
 
@@ -47,6 +48,8 @@ class Effective:
         given, composed, quantized = tensors.infos, dict[str, str](), dict[str, str]()
         for rule in _rules(adapters):
             found = rule(tensors, beside)
+            if not found.composed and not found.skipped:
+                continue
             tensors = Recomposed(tensors, found)
             for name, how in tensors.composed.items():
                 before = composed.get(name)
@@ -64,9 +67,17 @@ class Effective:
         return self._tensors.read(name)
 
 
+def quantized_part(tensors: Tensors) -> str | None:
+    """Return what share of the bytes of a step is packed and not analysed, None if none is."""
+    if not isinstance(tensors, Effective) or not tensors.quantized:
+        return None
+    formats = ", ".join(dict.fromkeys(tensors.quantized.values()))
+    return f"{tensors.quantized_share:.1%} of all bytes are quantized ({formats}), not analysed"
+
+
 def _rules(adapters: Adapters | None) -> Sequence[Rule]:
     lora = partial(lora_weights, adapters=adapters)
-    return (packed_weights, scaled_weights, normed_weights, adapter_weights, lora)
+    return (training_states, packed_weights, scaled_weights, normed_weights, lora, adapter_weights)
 
 
 def _bytes_of(names: Mapping[str, object], infos: Mapping[str, TensorInfo]) -> int:

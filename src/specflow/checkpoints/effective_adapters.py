@@ -35,27 +35,22 @@ _COPY = re.compile(r"(?:(.+)\.)?modules_to_save\.([^.]+)\.(.+)")
 
 def adapter_weights(tensors: Tensors, beside: Beside) -> Found:
     """Find layers that an adapter trains as a whole, and name what other methods than LoRA add."""
-    infos, skipped = tensors.infos, {}
+    infos, skipped = tensors.infos, dict[str, str]()
     method = (beside("adapter_config.json") or {}).get("peft_type", "LORA")
-    told = method if isinstance(method, str) and method.isidentifier() else "LORA"
+    known = dict(_OTHERS)
+    if isinstance(method, str) and method.isidentifier() and method != "LORA":
+        known.setdefault(f"{method.lower()}_", method)
+    starts = re.compile(rf"(?:^|\.)({'|'.join(known)})")
     for name, info in infos.items():
-        if len(info.shape) > 1 and (kind := _method_of(name, told)):
-            skipped[name] = f"{kind} adapter: no weight matrix"
+        if len(info.shape) > 1 and (match := starts.search(name)):
+            skipped[name] = f"{known[match[1]]} adapter: no weight matrix"
     return Found(tuple(_trained_copies(infos, skipped)), skipped)
-
-
-def _method_of(name: str, told: str) -> str | None:
-    """Return the method that adds a tensor; `told` is that of adapter_config.json."""
-    parts = name.split(".")
-    for start, method in _OTHERS.items():
-        if any(part.startswith(start) for part in parts):
-            return method
-    return told if told != "LORA" and parts[-1] not in ("weight", "bias") else None
 
 
 def _trained_copies(infos: Infos, skipped: dict[str, str]) -> Iterator[Composed]:
     """Yield tensors that an adapter trains as a copy; the original, not applied, is skipped."""
-    found = [(name, match) for name in infos if (match := _COPY.fullmatch(name))]
+    kept = (name for name in infos if "modules_to_save." in name)
+    found = [(name, match) for name in kept if (match := _COPY.fullmatch(name))]
     if len({match[2] for _, match in found}) != 1:
         return
     for name, match in found:

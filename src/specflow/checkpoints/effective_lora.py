@@ -102,7 +102,7 @@ def lora_weights(tensors: Tensors, beside: Beside, adapters: Adapters | None = N
 
 def _loras(infos: Infos) -> Iterator[_Lora]:
     for name in infos:
-        match = _A.fullmatch(name)
+        match = _A.fullmatch(name) if "lora" in name else None
         if match is None:
             continue
         start, end, rest = name[: match.start("end")], match["end"], name[match.end("end") :]
@@ -125,11 +125,9 @@ def _unfit(lora: _Lora, infos: Infos) -> str | None:
     """Return why the two factors make no matrix."""
     a, b = infos[lora.a].shape, infos[lora.b].shape
     if lora.third:
-        return f"LoRA with a third factor, {lora.third}: B A is not what is added"
+        return "LoRA with a third factor: B A is not what is added"
     if len(a) < 2 or len(b) < 2 or a[0] != b[1] or any(size != 1 for size in b[2:]):
-        return (
-            f"LoRA with factors of shapes {a} and {b}, whose product is not B A (experts, groups)"
-        )
+        return f"LoRA of experts or groups, no product B A: shape ({a}, {b})"
     if b[0] * math.prod(a[1:]) > _MOST_ENTRIES:
         return f"LoRA whose product has more than {_MOST_ENTRIES} entries"
     return None

@@ -76,7 +76,7 @@ def _listed(infos: Infos) -> dict[str, dict[str, str]]:
     """Return the names of the parts of each parametrized tensor, by what they are in its list."""
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for name in infos:
-        if match := _LISTED.fullmatch(name):
+        if "parametrizations." in name and (match := _LISTED.fullmatch(name)):
             found[match[1] + match[2]][match[3]] = name
     return found
 

@@ -74,8 +74,8 @@ def packed_weights(tensors: Tensors, beside: Beside) -> Found:
             sides = _sides(name, info.dtype, form, names)
             if sides is not None:
                 kind = form.name or _told(beside) or "integers with scales"
-                skipped[name] = f"quantized ({kind}): packed integers"
-                skipped |= dict.fromkeys(sides, f"quantized ({kind}): belongs to {name}")
+                skipped[name] = f"quantized, {kind}: packed integers"
+                skipped |= dict.fromkeys(sides, f"quantized, {kind}: scales and maps")
                 quantized |= dict.fromkeys((name, *sides), kind)
                 break
     return Found((), skipped, quantized)

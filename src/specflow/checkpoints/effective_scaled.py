@@ -121,9 +121,7 @@ def _scaled(name: str, scale: str, sizes: Sequence[int], infos: Infos) -> Compos
     shape, scales, parts = infos[name].shape, infos[scale].shape, [name, scale]
     blocks = _blocks(shape, scales, sizes)
     if blocks is None:
-        return (
-            f"{_kind(infos[name])} of shape {shape} with scales of shape {scales}, unknown blocks"
-        )
+        return f"{_kind(infos[name])}, scales of unknown blocks: shape ({shape}, {scales})"
     zero_point = f"{name}_zero_point"
     if zero_point in infos and infos[zero_point].shape == scales:
         parts.append(zero_point)
