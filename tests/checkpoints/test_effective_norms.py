@@ -1,4 +1,4 @@
-"""Weights that are kept in parts are what their layer applies: the identity is pushed through it."""
+"""Weights kept in parts are what their layer applies: the identity is pushed through it."""
 
 import warnings
 
