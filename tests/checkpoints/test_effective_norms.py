@@ -101,6 +101,17 @@ def test_what_is_made_is_float64_of_what_is_kept(tmp_path, dtype):
     assert torch.allclose(read, g * v / v.norm(dim=1, keepdim=True), rtol=EXACT)
 
 
+def test_spectral_norm_of_old_torch_keeps_what_is_applied():
+    state = {
+        "a.weight_orig": torch.full((5, 7), 3.0),
+        "a.weight": torch.ones(5, 7),
+        "a.weight_u": torch.ones(5),
+    }
+    live = LiveCheckpoints(state)
+    assert list(live.infos) == ["a.weight"]
+    assert torch.equal(live.read("a.weight"), torch.ones(5, 7))
+
+
 def test_any_parameter_may_be_normed(tmp_path):
     lstm = old(nn.utils.weight_norm, nn.LSTM(3, 4).double(), name="weight_hh_l0")
     lstm.weight_hh_l0_g.data.mul_(2)

@@ -137,4 +137,15 @@ def test_audit_flags_steps_that_are_quantized(workplace):
         torch.save(grown | (packed if step == 1 else {}), f"step{step}.pt")
     flags = [flag for flag in audit("step*.pt", {}).flags if flag.flag == "quantized"]
     assert [flag.step for flag in flags] == [1]
-    assert "% of all bytes are quantized (GPTQ), not analysed" in flags[0].evidence
+    assert flags[0].evidence.endswith("% of all bytes are quantized: GPTQ")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.int8])
+def test_audit_flags_a_step_whose_scales_are_not_there(workplace, dtype):
+    weight = torch.randn(32, 64, generator=torch.Generator().manual_seed(0)) * 10
+    for step in range(3):
+        grown = weight * (1 + 0.1 * step)
+        torch.save({"q.weight": grown.to(dtype) if step == 1 else grown}, f"step{step}.pt")
+    flags = [flag for flag in audit("step*.pt", {}).flags if flag.flag == "quantized"]
+    assert [(flag.step, "without a scale" in flag.evidence) for flag in flags] == [(1, True)]

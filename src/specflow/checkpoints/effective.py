@@ -30,7 +30,8 @@ class Effective:
         infos: Shape and dtype of every tensor by name; what is made is float64.
         skipped: Why an entry is no tensor that a layer applies, by its name.
         composed: How a tensor is made of others, by its name: "weight norm", "LoRA: W + 2 B A".
-        quantized: In what format a tensor is packed that is not analysed, by its name.
+        quantized: The format of tensors of a few bits that are not read as what they stand for, by
+            name: packed integers, float8 without a scale.
         quantized_share: Share of these in the bytes of all tensors, in [0, 1].
     """
 
@@ -48,13 +49,13 @@ class Effective:
         given, composed, quantized = tensors.infos, dict[str, str](), dict[str, str]()
         for rule in _rules(adapters):
             found = rule(tensors, beside)
+            quantized |= found.quantized
             if not found.composed and not found.skipped:
                 continue
             tensors = Recomposed(tensors, found)
             for name, how in tensors.composed.items():
                 before = composed.get(name)
                 composed[name] = f"{how}, W: {before}" if before else how
-            quantized |= found.quantized
         self._tensors = tensors
         self.infos: Infos = tensors.infos
         self.skipped: Mapping[str, str] = tensors.skipped
@@ -68,11 +69,11 @@ class Effective:
 
 
 def quantized_part(tensors: Tensors) -> str | None:
-    """Return what share of the bytes of a step is packed and not analysed, None if none is."""
+    """Return what part of a step is quantized and in which formats, None if nothing is."""
     if not isinstance(tensors, Effective) or not tensors.quantized:
         return None
     formats = ", ".join(dict.fromkeys(tensors.quantized.values()))
-    return f"{tensors.quantized_share:.1%} of all bytes are quantized ({formats}), not analysed"
+    return f"{100 * tensors.quantized_share:.3g}% of all bytes are quantized: {formats}"
 
 
 def _rules(adapters: Adapters | None) -> Sequence[Rule]:

@@ -172,10 +172,9 @@ def _added(
 ) -> Composed | None:
     """Return the weight of a layer with what adapters add; None if that is not known."""
     shape = _shape(loras[0], infos)
+    lying = (shape, shape[::-1]) if len(shape) == 2 else (shape,)
     bases = (loras[0].named(end) for end in _BASES)
-    fitting = (
-        name for name in bases if name in infos and infos[name].shape in (shape, shape[::-1])
-    )
+    fitting = (name for name in bases if name in infos and infos[name].shape in lying)
     base, added = next(fitting, None), [lora for lora in loras if adapters[lora].is_added]
     scales = [adapters[lora].scale for lora in added]
     magnitudes = [lora.magnitude for lora in added if lora.magnitude]
@@ -183,7 +182,8 @@ def _added(
     if base is None or not added or len(known) < len(scales) or (magnitudes and len(added) > 1):
         return None
     given = infos[base].shape
-    told = given != shape if shape != shape[::-1] else adapters[loras[0]].inputs_first
+    square = len(set(lying)) == 1 and len(shape) == 2
+    told = adapters[loras[0]].inputs_first if square else given != shape
     inputs_first = told and not loras[0].is_embedding
 
     def make(weight: Tensor, *factors: Tensor) -> Tensor:

@@ -59,6 +59,8 @@ def _of_hooks(infos: Infos) -> Iterator[Composed]:
             one = _weight_norm(stem, f"{stem}_g", name, infos)
         elif end == "_v" and {f"{stem}_orig", f"{stem}_u"} <= infos.keys():
             one = _spectral_norm(stem, (f"{stem}_orig", f"{stem}_u", name), infos)
+        elif end == "_u" and f"{stem}_v" not in infos and {stem, f"{stem}_orig"} <= infos.keys():
+            one = _kept_beside(stem, (f"{stem}_orig", name), infos)
         elif name.endswith("_mask") and f"{name[:-5]}_orig" in infos:
             one = _pruned(name[:-5], f"{name[:-5]}_orig", name, infos)
         else:
@@ -121,6 +123,18 @@ def _spectral_norm(name: str, parts: tuple[str, str, str], infos: Infos) -> Comp
         return weight.div_(max(sigmas, key=abs))
 
     return Composed(name, shape, "spectral norm", parts, make)
+
+
+def _kept_beside(name: str, parts: tuple[str, str], infos: Infos) -> Composed | None:
+    """Return a normed weight as torch kept it before 1.1: beside what it is made of."""
+    if infos[name].shape != infos[parts[0]].shape or len(infos[parts[1]].shape) != 1:
+        return None
+    how, dtype = "spectral norm, kept as applied", infos[name].dtype
+    return Composed(name, infos[name].shape, how, (name,), _same, dtype, gone=parts)
+
+
+def _same(weight: Tensor) -> Tensor:
+    return weight
 
 
 def _pruned(name: str, weight: str, mask: str, infos: Infos) -> Composed | None:

@@ -43,7 +43,8 @@ class Found:
     Attributes:
         composed: Tensors to be made.
         skipped: Why tensors that are no weights by themselves cannot be made to one, by name.
-        quantized: The format of packed numbers, of them and of what belongs to them, by name.
+        quantized: The format of numbers of a few bits that are not read as what they stand for,
+            and of what belongs to them, by name.
     """
 
     composed: tuple[Composed, ...] = ()

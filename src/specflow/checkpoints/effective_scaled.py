@@ -40,21 +40,34 @@ def scaled_weights(tensors: Tensors, beside: Beside) -> Found:
 
     A scale is that of all entries, of an output, or of a block: sizes of blocks are those of
     `weight_block_size` in config.json, else 128, else such that all are equal, whichever fit first.
-    float8 without a scale is read as it is. int8 is W = int8 SCB / 127 (bitsandbytes), or
-    (int8 - zero point) times the scale (compressed-tensors).
+    int8 is W = int8 SCB / 127 (bitsandbytes), or (int8 - zero point) times the scale
+    (compressed-tensors). float8 without a scale is read as it is, integers without one are no
+    weights: both are told as quantized, for a scale may be elsewhere.
     """
-    infos, composed, skipped = tensors.infos, list[Composed](), dict[str, str]()
+    infos, composed = tensors.infos, list[Composed]()
+    skipped, quantized = dict[str, str](), dict[str, str]()
     sizes = cache(partial(_block_sizes, beside))  # read if there are scales
     for name, info in infos.items():
         if len(info.shape) < 2 or info.dtype not in (*FLOAT8, *INTEGERS):
             continue
         scale = _scale_of(name, infos)
-        one = _as_it_is(name, info) if scale is None else _scaled(name, scale, sizes(), infos)
-        if isinstance(one, Composed):
-            composed.append(one)
-        elif one is not None:
-            skipped |= dict.fromkeys([name, *([scale] if scale else [])], f"quantized: {one}")
-    return Found(tuple(composed), skipped, dict.fromkeys(skipped, "8 bits"))
+        if scale is not None:
+            one = _scaled(name, scale, sizes(), infos)
+            if one is None:
+                shapes = f"({info.shape}, {infos[scale].shape})"
+                reason = f"quantized, {_kind(info)} with scales of unknown blocks: shape {shapes}"
+                skipped |= dict.fromkeys((name, scale), reason)
+                quantized |= dict.fromkeys((name, scale), _kind(info))
+            else:
+                composed.append(one)
+        elif info.dtype in FLOAT8 and not _SCALE_ITSELF.search(name):
+            how = quantized[name] = f"{_kind(info)} without a scale, read as it is"
+            composed.append(Composed(name, info.shape, how, (name,), Tensor.float, torch.float32))
+        elif info.dtype in FLOAT8:
+            skipped[name] = f"quantized, {_kind(info)}: scales of what is not there"
+        elif f".{name}".endswith(".weight"):
+            quantized[name] = "integers without a scale"
+    return Found(tuple(composed), skipped, quantized)
 
 
 def _scale_of(name: str, infos: Infos) -> str | None:
@@ -68,16 +81,6 @@ def _scale_of(name: str, infos: Infos) -> str | None:
         named += [f"{stem}.SCB"] * (infos[name].dtype == torch.int8)
     scales = (*FLOATS, *_EXPONENTS)
     return next((one for one in named if one in infos and infos[one].dtype in scales), None)
-
-
-def _as_it_is(name: str, info: TensorInfo) -> Composed | str | None:
-    """Return a matrix that has no scale, or why it is none; None if it is no weight."""
-    if info.dtype in FLOAT8 and _SCALE_ITSELF.search(name):
-        return "scales of weights that are not read"
-    if info.dtype in FLOAT8:
-        how = f"{_kind(info)}, without a scale"
-        return Composed(name, info.shape, how, (name,), Tensor.float, torch.float32)
-    return "integers whose scale is not known" if f".{name}".endswith(".weight") else None
 
 
 def _kind(info: TensorInfo) -> str:
@@ -116,12 +119,12 @@ def _blocks(
     return tuple(found)
 
 
-def _scaled(name: str, scale: str, sizes: Sequence[int], infos: Infos) -> Composed | str:
-    """Return a matrix times its scales, or why it cannot be made."""
+def _scaled(name: str, scale: str, sizes: Sequence[int], infos: Infos) -> Composed | None:
+    """Return a matrix times its scales; None if these do not fit."""
     shape, scales, parts = infos[name].shape, infos[scale].shape, [name, scale]
     blocks = _blocks(shape, scales, sizes)
     if blocks is None:
-        return f"{_kind(infos[name])}, scales of unknown blocks: shape ({shape}, {scales})"
+        return None
     zero_point = f"{name}_zero_point"
     if zero_point in infos and infos[zero_point].shape == scales:
         parts.append(zero_point)

@@ -27,7 +27,7 @@ class Contents:
         expected: What most steps hold; each tensor in its most frequent shape.
         unreadable: Why entries are no tensors that layers apply, by their name.
         composed: How tensors are made of others, by their name.
-        quantized: What part of each step is packed and not analysed; None of one without.
+        quantized: What part of each step is quantized and not read; None of one without.
     """
 
     infos: tuple[Infos, ...]
