@@ -46,6 +46,7 @@ NAMES = {
         "base_model.model.{}.lora_A.default.weight",
         "base_model.model.{}.lora_B.default.weight",
     ),
+    "torchtune": ("{}.lora_a.weight", "{}.lora_b.weight"),
     "loralib": ("{}.lora_A", "{}.lora_B"),
     "diffusers": ("{}.lora.down.weight", "{}.lora.up.weight"),
     "kohya": ("{}.lora_down.weight", "{}.lora_up.weight"),
@@ -162,6 +163,37 @@ def test_convolution_is_what_two_convolutions_in_a_row_make(tmp_path):
 
 
 @pytest.mark.parametrize("inputs_first", [False, True])
+def test_stacked_experts_have_a_product_each(tmp_path, inputs_first):
+    """As peft stacks the factors of the experts of one parameter, and of another around it."""
+    generator = torch.Generator().manual_seed(0)
+    experts, rank, state, expected = 3, 2, {}, {}
+    for name, place, outputs, inputs in (("up", "base_layer.", 8, 5), ("down", "", 5, 4)):
+        weight, a, b = (
+            torch.randn(experts, *shape, generator=generator, dtype=torch.float64)
+            for shape in ((outputs, inputs), (rank, inputs), (outputs, rank))
+        )
+        kept = weight.mT if inputs_first else weight
+        state[f"experts.base_layer.base_layer.{name}"] = kept.contiguous()
+        state[f"experts.{place}lora_A.weight"] = a.flatten(0, 1)
+        state[f"experts.{place}lora_B.weight"] = b.permute(1, 2, 0).flatten(1).contiguous()
+        expected[name] = torch.stack([weight[e] + 2 * b[e] @ a[e] for e in range(experts)])
+    config = {"lora_alpha": 4, "r": rank, "target_parameters": ["experts.up", "experts.down"]}
+    with opened(tmp_path, state, config) as tensors:
+        for name, weight in expected.items():
+            read = tensors.read(f"experts.{name}")
+            assert torch.allclose(read.mT if inputs_first else read, weight, atol=1e-14)
+        assert tensors.infos["experts.lora"].shape == (experts, 5, 4)
+        assert tensors.infos["experts.base_layer.lora"].shape == (experts, 8, 5)
+
+
+def test_experts_of_unknown_number_are_skipped():
+    state = {"experts.lora_A.weight": torch.ones(6, 7), "experts.lora_B.weight": torch.ones(5, 6)}
+    live = LiveCheckpoints(state)
+    assert not live.infos
+    assert set(live.skipped.values()) == {"LoRA of experts whose number is not known"}
+
+
+@pytest.mark.parametrize("inputs_first", [False, True])
 def test_magnitudes_of_dora_are_the_norms_of_outputs(tmp_path, inputs_first):
     given = factors()
     weight = given["w"].T.contiguous() if inputs_first else given["w"]
@@ -184,7 +216,7 @@ def test_several_adapters_stand_beside_each_other_and_none_is_added(tmp_path):
 
 
 UNFIT = {
-    "experts": ((6, 7), (5, 3)),
+    "another rank": ((6, 7), (5, 3)),
     "groups": ((4, 8, 3, 3), (8, 2, 1, 1)),
     "too large": ((1, 2**16), (2**16, 1)),
 }
@@ -198,86 +230,15 @@ def test_factors_that_make_no_matrix_are_skipped(case):
     assert set(live.skipped) == {"e.lora_A.weight", "e.lora_B.weight"}
 
 
+def test_factors_of_another_library_that_lie_transposed_are_skipped():
+    live = LiveCheckpoints({"q.lora_a": torch.ones(7, 3), "q.lora_b": torch.ones(3, 7)})
+    assert not live.infos
+    assert all("MLX" in why for why in live.skipped.values())
+
+
 def test_factor_without_the_other_stays():
     live = LiveCheckpoints({"q.lora_A.weight": torch.ones(3, 7)})
     assert list(live.infos) == ["q.lora_A.weight"]
-
-
-OTHERS = {
-    "IA3": {"q.ia3_l": (5, 1)},
-    "LoHa": {"q.hada_w1_a": (5, 2), "q.hada_w1_b": (2, 7)},
-    "LoKr": {"q.lokr_w1": (2, 2), "q.lokr_w2.default": (3, 4)},
-    "VeRA": {"base_model.vera_A": (4, 7), "base_model.vera_B": (5, 4)},
-    "AdaLoRA": {"q.lora_A": (3, 7), "q.lora_B": (5, 3), "q.lora_E": (3, 1)},
-    "prompt tuning": {"prompt_embeddings": (8, 16)},
-}
-
-
-@pytest.mark.parametrize("method", OTHERS)
-def test_other_methods_are_named_and_are_no_matrices(method):
-    state = {name: torch.ones(shape) for name, shape in OTHERS[method].items()}
-    live = LiveCheckpoints({**state, "biased.weight": torch.ones(4, 4)})
-    assert list(live.infos) == ["biased.weight"]
-    assert live.skipped.keys() == state.keys()
-    assert any(method in why for why in live.skipped.values())
-
-
-def test_method_of_the_config_is_named(tmp_path):
-    state = {"q.hra_u": torch.ones(7, 4), "q.weight": torch.ones(5, 7)}
-    with opened(tmp_path, state, {"peft_type": "HRA"}) as tensors:
-        assert tensors.skipped == {"q.hra_u": "HRA adapter: no weight matrix"}
-
-
-def test_copy_that_an_adapter_trains_takes_the_place_of_the_original():
-    state = {
-        "head.original_module.weight": torch.zeros(3, 4),
-        "head.modules_to_save.default.weight": torch.ones(3, 4),
-    }
-    live = LiveCheckpoints(state)
-    assert list(live.infos) == ["head.weight"]
-    assert torch.equal(live.read("head.weight"), torch.ones(3, 4))
-    assert "head.original_module.weight" in live.skipped
-
-
-class LoraLinear(nn.Module):
-    """A layer with adapters, with the attributes that those of peft have."""
-
-    def __init__(self, active=("one",), merged=(), disabled=False):
-        super().__init__()
-        self.base_layer = nn.Linear(7, 5, bias=False)
-        self.lora_A = nn.ModuleDict({n: nn.Linear(7, 3, bias=False) for n in ("one", "two")})
-        self.lora_B = nn.ModuleDict({n: nn.Linear(3, 5, bias=False) for n in ("one", "two")})
-        self.scaling = {"one": 2.0, "two": 0.5}
-        self.active_adapters, self.merged_adapters = list(active), list(merged)
-        self.disable_adapters = disabled
-
-    def forward(self, inputs):
-        made = self.base_layer(inputs)
-        for name in [] if self.disable_adapters else self.active_adapters:
-            if name not in self.merged_adapters:
-                made = made + self.scaling[name] * self.lora_B[name](self.lora_A[name](inputs))
-        return made
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"active": ("one", "two")},
-        {"active": ("one", "two"), "merged": ("one",)},
-        {"merged": ("one",)},
-        {"disabled": True},
-    ],
-    ids=str,
-)
-def test_live_layer_tells_which_adapters_it_adds(options):
-    torch.manual_seed(0)
-    model = nn.Sequential(LoraLinear(**options).double())
-    live = LiveCheckpoints(model)
-    assert set(live.infos) == {"0.weight", "0.lora.one", "0.lora.two"}
-    with torch.no_grad():
-        expected = model(torch.eye(7, dtype=torch.float64)).T
-    assert torch.allclose(live.read("0.weight"), expected, rtol=EXACT, atol=1e-15)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -132,6 +132,7 @@ def test_pruned_weight_is_masked(tmp_path):
 
 ALIKE = {
     "g alone": {"a.weight_g": (5, 1), "a.b": (5, 7)},
+    "vectors": {"a.weight_g": (7,), "a.weight_v": (7,)},
     "v alone": {"a.weight_v": (5, 7)},
     "g of another length": {"a.weight_g": (4, 1), "a.weight_v": (5, 7)},
     "g a matrix": {"a.weight_g": (5, 7), "a.weight_v": (5, 7)},
@@ -179,36 +180,6 @@ def test_parametrization_that_a_file_does_not_tell_is_skipped_with_the_way_out(t
         assert all("specflow.analyze(model)" in why for why in tensors.skipped.values())
     with pytest.raises(SpecflowError, match="no matrix is left"):
         specflow.analyze(tmp_path / "step1.pt")
-
-
-@pytest.mark.parametrize("kind", [*UNKNOWN, "weight", "spectral", "old weight", "old spectral"])
-def test_live_module_says_what_it_applies_and_stays_as_it_is(kind):
-    norms = {
-        "weight": parametrizations.weight_norm,
-        "spectral": parametrizations.spectral_norm,
-        "old weight": nn.utils.weight_norm,
-        "old spectral": nn.utils.spectral_norm,
-    }
-    torch.manual_seed(3)
-    make = UNKNOWN.get(kind) or (lambda: old(norms[kind], nn.Linear(6, 5)))
-    module = nn.Sequential(make(), nn.Dropout()).train()
-    with torch.no_grad():
-        module[0].bias.zero_()
-        module(torch.ones(1, 6))
-        for parameter in module.parameters():
-            parameter.mul_(1.5)
-    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-    live = LiveCheckpoints(module)
-    weight = live.read("0.weight")
-    assert set(live.infos) == {"0.weight", "0.bias"}
-    assert live.infos["0.weight"].shape == tuple(weight.shape)
-    assert all(part.training for part in module.modules())
-    assert all(torch.equal(before[name], tensor) for name, tensor in module.state_dict().items())
-    module.eval()
-    with torch.no_grad():
-        assert torch.allclose(weight.float(), module(torch.eye(6)).T, atol=1e-6)
-    live.read("0.weight").zero_()
-    assert torch.equal(live.read("0.weight"), weight)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from specflow.checkpoints.base import Infos, Tensors
 from specflow.checkpoints.effective_adapters import adapter_weights
-from specflow.checkpoints.effective_lora import Adapters, lora_weights
+from specflow.checkpoints.effective_alpha import Adapters
+from specflow.checkpoints.effective_lora import lora_weights
 from specflow.checkpoints.effective_norms import normed_weights
 from specflow.checkpoints.effective_packed import packed_weights
 from specflow.checkpoints.effective_parts import Beside, Recomposed, Rule

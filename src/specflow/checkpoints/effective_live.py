@@ -12,10 +12,11 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from specflow.checkpoints.base import Infos
-from specflow.checkpoints.effective_lora import Adapter, Adapters
+from specflow.checkpoints.effective_alpha import Adapter, Adapters
 from specflow.checkpoints.effective_parts import Composed, Found
 from specflow.checkpoints.wrappers import unwrapped
 
+_FACTOR = ".lora_A"
 _PARTS_OF_HOOKS = ("_g", "_v", "_orig", "_u")
 
 
@@ -49,11 +50,11 @@ def applied_by(module: nn.Module, infos: Infos) -> Found:
 def adapters_of(module: nn.Module) -> Adapters | None:
     """Return what layers with LoRA (of peft) know of it; None without any."""
     found: dict[str, Any] = {
-        f"{name}.": layer
+        f"{name}{_FACTOR}": layer
         for name, layer in module.named_modules(remove_duplicate=False)
         if hasattr(layer, "lora_A") and hasattr(layer, "scaling")
     }
-    layers = {name.removesuffix("."): found[given] for given, name in unwrapped(found).items()}
+    layers = {name.removesuffix(_FACTOR): found[given] for given, name in unwrapped(found).items()}
 
     def adapter(layer: str, name: str, rank: int) -> Adapter:
         known = layers.get(layer)
@@ -62,7 +63,8 @@ def adapters_of(module: nn.Module) -> Adapters | None:
         active = name in known.active_adapters and not known.disable_adapters
         is_added = active and name not in known.merged_adapters
         inputs_first = bool(getattr(known, "fan_in_fan_out", False))
-        return Adapter(float(known.scaling[name]), is_added, inputs_first)
+        experts = int(getattr(known, "num_experts", 1))
+        return Adapter(float(known.scaling[name]), is_added, experts, inputs_first)
 
     return adapter if layers else None
 

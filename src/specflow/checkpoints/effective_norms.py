@@ -43,8 +43,10 @@ def normed_weights(tensors: Tensors, beside: Beside) -> Found:
     return Found(tuple(composed), skipped)
 
 
-def is_weight_norm(magnitude: tuple[int, ...], direction: tuple[int, ...]) -> bool:
+def _is_weight_norm(magnitude: tuple[int, ...], direction: tuple[int, ...]) -> bool:
     """Return whether shapes are those of g and v: g is as long as v along one dimension, else 1."""
+    if len(direction) < 2:
+        return False
     if math.prod(magnitude) == 1:
         return len(magnitude) in (0, 1, len(direction))
     longer = [axis for axis, length in enumerate(magnitude) if length > 1]
@@ -93,7 +95,7 @@ def _of_list(name: str, parts: Mapping[str, str], infos: Infos) -> Composed | No
 
 def _weight_norm(name: str, magnitude: str, direction: str, infos: Infos) -> Composed | None:
     shape, given = infos[direction].shape, infos[magnitude].shape
-    if not is_weight_norm(given, shape):
+    if not _is_weight_norm(given, shape):
         return None
     reduced = tuple(axis for axis in range(len(shape)) if math.prod(given) == 1 or given[axis] == 1)
 

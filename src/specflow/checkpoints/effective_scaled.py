@@ -25,6 +25,7 @@ INTEGERS = (
     torch.int32,
     torch.uint32,
     torch.int64,
+    torch.float4_e2m1fn_x2,  # two numbers each
 )
 _EXPONENTS = (torch.float8_e8m0fnu, torch.uint8)  # scales that are powers of 2
 _USUAL_BLOCK = 128
