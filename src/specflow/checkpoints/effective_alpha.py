@@ -8,7 +8,9 @@ from typing import Any
 
 from specflow.checkpoints.base import Tensors
 from specflow.checkpoints.effective_parts import Beside
+from specflow.wiring.tensors import FLOATS
 
+_MOST = 1e300  # of a number in a file, which may have any
 _PLAIN = re.compile(r"(\^?)([\w.-]+)")
 
 
@@ -49,7 +51,8 @@ def adapter_in_files(
         SpecflowError: If adapter_config.json is broken.
     """
     alpha = f"{layer}.alpha"
-    if alpha in tensors.infos and math.prod(tensors.infos[alpha].shape) == 1:
+    info = tensors.infos.get(alpha)
+    if info and math.prod(info.shape) == 1 and info.dtype in FLOATS:
         return Adapter(float(tensors.read(alpha)) / rank)
     config = beside("adapter_config.json") or {}
     if config.get("peft_type", "LORA") != "LORA":
@@ -84,5 +87,5 @@ def _of_layer(config: Mapping[str, Any], key: str, patterns_key: str, layer: str
             return None
         if layer == plain[2] or (not plain[1] and layer.endswith(f".{plain[2]}")):
             found = number
-    is_number = isinstance(found, int | float) and math.isfinite(found)
-    return float(found) if is_number and not isinstance(found, bool) else None
+    is_number = isinstance(found, int | float) and not isinstance(found, bool)
+    return float(found) if is_number and abs(found) < _MOST else None

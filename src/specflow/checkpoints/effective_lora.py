@@ -130,8 +130,8 @@ def _product(lora: _Lora, infos: Infos, adapters: Adapters) -> _Product | str:
         return "LoRA with a third factor: B A is not what is added"
     if lora.a.endswith("lora_a"):
         return "LoRA whose factors lie transposed (MLX); expected those of PyTorch"
-    if len(a) < 2 or len(b) < 2 or a[0] != b[1] or any(size != 1 for size in b[2:]):
-        return f"LoRA of groups, no product B A: shape ({a}, {b})"
+    if len(a) < 2 or len(b) < 2 or a[0] != b[1] or not a[0] or any(size != 1 for size in b[2:]):
+        return f"LoRA of groups or of no rank, no product B A: shape ({a}, {b})"
     told = adapters(lora.layer, lora.adapter, a[0])
     if told.experts is None or a[0] % told.experts or (told.experts > 1 and len(a) > 2):
         return "LoRA of experts whose number is not known"

@@ -59,12 +59,17 @@ class Recomposed:
     """The tensors of a step in which parts are made to what a rule found (`Tensors`)."""
 
     def __init__(self, tensors: Tensors, found: Found) -> None:
-        """Take in what is made; a tensor whose name another one has is not, and its parts stay."""
+        """Take in what is made.
+
+        Parts stay if another tensor has the name of what they would make, or if they have no real
+        numbers.
+        """
         self._tensors = tensors
         self._composed = {
             one.name: one
             for one in found.composed
-            if one.name in (*one.parts, *one.gone) or one.name not in tensors.infos
+            if (one.name in (*one.parts, *one.gone) or one.name not in tensors.infos)
+            and all(_is_real(tensors.infos[part].dtype) for part in one.parts)
         }
         made = self._composed.values()
         gone = {part for one in made for part in (*one.parts, *one.gone)} | found.skipped.keys()
@@ -89,3 +94,7 @@ class Recomposed:
 def _place(one: Composed, order: Mapping[str, int]) -> int:
     """Return where it stands among the tensors: in its own place, or in that of its first part."""
     return order.get(one.name, min(order[part] for part in (*one.parts, *one.gone)))
+
+
+def _is_real(dtype: torch.dtype) -> bool:
+    return not dtype.is_complex and dtype != torch.float4_e2m1fn_x2
