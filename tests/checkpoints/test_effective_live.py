@@ -68,6 +68,15 @@ def test_module_says_what_it_applies_and_stays_as_it_is(kind):
     assert torch.equal(live.read("0.weight"), weight)
 
 
+@pytest.mark.parametrize("kind", [kind for kind in MODULES if "norm" in kind])
+def test_norms_of_a_module_are_those_of_its_file(kind):
+    torch.manual_seed(4)
+    module = MODULES[kind]()
+    live, kept = LiveCheckpoints(module), LiveCheckpoints(module.state_dict())
+    assert live.infos == kept.infos
+    assert torch.allclose(live.read("weight"), kept.read("weight"), rtol=4e-13, atol=1e-15)
+
+
 def test_parametrization_that_fails_is_skipped():
     live = LiveCheckpoints(parametrized(Broken()))
     assert list(live.infos) == ["bias"]

@@ -3,11 +3,13 @@
 import copy
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import _SpectralNorm, _WeightNorm
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
@@ -24,7 +26,8 @@ def applied_by(module: nn.Module, infos: Infos) -> Found:
     """Find the parameters that modules compute: parametrizations of any kind, and old hooks.
 
     They are computed as in evaluation, by copies of what computes them: no buffer is updated (the
-    power iteration of spectral norm), and training modules stay in training.
+    power iteration of spectral norm), and training modules stay in training. Norms are computed in
+    float64, as they are of files; what else may be there, in the dtype of the module.
 
     Args:
         module: The network.
@@ -85,13 +88,23 @@ def _computed(
             if isinstance(hook, WeightNorm | SpectralNorm):
                 kept = (f"{start}{hook.name}{end}" for end in _PARTS_OF_HOOKS)
                 parts = [one for one in kept if one in infos]
-                power = {"do_power_iteration": False} if isinstance(hook, SpectralNorm) else {}
-                yield f"{start}{hook.name}", parts, partial(hook.compute_weight, layer, **power)
+                yield f"{start}{hook.name}", parts, partial(_normed, hook, layer)
 
 
 def _evaluated(steps: nn.Module) -> Tensor:
     """Return what a list of parametrizations computes; it may be training, and update buffers."""
-    return copy.deepcopy(steps).eval()()
+    own = copy.deepcopy(steps).eval()
+    is_norm = all(isinstance(step, _WeightNorm | _SpectralNorm) for step in own.children())
+    return (own.double() if is_norm else own)()
+
+
+def _normed(hook: WeightNorm | SpectralNorm, layer: nn.Module) -> Tensor:
+    """Return what a hook computes, in float64."""
+    names = (f"{hook.name}{end}" for end in _PARTS_OF_HOOKS)
+    parts = {name: getattr(layer, name).double() for name in names if hasattr(layer, name)}
+    kept: Any = SimpleNamespace(**parts)  # which has what the hook reads of a module
+    power = {"do_power_iteration": False} if isinstance(hook, SpectralNorm) else {}
+    return hook.compute_weight(kept, **power)
 
 
 def _made(compute: Callable[[], Tensor]) -> Tensor:

@@ -9,6 +9,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 
 import torch
 from torch import Tensor
@@ -17,6 +18,10 @@ from specflow.checkpoints.base import Infos, Tensors
 from specflow.checkpoints.effective_parts import Beside, Composed, Found
 
 _LISTED = re.compile(r"((?:[^.]+\.)*?)parametrizations\.([^.]+)\.(.+)")
+# Along which dimension the outputs of a square weight lie, the vectors tell: u is W v normed, or v
+# is W^T u, so they agree fully; along another one as vectors at random, by 1 / sqrt(n). Before any
+# step all are at random, and outputs come first as in all layers but transposed convolutions.
+_TOLD = 0.5
 _UNKNOWN = (
     "a part of a parametrization that the file does not tell; expected the live module "
     "(specflow.analyze(model)), or weights without it (remove_parametrizations)"
@@ -119,12 +124,19 @@ def _spectral_norm(name: str, parts: tuple[str, str, str], infos: Infos) -> Comp
 
     def make(weight: Tensor, u: Tensor, v: Tensor) -> Tensor:
         weight, u, v = weight.double(), u.double(), v.double()
-        sigmas = (u @ (weight.movedim(axis, 0).flatten(1) @ v) for axis in axes)
-        # Which dimension is that of outputs, square weights do not tell; vectors of another one
-        # see little of the norm.
-        return weight.div_(max(sigmas, key=abs))
+        seen = [_sigma(weight.movedim(axis, 0).flatten(1), u, v) for axis in axes]
+        told = [(agreement, sigma) for agreement, sigma in seen if agreement > _TOLD]
+        return weight.div_(max(told, key=itemgetter(0))[1] if told else seen[0][1])
 
     return Composed(name, shape, "spectral norm", parts, make)
+
+
+def _sigma(matrix: Tensor, u: Tensor, v: Tensor) -> tuple[float, float]:
+    """Return how well vectors agree with a step of power iteration, in [0, 1], and u^T W v."""
+    right, left = matrix @ v, matrix.T @ u
+    sigma = float(u @ right)
+    norms = float(u.norm() * right.norm()), float(v.norm() * left.norm())
+    return max((abs(sigma) / norm for norm in norms if norm > 0), default=0.0), sigma
 
 
 def _kept_beside(name: str, parts: tuple[str, str], infos: Infos) -> Composed | None:
