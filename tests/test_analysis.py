@@ -115,8 +115,8 @@ def test_what_is_no_checkpoint_is_refused():
 
 
 def test_parametrized_transposed_convolution_is_analysed(workplace):
-    module = nn.utils.parametrizations.weight_norm(nn.ConvTranspose1d(4, 6, 3))
-    outputs_first = module.weight.detach().double().transpose(0, 1).flatten(1)
+    module = nn.utils.parametrizations.weight_norm(nn.ConvTranspose1d(4, 6, 3)).double()
+    outputs_first = module.weight.detach().transpose(0, 1).flatten(1)
     table = specflow.analyze(module)
     assert table["matrix"].tolist() == ["weight"]
     assert table["spectral_norm"].item() == pytest.approx(
