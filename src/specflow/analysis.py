@@ -14,8 +14,8 @@ from tqdm import tqdm
 from specflow.audit.findings import Audit
 from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.live import LiveCheckpoints
+from specflow.checkpoints.network import structure_of_live
 from specflow.checkpoints.stream import contents_of
-from specflow.checkpoints.wrappers import unwrapped
 from specflow.config.code import SOURCE, code_of
 from specflow.config.errors import problems_of
 from specflow.errors import SpecflowError
@@ -29,7 +29,6 @@ from specflow.studies.checkpoints.study import checkpoint_tables
 from specflow.wiring import Wiring
 from specflow.wiring.recognize import wiring_of
 
-_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 SPECTRA = SpectraParams(diagonal_length=100, score_length=10, mass=0.9)
 
 Tables = dict[str, pd.DataFrame]
@@ -145,11 +144,5 @@ def _opened(source: Source, params: ReadingParams) -> tuple[Checkpoints, Wiring]
     if not isinstance(source, nn.Module | Mapping):
         return read_checkpoints(params, Path())
     live = LiveCheckpoints(source)
-    return live, wiring_of(contents_of(live).expected, params, _inputs_first(source))
-
-
-def _inputs_first(source: nn.Module | Mapping[str, Tensor]) -> list[str]:
-    """Return the weights of transposed convolutions; a state dict does not tell which these are."""
-    modules = source.named_modules() if isinstance(source, nn.Module) else ()
-    found = (name for name, module in modules if isinstance(module, _TRANSPOSED))
-    return list(unwrapped(f"{name}.weight".lstrip(".") for name in found).values())
+    structure = structure_of_live(source) if isinstance(source, nn.Module) else None
+    return live, wiring_of(contents_of(live).expected, params, structure)
