@@ -14,6 +14,7 @@ from tqdm import tqdm
 from specflow.audit.findings import Audit
 from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.live import LiveCheckpoints
+from specflow.checkpoints.network import structure_of_live
 from specflow.checkpoints.stream import contents_of
 from specflow.config.code import SOURCE, code_of
 from specflow.config.errors import problems_of
@@ -27,7 +28,6 @@ from specflow.studies.checkpoints.analysis import analyze_checkpoints, read_chec
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.studies.checkpoints.study import checkpoint_tables
 from specflow.wiring import Wiring
-from specflow.wiring.modules import structure_of_module
 from specflow.wiring.recognize import wiring_of
 
 # QUICK leaves out what takes about as long again as all else.
@@ -162,5 +162,5 @@ def _opened(source: Source, params: ReadingParams) -> tuple[Checkpoints, Wiring]
     if not isinstance(source, nn.Module | Mapping):
         return read_checkpoints(params, Path())
     live = LiveCheckpoints(source)
-    structure = structure_of_module(source) if isinstance(source, nn.Module) else None
+    structure = structure_of_live(source) if isinstance(source, nn.Module) else None
     return live, wiring_of(contents_of(live).expected, params, structure)

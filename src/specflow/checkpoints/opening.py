@@ -3,12 +3,15 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from torch import Tensor
 
-from specflow.checkpoints.base import Infos, Tensors
+from specflow.checkpoints.base import Infos
+from specflow.checkpoints.beside import json_beside
+from specflow.checkpoints.effective import Effective
 from specflow.checkpoints.foreign import START, foreign, foreign_folder
 from specflow.checkpoints.formats import SafetensorsFile, TensorFile
 from specflow.checkpoints.torch_files import TorchFile
@@ -30,7 +33,7 @@ MAX_INDEX_BYTES = 100 * 2**20
 
 
 @contextmanager
-def open_checkpoint(path: Path, key: str | None = None) -> Iterator[Tensors]:
+def open_checkpoint(path: Path, key: str | None = None) -> Iterator[Effective]:
     """Open a checkpoint of one step for reading; nothing in it is executed.
 
     Args:
@@ -38,7 +41,7 @@ def open_checkpoint(path: Path, key: str | None = None) -> Iterator[Tensors]:
         key: Where the weights are in a PyTorch file, with dots; None finds them under usual keys.
 
     Yields:
-        The tensors, by names without those of wrappers (`wrappers.unwrapped`).
+        The tensors as layers apply them (`Effective`), by names without those of wrappers.
 
     Raises:
         SpecflowError: If the file is missing, damaged, of no known kind, would have to execute
@@ -46,7 +49,7 @@ def open_checkpoint(path: Path, key: str | None = None) -> Iterator[Tensors]:
     """
     file = ShardedFile(path, key) if kind_of(path) == "index" else _open_file(path, key)
     check_names(path, file.infos)
-    yield Unwrapped(file)
+    yield Effective(Unwrapped(file), partial(json_beside, path))
 
 
 def kind_of(path: Path) -> Kind:
