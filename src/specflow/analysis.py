@@ -101,8 +101,8 @@ def _measured(source: Source, options: Mapping[str, Any], output: Path) -> tuple
 
 
 def _run(source: Source, options: Mapping[str, Any], root: Path, **places: Path) -> Audit:
-    params = _params(source, options)
-    checkpoints, wiring = _opened(source, params)
+    params = reading_of(source, options)
+    checkpoints, wiring = opened(source, params)
     code = code_of(SOURCE / "studies" / "checkpoints" / "analysis.py")
     settings = (params.model_dump_json(), SPECTRA.model_dump_json())
     whole = Scratch(root)
@@ -123,7 +123,12 @@ def _run(source: Source, options: Mapping[str, Any], root: Path, **places: Path)
     return found
 
 
-def _params(source: Source, options: Mapping[str, Any]) -> ReadingParams:
+def reading_of(source: Source, options: Mapping[str, Any]) -> ReadingParams:
+    """Return how checkpoints are read.
+
+    Raises:
+        SpecflowError: If an option is not what is expected, or the source is none.
+    """
     if isinstance(source, nn.Module | Mapping):
         files = ["memory"]
     elif isinstance(source, str | Path):
@@ -140,7 +145,12 @@ def _params(source: Source, options: Mapping[str, Any]) -> ReadingParams:
         raise SpecflowError("; ".join(problems_of(error, ReadingParams, raw))) from error
 
 
-def _opened(source: Source, params: ReadingParams) -> tuple[Checkpoints, Wiring]:
+def opened(source: Source, params: ReadingParams) -> tuple[Checkpoints, Wiring]:
+    """Return checkpoints and their wiring; no weight is read.
+
+    Raises:
+        SpecflowError: If a file is broken, or a name or a shape does not fit the layout.
+    """
     if not isinstance(source, nn.Module | Mapping):
         return read_checkpoints(params, Path())
     live = LiveCheckpoints(source)

@@ -13,6 +13,8 @@ from specflow.errors import BrokenFileError, SpecflowError
 from specflow.figures.index import FigureEntry
 
 Source = Callable[[Path], str]  # what the page names a file by
+MOST_BYTES = 12_000_000  # of a page with its pictures inside
+_SHARE = 0.85  # of the bytes at most; the rest are for words and curves
 _PALETTES = (256, 64, 16)  # colours of pictures within a page, tried until it is small enough
 
 
@@ -50,7 +52,9 @@ def pictures_of(entries: Sequence[FigureEntry], folder: Path, source: Source) ->
     return pictures
 
 
-def embedded(entries: Sequence[FigureEntry], folder: Path, most_bytes: int) -> Pictures:
+def embedded(
+    entries: Sequence[FigureEntry], folder: Path, most_bytes: int = int(_SHARE * MOST_BYTES)
+) -> Pictures:
     """Return pictures that are part of the page, with as many colours as the bytes allow.
 
     Raises:

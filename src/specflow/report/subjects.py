@@ -87,6 +87,8 @@ class Subject:
         steps: Of checkpoints, the steps.
         flags: Of checkpoints, what their audit found wrong; None for anything else.
         matrices: Of checkpoints, every matrix with its quantities at the last step, as text.
+        pairs: Of checkpoints, every pair of neighbours with its alignment at the first and the last
+            step, as text.
         notes: Of checkpoints, what could not be declared of their layout, where it is known.
         skipped: Of checkpoints, tensors that are not analysed, with the reason.
     """
@@ -101,6 +103,7 @@ class Subject:
     steps: Sequence[int] = ()
     flags: pd.DataFrame | None = None
     matrices: pd.DataFrame | None = None
+    pairs: pd.DataFrame | None = None
     notes: Sequence[str] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
 
@@ -113,6 +116,26 @@ class Subject:
     def runs(self) -> pd.DataFrame | None:
         """What its single runs came to, as text."""
         return values_by_run(self.group, self.panels)
+
+    @property
+    def audited(self) -> str:
+        """Of checkpoints, what their audit found, in words."""
+        assert self.flags is not None, "of checkpoints"
+        steps = f"{len(self.steps)} steps" if len(self.steps) > 1 else "the one step"
+        if not len(self.flags):
+            order = ", of one run and in order" if len(self.steps) > 1 else ""
+            return f"No flags: {steps} checked, with all tensors as expected{order}."
+        counts = self.flags["flag"].value_counts()
+        kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+        return f"Flags on {self.flags.index.nunique()} of {steps}: {kinds}."
+
+    @property
+    def left_out(self) -> dict[str, list[str]]:
+        """Names of the tensors that are not analysed by the reason, the most frequent first."""
+        found: dict[str, list[str]] = {}
+        for name, reason in self.skipped.items():
+            found.setdefault(reason, []).append(name)
+        return dict(sorted(found.items(), key=lambda item: -len(item[1])))
 
     @property
     def headline(self) -> dict[str, str]:
@@ -150,7 +173,7 @@ def subjects_of(config: Config, summary: Summary, tables: Tables) -> Iterator[Su
 
 
 def checkpoints_of(tables: Tables, name: str) -> dict[str, Any]:
-    """Return `steps`, `flags` and `matrices` of the subject of checkpoints made elsewhere.
+    """Return `steps`, `flags`, `matrices` and `pairs` of the subject of checkpoints made elsewhere.
 
     Raises:
         BrokenFileError: If a table is missing or broken.
@@ -159,7 +182,8 @@ def checkpoints_of(tables: Tables, name: str) -> dict[str, Any]:
         flags = where(tables["audit"], experiment=name).drop(columns="experiment")
         flags = flags.assign(flag=flags["flag"].str.replace("_", " ")).set_index("step")
         steps = where(tables["steps"], experiment=name)["step"].tolist()
-        return {"steps": steps, "flags": flags, "matrices": _matrices(tables, name)}
+        shown = {"matrices": _matrices(tables, name), "pairs": _pairs(tables, name)}
+        return {"steps": steps, "flags": flags, **shown}
     except KeyError as error:
         raise BrokenFileError(paths.TABLES, f"{name}: no column {error}", "collect") from error
 
@@ -175,6 +199,16 @@ def _matrices(tables: Tables, name: str) -> pd.DataFrame:
     shown.insert(0, "outputs x inputs", [f"{rows} x {columns}" for rows, columns in sizes])
     shown.insert(0, "name", matrices["matrix"].to_list())
     return shown.set_index(pd.Index(matrices["label"], name="matrix"))
+
+
+def _pairs(tables: Tables, name: str) -> pd.DataFrame:
+    """Return the alignment of every pair of neighbours as text, by its label."""
+    pairs = where(tables["pairs"], experiment=name).sort_values("depth").set_index("pair")
+    rows = where(tables["alignment"], experiment=name, pair=[*pairs.index])
+    scores = rows.pivot_table(index="pair", columns="step", values="alignment_score", dropna=False)
+    scores = scores.reindex(pairs.index).iloc[:, sorted({0, len(scores.columns) - 1})[-2:]]
+    shown = scores.rename(columns=lambda step: f"step {step}").map(number)
+    return shown.assign(**{"unrelated": pairs["null_alignment"].map(number)})
 
 
 def flat(settings: Mapping[str, Any], key: str = "") -> dict[str, str]:
