@@ -35,7 +35,7 @@ def write_comparison_page(
         SpecflowError: If a figure is missing or broken, or the page cannot be written.
     """
     subject = Subject("comparisons", found.name, {"compare": flat(settings)})
-    pictures = embedded(entries, folder / "figures")
+    pictures = embedded(entries, folder / "figures", exact=True)
     matrices = found.matrices.set_index("label").drop(columns=["role", "depth"])
     page = rendered(
         "comparison.html.j2",

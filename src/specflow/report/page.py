@@ -13,7 +13,15 @@ from specflow.report.curves import panels_of
 from specflow.report.pictures import Pictures, embedded, linked_from, pictures_of
 from specflow.report.rendering import rendered
 from specflow.report.sentences import sentences
-from specflow.report.subjects import Config, Metrics, Subject, checkpoints_of, flat, subjects_of
+from specflow.report.subjects import (
+    Config,
+    Metrics,
+    Subject,
+    checkpoints_of,
+    flat,
+    pairs_of,
+    subjects_of,
+)
 from specflow.report.view import View
 from specflow.textfiles import write_text
 
@@ -93,8 +101,9 @@ def write_checkpoints_page(
         panels=panels_of("checkpoints", name, tables),
         notes=notes,
         skipped=skipped,
+        pairs=pairs_of(tables, name),
         **checkpoints_of(tables, name),
     )
-    view = View([subject], entries, embedded(entries, folder / "figures"), claims={})
+    view = View([subject], entries, embedded(entries, folder / "figures", exact=True), claims={})
     page = rendered("checkpoints.html.j2", view, subject=subject, analysed=analysed)
     write_text(folder / "index.html", page)

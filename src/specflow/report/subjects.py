@@ -87,8 +87,8 @@ class Subject:
         steps: Of checkpoints, the steps.
         flags: Of checkpoints, what their audit found wrong; None for anything else.
         matrices: Of checkpoints, every matrix with its quantities at the last step, as text.
-        pairs: Of checkpoints, every pair of neighbours with its alignment at the first and the last
-            step, as text.
+        pairs: Of checkpoints alone, every pair of neighbours with its alignment at the first and
+            the last step, as text.
         notes: Of checkpoints, what could not be declared of their layout, where it is known.
         skipped: Of checkpoints, tensors that are not analysed, with the reason.
     """
@@ -173,7 +173,7 @@ def subjects_of(config: Config, summary: Summary, tables: Tables) -> Iterator[Su
 
 
 def checkpoints_of(tables: Tables, name: str) -> dict[str, Any]:
-    """Return `steps`, `flags`, `matrices` and `pairs` of the subject of checkpoints made elsewhere.
+    """Return `steps`, `flags` and `matrices` of the subject of checkpoints made elsewhere.
 
     Raises:
         BrokenFileError: If a table is missing or broken.
@@ -182,8 +182,7 @@ def checkpoints_of(tables: Tables, name: str) -> dict[str, Any]:
         flags = where(tables["audit"], experiment=name).drop(columns="experiment")
         flags = flags.assign(flag=flags["flag"].str.replace("_", " ")).set_index("step")
         steps = where(tables["steps"], experiment=name)["step"].tolist()
-        shown = {"matrices": _matrices(tables, name), "pairs": _pairs(tables, name)}
-        return {"steps": steps, "flags": flags, **shown}
+        return {"steps": steps, "flags": flags, "matrices": _matrices(tables, name)}
     except KeyError as error:
         raise BrokenFileError(paths.TABLES, f"{name}: no column {error}", "collect") from error
 
@@ -201,14 +200,22 @@ def _matrices(tables: Tables, name: str) -> pd.DataFrame:
     return shown.set_index(pd.Index(matrices["label"], name="matrix"))
 
 
-def _pairs(tables: Tables, name: str) -> pd.DataFrame:
-    """Return the alignment of every pair of neighbours as text, by its label."""
+def pairs_of(tables: Tables, name: str) -> pd.DataFrame | None:
+    """Return the alignment of every pair of neighbours as text, by its label; None if none.
+
+    Raises:
+        BrokenFileError: If a table is missing or broken.
+    """
     pairs = where(tables["pairs"], experiment=name).sort_values("depth").set_index("pair")
-    rows = where(tables["alignment"], experiment=name, pair=[*pairs.index])
-    scores = rows.pivot_table(index="pair", columns="step", values="alignment_score", dropna=False)
-    scores = scores.reindex(pairs.index).iloc[:, sorted({0, len(scores.columns) - 1})[-2:]]
-    shown = scores.rename(columns=lambda step: f"step {step}").map(number)
-    return shown.assign(**{"unrelated": pairs["null_alignment"].map(number)})
+    rows = where(tables["alignment"], experiment=name)
+    if not len(pairs) or not len(rows):
+        return None
+    ends = sorted({rows["step"].min(), rows["step"].max()})
+    scores = {
+        f"step {step}": where(rows, step=step).set_index("pair")["alignment_score"] for step in ends
+    }
+    shown = pd.DataFrame(scores | {"unrelated": pairs["null_alignment"]}, index=pairs.index)
+    return shown.map(number)
 
 
 def flat(settings: Mapping[str, Any], key: str = "") -> dict[str, str]:

@@ -20,6 +20,13 @@ from specflow.spectra.decomposition import (
     singular_values,
     where_defined,
 )
+from specflow.spectra.difference import (
+    Difference,
+    difference,
+    numerical_rank,
+    rounding_level,
+    subspace_overlap,
+)
 from specflow.spectra.quantities import (
     QUANTITIES,
     Quantity,
@@ -61,5 +68,10 @@ __all__ = [
     "alignment",
     "alignment_null_level",
     "diagonal_score",
+    "Difference",
+    "difference",
+    "subspace_overlap",
+    "numerical_rank",
+    "rounding_level",
     "as_matrix",
 ]

@@ -156,7 +156,7 @@ def rounding_level(*weights: Tensor) -> float:
         True
     """
     dtypes = [_held_dtype(weight) for weight in weights]
-    of_rows, of_columns = 0.0, torch.zeros(weights[0].shape[1], dtype=torch.float64)
+    of_rows, of_columns = 0.0, weights[0].new_zeros(weights[0].shape[1], dtype=torch.float64)
     for rows in zip(*(weight.detach().split(_STRIPE) for weight in weights), strict=True):
         parts = zip(rows, dtypes, strict=True)
         squares = torch.stack([_largest_errors(*part).square() for part in parts]).sum(0)
@@ -171,7 +171,7 @@ def _largest_errors(weight: Tensor, dtype: torch.dtype) -> Tensor:
     smallest = round(math.log2(info.smallest_normal))
     exponents = weight.double().frexp().exponent - 1
     exponents = exponents.clamp(min=smallest).masked_fill(weight == 0, smallest)
-    return torch.full(weight.shape, info.eps / 2, dtype=torch.float64).ldexp(exponents)
+    return torch.full_like(exponents, info.eps / 2, dtype=torch.float64).ldexp(exponents)
 
 
 def _held_dtype(weight: Tensor) -> torch.dtype:
