@@ -10,42 +10,13 @@ import torch
 from safetensors.torch import save_file
 from tests.commands import ended_with
 from tests.report.pages import parse, texts
+from tests.two_models import TOKENS, WIDTH, base, tuned
 from torch import nn
 
 import specflow
 from specflow.comparison import compare_models, text_of
 from specflow.errors import SpecflowError
 from specflow.frames import where
-
-ATTENTION = {"q": 16, "k": 16, "v": 16, "o": 16}
-BLOCKS, WIDTH, INNER, TOKENS = 2, 16, 24, 40
-
-
-def base(seed: int = 0) -> dict[str, torch.Tensor]:
-    """A small network in the naming of Llama."""
-    generator = torch.Generator().manual_seed(seed)
-    shapes = {"model.embed_tokens.weight": (TOKENS, WIDTH), "lm_head.weight": (TOKENS, WIDTH)}
-    for block in range(BLOCKS):
-        at = f"model.layers.{block}"
-        shapes |= {f"{at}.self_attn.{n}_proj.weight": (s, WIDTH) for n, s in ATTENTION.items()}
-        shapes |= {f"{at}.mlp.{n}_proj.weight": (INNER, WIDTH) for n in ("gate", "up")}
-        shapes |= {f"{at}.mlp.down_proj.weight": (WIDTH, INNER)}
-    weights = {
-        name: 0.1 * torch.randn(shape, generator=generator) for name, shape in shapes.items()
-    }
-    norms = {f"model.layers.{n}.input_layernorm.weight": torch.ones(WIDTH) for n in range(BLOCKS)}
-    return weights | norms
-
-
-def tuned(weights: dict[str, torch.Tensor], rank: int = 2) -> dict[str, torch.Tensor]:
-    """The same with a change of low rank in every down projection."""
-    generator, found = torch.Generator().manual_seed(1), dict(weights)
-    for name in weights:
-        if "down_proj" in name:
-            parts = [(WIDTH, rank), (rank, INNER)]
-            left, right = (torch.randn(shape, generator=generator) for shape in parts)
-            found[name] = weights[name] + 0.05 * left @ right
-    return found
 
 
 @pytest.fixture
@@ -154,6 +125,17 @@ def test_values_in_another_dtype_are_compared():
     rounded = specflow.compare(base(), halves)
     assert (rounded["rank_difference"] == 0).all()
     assert "Some tensors are float32 in A and bfloat16 in B" in rounded.attrs["summary"][-1]
+
+
+def test_model_within_a_larger_one_is_the_same_network():
+    inner = {name.removeprefix("model."): weight for name, weight in tuned(base()).items()}
+    expected = specflow.compare(base(), tuned(base()))["relative_change"][:2].tolist()
+    for a, b in ((base(), inner), (inner, base())):
+        table = specflow.compare(a, b)
+        assert len(table) == 16
+        assert table["rank_difference"][:3].tolist() == [2, 2, 0]
+        assert "begin with 'model.' where those of" in " ".join(table.attrs["summary"])
+    assert specflow.compare(base(), inner)["relative_change"][:2].tolist() == expected
 
 
 def test_modules_and_files_of_one_network_are_compared(workplace):

@@ -10,7 +10,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from specflow.analysis import Source, name_of, opened, reading_of
-from specflow.checkpoints.base import Checkpoints
+from specflow.checkpoints.base import Checkpoints, Tensors
+from specflow.checkpoints.prefixes import prefixes_between, renamed
+from specflow.checkpoints.wrappers import Renamed
 from specflow.errors import SpecflowError, printable
 from specflow.executor import num_workers
 from specflow.frames import write_table
@@ -61,9 +63,10 @@ def compare_models(
     """
     (first, wiring), (second, other) = (_opened(source, options) for source in (a, b))
     with ExitStack() as stack:
-        tensors_a, tensors_b = (
-            stack.enter_context(one.open(len(one.steps) - 1)) for one in (first, second)
-        )
+        tensors_a, tensors_b = (_last(one, stack) for one in (first, second))
+        prefixes = prefixes_between(tensors_a.infos, tensors_b.infos)
+        names = renamed([*tensors_b.infos, *tensors_b.skipped], tensors_a.infos, prefixes)
+        tensors_b = Renamed(tensors_b, names)
         _check_common(first, second, wiring, tensors_b.infos)
         total = sum(name in tensors_b.infos for name in tensors_a.infos)
         with tqdm(total=total, desc="compare", unit="tensor", disable=None) as bar:
@@ -71,11 +74,16 @@ def compare_models(
                 tensors_a, tensors_b, wiring.matrices, bar.update, num_workers()
             )
     name = "comparison" if output is None else name_of(output)
-    skipped = {**other.skipped, **wiring.skipped}
-    found = TwoModels(name, _place(first), _place(second), compared, skipped)
+    others = {names.get(name, name): why for name, why in other.skipped.items()}
+    skipped = {**others, **wiring.skipped}
+    found = TwoModels(name, _place(first), _place(second), compared, skipped, prefixes)
     if output is not None:
         _write(found, options, output)
     return found
+
+
+def _last(checkpoints: Checkpoints, stack: ExitStack) -> Tensors:
+    return stack.enter_context(checkpoints.open(len(checkpoints.steps) - 1))
 
 
 def _opened(source: Source, options: Mapping[str, Any]) -> tuple[Checkpoints, Wiring]:

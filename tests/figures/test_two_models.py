@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 from tests.figures.drawn import legend_of
-from tests.test_comparison import base, tuned
+from tests.two_models import base, tuned
 
 from specflow.comparison import compare_models
 from specflow.figures.registry import kinds

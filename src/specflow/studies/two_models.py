@@ -33,6 +33,7 @@ class TwoModels:
         b: Where B is.
         comparison: What sets them apart.
         skipped: Why tensors are no matrices, by their name.
+        prefixes: What names of A begin with that those of B do not, and the other way round.
     """
 
     name: str
@@ -40,6 +41,7 @@ class TwoModels:
     b: str
     comparison: Comparison
     skipped: Mapping[str, str]
+    prefixes: tuple[str, str] = ("", "")
 
     @cached_property
     def matrices(self) -> pd.DataFrame:
@@ -148,6 +150,12 @@ class TwoModels:
             )
 
     def _left_out(self) -> Iterator[str]:
+        for which, other, prefix in zip("AB", "BA", self.prefixes, strict=True):
+            if prefix:
+                yield (
+                    f"Names of {which} begin with {prefix!r} where those of {other} do not; else "
+                    "they are the same."
+                )
         for status in ("reshaped", "only in A", "only in B", "unreadable"):
             if names := self.names_with(status):
                 told = [self._told(name) for name in names] if status == "reshaped" else names
