@@ -18,7 +18,8 @@ FLAGS = (
 
 
 # Asks the page in the frame what only a browser knows, and leaves the answers in the title.
-TELEPHONE = """<!DOCTYPE html><title>probe</title><iframe src="whole.html" width="390"></iframe><script>
+TELEPHONE = """<!DOCTYPE html><title>probe</title>
+<iframe src="whole.html" width="390"></iframe><script>
 addEventListener("load", () => {
   const page = document.querySelector("iframe").contentDocument;
   for (const fold of page.querySelectorAll("details")) fold.open = true;

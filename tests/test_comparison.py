@@ -202,6 +202,14 @@ def test_folder_has_tables_figures_and_a_page_that_stands_alone(models, capsys):
     assert "2 tensors not compared as matrices" in texts(page, "summary")
 
 
+def test_page_has_the_first_rows_of_very_many_and_says_so(workplace, monkeypatch):
+    monkeypatch.setattr("specflow.report.rendering._MOST_ROWS", 5)
+    specflow.compare(base(), tuned(base()), output="out")
+    page = parse(Path("out/index.html").read_text())
+    assert "The first 5 of 16; all are in tables/compared_matrices.csv ." in texts(page, "p")
+    assert len(pd.read_csv("out/tables/compared_matrices.csv")) == 16
+
+
 def test_names_are_escaped_and_control_characters_spelled_out(workplace):
     hostile = "<script>alert(1)</script>$x_1"
     a, b = {hostile: torch.eye(3), "a\u202eb": torch.eye(3)}, {hostile: 2 * torch.eye(3)}

@@ -7,6 +7,8 @@ import jinja2
 from specflow.report.numbers import interval_of, number, value_of
 from specflow.report.view import ABSENT, OTHERS, SUMMARY, View
 
+_MOST_ROWS = 500  # of a table on a page
+
 
 def rendered(template: str, view: View, **values: Any) -> str:
     """Return a page.
@@ -26,5 +28,5 @@ def rendered(template: str, view: View, **values: Any) -> str:
     )
     environment.filters |= {"value": value_of, "interval": interval_of, "number": number}
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    known = {"summary": SUMMARY, "others": OTHERS, "absent": ABSENT}
+    known = {"summary": SUMMARY, "others": OTHERS, "absent": ABSENT, "most_rows": _MOST_ROWS}
     return environment.get_template(template).render(view=view, **known, **values)
