@@ -19,7 +19,7 @@ def drawn(kind: str) -> tuple[Figure, dict]:
 
 
 def test_what_moved_stands_at_its_depth():
-    fig, tables = drawn("moved")
+    fig, tables = drawn("moved_by_depth")
     changed = tables["compared_matrices"].query("relative_change > 0")
     (line,) = (one for one in fig.axes[0].lines if max(one.get_ydata()) > 0)
     places = dict(zip(*line.get_data(), strict=True))

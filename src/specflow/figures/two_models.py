@@ -35,7 +35,7 @@ _COLUMNS = 2
     when=has_rows("compared_matrices"),
     order=1,
 )
-def moved(fig: Figure, tables: Tables, subject: Subject) -> None:
+def moved_by_depth(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw a panel for each of change, agreement and rank of the difference."""
     rows = subject.rows(tables, "compared_matrices").sort_values("depth")
     for name, axes in depth_panels(fig, _PANELS).items():
