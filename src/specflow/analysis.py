@@ -59,7 +59,8 @@ def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> tupl
     from specflow.report.page import write_checkpoints_page
 
     drawn = draw_checkpoints(output / "tables", output / "figures", FiguresParams())
-    settings = {**options, "spectra": SPECTRA.model_dump(mode="json")}
+    files = [file.path for file in reading_of(source, options).files]
+    settings = {"files": files, **options, "spectra": SPECTRA.model_dump(mode="json")}
     write_checkpoints_page(output, name_of(output), settings, drawn, audit.notes, audit.skipped)
     return audit, tables
 

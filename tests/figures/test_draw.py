@@ -198,7 +198,9 @@ def test_checkpoints_alone_need_no_table_of_runs(make_tables, tmp_path, steps):
     for name in ("history", "pruning", "connections", "tickets", "samples"):
         (tables / f"{name}.csv").unlink()
     drawn = draw_checkpoints(tables, tmp_path / "figures", params())
-    expected = [*OF_SPECTRA, *(OF_CHECKPOINTS if len(steps) > 1 else ("by_depth",))]
+    expected = {*OF_SPECTRA, *OF_CHECKPOINTS}
+    if len(steps) == 1:  # of which nothing can change
+        expected -= {"agreement", "step_agreement", "pairwise_agreement", "quantities", "changes"}
     assert sorted(entry.kind for entry in drawn) == sorted(expected)
     assert all((tmp_path / "figures" / entry.file).is_file() for entry in drawn)
 
