@@ -131,11 +131,11 @@ class TwoModels:
         table = self.matrices[self.matrices["relative_change"] > 0]
         if not len(table):
             return
-        first = table.iloc[0]
+        first, most = table.iloc[0], table["relative_change"].iat[0]
+        told = f"by {share(most)} of its norm" if math.isfinite(most) else "which is 0 in A"
         yield (
-            f"What moved most is {first['label']}, by {share(first['relative_change'])} of its "
-            f"norm; the median over the {len(table)} matrices that changed is "
-            f"{share(table['relative_change'].median())}."
+            f"What moved most is {first['label']}, {told}; the median over the {len(table)} "
+            f"matrices that changed is {share(table['relative_change'].median())}."
         )
         roles, others = (set(rows["role"]) for rows in (table, self.matrices))
         if len(roles) <= _FEW and roles < others and "" not in roles:
@@ -167,8 +167,7 @@ class TwoModels:
                 f"Not compared, as one of the two holds NaN or infinity: {number} "
                 f"({some_of(undefined, _FEW)})."
             )
-        others = [name for name in self.skipped if name in self.comparison.tensors]
-        if differing := [name for name in others if name in self.names_with("changed")]:
+        if differing := [name for name in self.names_with("changed") if name in self.skipped]:
             yield (
                 f"Changed, and no matrix that is analysed: {counted(differing, 'tensor')} "
                 f"({some_of(differing, _FEW)})."
@@ -194,7 +193,7 @@ class TwoModels:
 
 def share(value: float) -> str:
     """Return a share in percent, three digits of it."""
-    return f"{100 * value:.3g}%" if math.isfinite(value) else "more than can be said (A is 0)"
+    return f"{100 * value:.3g}%"
 
 
 def counted(things: list[str], one: str, many: str = "") -> str:
