@@ -176,6 +176,10 @@ def test_errors_and_wrong_command_lines_have_their_status(models, capsys):
     assert ended_with("compare", str(models[0]), "absent") == 1
     assert capsys.readouterr().err.startswith("error: files: 'absent' matches nothing")
     assert ended_with("compare", str(models[0])) == 2
+    capsys.readouterr()
+    assert ended_with("compare", "--help") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Exit status: 0 if the two were compared, identical or not, 1 on an error, 2 if" in text
 
 
 def test_order_of_the_two_turns_the_change_round():

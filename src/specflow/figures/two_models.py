@@ -46,7 +46,7 @@ def moved_by_depth(fig: Figure, tables: Tables, subject: Subject) -> None:
         else:
             scale_wide(axes, rows[name])
         if name == "rank_difference" and axes.get_yscale() == "linear":
-            axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     add_role_keys(fig, rows["role"])
 
 

@@ -43,7 +43,7 @@ def write_comparison_page(
         subject=subject,
         found=found,
         matrices=_as_text(matrices.rename_axis("label")),
-        summaries={"role": _as_text(found.by_role), "depth": _as_text(found.by_depth)},
+        summaries=[_as_text(one) for one in (found.by_role, found.by_depth) if len(one) > 1],
         rest=_rest(found),
     )
     write_text(folder / "index.html", page)
