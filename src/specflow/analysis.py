@@ -59,7 +59,7 @@ def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> tupl
     from specflow.report.page import write_checkpoints_page
 
     drawn = draw_checkpoints(output / "tables", output / "figures", FiguresParams())
-    files = [file.path for file in reading_of(source, options).files]
+    files = [file.path for file in _params(source, options).files]
     settings = {"files": files, **options, "spectra": SPECTRA.model_dump(mode="json")}
     write_checkpoints_page(output, name_of(output), settings, drawn, audit.notes, audit.skipped)
     return audit, tables
@@ -88,6 +88,15 @@ def spectra_of(source: Source, options: Mapping[str, Any], output: Path | None) 
     return tables["spectra"].drop(columns=["experiment", "seed"])
 
 
+def opened(source: Source, options: Mapping[str, Any]) -> tuple[Checkpoints, Wiring]:
+    """Return checkpoints and their wiring; no weight is read. Arguments as for `analyze_to`.
+
+    Raises:
+        SpecflowError: If a checkpoint cannot be read as asked.
+    """
+    return _opened(source, _params(source, options))
+
+
 def name_of(output: Path) -> str:
     """Return what the checkpoints in a folder are called: its name in letters that names have."""
     name = re.sub(r"[^a-z0-9]+", "_", output.resolve().name.lower()).strip("_")
@@ -102,8 +111,8 @@ def _measured(source: Source, options: Mapping[str, Any], output: Path) -> tuple
 
 
 def _run(source: Source, options: Mapping[str, Any], root: Path, **places: Path) -> Audit:
-    params = reading_of(source, options)
-    checkpoints, wiring = opened(source, params)
+    params = _params(source, options)
+    checkpoints, wiring = _opened(source, params)
     code = code_of(SOURCE / "studies" / "checkpoints" / "analysis.py")
     settings = (params.model_dump_json(), SPECTRA.model_dump_json())
     whole = Scratch(root)
@@ -124,12 +133,7 @@ def _run(source: Source, options: Mapping[str, Any], root: Path, **places: Path)
     return found
 
 
-def reading_of(source: Source, options: Mapping[str, Any]) -> ReadingParams:
-    """Return how checkpoints are read.
-
-    Raises:
-        SpecflowError: If an option is not what is expected, or the source is none.
-    """
+def _params(source: Source, options: Mapping[str, Any]) -> ReadingParams:
     if isinstance(source, nn.Module | Mapping):
         files = ["memory"]
     elif isinstance(source, str | Path):
@@ -146,12 +150,7 @@ def reading_of(source: Source, options: Mapping[str, Any]) -> ReadingParams:
         raise SpecflowError("; ".join(problems_of(error, ReadingParams, raw))) from error
 
 
-def opened(source: Source, params: ReadingParams) -> tuple[Checkpoints, Wiring]:
-    """Return checkpoints and their wiring; no weight is read.
-
-    Raises:
-        SpecflowError: If a file is broken, or a name or a shape does not fit the layout.
-    """
+def _opened(source: Source, params: ReadingParams) -> tuple[Checkpoints, Wiring]:
     if not isinstance(source, nn.Module | Mapping):
         return read_checkpoints(params, Path())
     live = LiveCheckpoints(source)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from specflow.analysis import Source, name_of, opened, reading_of
+from specflow.analysis import Source, name_of, opened
 from specflow.checkpoints.base import Checkpoints, Tensors
 from specflow.checkpoints.prefixes import prefixes_between, renamed
 from specflow.checkpoints.wrappers import Renamed
@@ -90,8 +90,8 @@ def _opened(source: Source, options: Mapping[str, Any]) -> tuple[Checkpoints, Wi
     if isinstance(source, str) and not Path(source).exists() and (given := _STEP.fullmatch(source)):
         step, path = given.groups()
         raw: Any = {**options, "files": [{"path": path, "step": int(step)}]}
-        return opened(path, reading_of(path, raw))
-    return opened(source, reading_of(source, options))
+        return opened(path, raw)
+    return opened(source, options)
 
 
 def _place(checkpoints: Checkpoints) -> str:
