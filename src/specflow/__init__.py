@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
     import pandas as pd
     from torch import Tensor, nn
 
-__all__ = ["__version__", "analyze"]
+__all__ = ["__version__", "analyze", "compare"]
 
 try:
     __version__ = version("specflow")
@@ -72,3 +73,38 @@ def analyze(
     }
     place = None if output is None else Path(output)
     return spectra_of(checkpoints, options, place, QUICK if quick else SPECTRA)
+
+
+def compare(
+    a: str | Path | Sequence[str | Path] | Mapping[str, Tensor] | nn.Module,
+    b: str | Path | Sequence[str | Path] | Mapping[str, Tensor] | nn.Module,
+    *,
+    output: str | Path | None = None,
+    **options: Any,
+) -> pd.DataFrame:
+    """Return what sets two models of one network apart: what moved, how far, and of what rank.
+
+    Args:
+        a: The one model, as `analyze` takes checkpoints; of several steps the last, or in text
+            "STEP=PATH".
+        b: The other; tensors of one name are compared.
+        output: Folder for tables, figures and a page in one file; None keeps none.
+        options: How both are read: those of `analyze` by name.
+
+    Returns:
+        A row a matrix, the most changed first: columns `matrix`, `relative_change`, `cosine`,
+        `agreement_score`, `rank_difference`, ... In `attrs["summary"]` are sentences: whether the
+        two are identical or unrelated, and what could not be compared.
+
+    Raises:
+        SpecflowError: If a model cannot be read as asked, the two have no matrix in common, or a
+            result cannot be written.
+    """
+    from pathlib import Path
+
+    from specflow.comparison import compare_models  # here, since it imports torch
+
+    found = compare_models(a, b, options, None if output is None else Path(output))
+    table = found.matrices
+    table.attrs["summary"] = found.sentences
+    return table

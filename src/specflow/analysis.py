@@ -67,7 +67,8 @@ def analyze_to(
     from specflow.report.page import write_checkpoints_page
 
     drawn = draw_checkpoints(output / "tables", output / "figures", FiguresParams())
-    settings = {**options, "spectra": spectra.model_dump(mode="json")}
+    files = [file.path for file in _params(source, options).files]
+    settings = {"files": files, **options, "spectra": spectra.model_dump(mode="json")}
     write_checkpoints_page(output, name_of(output), settings, drawn, audit.notes, audit.skipped)
     return audit, tables
 
@@ -95,6 +96,15 @@ def spectra_of(
     else:
         _, tables = analyze_to(source, options, output, spectra)
     return tables["spectra"].drop(columns=["experiment", "seed"])
+
+
+def opened(source: Source, options: Mapping[str, Any]) -> tuple[Checkpoints, Wiring]:
+    """Return checkpoints and their wiring; no weight is read. Arguments as for `analyze_to`.
+
+    Raises:
+        SpecflowError: If a checkpoint cannot be read as asked.
+    """
+    return _opened(source, _params(source, options))
 
 
 def name_of(output: Path) -> str:

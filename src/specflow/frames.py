@@ -20,6 +20,7 @@ TEXT = frozenset(
         *("experiment", "matrix", "pair", "label", "role", "tensor", "split", "metric", "keep"),
         *("connection", "relation", "trunks", "branches", "ticket", "kind"),
         *("samples", "pixels", "flag", "evidence"),
+        *("status", "shape_a", "dtype_a", "shape_b", "dtype_b"),
     }
 )
 SUMS = "SHA256SUMS"

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from specflow.figures import heatmaps, lines, panels, style
-from specflow.figures.registry import figure, has_rows
+from specflow.figures.registry import figure, has_rows, over_steps
 from specflow.figures.subjects import Subject
 from specflow.figures.timeline import Timeline
 from specflow.frames import RANK, Tables, where
@@ -134,7 +134,7 @@ def other_ranks(fig: Figure, tables: Tables, subject: Subject) -> None:
     title="Spectral quantities of all matrices",
     caption="A line for each matrix; colours go from the input of the network to its output.",
     over_seeds="Mean over seeds.",
-    when=has_rows("singular_values"),
+    when=over_steps("singular_values"),
     order=8,
 )
 def quantities(fig: Figure, tables: Tables, subject: Subject) -> None:

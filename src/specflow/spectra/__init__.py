@@ -27,6 +27,13 @@ from specflow.spectra.decomposition import (
     singular_values,
     where_defined,
 )
+from specflow.spectra.difference import (
+    Difference,
+    difference,
+    numerical_rank,
+    rounding_level,
+    subspace_overlap,
+)
 from specflow.spectra.heads import product_singular_values
 from specflow.spectra.permuted import permuted_effective_rank, permuted_singular_values
 from specflow.spectra.power_law import (
@@ -120,5 +127,10 @@ __all__ = [
     "alignment",
     "alignment_null_level",
     "diagonal_score",
+    "Difference",
+    "difference",
+    "subspace_overlap",
+    "numerical_rank",
+    "rounding_level",
     "as_matrix",
 ]
