@@ -11,7 +11,7 @@ from torch import Tensor
 
 from specflow.checkpoints.base import Infos
 from specflow.checkpoints.beside import json_beside
-from specflow.checkpoints.effective import Effective
+from specflow.checkpoints.effective.tensors import Effective
 from specflow.checkpoints.foreign import START, foreign, foreign_folder
 from specflow.checkpoints.formats import SafetensorsFile, TensorFile
 from specflow.checkpoints.torch_files import TorchFile
