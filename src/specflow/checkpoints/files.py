@@ -15,6 +15,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from specflow.checkpoints.base import Step, Tensors
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.checkpoints.opening import INDEX_SUFFIX, file_of, files_of, kind_of, open_checkpoint
+from specflow.checkpoints.remote import RemoteStep
+from specflow.checkpoints.remote_names import is_url, steps_at
 from specflow.errors import SpecflowError
 from specflow.scratch import state_of
 from specflow.section import Index, Section, Text
@@ -43,7 +45,9 @@ class FileParams(Section):
     """Checkpoints; in YAML a path or pattern alone will do.
 
     Attributes:
-        path: A file, the folder of a checkpoint, or a glob pattern of these.
+        path: A file, the folder of a checkpoint, or a glob pattern of these; or of safetensors a
+            URL, https://host/path or hf://org/name@revision, in which {0,1000} and
+            {0..5000..1000} stand for several, and * in a revision for all that match.
         step: Its step; of a trajectory, the kept step that is meant; null tells the step by the
             name, and means all kept steps of a trajectory.
     """
@@ -71,12 +75,15 @@ class FilesParams(Section):
     key: Text | None = None
 
 
+Place = Path | RemoteStep
+
+
 @dataclass(frozen=True)
 class StepFile:
     """Where one step lies; in a trajectory, at the kept step number `index`."""
 
     step: int
-    path: Path
+    path: Place
     index: int | None
 
 
@@ -91,13 +98,17 @@ class FileCheckpoints:
     def __init__(self, params: FilesParams, root: Path) -> None:
         """Find the steps, relative to the folder `root`; no file but trajectories is read.
 
+        A hub is asked for its revisions.
+
         Raises:
             SpecflowError: If a pattern matches nothing, a step cannot be told, or two files have
                 one.
         """
         self._files, self._key = find_steps(params, root), params.key
         paths = dict.fromkeys(file.path for file in self._files if file.index is not None)
-        self._trajectories = {path: TrajectoryCheckpoints(path) for path in paths}
+        self._trajectories: dict[Place, TrajectoryCheckpoints] = {
+            path: TrajectoryCheckpoints(path) for path in paths if isinstance(path, Path)
+        }
         own = (name for run in self._trajectories.values() for name in run.transposed)
         self.transposed = tuple(dict.fromkeys(own))
         self.steps = tuple(
@@ -115,15 +126,20 @@ class FileCheckpoints:
                 code, or has a tensor whose name is no HDF5 path.
         """
         file = self._files[index]
+        if isinstance(file.path, RemoteStep):
+            return file.path.open()
         if file.index is None:
             return open_checkpoint(file.path, self._key)
         return self._trajectories[file.path].open(file.index)
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 of steps, places, sizes and times of all files."""
+        """Return a SHA-256 of steps, places, sizes and times (or hashes) of all files."""
         digest = hashlib.sha256(f"{self._key}\n".encode())
         for file in self._files:
             digest.update(f"{file.step} {file.index}\n".encode())
+            if isinstance(file.path, RemoteStep):
+                digest.update(file.path.fingerprint().encode())
+                continue
             for path in files_of(file.path):
                 digest.update(f"{state_of(path.resolve())}\n".encode())
         return digest.hexdigest()
@@ -136,15 +152,17 @@ def find_steps(params: FilesParams, root: Path) -> list[StepFile]:
         SpecflowError: As for `FileCheckpoints`.
     """
     steps: list[StepFile] = []
-    files: dict[str, Path] = {}
+    files: dict[str, Place] = {}
     for given in params.files:
-        if given.step is None:
-            files |= {name: file_of(root / name) for name in _matches(given.path, root)}
+        if given.step is not None:
+            steps.append(_given_step(_place(given.path, root), given.step))
+        elif is_url(given.path):
+            files |= steps_at(given.path)
         else:
-            steps.append(_given_step(file_of(root / given.path), given.step))
+            files |= {name: file_of(root / name) for name in _matches(given.path, root)}
     single = []
     for name, path in files.items():
-        if kind_of(path) == "trajectory":
+        if isinstance(path, Path) and kind_of(path) == "trajectory":
             steps += [StepFile(step, path, index) for index, step in enumerate(_kept_steps(path))]
         else:
             single.append(name)
@@ -166,8 +184,17 @@ def _check(steps: Sequence[StepFile]) -> None:
             )
 
 
-def _given_step(path: Path, step: int) -> StepFile:
-    if kind_of(path) != "trajectory":
+def _place(path: str, root: Path) -> Place:
+    if not is_url(path):
+        return file_of(root / path)
+    found = list(steps_at(path).values())
+    if len(found) != 1:
+        raise SpecflowError(f"{found[0]}: one of {len(found)} of one step; expected one a step")
+    return found[0]
+
+
+def _given_step(path: Place, step: int) -> StepFile:
+    if isinstance(path, RemoteStep) or kind_of(path) != "trajectory":
         return StepFile(step, path, None)
     kept = _kept_steps(path)
     if step not in kept:

@@ -47,6 +47,9 @@ class Place(NamedTuple):
     stride: tuple[int, ...]
 
 
+Places = Mapping[str, Place]
+
+
 class TensorFile(ABC):
     """The tensors of a file (`Tensors`).
 
@@ -56,7 +59,7 @@ class TensorFile(ABC):
 
     infos: Infos
     skipped: Mapping[str, str]
-    _places: Mapping[str, Place]
+    _places: Places
 
     def __init__(self, path: Path) -> None:
         """Read the names, shapes and dtypes.
@@ -117,18 +120,7 @@ class SafetensorsFile(TensorFile):
     """A safetensors file; the library refuses headers that do not fit the file."""
 
     def _look(self) -> None:
-        infos, skipped, places = {}, {}, {}
-        header, start = self._header()
-        for name in in_natural_order(header):
-            entry = header[name]
-            dtype, shape = _SAFETENSORS_DTYPES.get(entry["dtype"]), tuple(entry["shape"])
-            if dtype is None:
-                skipped[name] = f"dtype {entry['dtype']}: no floating point of torch"
-                continue
-            infos[name] = TensorInfo(shape, dtype)
-            stride = tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
-            places[name] = Place(start + entry["data_offsets"][0], stride)
-        self.infos, self.skipped, self._places = infos, skipped, places
+        self.infos, self.skipped, self._places = told_by(*self._header())
 
     def _header(self) -> tuple[dict[str, Any], int]:
         """Return the header, and where the data begin.
@@ -149,6 +141,29 @@ class SafetensorsFile(TensorFile):
             header = json.loads(file.read(length))
         header.pop("__metadata__", None)
         return header, 8 + length
+
+
+def told_by(header: Mapping[str, Any], start: int) -> tuple[Infos, Mapping[str, str], Places]:
+    """Return what a safetensors header that fits its file tells.
+
+    Args:
+        header: Its entries but for the metadata.
+        start: Where the data begin in the file.
+
+    Returns:
+        The tensors, why others cannot be read, and where those tensors lie.
+    """
+    infos, skipped, places = {}, {}, {}
+    for name in in_natural_order(header):
+        entry = header[name]
+        dtype, shape = _SAFETENSORS_DTYPES.get(entry["dtype"]), tuple(entry["shape"])
+        if dtype is None:
+            skipped[name] = f"dtype {entry['dtype']}: no floating point of torch"
+            continue
+        infos[name] = TensorInfo(shape, dtype)
+        stride = tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+        places[name] = Place(start + entry["data_offsets"][0], stride)
+    return infos, skipped, places
 
 
 def held_by(

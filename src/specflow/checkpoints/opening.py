@@ -20,13 +20,14 @@ Kind = Literal["trajectory", "index", "safetensors", "torch"]
 
 INDEX_SUFFIX = ".index.json"
 TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
-_IN_FOLDERS = (
+IN_FOLDERS = (
     (".safetensors" + INDEX_SUFFIX,),
     (".safetensors",),
     (".bin" + INDEX_SUFFIX,),
     TORCH_SUFFIXES,
 )
 MAX_INDEX_BYTES = 100 * 2**20
+_OF_INDEX = 'expected {"weight_map": {tensor: file of the same folder}}'
 
 
 @contextmanager
@@ -44,9 +45,22 @@ def open_checkpoint(path: Path, key: str | None = None) -> Iterator[Tensors]:
         SpecflowError: If the file is missing, damaged, of no known kind, would have to execute
             code, or has a tensor whose name is no HDF5 path.
     """
-    file = ShardedFile(path, key) if kind_of(path) == "index" else _open_file(path, key)
-    check_names(path, file.infos)
-    yield Unwrapped(file)
+    if kind_of(path) == "index":
+        shard_of = _shard_of_tensors(path)
+        shards = {name: _open_file(at, key) for name, at in _shards_in(path, shard_of).items()}
+        yield tensors_of(path, ShardedFile(path, shard_of, shards))
+    else:
+        yield tensors_of(path, _open_file(path, key))
+
+
+def tensors_of(place: str | Path, file: Tensors) -> Tensors:
+    """Return the tensors of a file, in whatever `place`, by names without those of wrappers.
+
+    Raises:
+        SpecflowError: If the name of one is no HDF5 path.
+    """
+    check_names(place, file.infos)
+    return Unwrapped(file)
 
 
 def kind_of(path: Path) -> Kind:
@@ -86,7 +100,7 @@ def file_of(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    for suffixes in _IN_FOLDERS:
+    for suffixes in IN_FOLDERS:
         found = [file for file in sorted(path.iterdir()) if file.name.endswith(suffixes)]
         if len(found) == 1:
             return found[0]
@@ -110,23 +124,22 @@ def files_of(path: Path) -> list[Path]:
 class ShardedFile:
     """An index (*.index.json) and its shards, which lie in its folder (`Tensors`)."""
 
-    def __init__(self, path: Path, key: str | None) -> None:
-        """Read the index and the names and shapes of all shards.
+    def __init__(
+        self, place: str | Path, shard_of: Mapping[str, str], shards: Mapping[str, Tensors]
+    ) -> None:
+        """Look for the tensors of the index of `place` in its shards.
 
         Raises:
-            SpecflowError: If the index is broken, names a file outside its folder, or does not
-                fit the shards.
+            SpecflowError: If the index does not fit the shards.
         """
-        shard_of = _shard_of_tensors(path)
-        shards = {name: _open_file(at, key) for name, at in _shards_in(path, shard_of).items()}
-        self._home: dict[str, TensorFile] = {}
+        self._home: dict[str, Tensors] = {}
         for name in in_natural_order(shard_of):
             file = shards[shard_of[name]]
             if name in file.infos:
                 self._home[name] = file
             elif name not in file.skipped:
                 raise SpecflowError(
-                    f"{path}: {name!r} is not in {shard_of[name]}, as the index says"
+                    f"{place}: {name!r} is not in {shard_of[name]}, as the index says"
                 )
         self.infos: Infos = {name: file.infos[name] for name, file in self._home.items()}
         skipped: dict[str, str] = {}
@@ -152,19 +165,27 @@ def _open_file(path: Path, key: str | None) -> TensorFile:
 
 
 def _shard_of_tensors(path: Path) -> Mapping[str, str]:
-    expected = 'expected {"weight_map": {tensor: file of the same folder}}'
     if path.stat().st_size > MAX_INDEX_BYTES:
-        raise SpecflowError(f"{path}: larger than {MAX_INDEX_BYTES} bytes; {expected}")
+        raise SpecflowError(f"{path}: larger than {MAX_INDEX_BYTES} bytes; {_OF_INDEX}")
+    return weight_map_in(path, path.read_bytes())
+
+
+def weight_map_in(place: str | Path, content: bytes) -> Mapping[str, str]:
+    """Return the shard of every tensor, as the content of the index in `place` says.
+
+    Raises:
+        SpecflowError: If it says no such thing.
+    """
     try:
-        content = json.loads(path.read_bytes())
+        found = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise SpecflowError(f"{path}: broken ({one_line(error)}); {expected}") from error
-    shard_of = content.get("weight_map") if isinstance(content, dict) else None
+        raise SpecflowError(f"{place}: broken ({one_line(error)}); {_OF_INDEX}") from error
+    shard_of = found.get("weight_map") if isinstance(found, dict) else None
     if not isinstance(shard_of, dict) or not shard_of:
-        raise SpecflowError(f"{path}: no weight_map; {expected}")
+        raise SpecflowError(f"{place}: no weight_map; {_OF_INDEX}")
     for name, shard in shard_of.items():
         if not isinstance(shard, str):
-            raise SpecflowError(f"{path}: weight_map has {shard!r} for {name!r}; {expected}")
+            raise SpecflowError(f"{place}: weight_map has {shard!r} for {name!r}; {_OF_INDEX}")
     return shard_of
 
 

@@ -1,0 +1,185 @@
+"""A checkpoint at a URL, read tensor by tensor: a weight is in memory while it is used alone."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Annotated, Any, NoReturn
+from urllib.parse import quote, urlsplit
+
+import torch
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from torch import Tensor
+
+from specflow.checkpoints.base import Tensors
+from specflow.checkpoints.formats import told_by
+from specflow.checkpoints.opening import (
+    INDEX_SUFFIX,
+    MAX_INDEX_BYTES,
+    ShardedFile,
+    tensors_of,
+    weight_map_in,
+)
+from specflow.checkpoints.remote_files import RemoteFile, fetch
+from specflow.checkpoints.remote_places import Resource
+from specflow.errors import SpecflowError, one_line, shown
+
+MAX_HEADER_BYTES = 100 * 10**6  # as the safetensors library has it
+_LENGTH = 8  # bytes that hold the length of a header
+_Whole = Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a hub says of a file before it is read: its size and a hash of its content."""
+
+    size: int
+    content: str
+
+
+class _Entry(BaseModel):
+    """What a safetensors header says of a tensor."""
+
+    dtype: str
+    shape: tuple[_Whole, ...]
+    data_offsets: tuple[_Whole, _Whole]
+
+
+_HEADER = TypeAdapter(dict[str, _Entry])
+
+
+class RemoteSafetensors:
+    """A safetensors file on a server: its header first, then a request a tensor (`Tensors`)."""
+
+    def __init__(self, file: RemoteFile) -> None:
+        """Read the header.
+
+        Raises:
+            SpecflowError: If the file cannot be had or its header does not fit it.
+        """
+        self._file = file
+        start = file.read(0, _LENGTH)
+        length = int.from_bytes(start, "little")
+        if not 2 <= length <= min(MAX_HEADER_BYTES, file.state.size - _LENGTH):
+            self._refuse(f"begins with {bytes(start)!r}")
+        begin = _LENGTH + length
+        header = self._checked(bytes(file.read(_LENGTH, length)), file.state.size - begin)
+        self.infos, self.skipped, self._places = told_by(header, begin)
+
+    def read(self, name: str) -> Tensor:
+        """Return one tensor, by one request.
+
+        Raises:
+            SpecflowError: If it cannot be had, or the file has changed since it was opened.
+        """
+        info = self.infos[name]
+        data = torch.empty(math.prod(info.shape) * info.dtype.itemsize, dtype=torch.uint8)
+        if data.nbytes:
+            self._file.read_into(self._places[name].offset, data.numpy().data)
+        return data.view(info.dtype).reshape(info.shape)
+
+    def _checked(self, content: bytes, num_data: int) -> dict[str, Any]:
+        """Return the header without its metadata; every byte of the data belongs to one tensor."""
+        try:
+            found = json.loads(content)
+            found.pop("__metadata__", None)
+            entries = _HEADER.validate_python(found)
+        except (ValidationError, ValueError, AttributeError, RecursionError) as error:
+            self._refuse(f"a broken header ({one_line(error)})")
+        end = 0
+        for name, entry in sorted(entries.items(), key=lambda item: item[1].data_offsets):
+            if entry.data_offsets[0] != end or entry.data_offsets[1] < end:
+                self._refuse(f"{shown(name)} lies at {entry.data_offsets}, not from {end} on")
+            end = entry.data_offsets[1]
+        if end != num_data:
+            self._refuse(f"tensors of {end} bytes, data of {num_data}")
+        header = {name: entry.model_dump() for name, entry in entries.items()}
+        for name, info in told_by(header, 0)[0].items():
+            begin, end = entries[name].data_offsets
+            if math.prod(info.shape) * info.dtype.itemsize != end - begin:
+                self._refuse(f"{shown(name)} of shape {info.shape} has {end - begin} bytes")
+        return header
+
+    def _refuse(self, problem: str) -> NoReturn:
+        raise SpecflowError(f"{self._file.place}: {problem}; expected a whole safetensors file")
+
+
+class RemoteStep:
+    """A checkpoint of one step at a URL; its header is read once, however often it is opened."""
+
+    def __init__(
+        self, resource: Resource, published: Mapping[str, Published] | None = None
+    ) -> None:
+        """Ask for nothing yet.
+
+        Args:
+            resource: The file, or the index of its shards.
+            published: What is known of it and of what lies beside it, by place.
+        """
+        self._resource, self._published = resource, published
+        self._files: list[RemoteFile] = []
+
+    def __str__(self) -> str:
+        return self._resource.place
+
+    @contextmanager
+    def open(self) -> Iterator[Tensors]:
+        """Open it for reading.
+
+        Yields:
+            The tensors, by names without those of wrappers.
+
+        Raises:
+            SpecflowError: If it cannot be had, is broken, or has a tensor whose name is no path of
+                HDF5.
+        """
+        yield self._tensors
+
+    def fingerprint(self) -> str:
+        """Return what changes when a file does: what was published or is said of each.
+
+        Raises:
+            SpecflowError: As for `open`.
+        """
+        with self.open():
+            known = self._published or {}
+            states = {file.place: known.get(file.place) or file.state for file in self._files}
+        return "".join(f"{place} {state}\n" for place, state in states.items())
+
+    @cached_property
+    def _tensors(self) -> Tensors:
+        place = self._resource.place
+        if not place.endswith(INDEX_SUFFIX):
+            return tensors_of(place, self._safetensors(self._resource))
+        shard_of = weight_map_in(place, fetch(self._resource, MAX_INDEX_BYTES).content)
+        shards = {
+            shard: self._safetensors(self._beside(shard))
+            for shard in dict.fromkeys(shard_of.values())
+        }
+        return tensors_of(place, ShardedFile(place, shard_of, shards))
+
+    def _safetensors(self, resource: Resource) -> RemoteSafetensors:
+        known = None if self._published is None else self._published.get(resource.place)
+        if known is None and self._published is not None:
+            raise SpecflowError(f"{resource.place}: there is no such file; its index names it")
+        file = RemoteFile(resource, None if known is None else known.size)
+        self._files.append(file)
+        return RemoteSafetensors(file)
+
+    def _beside(self, name: str) -> Resource:
+        """Return what lies beside the index by a name that it gives.
+
+        Raises:
+            SpecflowError: If it would lie outside the folder.
+        """
+        path = PurePosixPath(name)
+        if not name.isprintable() or path.is_absolute() or {"..", "."} & set(name.split("/")):
+            problem = f"the index names the shard {shown(name)}"
+            raise SpecflowError(f"{self}: {problem}; expected a file within its folder")
+        url, place = urlsplit(self._resource.url), self._resource.place.rpartition("/")[0]
+        folder = url.path.rpartition("/")[0]
+        beside = url._replace(path=f"{folder}/{quote(name)}").geturl()
+        return Resource(f"{place}/{name}", beside, self._resource.token)
