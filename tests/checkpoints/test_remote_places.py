@@ -7,7 +7,14 @@ import pytest
 from tests.checkpoints.web import redirects
 
 from specflow.checkpoints.remote_files import RemoteFile
-from specflow.checkpoints.remote_places import Resource, is_this_machine, led_to, resource_of
+from specflow.checkpoints.remote_places import (
+    Resource,
+    bare,
+    is_this_machine,
+    is_url,
+    led_to,
+    resource_of,
+)
 from specflow.errors import SpecflowError
 
 SECRET = "hf_S3cret"
@@ -133,3 +140,33 @@ def test_proxy_of_the_environment_is_used_but_not_for_this_machine(serve, monkey
 )
 def test_this_machine_is_known_by_its_addresses(host, here):
     assert is_this_machine(f"http://{host}:80/") is here
+
+
+@pytest.mark.parametrize(
+    ("path", "remote"),
+    [
+        ("https://host/a", True),
+        ("HTTP://host/a", True),
+        ("hf://org/name", True),
+        ("file:///etc/passwd", True),
+        ("run/step1", False),
+        ("C:/run", False),
+        ("/run//a", False),
+        ("a:b//c", False),
+    ],
+)
+def test_url_is_told_from_a_path_by_its_scheme(path, remote):
+    assert is_url(path) is remote
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("https://me:pass@host/a@b/c?d#e", "https://b/c"),
+        ("https://host/a?b@c", "https://host/a"),
+        ("hf://org/name@step*/a?b", "hf://org/name@step*/a"),
+        ("run/a?b@c", "run/a?b@c"),
+    ],
+)
+def test_what_may_be_a_secret_is_left_out(path, expected):
+    assert bare(path) == expected

@@ -16,7 +16,8 @@ from specflow.checkpoints.base import Step, Tensors
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.checkpoints.opening import INDEX_SUFFIX, file_of, files_of, kind_of, open_checkpoint
 from specflow.checkpoints.remote import RemoteStep
-from specflow.checkpoints.remote_names import is_url, steps_at
+from specflow.checkpoints.remote_names import steps_at
+from specflow.checkpoints.remote_places import is_url
 from specflow.errors import SpecflowError
 from specflow.scratch import state_of
 from specflow.section import Index, Section, Text

@@ -84,9 +84,8 @@ class RemoteSafetensors:
     def _checked(self, content: bytes, num_data: int) -> dict[str, Any]:
         """Return the header without its metadata; every byte of the data belongs to one tensor."""
         try:
-            found = json.loads(content)
-            found.pop("__metadata__", None)
-            entries = _HEADER.validate_python(found)
+            found = json.loads(content).items()
+            entries = _HEADER.validate_python({k: v for k, v in found if k != "__metadata__"})
         except (ValidationError, ValueError, AttributeError, RecursionError) as error:
             self._refuse(f"a broken header ({one_line(error)})")
         end = 0

@@ -2,21 +2,17 @@
 
 import math
 import re
+from collections.abc import Sequence
 from itertools import product
 
 from specflow.checkpoints.hub import steps_on_hub
 from specflow.checkpoints.remote import RemoteStep
-from specflow.checkpoints.remote_places import resource_of
+from specflow.checkpoints.remote_places import bare, resource_of
 from specflow.errors import SpecflowError, shown
 
 _MAX_STEPS = 100_000
 _BRACES = re.compile(r"\{([^{}]*)\}")
-_NUMBERS = re.compile(r"([0-9]+)\.\.([0-9]+)(?:\.\.([1-9][0-9]*))?")
-
-
-def is_url(path: str) -> bool:
-    """Return whether a path is a URL, of whatever scheme."""
-    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path) is not None
+_NUMBERS = re.compile(r"([0-9]{1,18})\.\.([0-9]{1,18})(?:\.\.([1-9][0-9]{0,17}))?")
 
 
 def steps_at(url: str) -> dict[str, RemoteStep]:
@@ -48,17 +44,17 @@ def _without_braces(url: str) -> list[str]:
     parts = _BRACES.split(url)
     choices = [_choices(part) if odd % 2 else [part] for odd, part in enumerate(parts)]
     if math.prod(map(len, choices)) > _MAX_STEPS:
-        raise SpecflowError(f"{shown(url)}: stands for more than {_MAX_STEPS} checkpoints")
-    return ["".join(chosen) for chosen in product(*choices)]
+        raise SpecflowError(f"{bare(url)}: stands for more than {_MAX_STEPS} checkpoints")
+    return ["".join(map(str, chosen)) for chosen in product(*choices)]
 
 
-def _choices(braces: str) -> list[str]:
+def _choices(braces: str) -> Sequence[str | int]:
     numbers = _NUMBERS.fullmatch(braces)
     if numbers is not None:
-        return list(map(str, range(int(numbers[1]), int(numbers[2]) + 1, int(numbers[3] or 1))))
-    if "," not in braces:
-        shown_braces = shown(f"{{{braces}}}")
-        raise SpecflowError(
-            f"{shown_braces}: stands for no steps; expected {{0,1000}} or {{0..9..1}}"
-        )
-    return braces.split(",")
+        found = range(int(numbers[1]), int(numbers[2]) + 1, int(numbers[3] or 1))
+        if found:
+            return found
+    elif "," in braces:
+        return braces.split(",")
+    expected = "expected {0,1000} or {0..5000..1000}"
+    raise SpecflowError(f"{shown(braces)} in braces stands for no steps; {expected}")

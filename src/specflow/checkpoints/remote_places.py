@@ -33,16 +33,29 @@ class Resource:
         return _origin(parse_url(self.url))
 
 
+def is_url(path: str) -> bool:
+    """Return whether a path is a URL, of whatever scheme."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path) is not None
+
+
+def bare(path: str) -> str:
+    """Return a URL without what may be a secret; a path of no URL as it is."""
+    if not is_url(path):
+        return path
+    scheme, _, rest = re.split(r"[?#]", path, maxsplit=1)[0].partition("://")
+    revision = scheme == "hf"  # the @ of which hides nothing
+    return f"{scheme}://{rest if revision else rest.rpartition('@')[2]}"
+
+
 def resource_of(url: str) -> Resource:
     """Return what lies at a URL that a user gives; its query is shown in no message.
 
     Raises:
         SpecflowError: If it is none of http or https, or holds a name and password.
     """
-    bare = re.split(r"[?#]", url, maxsplit=1)[0]
-    secret = re.sub("//.*@", "//...@", bare)
-    _parsed(url, secret)
-    return Resource(bare, url.partition("#")[0])
+    place = bare(url)
+    _parsed(url, place)
+    return Resource(place, url.partition("#")[0])
 
 
 def led_to(location: str | None, asked: Resource) -> Resource:
