@@ -133,7 +133,7 @@ def test_silent_and_dripping_servers_are_given_up(web, file):
         (answers(416), "416, it ends before"),
         (answers(404), "404, there is no such file"),
         (answers(410), "410, there is no such file"),
-        (answers(401), "401, access is restricted: hf:// with HF_TOKEN"),
+        (answers(401), "401, not there, or for some alone; hf:// with HF_TOKEN set"),
         (answers(403), "403, access is denied"),
         (answers(204), "the server answers 204; expected a file"),
         (answers(451), "the server answers 451"),

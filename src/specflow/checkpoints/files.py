@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from specflow.checkpoints.base import Step, Tensors
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.checkpoints.opening import INDEX_SUFFIX, file_of, files_of, kind_of, open_checkpoint
-from specflow.checkpoints.remote import RemoteStep
+from specflow.checkpoints.remote import Published, RemoteStep
 from specflow.checkpoints.remote_names import steps_at
 from specflow.checkpoints.remote_places import is_url
 from specflow.errors import SpecflowError
@@ -132,6 +132,12 @@ class FileCheckpoints:
         if file.index is None:
             return open_checkpoint(file.path, self._key)
         return self._trajectories[file.path].open(file.index)
+
+    def published(self, index: int) -> Sequence[Published] | None:
+        """Return what a hub says of all files of the step number `index`; None if none has it."""
+        path = self._files[index].path
+        known = path.published if isinstance(path, RemoteStep) else None
+        return None if known is None else tuple(known.values())
 
     def fingerprint(self) -> str:
         """Return a SHA-256 of steps, places, sizes and times (or hashes) of all files."""

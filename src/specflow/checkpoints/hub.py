@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from specflow.checkpoints.opening import IN_FOLDERS, TORCH_SUFFIXES
 from specflow.checkpoints.remote import Published, RemoteStep
 from specflow.checkpoints.remote_files import Whole, fetch
+from specflow.checkpoints.remote_http import AbsentError
 from specflow.checkpoints.remote_places import Resource, is_this_machine, led_to, resource_of
 from specflow.errors import SpecflowError, one_line, shown
 from specflow.wiring.names import in_natural_order, some_of
@@ -21,7 +22,7 @@ from specflow.wiring.names import in_natural_order, some_of
 _ENDPOINT = "https://huggingface.co"
 _MAX_BYTES = 100 * 2**20  # of an answer of the API
 _MAX_PAGES = 1000
-_NAME = re.compile(r"hf://((?:[\w.-]+/)?[\w.-]+)(?:@([^/]+))?(?:/(.+))?", re.ASCII)
+_NAME = re.compile(r"hf://(\w[\w.-]*/\w[\w.-]*)(?:@([^/]+))?(?:/(.+))?", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _EXPECTED = "expected hf://org/name, hf://org/name@revision or hf://org/name@revision/file"
 
@@ -88,7 +89,7 @@ class Revision:
             found += _read(whole, list[_Node], self.name)
             page = whole.next_page
         return {
-            node.path: Published(node.size, node.lfs.oid if node.lfs else node.oid)
+            node.path: Published(node.path, node.size, node.lfs.oid if node.lfs else node.oid)
             for node in found
             if node.type == "file"
         }
@@ -97,16 +98,23 @@ class Revision:
         """Return the checkpoint in a file, or the one in the folder of the revision.
 
         Raises:
+            SpecflowError: If the hub does not tell which files there are.
+        """
+        name = self.name if file is None else f"{self.name}/{file}"
+        published = {f"{self.name}/{path}": one for path, one in self.files.items()}
+        return RemoteStep(name, partial(self._resource, file), published)
+
+    def _resource(self, file: str | None) -> Resource:
+        """Return where a file lies, or that of the checkpoint in the folder of the revision.
+
+        Raises:
             SpecflowError: If there is none, or none of safetensors.
         """
         chosen = self._chosen() if file is None else file
         if chosen not in self.files:
             raise SpecflowError(f"{self.name}/{chosen}: there is no such file in this revision")
         url = f"{self.endpoint.url}/{self.model}/resolve/{self.commit}/{quote(chosen)}"
-        resource = Resource(f"{self.name}/{chosen}", url, self.endpoint.token)
-        return RemoteStep(
-            resource, {f"{self.name}/{path}": one for path, one in self.files.items()}
-        )
+        return Resource(f"{self.name}/{chosen}", url, self.endpoint.token)
 
     def _chosen(self) -> str:
         names = [path for path in self.files if "/" not in path]
@@ -157,7 +165,7 @@ def steps_on_hub(url: str) -> dict[str, RemoteStep]:
     """Return the checkpoints that a URL of a hub stands for, by what they are called.
 
     Raises:
-        SpecflowError: As for `revisions`, or if a revision has no safetensors.
+        SpecflowError: As for `revisions`.
     """
     found, file = revisions(url)
     tail = "" if file is None else f"/{file}"
@@ -204,7 +212,10 @@ def _ask(endpoint: Resource, path: str, name: str) -> Whole:
     page = led_to(path, Resource(name, f"{endpoint.url}/", endpoint.token))
     if page.origin != endpoint.origin:
         raise SpecflowError(f"{name}: its list goes on elsewhere; expected it on {endpoint.place}")
-    return fetch(page, _MAX_BYTES)
+    try:
+        return fetch(page, _MAX_BYTES)
+    except AbsentError as error:
+        raise SpecflowError(f"{name}: is not on {endpoint.place}, or for others alone") from error
 
 
 def _read(whole: Whole, kind: type[_Kind], name: str) -> _Kind:

@@ -2,11 +2,10 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import Annotated, Any, NoReturn
 from urllib.parse import quote, urlsplit
 
@@ -34,8 +33,15 @@ _Whole = Annotated[int, Field(ge=0)]
 
 @dataclass(frozen=True)
 class Published:
-    """What a hub says of a file before it is read: its size and a hash of its content."""
+    """What a hub says of a file before it is read.
 
+    Attributes:
+        path: Where it lies in its revision.
+        size: Its size in bytes.
+        content: A hash of its content: SHA-256 if it is large, else that of git.
+    """
+
+    path: str
     size: int
     content: str
 
@@ -107,22 +113,30 @@ class RemoteSafetensors:
 
 
 class RemoteStep:
-    """A checkpoint of one step at a URL; its header is read once, however often it is opened."""
+    """A checkpoint of one step at a URL; its header is read once, however often it is opened.
+
+    Attributes:
+        published: What a hub says of each of its files, by place; None where no hub has it.
+    """
 
     def __init__(
-        self, resource: Resource, published: Mapping[str, Published] | None = None
+        self,
+        name: str,
+        find: Callable[[], Resource],
+        published: Mapping[str, Published] | None = None,
     ) -> None:
         """Ask for nothing yet.
 
         Args:
-            resource: The file, or the index of its shards.
-            published: What is known of it and of what lies beside it, by place.
+            name: What it is called.
+            find: Returns the file, or the index of its shards; called when it is opened.
+            published: What is known of all that lies beside it, by place; None if nothing is.
         """
-        self._resource, self._published = resource, published
+        self._name, self._find, self.published = name, find, published
         self._files: list[RemoteFile] = []
 
     def __str__(self) -> str:
-        return self._resource.place
+        return self._name
 
     @contextmanager
     def open(self) -> Iterator[Tensors]:
@@ -144,41 +158,42 @@ class RemoteStep:
             SpecflowError: As for `open`.
         """
         with self.open():
-            known = self._published or {}
+            known = self.published or {}
             states = {file.place: known.get(file.place) or file.state for file in self._files}
         return "".join(f"{place} {state}\n" for place, state in states.items())
 
     @cached_property
     def _tensors(self) -> Tensors:
-        place = self._resource.place
+        resource = self._find()
+        place = resource.place
         if not place.endswith(INDEX_SUFFIX):
-            return tensors_of(place, self._safetensors(self._resource))
-        shard_of = weight_map_in(place, fetch(self._resource, MAX_INDEX_BYTES).content)
+            return tensors_of(place, self._safetensors(resource))
+        shard_of = weight_map_in(place, fetch(resource, MAX_INDEX_BYTES).content)
         shards = {
-            shard: self._safetensors(self._beside(shard))
+            shard: self._safetensors(_beside(resource, shard))
             for shard in dict.fromkeys(shard_of.values())
         }
         return tensors_of(place, ShardedFile(place, shard_of, shards))
 
     def _safetensors(self, resource: Resource) -> RemoteSafetensors:
-        known = None if self._published is None else self._published.get(resource.place)
-        if known is None and self._published is not None:
+        known = None if self.published is None else self.published.get(resource.place)
+        if known is None and self.published is not None:
             raise SpecflowError(f"{resource.place}: there is no such file; its index names it")
         file = RemoteFile(resource, None if known is None else known.size)
         self._files.append(file)
         return RemoteSafetensors(file)
 
-    def _beside(self, name: str) -> Resource:
-        """Return what lies beside the index by a name that it gives.
 
-        Raises:
-            SpecflowError: If it would lie outside the folder.
-        """
-        path = PurePosixPath(name)
-        if not name.isprintable() or path.is_absolute() or {"..", "."} & set(name.split("/")):
-            problem = f"the index names the shard {shown(name)}"
-            raise SpecflowError(f"{self}: {problem}; expected a file within its folder")
-        url, place = urlsplit(self._resource.url), self._resource.place.rpartition("/")[0]
-        folder = url.path.rpartition("/")[0]
-        beside = url._replace(path=f"{folder}/{quote(name)}").geturl()
-        return Resource(f"{place}/{name}", beside, self._resource.token)
+def _beside(index: Resource, name: str) -> Resource:
+    """Return what lies beside an index by a name that it gives.
+
+    Raises:
+        SpecflowError: If it would lie outside the folder.
+    """
+    if not name.isprintable() or {"", "..", "."} & set(name.split("/")):
+        problem = f"the index names the shard {shown(name)}"
+        raise SpecflowError(f"{index.place}: {problem}; expected a file within its folder")
+    url, place = urlsplit(index.url), index.place.rpartition("/")[0]
+    folder = url.path.rpartition("/")[0]
+    beside = url._replace(path=f"{folder}/{quote(name)}").geturl()
+    return Resource(f"{place}/{name}", beside, index.token)

@@ -194,7 +194,7 @@ def _check_status(response: urllib3.BaseHTTPResponse, asked: Resource) -> None:
     if status in _TRY_AGAIN:
         raise TryAgainError(f"the server answers {status}", _retry_after(response))
     if status == 401 and asked.token is None:
-        needed = "access is restricted: hf:// with HF_TOKEN set reads gated models of the hub"
+        needed = "not there, or for some alone; hf:// with HF_TOKEN set reads gated models"
         raise RefusedError(f"{place}: 401, {needed}")
     if status in (401, 403):
         raise RefusedError(f"{place}: {status}, access is denied to this login")

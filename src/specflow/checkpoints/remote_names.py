@@ -3,11 +3,12 @@
 import math
 import re
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 
 from specflow.checkpoints.hub import steps_on_hub
 from specflow.checkpoints.remote import RemoteStep
-from specflow.checkpoints.remote_places import bare, resource_of
+from specflow.checkpoints.remote_places import Resource, bare, resource_of
 from specflow.errors import SpecflowError, shown
 
 _MAX_STEPS = 100_000
@@ -31,8 +32,12 @@ def steps_at(url: str) -> dict[str, RemoteStep]:
             found |= steps_on_hub(one)
         else:
             resource = resource_of(one)
-            found[resource.place] = RemoteStep(resource)
+            found[resource.place] = RemoteStep(resource.place, partial(_itself, resource))
     return found
+
+
+def _itself(resource: Resource) -> Resource:
+    return resource
 
 
 def _without_braces(url: str) -> list[str]:
