@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from specflow.audit.findings import Audit
+from specflow.audit.published import audit_published
 from specflow.checkpoints.base import Checkpoints
+from specflow.checkpoints.files import FileCheckpoints
 from specflow.checkpoints.live import LiveCheckpoints
 from specflow.checkpoints.stream import contents_of
 from specflow.config.code import SOURCE, code_of
@@ -64,12 +66,20 @@ def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> tupl
     return audit, tables
 
 
-def audit(source: Source, options: Mapping[str, Any]) -> Audit:
-    """Return the audit of checkpoints; nothing is written. Arguments as for `analyze_to`.
+def audit(source: Source, options: Mapping[str, Any], *, hashes_only: bool = False) -> Audit:
+    """Return the audit of checkpoints; nothing is written.
+
+    Args:
+        source: As for `analyze_to`.
+        options: As for `analyze_to`.
+        hashes_only: Whether files are compared by the hashes that a hub publishes, and no weight
+            is read.
 
     Raises:
         SpecflowError: If a checkpoint cannot be read as asked.
     """
+    if hashes_only:
+        return audit_published(FileCheckpoints(_params(source, options), Path()))
     with tempfile.TemporaryDirectory() as folder:
         return _run(source, options, Path(folder) / "partial")
 

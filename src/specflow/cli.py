@@ -75,7 +75,10 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     analyze.add_argument("-o", "--output", type=Path, required=True, help=help_text)
 
     summary = "tell whether checkpoints made elsewhere are what they claim to be"
-    _add_reading(add(_audit, summary, f". {_STATUS}"))
+    audit = add(_audit, summary, f". {_STATUS}")
+    _add_reading(audit)
+    help_text = "compare files by the hashes that a hub publishes (hf://...); no weight is read"
+    audit.add_argument("--hashes-only", action="store_true", help=help_text)
 
 
 def _count(text: str) -> int:
@@ -85,7 +88,10 @@ def _count(text: str) -> int:
 
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
-    help_text = "file, folder of a checkpoint, or pattern; a trajectory has all its steps"
+    help_text = (
+        "file, folder of a checkpoint, or pattern; a trajectory has all its steps; URL of "
+        "safetensors, https://host/step{0,1000}/model.safetensors or hf://org/name@step*"
+    )
     parser.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT", help=help_text)
     help_text = "regular expression with one group, the step, that is searched in each path"
     parser.add_argument("--step-from", metavar="REGEX", help=help_text)
@@ -168,7 +174,8 @@ def _analyze(chosen: argparse.Namespace) -> None:
 def _audit(chosen: argparse.Namespace) -> None:
     from specflow.analysis import audit
 
-    _end_by(audit(chosen.checkpoints, _options(chosen)))
+    found = audit(chosen.checkpoints, _options(chosen), hashes_only=chosen.hashes_only)
+    _end_by(found, "hashes of files, no weight" if chosen.hashes_only else "")
 
 
 def _options(chosen: argparse.Namespace) -> dict[str, Any]:
@@ -177,10 +184,11 @@ def _options(chosen: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(chosen, name) for name in names} | {"include": chosen.include or ["*"]}
 
 
-def _end_by(audit: "Audit") -> None:
+def _end_by(audit: "Audit", compared: str = "") -> None:
     """Print the flags, and end with `FLAGGED` if there are any."""
     for flag in audit.flags:
         print(printable(f"step {flag.step}: {flag.flag}: {flag.matrix}: {flag.evidence}"))
     if audit.flags:
         sys.exit(FLAGGED)
-    print(f"no flags: {len(audit.steps)} steps, {len(audit.changes)} matrices")
+    what = compared or f"{len(audit.changes)} matrices"
+    print(f"no flags: {len(audit.steps)} steps, {what}")

@@ -1,14 +1,9 @@
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.checkpoints.web import Web
 
-from specflow.checkpoints import remote_http
 from specflow.checkpoints.opening import open_checkpoint
-from specflow.checkpoints.remote_http import Patience
 from specflow.errors import SpecflowError
 
 
@@ -23,20 +18,3 @@ def refused() -> Callable[..., None]:
         assert str(error.value).startswith(str(path.parent))
 
     return check
-
-
-@pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Web]]:
-    """Start web servers, which end with the test; they are waited for in hundredths of seconds."""
-    patience = Patience(tries=3, pause=0.001, longest=0.2, silence=0.3, slowest=1000)
-    monkeypatch.setattr(remote_http, "PATIENCE", patience)
-    with ExitStack() as running:
-
-        def start() -> Web:
-            server = running.enter_context(Web())
-            threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
-            running.callback(server.shutdown)
-            return server
-
-        yield start
-    remote_http._pool.cache_clear()

@@ -112,7 +112,9 @@ def test_pause_that_is_too_long_is_not_made(web, file, after):
     assert len(web.asked) == 1
 
 
-def test_silent_and_dripping_servers_are_given_up(web, file):
+def test_silent_and_dripping_servers_are_given_up(web, file, monkeypatch):
+    patience = Patience(tries=3, pause=0, silence=0.3, slowest=1000)
+    monkeypatch.setattr(remote_http, "PATIENCE", patience)
     web.faults += [silent(0.5)] * 3
     refused(file, "no answer within 0.3 seconds; tried 3 times")
     web.faults += [drips] * 3
