@@ -35,8 +35,9 @@ def analyze(
     """Return ranks, norms and agreement of every matrix of checkpoints made elsewhere.
 
     Args:
-        checkpoints: Files, folders or patterns: safetensors, PyTorch, or trajectories; or weights
-            in memory, a state dict or a module, as the one step 0.
+        checkpoints: Files, folders or patterns: safetensors, PyTorch, or trajectories; URLs of
+            safetensors, `hf://org/name@step*` among them; or weights in memory, a state dict or a
+            module, as the one step 0.
         step_from: Regular expression with one group, the step, searched in each path; None means
             the one number in which paths differ.
         key: Where the weights are in a PyTorch checkpoint; None finds them.

@@ -114,7 +114,8 @@ def _run(source: Source, options: Mapping[str, Any], root: Path, **places: Path)
     params = _params(source, options)
     checkpoints, wiring = _opened(source, params)
     code = code_of(SOURCE / "studies" / "checkpoints" / "analysis.py")
-    settings = (params.model_dump_json(), SPECTRA.model_dump_json())
+    # where files are is in their fingerprint, without what is signed anew in a URL each time
+    settings = (params.model_dump_json(exclude={"files"}), SPECTRA.model_dump_json())
     whole = Scratch(root)
     with whole.locked():
         total = (1 + ("spectra" in places)) * len(checkpoints.steps)

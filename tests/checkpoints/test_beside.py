@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from specflow.checkpoints.beside import json_beside
+from specflow.checkpoints.remote_names import steps_at
 from specflow.errors import SpecflowError
 
 
@@ -19,3 +20,18 @@ def test_what_is_no_object_is_refused_by_its_place(tmp_path: Path, text: str) ->
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(SpecflowError, match=r"config\.json: .*expected a JSON object"):
         json_beside(tmp_path / "model.safetensors", "config.json")
+
+
+@pytest.mark.parametrize("query", ["", "?signed=1"])
+def test_what_lies_beside_a_url_is_read(serve, query: str) -> None:
+    web = serve()
+    web.files["/run/config.json"] = b'{"num_attention_heads": 4}'
+    web.files["/run/broken.json"] = b"{"
+    web.files["/run/large.json"] = b" " * (10 * 2**20 + 1)
+    (step,) = steps_at(f"{web.url}/run/model.safetensors{query}").values()
+    assert json_beside(step, "config.json") == {"num_attention_heads": 4}
+    assert json_beside(step, "adapter_config.json") is None
+    for name in ("broken", "large"):
+        with pytest.raises(SpecflowError, match=rf"/run/.*{name}\.json: "):
+            json_beside(step, f"{name}.json")
+    assert {path.partition("?")[2] for path, _, _ in web.asked} == {query.lstrip("?")}

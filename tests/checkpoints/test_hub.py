@@ -13,6 +13,7 @@ from tests.checkpoints.web import answers, changed, redirects
 from tests.commands import ended_with
 
 import specflow
+from specflow.checkpoints.beside import json_beside
 from specflow.checkpoints.files import FileCheckpoints, FilesParams
 from specflow.checkpoints.hub import revisions, steps_on_hub
 from specflow.errors import SpecflowError
@@ -182,6 +183,16 @@ def test_token_is_in_nothing_that_is_said_or_written(hub, workplace, monkeypatch
     assert TOKEN not in said.out + said.err
     found = checkpoints(f"hf://{MODEL}@step*")
     assert TOKEN not in repr(found.steps) + repr(vars(found)) + found.fingerprint()
+
+
+def test_what_lies_beside_is_known_from_the_list_of_files(hub):
+    files = {"config.json": b'{"layers": 2}', "model.safetensors": save(STEPS["step0"])}
+    publish(hub, MODEL, {"step0": files})
+    (step,) = steps_on_hub(f"hf://{MODEL}@step0").values()
+    asked = len(hub.asked)
+    assert json_beside(step, "adapter_config.json") is None
+    assert len(hub.asked) == asked
+    assert json_beside(step, "config.json") == {"layers": 2}
 
 
 def test_gated_model_without_a_token_says_what_to_set(hub):

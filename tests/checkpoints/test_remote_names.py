@@ -171,9 +171,9 @@ def test_killed_analysis_goes_on(no_page, pattern, web, monkeypatch, survived):
     with monkeypatch.context() as patched:
         patched.setattr(Scratch, "save", dies_after(survived, save_part))
         with pytest.raises(Killed):
-            specflow.analyze(pattern, output="killed")
+            specflow.analyze(f"{pattern}?signed=1", output="killed")
     web.sent = 0
-    specflow.analyze(pattern, output="killed")
+    specflow.analyze(f"{pattern}?signed=2", output="killed")
     assert web.sent < once
     for name in ("spectra.h5", "audit.json"):
         assert Path("killed", name).read_bytes() == Path("whole", name).read_bytes()

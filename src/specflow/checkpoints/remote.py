@@ -23,6 +23,7 @@ from specflow.checkpoints.opening import (
     weight_map_in,
 )
 from specflow.checkpoints.remote_files import RemoteFile, fetch
+from specflow.checkpoints.remote_http import AbsentError
 from specflow.checkpoints.remote_places import Resource
 from specflow.errors import SpecflowError, one_line, shown
 
@@ -161,6 +162,20 @@ class RemoteStep:
             known = self.published or {}
             states = {file.place: known.get(file.place) or file.state for file in self._files}
         return "".join(f"{place} {state}\n" for place, state in states.items())
+
+    def beside(self, name: str, most: int) -> bytes | None:
+        """Return a file of at most `most` bytes in the folder of the checkpoint; None without one.
+
+        Raises:
+            SpecflowError: If it cannot be had, or is larger.
+        """
+        resource = _beside(self._find(), name)
+        if self.published is not None and resource.place not in self.published:
+            return None
+        try:
+            return fetch(resource, most).content
+        except AbsentError:
+            return None
 
     @cached_property
     def _tensors(self) -> Tensors:
