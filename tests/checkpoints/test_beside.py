@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.checkpoints.web import answers
 
 from specflow.checkpoints.beside import json_beside
 from specflow.checkpoints.remote_names import steps_at
@@ -30,7 +31,9 @@ def test_what_lies_beside_a_url_is_read(serve, query: str) -> None:
     web.files["/run/large.json"] = b" " * (10 * 2**20 + 1)
     (step,) = steps_at(f"{web.url}/run/model.safetensors{query}").values()
     assert json_beside(step, "config.json") == {"num_attention_heads": 4}
-    assert json_beside(step, "adapter_config.json") is None
+    web.faults += [None, answers(403)]
+    for _ in range(2):
+        assert json_beside(step, "adapter_config.json") is None
     for name in ("broken", "large"):
         with pytest.raises(SpecflowError, match=rf"/run/.*{name}\.json: "):
             json_beside(step, f"{name}.json")

@@ -160,7 +160,7 @@ def test_whole_analysis_asks_for_what_it_reads_alone(pattern, web, monkeypatch):
     specflow.analyze(pattern)
     headers = sum(8 + int.from_bytes(content[:8], "little") for content in web.files.values())
     assert sum(taken) + headers <= web.sent <= 1.02 * sum(taken) + headers
-    ranges = [asked for _, asked, _ in web.asked]
+    ranges = [asked for _, asked, _ in web.asked if asked]
     assert len(ranges) == 2 * len(STEPS) + len(taken)
 
 
@@ -223,3 +223,12 @@ def test_half_precision_is_read_as_it_is(web):
     web.files["/a.safetensors"] = save({"w": weight})
     with checkpoints(f"{web.url}/a.safetensors").open(0) as tensors:
         assert torch.equal(tensors.read("w"), weight)
+
+
+def test_config_beside_a_url_tells_of_the_network(pattern, web):
+    config = b'{"model_type": "none-such", "num_attention_heads": 3}'
+    web.files["/run/step40/config.json"] = config
+    found, _ = read_checkpoints(ReadingParams(files=[pattern]), Path())
+    with found.open(0) as tensors:
+        structure = found.structure(tensors.infos)
+    assert structure.config["num_attention_heads"] == 3

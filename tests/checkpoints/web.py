@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Web(ThreadingHTTPServer):
     """Serves `files`; the next requests meet `faults`, one each, a None being none.
 
-    `sent` are the bytes of all bodies, `asked` path, range and headers of all requests.
+    `sent` are the bytes of all that was given, `asked` path, range and headers of all requests.
     """
 
     daemon_threads = True
@@ -70,7 +70,8 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in ({"Content-Length": str(len(body))} | headers).items():
             self.send_header(name, value)
         self.end_headers()
-        self.server.sent += len(body[:after])  # before anybody can have received them
+        if status in (200, 206):  # counted before anybody can have received them
+            self.server.sent += len(body[:after])
         self.wfile.write(body[:after])
         if after is not None:
             self.close_connection = True

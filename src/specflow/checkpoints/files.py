@@ -12,8 +12,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from specflow.checkpoints.base import Step, Tensors
+from specflow.checkpoints.base import Infos, Step, Tensors
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
+from specflow.checkpoints.network import structure_beside
 from specflow.checkpoints.opening import INDEX_SUFFIX, file_of, files_of, kind_of, open_checkpoint
 from specflow.checkpoints.remote import Published, RemoteStep
 from specflow.checkpoints.remote_names import steps_at
@@ -22,6 +23,7 @@ from specflow.errors import SpecflowError
 from specflow.scratch import state_of
 from specflow.section import Index, Section, Text
 from specflow.wiring.names import in_natural_order, some_of
+from specflow.wiring.structure import Layer, Structure
 
 _SHARD = re.compile(r"-[0-9]+-of-[0-9]+\.[a-z]+$")
 _NAMED_STEP = re.compile(r"(?:step|checkpoint|ckpt|iter|iteration)s?[-_=]?([0-9]+)", re.IGNORECASE)
@@ -93,7 +95,6 @@ class FileCheckpoints:
 
     Attributes:
         steps: The steps, ascending; epochs are known of trajectories alone.
-        transposed: Parameters whose inputs come first, as the trajectories among the files tell.
     """
 
     def __init__(self, params: FilesParams, root: Path) -> None:
@@ -110,14 +111,25 @@ class FileCheckpoints:
         self._trajectories: dict[Place, TrajectoryCheckpoints] = {
             path: TrajectoryCheckpoints(path) for path in paths if isinstance(path, Path)
         }
-        own = (name for run in self._trajectories.values() for name in run.transposed)
-        self.transposed = tuple(dict.fromkeys(own))
         self.steps = tuple(
             Step(file.step, None, str(file.path))
             if file.index is None
             else self._trajectories[file.path].steps[file.index]
             for file in self._files
         )
+
+    def structure(self, tensors: Infos) -> Structure:
+        """Return what is known of the network, whose tensors are given, beside names and shapes.
+
+        Trajectories tell which parameters lie transposed; of other files a config.json beside.
+
+        Raises:
+            SpecflowError: If what lies beside is broken.
+        """
+        own = [name for run in self._trajectories.values() for name in run.transposed]
+        if self._trajectories:
+            return Structure("a trajectory", layers={n: Layer("conv", True) for n in own})
+        return structure_beside(self._files[-1].path, tensors)
 
     def open(self, index: int) -> AbstractContextManager[Tensors]:
         """Open the step number `index` (from 0) for reading; nothing in it is executed.

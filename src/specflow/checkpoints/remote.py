@@ -23,7 +23,7 @@ from specflow.checkpoints.opening import (
     weight_map_in,
 )
 from specflow.checkpoints.remote_files import RemoteFile, fetch
-from specflow.checkpoints.remote_http import AbsentError
+from specflow.checkpoints.remote_http import RefusedError
 from specflow.checkpoints.remote_places import Resource
 from specflow.errors import SpecflowError, one_line, shown
 
@@ -166,15 +166,17 @@ class RemoteStep:
     def beside(self, name: str, most: int) -> bytes | None:
         """Return a file of at most `most` bytes in the folder of the checkpoint; None without one.
 
+        Stores of objects answer 403, too, where there is none.
+
         Raises:
-            SpecflowError: If it cannot be had, or is larger.
+            SpecflowError: If the server fails, or it is larger.
         """
         resource = _beside(self._find(), name)
         if self.published is not None and resource.place not in self.published:
             return None
         try:
             return fetch(resource, most).content
-        except AbsentError:
+        except RefusedError:
             return None
 
     @cached_property

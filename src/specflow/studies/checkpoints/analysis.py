@@ -28,7 +28,7 @@ def read_checkpoints(params: ReadingParams, root: Path) -> tuple[FileCheckpoints
     """
     checkpoints = FileCheckpoints(params, root)
     tensors = contents_of(checkpoints).expected
-    return checkpoints, wiring_of(tensors, params, checkpoints.transposed)
+    return checkpoints, wiring_of(tensors, params, checkpoints.structure(tensors))
 
 
 def analyze_checkpoints(
