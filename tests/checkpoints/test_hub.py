@@ -15,7 +15,8 @@ from tests.commands import ended_with
 import specflow
 from specflow.checkpoints.beside import json_beside
 from specflow.checkpoints.files import FileCheckpoints, FilesParams
-from specflow.checkpoints.hub import revisions, steps_on_hub
+from specflow.checkpoints.hub import revisions
+from specflow.checkpoints.remote_names import steps_at
 from specflow.errors import SpecflowError
 
 TOKEN = "hf_S3cret"
@@ -38,7 +39,7 @@ def checkpoints(*files):
 
 
 def names(url):
-    return list(steps_on_hub(url))
+    return list(steps_at(url))
 
 
 def refused(url, match):
@@ -188,7 +189,7 @@ def test_token_is_in_nothing_that_is_said_or_written(hub, workplace, monkeypatch
 def test_what_lies_beside_is_known_from_the_list_of_files(hub):
     files = {"config.json": b'{"layers": 2}', "model.safetensors": save(STEPS["step0"])}
     publish(hub, MODEL, {"step0": files})
-    (step,) = steps_on_hub(f"hf://{MODEL}@step0").values()
+    (step,) = steps_at(f"hf://{MODEL}@step0").values()
     asked = len(hub.asked)
     assert json_beside(step, "adapter_config.json") is None
     assert len(hub.asked) == asked

@@ -1,7 +1,6 @@
 """A checkpoint at a URL is what it is on the disk, and brings no byte that was not asked for."""
 
 import json
-import math
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
@@ -13,6 +12,7 @@ from tests.checkpoints.web import cut, hangs_up
 
 from specflow.checkpoints.opening import open_checkpoint
 from specflow.checkpoints.remote import Published, RemoteStep
+from specflow.checkpoints.remote_ahead import ReadAhead
 from specflow.checkpoints.remote_places import Resource, resource_of
 from specflow.errors import SpecflowError
 
@@ -41,7 +41,7 @@ def step(web, content=None, path="/run/model.safetensors", query=""):
     if content is not None:
         web.files[path] = content
     resource = resource_of(web.url + path + query)
-    return RemoteStep(resource.place, lambda: resource)
+    return RemoteStep(resource.place, lambda: resource, ReadAhead())
 
 
 def refused(remote, match):
@@ -72,8 +72,8 @@ def test_tensors_are_those_of_the_file_on_the_disk(web, tmp_path, seed):
             assert torch.equal(found, expected)
 
 
-def test_what_is_sent_is_the_header_once_and_each_tensor_by_one_request(web):
-    content = save(STATE)
+def test_what_is_sent_is_the_header_once_and_a_tensor_by_one_request(web):
+    content = save({"a.weight": torch.ones(30, 20), "b": torch.ones(30, 20)})
     remote = step(web, content)
     for _ in range(2):
         with remote.open() as tensors:
@@ -216,7 +216,7 @@ def test_what_is_published_bounds_what_is_read(web):
     resource = Resource("hf://a/b/model.safetensors", f"{web.url}/run/model.safetensors")
 
     def published(**known):
-        return RemoteStep("name", lambda: resource, known)
+        return RemoteStep("name", lambda: resource, ReadAhead(), known)
 
     place, size = resource.place, len(content)
     known = published(**{place: Published("model.safetensors", size, "sha")})
@@ -227,11 +227,34 @@ def test_what_is_published_bounds_what_is_read(web):
         published().fingerprint()
 
 
-def test_headers_are_the_only_thing_kept(web):
-    """Weights leave memory with who has read them."""
-    remote = step(web, save({"w": torch.zeros(1000, 1000)}))
-    with remote.open() as tensors:
-        tensors.read("w")
-    held = [value for value in vars(remote).values() if isinstance(value, torch.Tensor)]
-    assert held == []
-    assert math.prod(tensors.infos["w"].shape) == 10**6
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_is_read_at_most_2_percent_more_is_sent(web, seed):
+    generator, rng = torch.Generator().manual_seed(seed), Random(seed)
+    sizes = {f"w{n}": rng.choice([1, 30, 1000, 40_000]) for n in range(40)}
+    weights = {name: torch.randn(size, generator=generator) for name, size in sizes.items()}
+    with step(web, save(weights)).open() as tensors:
+        header, read = web.sent, 0
+        names = rng.choices([*weights], k=60) if seed % 2 else sorted(weights)[: rng.randint(1, 40)]
+        for name in names:
+            assert torch.equal(tensors.read(name), weights[name])
+            read += weights[name].nbytes
+            assert web.sent - header <= 1.02 * read
+            waiting = sum(one.nbytes for one in tensors._file._waiting.values())
+            assert waiting <= 0.02 * read
+
+
+def test_small_tensors_in_a_row_take_few_requests(web):
+    weights = {f"w{n:05d}": torch.full((10, 10), float(n)) for n in range(3000)}
+    with step(web, save(weights)).open() as tensors:
+        assert all(torch.equal(tensors.read(name), weights[name]) for name in weights)
+    assert web.sent == len(web.files["/run/model.safetensors"])
+    assert len(web.asked) < 350  # log(3000 / 50) / log(1.02) + 50 singly, and a few
+
+
+def test_what_waits_is_bounded(web, monkeypatch):
+    monkeypatch.setattr("specflow.checkpoints.remote_ahead.MOST", 1000)
+    weights = {f"w{n:05d}": torch.full((10, 10), float(n)) for n in range(1000)}
+    with step(web, save(weights)).open() as tensors:
+        for name in weights:
+            assert torch.equal(tensors.read(name), weights[name])
+            assert len(tensors._file._waiting) <= 2

@@ -143,7 +143,7 @@ def test_spectra_take_each_matrix_once_and_hardly_a_byte_more(pattern, web, work
     matrices = sum(
         weight.nbytes for state in walk(5) for weight in state.values() if weight.ndim > 1
     )
-    assert web.sent - headers == matrices
+    assert matrices <= web.sent - headers <= 1.02 * matrices
 
 
 def test_whole_analysis_asks_for_what_it_reads_alone(pattern, web, monkeypatch):
@@ -161,7 +161,7 @@ def test_whole_analysis_asks_for_what_it_reads_alone(pattern, web, monkeypatch):
     headers = sum(8 + int.from_bytes(content[:8], "little") for content in web.files.values())
     assert sum(taken) + headers <= web.sent <= 1.02 * sum(taken) + headers
     ranges = [asked for _, asked, _ in web.asked if asked]
-    assert len(ranges) == 2 * len(STEPS) + len(taken)
+    assert len(ranges) <= 2 * len(STEPS) + len(taken)
 
 
 @pytest.mark.parametrize("survived", [2, 8])

@@ -13,6 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from specflow.checkpoints.opening import IN_FOLDERS, TORCH_SUFFIXES
 from specflow.checkpoints.remote import Published, RemoteStep
+from specflow.checkpoints.remote_ahead import ReadAhead
 from specflow.checkpoints.remote_files import Whole, fetch
 from specflow.checkpoints.remote_http import AbsentError
 from specflow.checkpoints.remote_places import Resource, is_this_machine, led_to, resource_of
@@ -94,7 +95,7 @@ class Revision:
             if node.type == "file"
         }
 
-    def step(self, file: str | None) -> RemoteStep:
+    def step(self, file: str | None, ahead: ReadAhead) -> RemoteStep:
         """Return the checkpoint in a file, or the one in the folder of the revision.
 
         Raises:
@@ -102,7 +103,7 @@ class Revision:
         """
         name = self.name if file is None else f"{self.name}/{file}"
         published = {f"{self.name}/{path}": one for path, one in self.files.items()}
-        return RemoteStep(name, partial(self._resource, file), published)
+        return RemoteStep(name, partial(self._resource, file), ahead, published)
 
     def _resource(self, file: str | None) -> Resource:
         """Return where a file lies, or that of the checkpoint in the folder of the revision.
@@ -161,15 +162,19 @@ def revisions(url: str) -> tuple[dict[str, Revision], str | None]:
     return {revision.name: revision for revision in found}, file
 
 
-def steps_on_hub(url: str) -> dict[str, RemoteStep]:
+def steps_on_hub(url: str, ahead: ReadAhead) -> dict[str, RemoteStep]:
     """Return the checkpoints that a URL of a hub stands for, by what they are called.
+
+    Args:
+        url: As for `revisions`.
+        ahead: Says what may be received with a tensor.
 
     Raises:
         SpecflowError: As for `revisions`.
     """
     found, file = revisions(url)
     tail = "" if file is None else f"/{file}"
-    return {f"{name}{tail}": revision.step(file) for name, revision in found.items()}
+    return {f"{name}{tail}": revision.step(file, ahead) for name, revision in found.items()}
 
 
 def _matching(name: str, refs: list[_Ref], pattern: str) -> dict[str, str]:

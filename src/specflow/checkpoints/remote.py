@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice, pairwise
 from typing import Annotated, Any, NoReturn
 from urllib.parse import quote, urlsplit
 
@@ -22,6 +23,7 @@ from specflow.checkpoints.opening import (
     tensors_of,
     weight_map_in,
 )
+from specflow.checkpoints.remote_ahead import ReadAhead
 from specflow.checkpoints.remote_files import RemoteFile, fetch
 from specflow.checkpoints.remote_http import RefusedError
 from specflow.checkpoints.remote_places import Resource
@@ -61,13 +63,14 @@ _HEADER = TypeAdapter(dict[str, _Entry])
 class RemoteSafetensors:
     """A safetensors file on a server: its header first, then a request a tensor (`Tensors`)."""
 
-    def __init__(self, file: RemoteFile) -> None:
-        """Read the header.
+    def __init__(self, file: RemoteFile, ahead: ReadAhead) -> None:
+        """Read the header; `ahead` says what may be received with a tensor.
 
         Raises:
             SpecflowError: If the file cannot be had or its header does not fit it.
         """
-        self._file = file
+        self._file, self._ahead = file, ahead
+        self._waiting: dict[str, Tensor] = {}
         start = file.read(0, _LENGTH)
         length = int.from_bytes(start, "little")
         if not 2 <= length <= min(MAX_HEADER_BYTES, file.state.size - _LENGTH):
@@ -75,18 +78,49 @@ class RemoteSafetensors:
         begin = _LENGTH + length
         header = self._checked(bytes(file.read(_LENGTH, length)), file.state.size - begin)
         self.infos, self.skipped, self._places = told_by(header, begin)
+        in_file = sorted(self.infos, key=lambda name: self._places[name].offset)
+        self._next = dict(pairwise(in_file))
 
     def read(self, name: str) -> Tensor:
-        """Return one tensor, by one request.
+        """Return one tensor, by one request or less.
 
         Raises:
             SpecflowError: If it cannot be had, or the file has changed since it was opened.
         """
         info = self.infos[name]
-        data = torch.empty(math.prod(info.shape) * info.dtype.itemsize, dtype=torch.uint8)
-        if data.nbytes:
-            self._file.read_into(self._places[name].offset, data.numpy().data)
+        data = self._waiting.pop(name, None)
+        if data is None:
+            data = self._received(name)
+        else:
+            self._ahead.asked_for(data.nbytes)
         return data.view(info.dtype).reshape(info.shape)
+
+    def _received(self, name: str) -> Tensor:
+        """Return the bytes of a tensor; what is received with it waits."""
+        start, size = self._places[name].offset, self._size(name)
+        if not size:
+            return torch.empty(0, dtype=torch.uint8)
+        count = self._ahead.with_next(size, map(self._size, self._behind(name)))
+        along = list(islice(self._behind(name), count))
+        data = torch.empty(size + sum(map(self._size, along)), dtype=torch.uint8)
+        self._file.read_into(start, data.numpy().data)
+        for other in along:
+            begin = self._places[other].offset - start
+            self._waiting[other] = data[begin : begin + self._size(other)].clone()
+        return data[:size].clone() if data.nbytes > 2 * size else data[:size]
+
+    def _behind(self, name: str) -> Iterator[str]:
+        """Yield the tensors that lie behind one without a gap and do not wait."""
+        end = self._places[name].offset + self._size(name)
+        while (following := self._next.get(name)) and following not in self._waiting:
+            if self._places[following].offset != end:
+                return
+            name, end = following, end + self._size(following)
+            yield name
+
+    def _size(self, name: str) -> int:
+        info = self.infos[name]
+        return math.prod(info.shape) * info.dtype.itemsize
 
     def _checked(self, content: bytes, num_data: int) -> dict[str, Any]:
         """Return the header without its metadata; every byte of the data belongs to one tensor."""
@@ -124,6 +158,7 @@ class RemoteStep:
         self,
         name: str,
         find: Callable[[], Resource],
+        ahead: ReadAhead,
         published: Mapping[str, Published] | None = None,
     ) -> None:
         """Ask for nothing yet.
@@ -131,9 +166,10 @@ class RemoteStep:
         Args:
             name: What it is called.
             find: Returns the file, or the index of its shards; called when it is opened.
+            ahead: Says what may be received with a tensor; of all steps of a training.
             published: What is known of all that lies beside it, by place; None if nothing is.
         """
-        self._name, self._find, self.published = name, find, published
+        self._name, self._find, self._ahead, self.published = name, find, ahead, published
         self._files: list[RemoteFile] = []
 
     def __str__(self) -> str:
@@ -198,7 +234,7 @@ class RemoteStep:
             raise SpecflowError(f"{resource.place}: there is no such file; its index names it")
         file = RemoteFile(resource, None if known is None else known.size)
         self._files.append(file)
-        return RemoteSafetensors(file)
+        return RemoteSafetensors(file, self._ahead)
 
 
 def _beside(index: Resource, name: str) -> Resource:

@@ -8,6 +8,7 @@ from itertools import product
 
 from specflow.checkpoints.hub import steps_on_hub
 from specflow.checkpoints.remote import RemoteStep
+from specflow.checkpoints.remote_ahead import ReadAhead
 from specflow.checkpoints.remote_places import Resource, bare, resource_of
 from specflow.errors import SpecflowError, shown
 
@@ -27,12 +28,14 @@ def steps_at(url: str) -> dict[str, RemoteStep]:
         SpecflowError: If it is no such URL, or a hub has nothing there that can be read.
     """
     found: dict[str, RemoteStep] = {}
+    ahead = ReadAhead()
     for one in _without_braces(url):
         if one.startswith("hf://"):
-            found |= steps_on_hub(one)
+            found |= steps_on_hub(one, ahead)
         else:
             resource = resource_of(one)
-            found[resource.place] = RemoteStep(resource.place, partial(_itself, resource))
+            place = resource.place
+            found[place] = RemoteStep(place, partial(_itself, resource), ahead)
     return found
 
 
