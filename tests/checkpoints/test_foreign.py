@@ -10,7 +10,8 @@ import pytest
 import torch
 import torch.distributed.checkpoint as dcp
 
-from specflow.checkpoints.opening import file_of, kind_of, open_checkpoint
+from specflow.checkpoints.folders import chosen_in
+from specflow.checkpoints.opening import kind_of, open_checkpoint
 from specflow.errors import SpecflowError
 
 WEIGHTS = {"a": np.ones((3, 4), np.float32)}
@@ -63,7 +64,7 @@ def test_distributed_checkpoint_is_named_and_the_way_out_works(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     dcp.save({"a": torch.ones(3, 4)}, checkpoint_id=tmp_path / "step5", no_dist=True)
     with pytest.raises(SpecflowError, match="step5: a distributed checkpoint of torch") as error:
-        file_of(tmp_path / "step5")
+        chosen_in(tmp_path / "step5")
     _, *command = str(error.value).split("`")[1].split()
     subprocess.run([sys.executable, *command], check=True, capture_output=True)
     with open_checkpoint(tmp_path / "FILE.pt") as file:

@@ -9,24 +9,18 @@ from typing import Literal
 from torch import Tensor
 
 from specflow.checkpoints.base import Infos, Tensors
-from specflow.checkpoints.foreign import START, foreign, foreign_folder
+from specflow.checkpoints.folders import INDEX_SUFFIX, TORCH_SUFFIXES
+from specflow.checkpoints.foreign import START, foreign, what_is
 from specflow.checkpoints.formats import SafetensorsFile, TensorFile
-from specflow.checkpoints.torch_files import TorchFile
+from specflow.checkpoints.torch_files import ARCHIVE, TorchFile
 from specflow.checkpoints.wrappers import Unwrapped
 from specflow.errors import SpecflowError, one_line
 from specflow.wiring.names import check_names, in_natural_order
 
 Kind = Literal["trajectory", "index", "safetensors", "torch"]
 
-INDEX_SUFFIX = ".index.json"
-TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
-_IN_FOLDERS = (
-    (".safetensors" + INDEX_SUFFIX,),
-    (".safetensors",),
-    (".bin" + INDEX_SUFFIX,),
-    TORCH_SUFFIXES,
-)
 MAX_INDEX_BYTES = 100 * 2**20
+_PICKLES = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 
 
 @contextmanager
@@ -45,8 +39,11 @@ def open_checkpoint(path: Path, key: str | None = None) -> Iterator[Tensors]:
             code, or has a tensor whose name is no HDF5 path.
     """
     file = ShardedFile(path, key) if kind_of(path) == "index" else _open_file(path, key)
-    check_names(path, file.infos)
-    yield Unwrapped(file)
+    try:
+        check_names(path, file.infos)
+        yield Unwrapped(file)
+    finally:
+        file.close()
 
 
 def kind_of(path: Path) -> Kind:
@@ -62,39 +59,22 @@ def kind_of(path: Path) -> Kind:
             start = file.read(START)
     except OSError as error:
         raise SpecflowError(f"{path}: cannot be read ({one_line(error)})") from error
+    if start[4:9] == b"\0\0\0\0{":  # a header of less than 4 GiB
+        return "safetensors"
     if what := foreign(path, start):
         raise SpecflowError(f"{path}: {what}")
     if path.name.endswith(INDEX_SUFFIX):
         return "index"
     if start.startswith(b"\x89HDF\r\n\x1a\n"):
         return "trajectory"
-    if path.suffix == ".safetensors" or start[8:9] == b"{":
+    if path.suffix == ".safetensors":
         return "safetensors"
-    if path.suffix in TORCH_SUFFIXES or start.startswith(b"PK\x03\x04"):
+    if path.suffix in TORCH_SUFFIXES or start.startswith((ARCHIVE, *_PICKLES)):
         return "torch"
     raise SpecflowError(
-        f"{path}: of no known kind; expected safetensors, an index of shards (*{INDEX_SUFFIX}), "
-        f"a file of torch.save ({', '.join(TORCH_SUFFIXES)}) or a trajectory of specflow"
+        f"{path}: {what_is(path, start)}; expected safetensors, an index of shards "
+        f"(*{INDEX_SUFFIX}), a file of torch.save or a trajectory of specflow"
     )
-
-
-def file_of(path: Path) -> Path:
-    """Return the file to open for a checkpoint: itself, or that of the first kind in its folder.
-
-    Raises:
-        SpecflowError: If a folder has none, or several of the first kind that it has.
-    """
-    if not path.is_dir():
-        return path
-    for suffixes in _IN_FOLDERS:
-        found = [file for file in sorted(path.iterdir()) if file.name.endswith(suffixes)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = ", ".join(file.name for file in found)
-            raise SpecflowError(f"{path}: has {names}; expected one checkpoint, name the file")
-    what = foreign_folder(path) or "a folder without a checkpoint; expected one in it"
-    raise SpecflowError(f"{path}: {what}")
 
 
 def files_of(path: Path) -> list[Path]:
@@ -120,6 +100,7 @@ class ShardedFile:
         shard_of = _shard_of_tensors(path)
         shards = {name: _open_file(at, key) for name, at in _shards_in(path, shard_of).items()}
         self._home: dict[str, TensorFile] = {}
+        self._last: TensorFile | None = None  # that was read
         for name in in_natural_order(shard_of):
             file = shards[shard_of[name]]
             if name in file.infos:
@@ -138,8 +119,17 @@ class ShardedFile:
         }
 
     def read(self, name: str) -> Tensor:
-        """Return a copy of one tensor; errors as of its shard."""
-        return self._home[name].read(name)
+        """Return a copy of one tensor; errors as of its shard. One shard at a time is open."""
+        home = self._home[name]
+        if self._last is not home:
+            self.close()
+            self._last = home
+        return home.read(name)
+
+    def close(self) -> None:
+        """Close the shard that is open; the next read opens it again."""
+        if self._last is not None:
+            self._last.close()
 
 
 def _open_file(path: Path, key: str | None) -> TensorFile:
