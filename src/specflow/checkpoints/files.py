@@ -203,6 +203,9 @@ def _places(name: str, root: Path) -> dict[str, Path]:
     """Return the checkpoints in a place, each by a name that tells its step.
 
     A network in the hub's cache has one for each named revision.
+
+    Raises:
+        SpecflowError: If it has several without a name.
     """
     place = root / name
     if (place / "snapshots").is_dir():

@@ -6,8 +6,9 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -56,7 +57,7 @@ class TensorFile(ABC):
     skipped: Mapping[str, str]
     _places: Mapping[str, Place]
     _swapped = False  # whether numbers have their bytes in another order than here
-    _file: BinaryIO | None = None
+    _file: FileIO | None = None
 
     def __init__(self, path: Path) -> None:
         """Read the names, shapes and dtypes.
@@ -104,7 +105,7 @@ class TensorFile(ABC):
             SpecflowError: If the file has changed since it was looked at, or ends before.
         """
         if self._file is None:
-            self._file = self._path.open("rb", buffering=0)
+            self._file = FileIO(self._path)
             self._check(os.fstat(self._file.fileno()))
         self._file.seek(offset)
         done = 0

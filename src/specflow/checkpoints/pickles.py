@@ -47,9 +47,7 @@ class Inert:
 Calls = Mapping[Global, Callable[..., Any]]
 
 
-def rebuilt(
-    file: BinaryIO, calls: Calls, persistent: Callable[[Any], Any] | None = None
-) -> Any:
+def rebuilt(file: BinaryIO, calls: Calls, persistent: Callable[[Any], Any] | None = None) -> Any:
     """Return what a pickle holds; the file is then at its end.
 
     Args:
@@ -58,7 +56,7 @@ def rebuilt(
         persistent: Returns what an object outside of the pickle is, by its identifier.
 
     Raises:
-        Exception: Any, if it is damaged; ValueError if it is too large.
+        ValueError: If it is too large; if it is damaged, any exception.
     """
     machine = _Machine(calls, persistent)
     for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):

@@ -106,7 +106,11 @@ def _told(names: Sequence[str]) -> Steps | None:
 
 
 def _named(names: Sequence[str]) -> Steps | None:
-    """Return the steps that follow a word for them, of the first word that all names have."""
+    """Return the steps that follow a word for them, of the first word that all names have.
+
+    Raises:
+        SpecflowError: If two such words contradict each other.
+    """
     found = []
     for group in range(len(_STEP_WORDS)):
         own = [[n for n in _split(name)[1] if n.group == group] for name in names]

@@ -1,7 +1,7 @@
 """Files of torch.save, read tensor by tensor; nothing in them is executed.
 
-torch 1.6 and later write an archive of records, of which one is a pickle; earlier ones five pickles,
-and then the bytes of all storages. Both tell where the bytes of a tensor lie.
+torch 1.6 and later write an archive of records, of which one is a pickle; earlier ones write five
+pickles, and then the bytes of all storages. Both tell where the bytes of a tensor lie.
 """
 
 import struct
@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
-
-
 
 from specflow.checkpoints.base import Infos
 from specflow.checkpoints.formats import Place, TensorFile
@@ -92,7 +90,11 @@ class TorchFile(TensorFile):
         self.infos: Infos = infos
 
     def _weights(self, content: Any) -> Mapping[Any, Any]:
-        """Return the state dict, at the key or where it usually is."""
+        """Return the state dict, at the key or where it usually is.
+
+        Raises:
+            SpecflowError: If there is none, or several.
+        """
         if self._key is not None:
             return self._at_key(content, self._key)
         entries = entries_of(content)
@@ -158,7 +160,11 @@ class _Archive:
         return TorchPickle(self._find).content(BytesIO(self._read("data.pkl")))
 
     def _find(self, key: str, size: int) -> int:
-        """Return where the bytes of a record begin: after its own header."""
+        """Return where the bytes of a record begin: after its own header.
+
+        Raises:
+            ValueError: If it is of another size.
+        """
         member = self._members[f"data/{key}"]
         if member.file_size != size:
             raise ValueError(f"record {key} has {member.file_size} bytes, not {size}")

@@ -84,7 +84,10 @@ class Stored:
         steps = zip(self.info.shape, self.stride, strict=True)
         last = sum((size - 1) * step for size, step in steps) if self.num_bytes else -1
         begins = self.storage.begins
-        if begins is None or self.offset + (last + 1) * self.info.dtype.itemsize > self.storage.size:
+        if (
+            begins is None
+            or self.offset + (last + 1) * self.info.dtype.itemsize > self.storage.size
+        ):
             raise ValueError("larger than its record")
         return Place(begins + self.offset, self.stride)
 
@@ -139,14 +142,18 @@ def _tensor(
     """
     numbers = (offset, *shape, *stride)
     entries = math.prod(max(size, 1) for size in shape)
-    if not all(type(n) is int and 0 <= n for n in numbers) or entries >= 2**63 or len(shape) > 64:
+    if not all(type(n) is int and n >= 0 for n in numbers) or entries >= 2**63 or len(shape) > 64:
         raise ValueError("a tensor of no possible shape")
     dtype = dtype or storage.dtype
     return Stored(storage, offset * dtype.itemsize, TensorInfo(shape, dtype), stride)
 
 
 def _tensor_v3(*arguments: Any) -> Any:
-    """Return a tensor that names its dtype."""
+    """Return a tensor that names its dtype.
+
+    Raises:
+        ValueError: If that is none.
+    """
     *most, dtype = arguments[:7]
     found = vars(torch).get(dtype.name) if isinstance(dtype, Global) else None
     if not isinstance(found, torch.dtype):
