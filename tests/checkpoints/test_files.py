@@ -94,15 +94,14 @@ def test_folder_of_a_checkpoint_is_its_file(tmp_path):
 @pytest.mark.parametrize(
     ("files", "pattern", "step_from", "match"),
     [
-        (("epoch3-step10.pt", "epoch4-step20.pt"), "*", None, "not differ in one number alone; ex"),
-        (("step10.pt", "final.pt"), "*", None, r"expected step_from \(--step-from\), or path"),
+        (("step10.pt", "best.pt"), "*", None, r"expected step_from \(--step-from\), or the step"),
         (("two/a.pt", "two/b.pt"), "two", None, "two: has a.pt, b.pt; expected one checkpoint"),
         ((), ".", None, "a folder without a checkpoint; expected one in it"),
         (  # shards do not pass for steps
             ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"),
             "*",
             None,
-            "model-00001-of-00002.safetensors: a shard; expected",
+            "model-00001-of-00002.safetensors: a shard of one checkpoint .*; expected its index",
         ),
         ((), "*.pt", None, r"'\*.pt' matches nothing in"),
         ((f"step{2**63}.pt", "step1.pt"), "*", None, f"step {2**63}; expected at most {2**63 - 1}"),

@@ -160,6 +160,7 @@ def find_steps(params: FilesParams, root: Path) -> FoundSteps:
     steps: list[StepFile] = []
     files: dict[str, Path] = {}
     others: dict[tuple[str, ...], str] = {}  # a folder that has them
+    left_out: list[str] = []
 
     def open_at(path: Path) -> Path:
         file, beside = chosen_in(path)
@@ -173,7 +174,8 @@ def find_steps(params: FilesParams, root: Path) -> FoundSteps:
             steps.append(_given_step(open_at(_only(given.path, root)), given.step))
             continue
         for name in _matches(given.path, root):
-            files |= {label: open_at(path) for label, path in _places(name, root).items()}
+            places = _places(name, root, left_out)
+            files |= {label: open_at(path) for label, path in places.items()}
     single = []
     for name, path in files.items():
         if kind_of(path) == "trajectory":
@@ -185,7 +187,7 @@ def find_steps(params: FilesParams, root: Path) -> FoundSteps:
     steps.sort(key=lambda file: file.step)
     _check(steps)
     left = (f"{said}, and not {some_of(names)}" for names, said in others.items())
-    return FoundSteps(tuple(steps), (*notes, *left))
+    return FoundSteps(tuple(steps), (*notes, *left_out, *left))
 
 
 def _steps_of(
@@ -199,8 +201,8 @@ def _steps_of(
     return steps_of(names, are_given)
 
 
-def _places(name: str, root: Path) -> dict[str, Path]:
-    """Return the checkpoints in a place, each by a name that tells its step.
+def _places(name: str, root: Path, notes: list[str]) -> dict[str, Path]:
+    """Return the checkpoints in a place, each by a name that tells its step; add to notes.
 
     A network in the hub's cache has one for each named revision.
 
@@ -210,9 +212,11 @@ def _places(name: str, root: Path) -> dict[str, Path]:
     place = root / name
     if (place / "snapshots").is_dir():
         revisions = revisions_in(place)
-        named = {label: at for label, at in revisions.items() if re.search("[0-9]", label)}
+        named = {one: at for one, at in revisions.items() if one != at and re.search("[0-9]", one)}
         if len(revisions) > 1 and not named:
             raise SpecflowError(f"{place}: has {some_of(revisions)}; expected one of snapshots/*")
+        if others := [one for one in revisions if named and one not in named]:
+            notes.append(f"{place}: revisions with a number are read, and not {some_of(others)}")
         chosen = named or revisions
         return {f"{name}/{label}": place / "snapshots" / at for label, at in chosen.items()}
     if latest := latest_in(place):
@@ -229,7 +233,7 @@ def _only(name: str, root: Path) -> Path:
     Raises:
         SpecflowError: If it has several.
     """
-    found = _places(name, root)
+    found = _places(name, root, [])
     if len(found) != 1:
         raise SpecflowError(f"{root / name}: has {some_of(found)}; expected one checkpoint")
     return next(iter(found.values()))
