@@ -29,9 +29,9 @@ from specflow.studies.checkpoints.study import checkpoint_tables
 from specflow.wiring import Wiring
 from specflow.wiring.declared import pair_of
 from specflow.wiring.fusion import fusion_of
+from specflow.wiring.modules import structure_of_module
 from specflow.wiring.recognize import wiring_of
 
-_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 SPECTRA = SpectraParams(diagonal_length=100, score_length=10, mass=0.9)
 
 Tables = dict[str, pd.DataFrame]
@@ -152,11 +152,5 @@ def _opened(source: Source, params: ReadingParams) -> tuple[Checkpoints, Wiring]
     if not isinstance(source, nn.Module | Mapping):
         return read_checkpoints(params, Path())
     live = LiveCheckpoints(source)
-    return live, wiring_of(contents_of(live).expected, params, _inputs_first(source))
-
-
-def _inputs_first(source: nn.Module | Mapping[str, Tensor]) -> list[str]:
-    """Return the weights of transposed convolutions; a state dict does not tell which these are."""
-    modules = source.named_modules() if isinstance(source, nn.Module) else ()
-    found = (name for name, module in modules if isinstance(module, _TRANSPOSED))
-    return [f"{name}.weight".lstrip(".") for name in found]
+    structure = structure_of_module(source) if isinstance(source, nn.Module) else None
+    return live, wiring_of(contents_of(live).expected, params, structure)

@@ -94,9 +94,11 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--step-from", metavar="REGEX", help=help_text)
     help_text = "where the weights are in a PyTorch checkpoint, with dots"
     parser.add_argument("--key", help=help_text)
-    help_text = "naming of the architecture: auto, gpt_neox, gpt2, llama, torch or none"
+    help_text = (
+        "a naming that must be there: auto (any), gpt_neox, gpt2, llama, torch; none cuts nothing"
+    )
     parser.add_argument("--layout", default="auto", help=f"{help_text} (default: %(default)s)")
-    help_text = "attention heads of a block, where the layout needs them"
+    help_text = "attention heads of a block, where neither config.json nor shapes tell"
     parser.add_argument("--num-heads", type=int, help=help_text)
     again: dict[str, Any] = {"action": "append", "default": [], "metavar": "PATTERN"}
     help_text = "pattern of tensors or matrices that are analysed; may be given again"

@@ -157,7 +157,7 @@ def test_steps_of_all_kinds_stand_side_by_side(folder):
     for index, value in enumerate((0, 5, 20, 100)):
         with checkpoints.open(index) as tensors:
             assert torch.equal(tensors.read("w"), torch.full((2, 2), float(value)))
-    assert checkpoints.transposed == ("w",)
+    assert checkpoints.structure({}).layers["w"].inputs_first
 
 
 def test_key_leads_to_the_weights(folder):

@@ -43,7 +43,8 @@ def gpt2(prefix: str = "", linear: bool = False) -> dict[str, Tensor]:
             f"{block}.mlp.c_fc.weight": (D, 4 * D),
             f"{block}.mlp.c_proj.weight": (4 * D, D),
         }
-        shapes |= {f"{block}.ln_1.weight": (D,), f"{block}.attn.bias": (1, 1, 16, 16)}
+        shapes |= {f"{block}.ln_1.weight": (D,), f"{block}.ln_2.weight": (D,)}
+        shapes |= {f"{block}.attn.bias": (1, 1, 16, 16)}
         shapes |= {n: s[::-1] if linear else s for n, s in inputs_first.items()}
     return _filled(shapes)
 
@@ -54,6 +55,7 @@ def llama(blocks: int = 2, kv: int = D, head: bool = True) -> dict[str, Tensor]:
         block = f"model.layers.{index}"
         shapes |= {
             f"{block}.input_layernorm.weight": (D,),
+            f"{block}.post_attention_layernorm.weight": (D,),
             f"{block}.self_attn.q_proj.weight": (D, D),
             f"{block}.self_attn.k_proj.weight": (kv, D),
             f"{block}.self_attn.v_proj.weight": (kv, D),

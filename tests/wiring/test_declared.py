@@ -3,22 +3,22 @@ import pytest
 from specflow.errors import SpecflowError
 from specflow.wiring.declared import pair_of
 
-ATTENTION = {f"h.{i}.attn.{part}.weight": (4, 4) for i in (0, 1) for part in ("v", "o")}
+ATTENTION = {f"h.{i}.mixing.{part}.weight": (4, 4) for i in (0, 1) for part in ("v", "o")}
 
 
 def test_stars_stand_for_the_same_in_both_names(wire):
-    wiring = wire(ATTENTION, pairs=[{"from": "*.attn.v", "to": "*.attn.o"}])
+    wiring = wire(ATTENTION, pairs=[{"from": "*.mixing.v", "to": "*.mixing.o"}])
     assert [pair.label for pair in wiring.pairs] == [
-        "h.0.attn.v -> h.0.attn.o",
-        "h.1.attn.v -> h.1.attn.o",
+        "h.0.mixing.v -> h.0.mixing.o",
+        "h.1.mixing.v -> h.1.mixing.o",
     ]
 
 
 def test_names_without_stars_make_one_pair(wire):
-    wiring = wire(ATTENTION, pairs=[{"from": "h.0.attn.o", "to": "h.1.attn.v"}])
+    wiring = wire(ATTENTION, pairs=[{"from": "h.0.mixing.o", "to": "h.1.mixing.v"}])
     (meeting,) = wiring.pairs[0].meetings
-    assert (meeting.previous.tensor, meeting.previous_side) == ("h.0.attn.o.weight", "left")
-    assert (meeting.following.tensor, meeting.following_side) == ("h.1.attn.v.weight", "right")
+    assert (meeting.previous.tensor, meeting.previous_side) == ("h.0.mixing.o.weight", "left")
+    assert (meeting.following.tensor, meeting.following_side) == ("h.1.mixing.v.weight", "right")
 
 
 def test_sides_are_those_declared(wire):

@@ -12,9 +12,10 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from specflow.checkpoints.base import Step, Tensors
+from specflow.checkpoints.base import Infos, Step, Tensors
 from specflow.checkpoints.folders import chosen_in, latest_in, revision_of, revisions_in
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
+from specflow.checkpoints.network import structure_beside
 from specflow.checkpoints.opening import files_of, kind_of, open_checkpoint
 from specflow.checkpoints.parts import check_whole
 from specflow.checkpoints.steps import steps_by_pattern, steps_of
@@ -22,6 +23,7 @@ from specflow.errors import SpecflowError
 from specflow.scratch import state_of
 from specflow.section import Index, Section, Text
 from specflow.wiring.names import in_natural_order, some_of
+from specflow.wiring.structure import Layer, Structure
 
 _GIVEN_STEP = re.compile(r"([0-9]{1,13})=(.+)", re.DOTALL)
 _LAST_STEP = 2**63 - 1  # results keep steps in 64 bits
@@ -89,7 +91,6 @@ class FileCheckpoints:
 
     Attributes:
         steps: The steps, ascending; epochs are known of trajectories alone.
-        transposed: Parameters whose inputs come first, as the trajectories among the files tell.
         notes: How steps were told where their names do not say it, and which weights in their
             folders are not read; a sentence each.
     """
@@ -105,14 +106,25 @@ class FileCheckpoints:
         self._key = params.key
         paths = dict.fromkeys(file.path for file in self._files if file.index is not None)
         self._trajectories = {path: TrajectoryCheckpoints(path) for path in paths}
-        own = (name for run in self._trajectories.values() for name in run.transposed)
-        self.transposed = tuple(dict.fromkeys(own))
         self.steps = tuple(
             Step(file.step, None, str(file.path))
             if file.index is None
             else self._trajectories[file.path].steps[file.index]
             for file in self._files
         )
+
+    def structure(self, tensors: Infos) -> Structure:
+        """Return what is known of the network, whose tensors are given, beside names and shapes.
+
+        Trajectories tell which parameters lie transposed; of other files a config.json beside.
+
+        Raises:
+            SpecflowError: If what lies beside is broken.
+        """
+        own = [name for run in self._trajectories.values() for name in run.transposed]
+        if self._trajectories:
+            return Structure("a trajectory", layers={n: Layer("conv", True) for n in own})
+        return structure_beside(self._files[-1].path, tensors)
 
     def open(self, index: int) -> AbstractContextManager[Tensors]:
         """Open the step number `index` (from 0) for reading; nothing in it is executed.

@@ -15,6 +15,7 @@ from specflow.checkpoints.stream import batches, read_views, release_memory
 from specflow.errors import SpecflowError
 from specflow.scratch import Scratch
 from specflow.spectra import Decomposition, decompose, is_direction
+from specflow.spectra.block_diagonal import decompose_blocks
 from specflow.spectra.side_by_side import map_matrices
 from specflow.wiring import View
 from specflow.wiring.tensors import TensorInfo
@@ -136,7 +137,12 @@ class Decompositions:
     def _of_matrix(self, view: View, weight: Tensor) -> Decomposition:
         if not self._strict and not torch.stack(weight.aminmax()).isfinite().all():
             return self._undefined(view)
-        found = directions(decompose(weight.to(self._device), self._count))
+        moved = weight.to(self._device)
+        if view.groups > 1:
+            found = decompose_blocks(moved.unflatten(0, (view.groups, -1)), self._count)
+        else:
+            found = decompose(moved, self._count)
+        found = directions(found)
         return Decomposition(*(part.cpu() for part in found))
 
     def _undefined(self, view: View) -> Decomposition:

@@ -24,7 +24,8 @@ from specflow.models.linear import Linear, linear
 from specflow.models.network import ModelSection, Network
 from specflow.section import Depth, Width
 from specflow.wiring import Wiring
-from specflow.wiring.transformer import Role, transformer_wiring
+from specflow.wiring.transformer import transformer_wiring
+from specflow.wiring.vocabulary import Role
 
 ALL, LAST = slice(None), slice(-1, None)
 

@@ -105,23 +105,6 @@ def cut_declared(
     return matrices
 
 
-def cut_recognized(
-    matrices: Sequence[Matrix], rule: FusionParams, num_heads: int | None
-) -> tuple[Sequence[Matrix], list[str]]:
-    """Return matrices with an architecture's fusion cut, and a note on those left whole.
-
-    What is interleaved by heads stays whole as long as `num_heads` is not known.
-
-    Raises:
-        SpecflowError: If the rule does not fit what it matches.
-    """
-    matches = {m.name for m in matrices if fnmatchcase(m.name, rule.match) and not m.view.cuts}
-    if matches and rule.interleaved_by is not None and num_heads is None:
-        note = f"{rule.match} is interleaved by heads and num_heads is not given: "
-        return matrices, [f"{note}{len(matches)} matrices stay whole"]
-    return _with_parts(matrices, matches, rule, num_heads), []
-
-
 def _with_parts(
     matrices: Sequence[Matrix], names: set[str], rule: FusionParams, num_heads: int | None
 ) -> list[Matrix]:

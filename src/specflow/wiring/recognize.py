@@ -1,8 +1,8 @@
 """From names and shapes of tensors to the wiring of checkpoints."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from glob import escape
 from typing import Annotated
 
@@ -10,14 +10,17 @@ from pydantic import Field, model_validator
 
 from specflow.errors import SpecflowError
 from specflow.section import Count, Section, Text
-from specflow.wiring.architectures import Architecture, LayoutName, blocks_of, recognize
+from specflow.wiring.coverage import coverage
 from specflow.wiring.declared import PairParams, declared_pairs
-from specflow.wiring.fusion import FusionParams, cut_declared, cut_recognized
-from specflow.wiring.lstm import lstm_pairs, lstms_of, reads_states
+from specflow.wiring.fusion import FusionParams, cut_declared
+from specflow.wiring.grouped import with_groups
+from specflow.wiring.layout import Layout, layout_of
 from specflow.wiring.names import some_of
+from specflow.wiring.stacks import Known
+from specflow.wiring.structure import Structure
 from specflow.wiring.tensors import TensorInfo, matches_any, whole_matrices
-from specflow.wiring.transformer import transformer_pairs
 from specflow.wiring.view import View
+from specflow.wiring.vocabulary import MARKS, LayoutName
 from specflow.wiring.wiring import Matrix, Pair, Wiring
 
 Patterns = Annotated[tuple[Text, ...], Field(strict=False)]
@@ -31,9 +34,11 @@ class LayoutParams(Section):
         exclude: Patterns of those that are not.
         transposed: Patterns of tensors whose inputs come first: transposed convolutions, and
             matrices that are multiplied from the right.
-        layout: Naming of the architecture; auto recognizes it.
-        num_heads: Attention heads of a block; null where it is not known: queries are then not
-            compared with keys, and what is interleaved by heads stays whole.
+        layout: Naming of the architecture; auto recognizes every stack of blocks by its own, none
+            recognizes nothing, and another name says which one must be there.
+        num_heads: Attention heads of a block, where neither the network nor its config.json tells;
+            where it is not known, queries are not compared with keys, and what is interleaved by
+            heads stays whole.
         fused: Further tensors that hold several matrices; a rule applies to what those before it
             made.
         pairs: Further neighbours.
@@ -55,46 +60,70 @@ class LayoutParams(Section):
 
 
 def wiring_of(
-    tensors: Mapping[str, TensorInfo], params: LayoutParams, inputs_first: Iterable[str] = ()
+    tensors: Mapping[str, TensorInfo],
+    params: LayoutParams,
+    structure: Structure | None = None,
 ) -> Wiring:
-    """Return the matrices and pairs of checkpoints, from the names and shapes of their tensors.
+    """Return the matrices and pairs of checkpoints, from what is known of their tensors.
 
     Args:
         tensors: Shape and dtype of every tensor by name.
         params: Layout, fusions, patterns and pairs.
-        inputs_first: Tensors that are known to lie transposed, whether they are there or not.
+        structure: What is known beside names and shapes.
 
     Returns:
         The wiring; every tensor is in `matrices` or in `skipped`.
 
     Raises:
         SpecflowError: If nothing is left to analyse, a declared pattern matches nothing or does
-            not fit, or the layout asked for is not that of the tensors.
+            not fit, the layout asked for is not that of the tensors, or the heads asked for are
+            not those of the network.
     """
-    architecture = recognize(tensors, params.layout)
-    conventional = [*(architecture.transposed if architecture else ()), *map(escape, inputs_first)]
-    whole, skipped = whole_matrices(tensors, params.transposed, conventional)
-    found = cut_declared(whole, params.fused, params.num_heads)
-    notes: list[str] = []
-    if architecture and architecture.fused:
-        found, notes = cut_recognized(found, architecture.fused, params.num_heads)
+    structure = structure or Structure()
+    _check_layout(tensors, params.layout)
+    turned = [name for name, layer in structure.layers.items() if layer.inputs_first]
+    own = {name: info for name, info in tensors.items() if name not in structure.tied}
+    whole, skipped = whole_matrices(own, params.transposed, list(map(escape, turned)))
+    skipped |= {n: f"tied: it is {o}" for n, o in structure.tied.items() if n in tensors}
+    grouped, notes = with_groups(whole, tensors, structure)
+    found = cut_declared(grouped, params.fused, params.num_heads)
     _check_distinct(found)
-    pairs: list[Pair] = []
-    if architecture:
-        found, pairs = _recognized(found, architecture, params.num_heads)
-    left_out = _left_out(found, params)
-    matrices = [matrix for matrix in found if matrix.name not in left_out]
+    layout = Layout(tuple(found)) if params.layout == "none" else None
+    if layout is None:
+        known = Known(tensors, structure, params.num_heads, _turned(found, structure))
+        layout = layout_of(found, known)
+    left_out = _left_out(layout.matrices, params)
+    matrices = [matrix for matrix in layout.matrices if matrix.name not in left_out]
     if not matrices:
         raise SpecflowError(f"no matrix is left of {len(tensors)} tensors; expected one or more")
-    known = _within(matrices, pairs)
-    met = [pair for pair in known if pair.fits] + declared_pairs(matrices, params.pairs)
-    notes += _notes(matrices, known, params.num_heads, architecture)
+    within = _within(matrices, layout.pairs)
+    met = [pair for pair in within if pair.fits] + declared_pairs(matrices, params.pairs)
+    pairs = tuple({pair.label: pair for pair in met}.values())
+    skipped |= _by_tensor(layout.matrices, left_out)
     return Wiring(
         matrices=tuple(matrices),
-        pairs=tuple({pair.label: pair for pair in met}.values()),
-        skipped=skipped | _by_tensor(found, left_out),
-        notes=tuple(notes),
+        pairs=pairs,
+        skipped=skipped,
+        notes=(*notes, *layout.notes, *_notes(matrices, within)),
+        analysed=(
+            f"structure: from {structure.source}",
+            *layout.said,
+            *coverage(tensors, matrices, skipped),
+            f"neighbours: {len(pairs)} pairs",
+        ),
     )
+
+
+def _check_layout(tensors: Mapping[str, TensorInfo], layout: LayoutName) -> None:
+    mark = MARKS.get(layout)
+    if mark is not None and not any(re.fullmatch(mark, name) for name in tensors):
+        raise SpecflowError(f"layout: got {layout!r}, but the tensors are {some_of(tensors)}")
+
+
+def _turned(matrices: Iterable[Matrix], structure: Structure) -> frozenset[str]:
+    """Return the tensors whose orientation is known: declared, or told by a module."""
+    declared = {matrix.view.tensor for matrix in matrices if matrix.view.transposed}
+    return frozenset(declared | structure.layers.keys())
 
 
 def _check_distinct(matrices: Iterable[Matrix]) -> None:
@@ -107,42 +136,6 @@ def _check_distinct(matrices: Iterable[Matrix]) -> None:
                 f"{matrix.view.tensor}, {other.view.tensor}: both have a matrix {matrix.name!r}; "
                 "expected another name of the part in fused"
             )
-
-
-def _recognized(
-    matrices: Sequence[Matrix], architecture: Architecture, num_heads: int | None
-) -> tuple[list[Matrix], list[Pair]]:
-    """Return matrices, labelled and in order of depth, and their pairs.
-
-    Embedding and output are known where there is one of them, and one stack of blocks or one LSTM.
-    """
-    blocks = blocks_of(matrices, architecture)
-    lstms = lstms_of(matrices) if architecture.name == "torch" else []
-    output = _only(matrices, architecture.outputs, "output")
-    embedding = positions = last = above = None
-    if len({block.stack for block in blocks if block.index is not None}) == 1:
-        embedding = _only(matrices, architecture.embeddings, "embedding")
-        positions = _only(matrices, architecture.positions, "positions")
-        last = output
-    if len(lstms) == 1 and output is not None and reads_states(output, lstms[0]):
-        above = output
-    reads_last = embedding if last is None and architecture.tied else last
-    pairs = transformer_pairs(blocks, embedding, reads_last, num_heads)
-    pairs += [pair for lstm in lstms for pair in lstm_pairs(lstm, above)]
-
-    first = [m for m in (embedding, positions) if m is not None]
-    inner = [m for block in blocks for m in block.matrices.values()]
-    inner += [m for lstm in lstms for m in lstm.values()]
-    end = [m for m in (last or above,) if m is not None]
-    placed = {m.name for m in (*first, *inner, *end)}
-    others = [m for m in matrices if m.name not in placed]
-    return [*first, *inner, *others, *end], pairs
-
-
-def _only(matrices: Iterable[Matrix], names: Iterable[str], role: str) -> Matrix | None:
-    """Return the one matrix whose name ends in one of some names, labelled by its role."""
-    found = [matrix for matrix in matrices if matrix.name.rsplit(".", 1)[-1] in names]
-    return replace(found[0], label=role, role=role) if len(found) == 1 else None
 
 
 def _left_out(matrices: Iterable[Matrix], params: LayoutParams) -> dict[str, str]:
@@ -178,21 +171,13 @@ def _within(matrices: Iterable[Matrix], pairs: Iterable[Pair]) -> list[Pair]:
     return [pair for pair in pairs if all(is_kept(view) for view in pair.views)]
 
 
-def _notes(
-    matrices: Sequence[Matrix],
-    pairs: Iterable[Pair],
-    num_heads: int | None,
-    architecture: Architecture | None,
-) -> Iterator[str]:
-    queries = sum(matrix.role == "query" for matrix in matrices)
-    if queries and num_heads is None:
-        yield f"num_heads is not given: {queries} queries are not compared with their keys"
+def _notes(matrices: Sequence[Matrix], pairs: Iterable[Pair]) -> Iterator[str]:
     unfit = [pair.label for pair in pairs if not pair.fits]
     if unfit:
         shown = some_of(unfit, 3)
         yield f"dimensions do not meet in {len(unfit)} pairs, which are not compared: {shown}"
-    stacks = [matrix.name for matrix in matrices if len(matrix.view.remaining) == 3]
-    if stacks and architecture:
+    stacks = [m.name for m in matrices if len(m.view.remaining) == 3 and "expert" in m.name]
+    if stacks:
         yield (
             f"{len(stacks)} tensors of three dimensions are read as convolutions (if they hold "
             f"experts, declare them in fused with split: null): {some_of(stacks, 3)}"

@@ -1,5 +1,6 @@
 """From tensors to matrices: which tensors are none and why, and what lies transposed."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,17 @@ from specflow.wiring.wiring import Matrix
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 MAX_DIMENSIONS = 5  # a 3-d convolution
+
+_NO_MATRICES = {
+    "a table of position biases": re.compile(
+        r".*(relative_position_bias_table|relative_attention_bias(\.weight)?|rel_pos_[hw])"
+    ),
+    "a bias (or causal mask)": re.compile(r"(.*[._])?bias(_.*)?|.*\.bias_.*"),
+    "a mask": re.compile(r"(.*[._])?mask"),
+    "tokens or positions": re.compile(r"(.*\.)?(\w+_token|\w+_tokens|pos_embed|probe|latents)"),
+    "a norm": re.compile(r"(.*[._])?(\w*norm\w*|ln(_\w+)?|bn\d*)\.weight", re.IGNORECASE),
+    "decay rates": re.compile(r"(.*\.)?A_log"),
+}
 
 
 @dataclass(frozen=True)
@@ -72,12 +84,17 @@ def _reason_to_skip(name: str, info: TensorInfo) -> str | None:
         return "a scalar"
     if dimensions == 1:
         return "one dimension: a norm, bias or buffer"
-    if re.fullmatch(r"bias|.*_bias|bias_.*", name.rsplit(".", 1)[-1]):
-        return f"a bias (or causal mask) of shape {info.shape}"
     if 0 in info.shape:
         return f"no entries: shape {info.shape}"
+    for what, expression in _NO_MATRICES.items():
+        if expression.fullmatch(name):
+            return f"{what} of shape {info.shape}"
+    if not name.endswith("weight") and dimensions == 3 and 1 in info.shape[:2]:
+        return f"tokens or positions of shape {info.shape}"
     if dimensions > MAX_DIMENSIONS:
         return f"{dimensions} dimensions; expected 2 to {MAX_DIMENSIONS}"
+    if 1 in (info.shape[0], math.prod(info.shape[1:])):
+        return f"one row or column: shape {info.shape}"
     return None
 
 

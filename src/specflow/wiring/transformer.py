@@ -1,41 +1,49 @@
 """Neighbours in transformers: embedding, attention, MLP, block after block, output."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from itertools import product
 
-from specflow.errors import SpecflowError
-from specflow.wiring.view import View
-from specflow.wiring.wiring import Matrix, Meeting, Pair, Wiring, follow
+from specflow.matrices import Side
+from specflow.wiring.heads import Latent, latent_pairs, query_key, value_out
+from specflow.wiring.mixer import mixer_pairs
+from specflow.wiring.vocabulary import Role
+from specflow.wiring.wiring import Matrix, Pair, Wiring, follow
 
-Role = Literal[  # in order of depth
-    "attention in", "query", "key", "value", "attention out", "MLP gate", "MLP in", "MLP out"
-]
-ROLES: tuple[Role, ...] = get_args(Role)
-READERS = ROLES[:4]
-_CHAIN: tuple[tuple[Role, Role], ...] = (
-    ("value", "attention out"),
-    ("attention out", "MLP gate"),
-    ("attention out", "MLP in"),
-    ("MLP gate", "MLP out"),
-    ("MLP in", "MLP out"),
+_READERS: tuple[Role, ...] = (
+    *("attention in", "query down", "query", "key value down", "key", "value"),
 )
+_ENCODED: tuple[Role, ...] = ("cross key value", "cross key", "cross value")
+_MLP: tuple[Role, ...] = ("router", "MLP gate", "MLP in", "MLP out")
 
 
 @dataclass(frozen=True)
 class Block:
-    """The matrices of a block by role, or of an attention that stands alone.
+    """The matrices of a block, or of an attention that stands alone.
 
     Attributes:
-        matrices: By role. Beside a whole "attention in", its query, key and value are parts that
-            pairs compare.
+        matrices: By role, and by which of several MLPs they are of ("expert 3", mostly ""). Beside
+            a whole "attention in", its query, key and value are parts that pairs compare.
         index: Number of the block in its stack, None of a lone attention.
-        stack: What stands before the blocks in its names; of a lone attention its own name.
+        parallel: Whether its MLP reads what its attention reads, not what that writes.
     """
 
-    matrices: Mapping[Role, Matrix]
+    matrices: Mapping[tuple[Role, str], Matrix]
     index: int | None
-    stack: str = ""
+    parallel: bool = False
+
+    def main(self) -> dict[Role, Matrix]:
+        """Return the matrices that are not of one of several MLPs."""
+        return {role: matrix for (role, unit), matrix in self.matrices.items() if not unit}
+
+
+@dataclass(frozen=True)
+class _Sublayer:
+    """What reads the numbers that pass through a block and adds to them."""
+
+    readers: Sequence[Matrix]
+    writers: Sequence[Matrix]
+    inner: Sequence[Pair]
 
 
 def transformer_wiring(
@@ -54,87 +62,147 @@ def transformer_wiring(
     Raises:
         SpecflowError: If the heads do not divide the rows of queries or keys.
     """
-    known = [Block({**block, **_parts(block)}, index) for index, block in enumerate(blocks)]
-    pairs = transformer_pairs(known, embedding, output, num_heads)
+    known = [_block({**block, **_parts(block)}, index) for index, block in enumerate(blocks)]
+    pairs = transformer_pairs(known, [(embedding, "right")], [output], num_heads)
     inner = (matrix for block in blocks for matrix in block.values())
     return Wiring((embedding, *inner, output), tuple(pairs))
 
 
 def transformer_pairs(
-    blocks: Sequence[Block], embedding: Matrix | None, output: Matrix | None, num_heads: int | None
+    blocks: Sequence[Block],
+    firsts: Sequence[tuple[Matrix, Side]],
+    outputs: Sequence[Matrix],
+    num_heads: int | None,
+    encoded: Sequence[Matrix] = (),
 ) -> list[Pair]:
-    """Return all neighbours of a transformer, those included whose dimensions do not meet.
-
-    An embedding's rows are tokens: its right singular vectors are its outputs. Queries meet keys
-    head by head, outputs with outputs, if the number of heads is known.
+    """Return all neighbours of a stack of blocks, those included whose dimensions do not meet.
 
     Args:
-        blocks: In order of depth, stack by stack.
-        embedding: What feeds the first block, if that is known.
-        output: What reads the last block, likewise.
-        num_heads: Attention heads of a block.
+        blocks: In order of depth.
+        firsts: What feeds the first block, with its side of outputs: the right one of an
+            embedding, whose rows are tokens.
+        outputs: What reads the last block.
+        num_heads: Attention heads of a block; queries meet keys if they are known.
+        encoded: What writes what cross-attention reads.
 
     Raises:
         SpecflowError: If the heads do not divide the rows of queries or keys.
     """
     pairs: list[Pair] = []
-    for before, block in zip((None, *blocks), blocks, strict=False):
-        pairs += _between(before, block, embedding)
-        pairs += _inside(block.matrices, num_heads)
-    stacked = [block for block in blocks if block.index is not None]
-    last = stacked[-1].matrices.get("MLP out") if stacked else None
-    if last is not None and output is not None:
-        pairs.append(follow(last, output))
-    return pairs
+    written: Sequence[Matrix] = ()
+    last: int | None = None
+    for block in blocks:
+        sublayers = _sublayers(block, num_heads)
+        if block.index == 0:
+            readers = sublayers[0].readers if sublayers else ()
+            pairs += [follow(first, r, side) for (first, side), r in product(firsts, readers)]
+        elif last is None or block.index != last + 1:
+            written = ()
+        for sublayer in sublayers:
+            pairs += [follow(w, r) for w, r in product(written, sublayer.readers)]
+            pairs += sublayer.inner
+            written = sublayer.writers
+        cross = [m for r in _ENCODED if (m := block.matrices.get((r, ""))) is not None]
+        pairs += [follow(writer, reader) for writer, reader in product(encoded, cross)]
+        if not _ends_with_mlp(block):
+            written = ()
+        last = block.index
+    return pairs + [follow(writer, output) for writer, output in product(written, outputs)]
+
+
+def last_writers(blocks: Sequence[Block]) -> Sequence[Matrix]:
+    """Return what writes the output of the last block; nothing if a part of it is not known."""
+    if not blocks or not _ends_with_mlp(blocks[-1]):
+        return ()
+    sublayers = _sublayers(blocks[-1], None)
+    return sublayers[-1].writers if sublayers else ()
+
+
+def _block(matrices: Mapping[Role, Matrix], index: int) -> Block:
+    return Block({(role, ""): matrix for role, matrix in matrices.items()}, index)
 
 
 def _parts(block: Mapping[Role, Matrix]) -> dict[Role, Matrix]:
     """Return query, key and value of a whole attention."""
     whole = block["attention in"]
     owner = whole.label.removesuffix("attention in")
+    parts: tuple[Role, ...] = ("query", "key", "value")
     return {
         role: Matrix(f"{whole.name}:{role}", owner + role, whole.view.cut_rows(i, i + 1, 3), role)
-        for i, role in enumerate(READERS[1:])
+        for i, role in enumerate(parts)
     }
 
 
-def _between(before: Block | None, block: Block, embedding: Matrix | None) -> list[Pair]:
-    """Return the pairs of what reads a block's input with what wrote it."""
-    whole = block.matrices.get("attention in")
-    parts = [block.matrices[role] for role in READERS if role in block.matrices]
-    readers = parts if whole is None else [whole]
-    if block.index == 0 and embedding is not None:
-        return [follow(embedding, reader, "right") for reader in readers]
-    if before is None or block.index is None or before.index != block.index - 1:
-        return []
-    written = before.matrices.get("MLP out") if before.stack == block.stack else None
-    return [follow(written, reader) for reader in readers] if written is not None else []
+def _sublayers(block: Block, heads: int | None) -> list[_Sublayer]:
+    own = block.main()
+    found = [
+        _attention(own, heads),
+        _cross_attention(own, heads),
+        _mixer(own),
+        _mlps(block.matrices),
+    ]
+    there = [one for one in found if one.readers or one.writers]
+    if not block.parallel or len(there) < 2:
+        return there
+    return [
+        _Sublayer(
+            [reader for one in there for reader in one.readers],
+            [writer for one in there for writer in one.writers],
+            [pair for one in there for pair in one.inner],
+        )
+    ]
 
 
-def _inside(block: Mapping[Role, Matrix], num_heads: int | None) -> list[Pair]:
-    pairs = [follow(block[a], block[b]) for a, b in _CHAIN if a in block and b in block]
-    if "query" in block and "key" in block and num_heads is not None:
-        return [_query_key(block["query"], block["key"], num_heads), *pairs]
+def _attention(own: Mapping[Role, Matrix], heads: int | None) -> _Sublayer:
+    whole = own.get("attention in")
+    readers = [own[role] for role in _READERS if role in own] if whole is None else [whole]
+    writers = _there(own, ["attention out"])
+    latent = Latent.of({role: (m.view.rows, m.view.columns) for role, m in own.items()})
+    inner = latent_pairs(own, latent) if latent else _inside(own, "", heads)
+    return _Sublayer(readers, writers, inner)
+
+
+def _cross_attention(own: Mapping[Role, Matrix], heads: int | None) -> _Sublayer:
+    readers = _there(own, ["cross attention in", "cross query"])
+    return _Sublayer(readers, _there(own, ["cross attention out"]), _inside(own, "cross ", heads))
+
+
+def _inside(own: Mapping[Role, Matrix], kind: str, heads: int | None) -> list[Pair]:
+    by_name = {str(role): matrix for role, matrix in own.items()}
+    names = ("query", "key", "value", "attention out")
+    query, key, value, out = (by_name.get(f"{kind}{name}") for name in names)
+    pairs = []
+    if query is not None and key is not None and heads is not None:
+        pairs.append(query_key(query, key, heads))
+    if value is not None and out is not None:
+        is_shared = value.view.rows < out.view.columns and heads is not None
+        pairs.append(value_out(value, out, heads or 1) if is_shared else follow(value, out))
     return pairs
 
 
-def _query_key(query: Matrix, key: Matrix, num_heads: int) -> Pair:
-    # With fewer heads of keys than of queries, neighbouring queries share a head of keys.
-    rows, key_rows = query.view.rows, key.view.rows
-    size, rest = divmod(rows, num_heads)
-    key_heads, key_rest = divmod(key_rows, size) if size else (0, 1)
-    if rest or key_rest or num_heads % key_heads:
-        raise SpecflowError(
-            f"num_heads: got {num_heads}; expected a divisor of the {rows} rows of "
-            f"{query.name}, whose heads fit into the {key_rows} rows of {key.name}"
-        )
-    keys, shared = _heads(key.view, key_heads), num_heads // key_heads
-    meetings = (
-        Meeting(head, keys[number // shared], following_side="left")
-        for number, head in enumerate(_heads(query.view, num_heads))
-    )
-    return Pair(f"{query.label} -> {key.label}", tuple(meetings))
+def _mixer(own: Mapping[Role, Matrix]) -> _Sublayer:
+    return _Sublayer(_there(own, ["mixer in"]), _there(own, ["mixer out"]), mixer_pairs(own))
 
 
-def _heads(view: View, count: int) -> list[View]:
-    return [view.cut_rows(head, head + 1, count) for head in range(count)]
+def _mlps(matrices: Mapping[tuple[Role, str], Matrix]) -> _Sublayer:
+    units: dict[str, dict[Role, Matrix]] = {}
+    for (role, unit), matrix in matrices.items():
+        if role in _MLP:
+            units.setdefault(unit, {})[role] = matrix
+    readers = [m for own in units.values() for m in _there(own, ["router", "MLP gate", "MLP in"])]
+    inner = [
+        follow(reader, own["MLP out"])
+        for own in units.values()
+        for reader in _there(own, ["MLP gate", "MLP in"])
+        if "MLP out" in own
+    ]
+    writers = [own["MLP out"] for own in units.values() if "MLP out" in own]
+    return _Sublayer(readers, writers, inner)
+
+
+def _there(own: Mapping[Role, Matrix], roles: Iterable[Role]) -> list[Matrix]:
+    return [own[role] for role in roles if role in own]
+
+
+def _ends_with_mlp(block: Block) -> bool:
+    return any(role in ("MLP out", "mixer out") for role, _ in block.matrices)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from specflow.matrices import Side, as_matrix
@@ -54,12 +55,14 @@ class View:
         shape: Shape of that tensor.
         cuts: What is cut out of it, one after the other.
         transposed: True if inputs come before outputs in what is left (transposed convolutions).
+        groups: Of a convolution: as many blocks lie on the diagonal of its matrix, all else is 0.
     """
 
     tensor: str
     shape: tuple[int, ...]
     cuts: tuple[Cut, ...] = ()
     transposed: bool = False
+    groups: int = 1
 
     @property
     def remaining(self) -> tuple[int, ...]:
@@ -72,12 +75,12 @@ class View:
     @property
     def rows(self) -> int:
         """Number of outputs."""
-        return self._outputs_first[0]
+        return self._outputs_first[0] * (self.groups if self.transposed else 1)
 
     @property
     def columns(self) -> int:
         """Number of inputs, for a convolution times the positions of its kernel."""
-        return math.prod(self._outputs_first[1:])
+        return math.prod(self._outputs_first[1:]) * (1 if self.transposed else self.groups)
 
     @property
     def kernel(self) -> tuple[int, ...] | None:
@@ -91,6 +94,8 @@ class View:
     def of(self, tensor: Tensor) -> Tensor:
         """Return the matrix (rows, columns) of a whole tensor, a view where its layout allows it.
 
+        With groups only the blocks, one below the other: (rows, columns / groups).
+
         Raises:
             ValueError: If the tensor has another shape than the view was declared for.
         """
@@ -100,6 +105,8 @@ class View:
             )
         for cut in self.cuts:
             tensor = cut.of(tensor)
+        if self.transposed and self.groups > 1:
+            return torch.cat([as_matrix(one, transposed=True) for one in tensor.chunk(self.groups)])
         return as_matrix(tensor, self.transposed)
 
     def cut(self, cut: Cut) -> "View":

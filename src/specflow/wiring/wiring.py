@@ -107,13 +107,16 @@ class Wiring:
         matrices: Every matrix, from the input to the output.
         pairs: Neighbours, in order of depth; all of them fit.
         skipped: Why a tensor, or a part of one, is not tracked, by its name.
-        notes: What could not be declared for want of knowledge, a sentence each.
+        notes: What could not be declared for want of knowledge, or was taken for granted, a
+            sentence each.
+        analysed: What was found and what share of it is analysed, a sentence each.
     """
 
     matrices: tuple[Matrix, ...]
     pairs: tuple[Pair, ...]
     skipped: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    analysed: tuple[str, ...] = ()
 
     @property
     def views(self) -> list[View]:

@@ -29,7 +29,7 @@ def read_checkpoints(params: ReadingParams, root: Path) -> tuple[FileCheckpoints
     """
     checkpoints = FileCheckpoints(params, root)
     tensors = contents_of(checkpoints).expected
-    wiring = wiring_of(tensors, params, checkpoints.transposed)
+    wiring = wiring_of(tensors, params, checkpoints.structure(tensors))
     return checkpoints, replace(wiring, notes=(*checkpoints.notes, *wiring.notes))
 
 

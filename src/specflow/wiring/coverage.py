@@ -1,0 +1,44 @@
+"""What of a network is analysed and what is not, in words for a terminal and a page."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from specflow.wiring.names import some_of
+from specflow.wiring.tensors import TensorInfo
+from specflow.wiring.wiring import Matrix
+
+
+def coverage(
+    tensors: Mapping[str, TensorInfo], matrices: Sequence[Matrix], skipped: Mapping[str, str]
+) -> list[str]:
+    """Return what share of the parameters is analysed, and what is left out, counted by reason.
+
+    Args:
+        tensors: Shape and dtype of every tensor by name.
+        matrices: What is analysed.
+        skipped: Why a tensor, or a part of one, is not, by its name.
+    """
+    total = sum(math.prod(info.shape) for info in tensors.values())
+    analysed = sum(m.view.rows * (m.view.columns // m.view.groups) for m in matrices)
+    of_all = f"{analysed:,} of {total:,} parameters ({_percent(analysed, total)})"
+    found = [f"analysed: {len(matrices)} matrices, {of_all}"]
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in skipped.items():
+        by_reason.setdefault(_kind(reason), []).append(name)
+    counts = Counter({reason: len(names) for reason, names in by_reason.items()})
+    for reason, count in counts.most_common():
+        found.append(f"left out: {count} x {reason}: {some_of(by_reason[reason], 2)}")
+    return found
+
+
+def _percent(part: int, whole: int) -> str:
+    """Return a share in percent; only the whole is 100%."""
+    share = 100 * part / max(whole, 1)
+    return f"{share:.1f}%" if share < 99.95 or part == whole else "99.9%"
+
+
+def _kind(reason: str) -> str:
+    """Return a reason without what differs from tensor to tensor."""
+    return re.sub(r"[ :]+(of )?(shape )?\(.*", "", reason)

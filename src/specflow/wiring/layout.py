@@ -1,0 +1,151 @@
+"""The layout of a network: its stacks of blocks, recurrent layers and sequences, and who meets."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from specflow.wiring.ends import Ends, ends_of
+from specflow.wiring.lstm import lstm_pairs, lstms_of, reads_states
+from specflow.wiring.names import some_of
+from specflow.wiring.sequences import block_pairs, numbered_pairs, sequence_pairs
+from specflow.wiring.stacks import Known, Stack, stacks_of
+from specflow.wiring.transformer import Block, last_writers, transformer_pairs
+from specflow.wiring.wiring import Matrix, Pair
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What was recognized.
+
+    Attributes:
+        matrices: All, turned, cut and labelled, in order of depth.
+        pairs: Neighbours, those included whose dimensions do not meet.
+        said: What was recognized, a sentence each.
+        notes: What is missing or was taken for granted, a sentence each.
+    """
+
+    matrices: tuple[Matrix, ...]
+    pairs: tuple[Pair, ...] = ()
+    said: tuple[str, ...] = ("layout: not asked for; matrices are whole, neighbours unknown",)
+    notes: tuple[str, ...] = ()
+
+
+def layout_of(matrices: Sequence[Matrix], known: Known) -> Layout:
+    """Return the layout that names, shapes and what else is known tell of.
+
+    Raises:
+        SpecflowError: If the heads that params ask for are not those of the network.
+    """
+    stacks = stacks_of(matrices, known)
+    in_stacks = {tensor for stack in stacks for tensor in stack.became}
+    others = [m for m in matrices if m.view.tensor not in in_stacks]
+    ends = ends_of(others, stacks, known.structure)
+    pairs, inner = [*_pairs(stacks, ends), *ends.pairs], _inner(stacks)
+    recurrent, of_recurrent = _recurrent(others, ends)
+    placed = {m.name for m in (*ends.firsts, *ends.outputs, *recurrent)}
+    left = [m for m in others if m.name not in placed]
+    plain = [*ends.firsts, *inner, *left, *ends.outputs]
+    pairs += block_pairs(plain)
+    if known.structure.layers:
+        pairs += sequence_pairs(plain, known.structure.sequences)
+    else:
+        pairs += numbered_pairs(plain)
+    return Layout(
+        (*ends.firsts, *inner, *recurrent, *left, *ends.outputs),
+        (*pairs, *of_recurrent),
+        tuple(_said(stacks, recurrent, pairs)),
+        tuple(_notes(stacks)),
+    )
+
+
+def _pairs(stacks: Sequence[Stack], ends: Ends) -> list[Pair]:
+    encoders = [stack for stack in stacks if stack.has_attention and not stack.reads_encoder]
+    encoded = last_writers(encoders[-1].blocks) if encoders else ()
+    pairs: list[Pair] = []
+    for stack in stacks:
+        path = stack.path
+        firsts, outputs = ends.before.get(path, ()), ends.behind.get(path, ())
+        if stack.has_attention:
+            above = encoded if stack.reads_encoder else ()
+            pairs += transformer_pairs(stack.blocks, firsts, outputs, stack.heads, above)
+        else:  # what passes from block to block is not known
+            for block in stack.blocks:
+                pairs += transformer_pairs([Block(block.matrices, None)], (), (), None)
+    return pairs
+
+
+def _inner(stacks: Iterable[Stack]) -> list[Matrix]:
+    """Return all matrices of blocks, labelled, also those that have no place in a block."""
+    found: dict[str, Matrix] = {}
+    for stack in stacks:
+        for block in stack.blocks:
+            found |= {matrix.name: matrix for matrix in block.matrices.values()}
+        for parts in stack.became.values():
+            found |= {matrix.name: matrix for matrix in parts if matrix.name not in found}
+    return list(found.values())
+
+
+def _recurrent(matrices: Sequence[Matrix], ends: Ends) -> tuple[list[Matrix], list[Pair]]:
+    lstms = lstms_of(matrices)
+    found = [matrix for lstm in lstms for matrix in lstm.values()]
+    outputs = [m for m in ends.outputs if len(lstms) == 1 and reads_states(m, lstms[0])]
+    above = outputs[0] if len(outputs) == 1 else None
+    return found, [pair for lstm in lstms for pair in lstm_pairs(lstm, above)]
+
+
+def _said(
+    stacks: Sequence[Stack], recurrent: Sequence[Matrix], pairs: Sequence[Pair]
+) -> Iterable[str]:
+    for stack in stacks:
+        if stack.blocks[0].index is not None:
+            where = stack.path.rstrip(".") or "the network"
+            kind = ", ".join(_kinds(stack))
+            yield f"layout: {len(stack.blocks)} blocks in {where}{f' ({kind})' if kind else ''}"
+    if recurrent:
+        yield f"layout: {len(recurrent)} matrices of LSTMs"
+    if not stacks and not recurrent:
+        if pairs:
+            yield "layout: plain layers in sequence"
+        else:
+            yield "layout: none found; matrices are whole, neighbours unknown"
+
+
+def _kinds(stack: Stack) -> Iterable[str]:
+    roles = {role for block in stack.blocks for role, _ in block.matrices}
+    if "attention out" in roles:
+        yield f"{stack.heads} heads" if stack.heads else "heads not known"
+    if stack.blocks[0].parallel and {"attention out", "MLP out"} <= roles:
+        yield "attention and MLP in parallel"
+    units = {unit for _, unit in stack.blocks[-1].matrices if unit}
+    if units:
+        yield f"{len(units)} experts"
+
+
+def _notes(stacks: Sequence[Stack]) -> Iterable[str]:
+    for stack in stacks:
+        yield from stack.notes
+        reasons = Counter(stack.whole.values())
+        for reason, count in reasons.items():
+            yield f"{stack.path}*: {count} fused matrices stay whole: {reason}"
+        queries = [
+            m for b in stack.blocks for (role, _), m in b.matrices.items() if role == "query"
+        ]
+        keys = any(role == "key" for b in stack.blocks for role, _ in b.matrices)
+        if queries and keys and stack.heads is None:
+            yield (
+                f"{stack.path}*: num_heads is not given: {len(queries)} queries are not compared "
+                "with their keys"
+            )
+        yield from _uneven(stack)
+
+
+def _uneven(stack: Stack) -> Iterable[str]:
+    """Yield which blocks have fewer matrices with a role than most others."""
+    counts = {b.index: len(b.matrices) for b in stack.blocks if b.index is not None}
+    if not counts:
+        return
+    often = Counter(counts.values())
+    usual = max(often, key=lambda count: (often[count], count))
+    fewer = [str(index + 1) for index, count in counts.items() if count < usual]
+    if fewer:
+        yield f"{stack.path}*: blocks {some_of(fewer, 5)} have fewer matrices than the others"

@@ -1,0 +1,70 @@
+"""Neighbours in plain sequences of layers, and in the blocks of convolutional networks."""
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from specflow.wiring.wiring import Matrix, Pair, follow
+
+# Layers of a block in the order in which it applies them (torchvision, timm).
+_IN_BLOCKS = (
+    ("conv1", "conv2", "conv3"),
+    ("conv_pw", "conv_dw", "conv_pwl"),
+    ("conv_dw", "mlp.fc1", "mlp.fc2"),
+    ("dwconv", "pwconv1", "pwconv2"),
+    ("block.0", "block.3", "block.5"),
+    ("layer.0.convolution", "layer.1.convolution", "layer.2.convolution"),
+)
+_SEQUENTIAL = ("features", "classifier")
+
+
+def sequence_pairs(matrices: Iterable[Matrix], sequences: Sequence[Sequence[str]]) -> list[Pair]:
+    """Return the pairs of layers that follow each other in modules that say so.
+
+    Args:
+        matrices: Whole matrices.
+        sequences: Tensors in the order in which they are applied.
+    """
+    by_tensor = {matrix.view.tensor: matrix for matrix in matrices if not matrix.view.cuts}
+    chains = ([by_tensor[name] for name in names if name in by_tensor] for names in sequences)
+    return _fitting(chains)
+
+
+def block_pairs(matrices: Iterable[Matrix]) -> list[Pair]:
+    """Return the pairs of layers in blocks of convolutional networks that names tell of."""
+    by_name = {matrix.name: matrix for matrix in matrices if not matrix.view.cuts}
+    chains = (
+        [
+            by_name[one]
+            for layer in layers
+            if (one := name.removesuffix(layers[0]) + layer) in by_name
+        ]
+        for name in by_name
+        for layers in _IN_BLOCKS
+        if name.endswith(f".{layers[0]}")
+    )
+    return _fitting(chains)
+
+
+def numbered_pairs(matrices: Iterable[Matrix]) -> list[Pair]:
+    """Return the pairs of layers that are numbered one after the other.
+
+    Numbers tell a sequence if some are left out (those of activations), or by the usual names of
+    the whole; numbers in a row may be those of branches side by side.
+    """
+    owners: dict[str, dict[int, Matrix]] = {}
+    for matrix in matrices:
+        match = re.fullmatch(r"(?:(.*)\.)?(\d+)", matrix.name)
+        if match is not None and not matrix.view.cuts:
+            owners.setdefault(match[1] or "", {})[int(match[2])] = matrix
+    chains = [
+        [numbered[number] for number in sorted(numbered)]
+        for owner, numbered in owners.items()
+        if max(numbered) - min(numbered) >= len(numbered) or owner.rpartition(".")[2] in _SEQUENTIAL
+    ]
+    return _fitting(chains)
+
+
+def _fitting(chains: Iterable[Sequence[Matrix]]) -> list[Pair]:
+    pairs = (follow(a, b) for chain in chains for a, b in pairwise(chain))
+    return [pair for pair in pairs if pair.fits]

@@ -1,0 +1,147 @@
+"""From the matrices of checkpoints to stacks of blocks: turned, cut, labelled."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from specflow.wiring.heads import count_heads
+from specflow.wiring.orientation import oriented, width_of
+from specflow.wiring.parallel import is_parallel
+from specflow.wiring.places import Place, place_of
+from specflow.wiring.splitting import Splitter
+from specflow.wiring.structure import Structure
+from specflow.wiring.tensors import TensorInfo
+from specflow.wiring.transformer import Block
+from specflow.wiring.vocabulary import ROLES, Role
+from specflow.wiring.wiring import Matrix
+
+_READERS: tuple[Role, ...] = ("attention in", "query", "query down", "key value", "mixer in")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known before matrices are looked at.
+
+    Attributes:
+        tensors: Shape and dtype of every tensor by name.
+        structure: What else is known of the network.
+        num_heads: Attention heads that params ask for.
+        turned: Names of tensors whose orientation is known.
+    """
+
+    tensors: Mapping[str, TensorInfo]
+    structure: Structure
+    num_heads: int | None
+    turned: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Blocks of one kind that follow each other, or one lone attention.
+
+    Attributes:
+        path: What stands before the numbers of the blocks, "model.layers.".
+        width: How many numbers pass from block to block, where that is known.
+        heads: Attention heads, where they are known.
+        blocks: In order of depth.
+        became: What each matrix was turned and cut into.
+        whole: Why matrices that hold several stay whole.
+        notes: What had to be taken for granted, a sentence each.
+    """
+
+    path: str
+    width: int | None
+    heads: int | None
+    blocks: tuple[Block, ...]
+    became: Mapping[str, Sequence[Matrix]] = field(default_factory=dict)
+    whole: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether its blocks read by attention or by a state space, as those of a transformer."""
+        return any(role in _READERS for block in self.blocks for role, _ in block.matrices)
+
+    @property
+    def reads_encoder(self) -> bool:
+        """Whether its blocks have cross-attention."""
+        return any(role.startswith("cross") for block in self.blocks for role, _ in block.matrices)
+
+
+def stacks_of(matrices: Sequence[Matrix], known: Known) -> list[Stack]:
+    """Return the stacks that names tell of, in order of their first matrices.
+
+    Raises:
+        SpecflowError: If the heads that params ask for are not those of the network.
+    """
+    placed: dict[str, dict[Matrix, Place]] = {}
+    for matrix in matrices:
+        place = place_of(matrix)
+        if place is not None:
+            placed.setdefault(place.stack, {})[matrix] = place
+    several = sum(any(p.index is not None for p in own.values()) for own in placed.values()) > 1
+    return [_stack(path, own, known, several) for path, own in placed.items()]
+
+
+def _stack(path: str, placed: Mapping[Matrix, Place], known: Known, several: bool) -> Stack:
+    width = width_of(path, known.tensors)
+    conv1d = _is_conv1d(path, placed, known.structure)
+    turned, guessed = oriented(placed, width, known.turned, conv1d)
+    by_index: dict[int | None, dict[Matrix, Place]] = {}
+    for matrix, place in placed.items():
+        by_index.setdefault(place.index, {})[turned[matrix]] = place
+    reading = [b for b in by_index.values() if any(p.role == "attention out" for p in b.values())]
+    first = next(iter(reading or by_index.values()))
+    heads = count_heads(path, first, known.tensors, known.structure, known.num_heads)
+    parallel, assumed = is_parallel(path, known.tensors, known.structure)
+    blocks: list[Block] = []
+    became: dict[str, list[Matrix]] = {}
+    whole: dict[str, str] = {}
+    for index in sorted(by_index, key=lambda number: -1 if number is None else number):
+        splitter = Splitter(known.tensors, known.structure, heads, by_index[index])
+        parts, left = splitter.split()
+        blocks.append(Block(_labelled(path, index, parts, several), index, parallel))
+        became |= _by_tensor(parts, blocks[-1].matrices)
+        whole |= left
+    square = ["all matrices are square; taken as (inputs, outputs), as GPT-2 has them"]
+    notes = [f"{path}*: {note}" for note in (*(square if guessed else []), *assumed)]
+    return Stack(path, width, heads, tuple(blocks), became, whole, tuple(notes))
+
+
+def _is_conv1d(path: str, placed: Mapping[Matrix, Place], structure: Structure) -> bool:
+    """Return whether matrices that no shape turns lie (inputs, outputs): GPT-2's Conv1D."""
+    model = structure.says("model_type", path)
+    names = any(place.path == "attn.c_attn" for place in placed.values())
+    return model == "gpt2" if model else names
+
+
+def _labelled(
+    path: str, index: int | None, parts: Mapping[Matrix, Place], several: bool
+) -> dict[tuple[Role, str], Matrix]:
+    """Return the matrices of a block by role and unit, labelled, in order of depth."""
+    owner = path.rstrip(".")
+    if index is not None:
+        stem = owner.rpartition(".")[0] or owner
+        owner = f"{stem if several else ''} block {index + 1}"
+    units = {unit: n for n, unit in enumerate(dict.fromkeys(p.unit for p in parts.values()))}
+    has_input = {place.unit for place in parts.values() if place.role == "MLP in"}
+    found: dict[tuple[Role, str], Matrix] = {}
+    for matrix, place in sorted(
+        parts.items(),
+        key=lambda item: (item[1].unit != "", units[item[1].unit], ROLES.index(item[1].role)),
+    ):
+        # what is named as a gate is none if nothing stands beside it
+        lone = place.role == "MLP gate" and place.unit not in has_input
+        role: Role = "MLP in" if lone else place.role
+        label = " ".join(part for part in (owner.strip(), place.unit, role) if part)
+        found.setdefault((role, place.unit), replace(matrix, label=label, role=role))
+    return found
+
+
+def _by_tensor(
+    parts: Mapping[Matrix, Place], block: Mapping[tuple[Role, str], Matrix]
+) -> dict[str, list[Matrix]]:
+    labelled = {matrix.name: matrix for matrix in block.values()}
+    found: dict[str, list[Matrix]] = {}
+    for matrix in parts:
+        found.setdefault(matrix.view.tensor, []).append(labelled.get(matrix.name, matrix))
+    return found

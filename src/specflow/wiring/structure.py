@@ -1,0 +1,82 @@
+"""What is known of a network beside the names and shapes of its tensors, and from where."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+_HEADS = ("num_attention_heads", "num_heads", "n_head", "n_heads")
+TOWERS = {  # the section of a config, and words in the names of what it describes
+    "vision_config": ("vision", "visual", "image"),
+    "text_config": ("text", "language"),
+    "audio_config": ("audio", "speech"),
+    "qformer_config": ("qformer",),
+    "encoder": ("encoder",),
+    "decoder": ("decoder",),
+}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a module does with a weight.
+
+    Attributes:
+        kind: "linear", "conv", "embedding", "recurrent".
+        inputs_first: Whether it lies (inputs, outputs): transposed convolutions, Conv1D.
+        groups: Of a convolution.
+    """
+
+    kind: str
+    inputs_first: bool = False
+    groups: int = 1
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What is known of a network beside names and shapes.
+
+    Attributes:
+        source: From where, for messages.
+        config: What config.json says; empty where there is none.
+        layers: What modules do with their weights, by tensor; others are not known.
+        heads: Attention heads, by the path of the module that has them.
+        sequences: Weights in the order in which modules that follow each other apply them.
+        tied: Tensors that are another one, which is the value.
+    """
+
+    source: str = "names and shapes"
+    config: Mapping[str, Any] = field(default_factory=dict)
+    layers: Mapping[str, Layer] = field(default_factory=dict)
+    heads: Mapping[str, int] = field(default_factory=dict)
+    sequences: Sequence[Sequence[str]] = ()
+    tied: Mapping[str, str] = field(default_factory=dict)
+
+    def heads_of(self, stack: str) -> int | None:
+        """Return the attention heads of the blocks of a stack, where they are known."""
+        own = {count for path, count in self.heads.items() if f"{path}.".startswith(stack)}
+        if len(own) == 1:
+            return own.pop()
+        section = _tower(self.config, stack)
+        side = next((side for side in ("decoder", "encoder") if side in stack), "encoder")
+        for key in (f"{side}_attention_heads", *_HEADS):
+            count = section.get(key)
+            if isinstance(count, Sequence) and not isinstance(count, str):
+                stage = int((re.findall(r"\d+", stack) or [0])[-1])  # one for each stage
+                count = count[stage] if stage < len(count) else None
+            if isinstance(count, int) and not isinstance(count, bool) and count > 0:
+                return count
+        return None
+
+    def says(self, key: str, stack: str = "") -> Any:
+        """Return what the config says of a stack under a key; None if it says nothing."""
+        return _tower(self.config, stack).get(key, self.config.get(key))
+
+
+def _tower(config: Mapping[str, Any], stack: str) -> Mapping[str, Any]:
+    """Return the section of a config that describes a stack."""
+    sections = {name: config[name] for name in TOWERS if isinstance(config.get(name), Mapping)}
+    for name, section in sections.items():
+        if any(word in stack for word in TOWERS[name]):
+            return section
+    language = sections.get("text_config", {})
+    return language if sections and not any(key in config for key in _HEADS) else config

@@ -1,0 +1,126 @@
+"""What config.json tells: alone, and through a class of transformers that is built without data."""
+
+import json
+import sys
+import types
+
+import pytest
+import torch
+from torch import nn
+
+from specflow.checkpoints.network import structure_beside
+from specflow.errors import SpecflowError
+from specflow.wiring.tensors import TensorInfo
+
+CONFIG = {"model_type": "made_up", "architectures": ["MadeUp"], "num_attention_heads": 4}
+TENSORS = {
+    "blocks.0.weight": TensorInfo((8, 2, 3), torch.float32),
+    "head.weight": TensorInfo((5, 8), torch.float32),
+}
+
+
+class MadeUpConfig:
+    @classmethod
+    def from_dict(cls, content):
+        config = cls()
+        config.content = content
+        return config
+
+    def to_dict(self):
+        return {**self.content, "told": "by the class"}
+
+
+class MadeUp(nn.Module):
+    config_class = MadeUpConfig
+    built = 0
+
+    def __init__(self, config):
+        super().__init__()
+        type(self).built += 1
+        self.config = config
+        self.model = nn.Module()
+        self.model.blocks = nn.ModuleList([nn.Conv1d(8, 8, 3, groups=4)])
+        self.model.head = nn.Linear(8, 5)
+
+
+@pytest.fixture
+def beside(tmp_path):
+    def write(config):
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        return tmp_path / "model.safetensors"
+
+    return write
+
+
+@pytest.fixture
+def transformers(monkeypatch):
+    module = types.ModuleType("transformers")
+    module.MadeUp = MadeUp
+    module.__spec__ = types.SimpleNamespace()
+    monkeypatch.setitem(sys.modules, "transformers", module)
+    monkeypatch.setattr(MadeUp, "built", 0)
+    return module
+
+
+@pytest.fixture
+def without_transformers(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+
+def test_without_a_config_names_and_shapes_are_all(tmp_path):
+    assert structure_beside(tmp_path / "model.safetensors", {}).source == "names and shapes"
+    (tmp_path / "config.json").write_text('{"not": "of a model"}')
+    assert structure_beside(tmp_path / "model.safetensors", {}).source == "names and shapes"
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(SpecflowError, match=r"config\.json: broken"):
+        structure_beside(tmp_path / "model.safetensors", {})
+
+
+@pytest.mark.usefixtures("without_transformers")
+def test_a_config_tells_heads_without_transformers(beside):
+    structure = structure_beside(beside(CONFIG), TENSORS)
+    assert structure.source == "config.json"
+    assert structure.heads_of("blocks.") == 4
+    assert not structure.layers
+
+
+@pytest.mark.usefixtures("transformers")
+def test_the_class_of_a_config_tells_what_modules_do_under_the_names_of_the_file(beside):
+    structure = structure_beside(beside(CONFIG), TENSORS)
+    assert structure.source == "config.json, built as MadeUp of transformers"
+    assert structure.layers["blocks.0.weight"].groups == 4
+    assert structure.says("told") == "by the class"
+
+
+@pytest.mark.usefixtures("transformers")
+def test_a_class_that_is_not_that_of_the_tensors_tells_nothing(beside):
+    others = {f"layer{i}.weight": TensorInfo((4, 4), torch.float32) for i in range(3)}
+    structure = structure_beside(beside(CONFIG), others)
+    assert structure.source == "config.json"
+    assert not structure.layers
+
+
+@pytest.mark.usefixtures("transformers")
+@pytest.mark.parametrize("name", ["Unknown", "__doc__", None, 3])
+def test_unknown_classes_are_not_built(beside, name):
+    structure = structure_beside(beside({**CONFIG, "architectures": [name]}), TENSORS)
+    assert structure.source == "config.json"
+    assert MadeUp.built == 0
+
+
+@pytest.mark.usefixtures("transformers")
+def test_a_network_deeper_than_its_checkpoint_is_not_built(beside):
+    structure = structure_beside(beside({**CONFIG, "num_hidden_layers": 10**9}), TENSORS)
+    assert structure.source == "config.json"
+    assert MadeUp.built == 0
+
+
+def test_a_class_that_cannot_be_built_is_said(beside, transformers, monkeypatch):
+    def fail(self, config):
+        raise RuntimeError("no such\nthing")
+
+    monkeypatch.setattr(MadeUp, "__init__", fail)
+    structure = structure_beside(beside(CONFIG), TENSORS)
+    assert structure.source == "config.json; transformers cannot build its class (no such)"
+    assert structure.heads_of("blocks.") == 4
+    assert transformers.MadeUp is MadeUp

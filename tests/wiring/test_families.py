@@ -1,0 +1,120 @@
+"""Public families are recognized by names and shapes; wrappers and towers change nothing."""
+
+import pytest
+import torch
+from tests.wiring import families
+from tests.wiring.families import H
+
+from specflow.errors import SpecflowError
+from specflow.wiring.recognize import LayoutParams, wiring_of
+from specflow.wiring.structure import Structure
+from specflow.wiring.tensors import TensorInfo
+
+
+def labels(items):
+    return [item.label for item in items]
+
+
+@pytest.mark.parametrize("name", families.SEQUENTIAL)
+def test_attention_writes_what_the_mlp_reads_and_that_what_the_next_block_reads(wire, name):
+    wiring = wire(families.SEQUENTIAL[name], num_heads=H)
+    found = set(labels(wiring.pairs))
+    unit = "expert 3 " if name == "Mixtral" else ""
+    assert "block 1 query -> block 1 key" in found
+    assert "block 1 value -> block 1 attention out" in found
+    assert f"block 1 attention out -> block 1 {unit}MLP in" in found
+    assert f"block 1 {unit}MLP in -> block 1 {unit}MLP out" in found
+    for reader in ("query", "key", "value"):
+        assert f"block 1 {unit}MLP out -> block 2 {reader}" in found
+        assert f"block 1 attention out -> block 2 {reader}" not in found
+    assert not [label for label in found if label.startswith("block 1 MLP out -> block 2 MLP")]
+
+
+@pytest.mark.parametrize("name", families.PARALLEL)
+def test_in_parallel_blocks_the_mlp_reads_what_the_attention_reads(wire, name):
+    wiring = wire(families.PARALLEL[name], num_heads=H)
+    found = set(labels(wiring.pairs))
+    for writer in ("attention out", "MLP out"):
+        for reader in ("query", "key", "value", "MLP in"):
+            assert f"block 1 {writer} -> block 2 {reader}" in found
+    assert "block 1 attention out -> block 1 MLP in" not in found
+    assert "block 2 attention out -> block 2 MLP in" not in found
+    assert "embedding -> block 1 MLP in" in found
+
+
+@pytest.mark.parametrize("name", families.EVERY)
+def test_every_tensor_has_a_role_or_a_reason_and_everything_fits(wire, name):
+    tensors = families.EVERY[name]
+    wiring = wire(tensors, num_heads=H)
+    assert {m.view.tensor for m in wiring.matrices} | set(wiring.skipped) == set(tensors)
+    assert all(matrix.role for matrix in wiring.matrices)
+    assert all(pair.fits for pair in wiring.pairs)
+    assert len(set(labels(wiring.matrices))) == len(wiring.matrices)
+    assert not wiring.notes
+
+
+@pytest.mark.parametrize("name", ["BERT", "ModernBERT"])
+def test_a_layer_between_the_blocks_and_the_output_reads_the_last_block(wire, name):
+    found = labels(wire(families.EVERY[name]).pairs)
+    assert {"block 2 MLP out -> head", "head -> output"} <= set(found)
+    assert "block 2 MLP out -> output" not in found
+
+
+def test_patches_feed_the_first_block_by_their_outputs(wire):
+    (meeting,) = next(p for p in wire(families.TIMM_VIT).pairs if "patch" in p.label).meetings
+    assert (meeting.previous_side, meeting.following_side) == ("left", "right")
+
+
+def towers():
+    text = {f"text_model.{n}": s for n, s in families.OPT.items() if "lm_head" not in n}
+    image = {f"vision_model.{n}": s for n, s in families.TIMM_VIT.items() if "head" not in n}
+    last = {"text_projection.weight": (5, 8), "visual_projection.weight": (5, 8)}
+    return text | image | last
+
+
+def test_towers_have_their_own_heads_and_outputs(wire):
+    infos = {n: TensorInfo(s, torch.float32) for n, s in towers().items()}
+    config = {
+        "text_config": {"num_attention_heads": 2},
+        "vision_config": {"num_attention_heads": 4},
+    }
+    wiring = wiring_of(infos, LayoutParams(), Structure("config.json", config=config))
+    pairs = {pair.label: pair for pair in wiring.pairs}
+    text, image = "text_model.model.decoder block", "vision_model block"
+    assert len(pairs[f"{text} 1 query -> {text} 1 key"].meetings) == 2
+    assert len(pairs[f"{image} 1 query -> {image} 1 key"].meetings) == 4
+    assert f"{text} 2 MLP out -> text_projection output" in pairs
+    assert f"{image} 2 MLP out -> visual_projection output" in pairs
+    assert not [p for p in pairs if p.startswith(text) and f"-> {image}" in p]
+    with pytest.raises(SpecflowError, match=r"num_heads: got 4; expected 2 in text_model.*config"):
+        wiring_of(infos, LayoutParams(num_heads=4), Structure("config.json", config=config))
+
+
+def test_shapes_tell_heads_and_a_divisor_of_their_number_is_refused(wire):
+    normed = dict(families.OPT)
+    for index in range(2):
+        normed[f"model.decoder.layers.{index}.self_attn.q_norm.weight"] = (2,)
+    pairs = {pair.label: pair for pair in wire(normed).pairs}
+    assert len(pairs["block 1 query -> block 1 key"].meetings) == 4
+    with pytest.raises(SpecflowError, match=r"got 2; expected 4 in model.decoder.layers.\*, by sh"):
+        wire(normed, num_heads=2)
+
+
+def test_blocks_of_which_one_is_not_whole_are_noted(wire):
+    tensors = dict(families.OPT)
+    del tensors["model.decoder.layers.0.fc2.weight"]
+    (note,) = (n for n in wire(tensors, num_heads=H).notes if "fewer" in n)
+    assert note == "model.decoder.layers.*: blocks 1 have fewer matrices than the others"
+    found = labels(wire(tensors, num_heads=H).pairs)
+    assert not [label for label in found if label.endswith("block 2 query")]
+
+
+def test_what_is_analysed_is_said(wire):
+    said = wire(families.TIMM_VIT, num_heads=H).analysed
+    assert said[0] == "structure: from names and shapes"
+    assert said[1] == "layout: 2 blocks in blocks (4 heads)"
+    sizes = sum(torch.Size(s).numel() for s in families.TIMM_VIT.values())
+    left = 1 * 8 + 5 * 8 + 4 * 8
+    assert f"{sizes - left:,} of {sizes:,} parameters" in said[2]
+    assert any("2 x tokens or positions: cls_token, pos_embed" in line for line in said)
+    assert any("none found" in line for line in wire({"w": torch.ones(3, 4)}).analysed)
