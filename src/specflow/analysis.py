@@ -14,7 +14,7 @@ from tqdm import tqdm
 from specflow.audit.findings import Audit
 from specflow.audit.published import audit_published
 from specflow.checkpoints.base import Checkpoints
-from specflow.checkpoints.files import FileCheckpoints
+from specflow.checkpoints.files import FileCheckpoints, given_file
 from specflow.checkpoints.live import LiveCheckpoints
 from specflow.checkpoints.stream import contents_of
 from specflow.config.code import SOURCE, code_of
@@ -28,6 +28,8 @@ from specflow.studies.checkpoints.analysis import analyze_checkpoints, read_chec
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.studies.checkpoints.study import checkpoint_tables
 from specflow.wiring import Wiring
+from specflow.wiring.declared import pair_of
+from specflow.wiring.fusion import fusion_of
 from specflow.wiring.modules import structure_of_module
 from specflow.wiring.recognize import wiring_of
 
@@ -43,8 +45,9 @@ def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> tupl
     A killed analysis goes on where it was when it is started again with the same output.
 
     Args:
-        source: Files, folders or patterns, relative to the working folder; or weights in memory.
-        options: How they are read, as in `ReadingParams`.
+        source: Files, folders or patterns, relative to the working folder, or `STEP=PATH`; or
+            weights in memory.
+        options: How they are read, as in `ReadingParams`; fusions and pairs may be text.
         output: Folder of all that is written; made if missing.
 
     Returns:
@@ -135,20 +138,24 @@ def _run(source: Source, options: Mapping[str, Any], root: Path, **places: Path)
 
 
 def _params(source: Source, options: Mapping[str, Any]) -> ReadingParams:
-    if isinstance(source, nn.Module | Mapping):
-        files = ["memory"]
-    elif isinstance(source, str | Path):
-        files = [str(source)]
-    elif isinstance(source, Sequence):
-        files = list(map(str, source))
-    else:
-        kinds = "paths, patterns, a state dict or a module"
-        raise SpecflowError(f"checkpoints: got {source!r}; expected {kinds}")
-    raw = {"files": files, **options}
+    raw = {"files": _files_of(source), **options}
+    for key, of_text in (("fused", fusion_of), ("pairs", pair_of)):
+        raw[key] = [of_text(one) if isinstance(one, str) else one for one in raw.get(key, ())]
     try:
         return ReadingParams.model_validate(raw)
     except ValidationError as error:
         raise SpecflowError("; ".join(problems_of(error, ReadingParams, raw))) from error
+
+
+def _files_of(source: Source) -> list[Any]:
+    if isinstance(source, nn.Module | Mapping):
+        return ["memory"]
+    if isinstance(source, str | Path):
+        return [given_file(str(source), Path())]
+    if isinstance(source, Sequence):
+        return [given_file(str(one), Path()) for one in source]
+    kinds = "paths, patterns, a state dict or a module"
+    raise SpecflowError(f"checkpoints: got {source!r}; expected {kinds}")
 
 
 def _opened(source: Source, params: ReadingParams) -> tuple[Checkpoints, Wiring]:

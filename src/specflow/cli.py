@@ -89,8 +89,9 @@ def _count(text: str) -> int:
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
     help_text = (
-        "file, folder of a checkpoint, or pattern; a trajectory has all its steps; URL of "
-        "safetensors, https://host/step{0,1000}/model.safetensors or hf://org/name@step*"
+        "file, folder of a checkpoint, or pattern; a trajectory has all its steps; STEP=PATH says "
+        "the step of one; URL of safetensors, https://host/step{0,1000}/model.safetensors or "
+        "hf://org/name@step*"
     )
     parser.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT", help=help_text)
     help_text = "regular expression with one group, the step, that is searched in each path"
@@ -113,6 +114,18 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         "those of trajectories are known"
     )
     parser.add_argument("--transposed", **again, help=help_text)
+    help_text = (
+        "tensors that hold several matrices, '*.qkv=q,k,v': with sizes 'q:4,k:1,v:1', another "
+        "dimension '@1', interleaved by heads '/heads'; '*.w1=*' makes one of each entry; may be "
+        "given again"
+    )
+    parser.add_argument("--fused", **again | {"metavar": "PATTERN=PARTS"}, help=help_text)
+    help_text = (
+        "further neighbours, '*.v -> *.o', where * stands for the same; ':right' after the first "
+        "for an embedding, ':left' after the second if its outputs meet; may be given again"
+    )
+    again = {**again, "metavar": "'FROM -> TO'", "dest": "pairs"}
+    parser.add_argument("--pair", **again, help=help_text)
 
 
 def _repro(chosen: argparse.Namespace) -> None:
@@ -182,12 +195,17 @@ def _audit(chosen: argparse.Namespace) -> None:
 
 def _options(chosen: argparse.Namespace) -> dict[str, Any]:
     """Return how checkpoints are read, as in `ReadingParams`."""
-    names = ("step_from", "key", "layout", "num_heads", "include", "exclude", "transposed")
+    names = (
+        *("step_from", "key", "layout", "num_heads"),
+        *("include", "exclude", "transposed", "fused", "pairs"),
+    )
     return {name: getattr(chosen, name) for name in names} | {"include": chosen.include or ["*"]}
 
 
 def _end_by(audit: "Audit", compared: str = "") -> None:
-    """Print the flags, and end with `FLAGGED` if there are any."""
+    """Print notes and flags, and end with `FLAGGED` if there are any of these."""
+    for note in audit.notes:
+        print(printable(f"note: {note}"))
     for flag in audit.flags:
         print(printable(f"step {flag.step}: {flag.flag}: {flag.matrix}: {flag.evidence}"))
     if audit.flags:

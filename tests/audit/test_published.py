@@ -30,7 +30,7 @@ class Known:
 
     def published(self, index):
         own = self.hashes[index]
-        return None if own is None else [Published(path, 1, sha) for path, sha in own.items()]
+        return own and {path: Published(path, 1, sha) for path, sha in own.items()}
 
 
 def run(count=8):
@@ -141,7 +141,7 @@ def test_command_reads_no_weight_and_ends_by_its_flags(hub, capsys, suffix):
     }
     publish(hub, "org/name", revisions)
     assert ended_with("audit", "hf://org/name@step*", "--hashes-only") == 0
-    assert capsys.readouterr().out == "no flags: 4 steps, hashes of files, no weight\n"
+    assert "\nno flags: 4 steps, hashes of files, no weight\n" in capsys.readouterr().out
     revisions["step2"][f"model-1.{suffix}"] = revisions["step4"][f"model-1.{suffix}"]
     publish(hub, "org/name", revisions)
     assert ended_with("audit", "hf://org/name@step*", "--hashes-only") == 3

@@ -97,6 +97,7 @@ def test_steps_are_told_as_from_paths(pattern, web):
     assert numbers(one) == [40]
     assert numbers({"path": one, "step": 3}, {"path": one, "step": 2}) == [2, 3]
     assert numbers(pattern, step_from=r"step(\d)") == [0, 1, 2, 3, 4]
+    assert numbers("https://h/v1.2.3/{a,b}.safetensors") == [0, 1]
     assert web.asked == []
 
 
@@ -106,8 +107,15 @@ def test_steps_are_told_as_from_paths(pattern, web):
         (["file:///etc/passwd"], "expected https://host/path"),
         (["ftp://host/a"], "expected https://host/path"),
         (["https://u:p@host/a"], "without a name or password"),
-        ([{"path": "https://h/{1,2}", "step": 1}], "one of 2 of one step; expected one a step"),
-        (["https://h/a-00001-of-00002.safetensors"], "a shard; expected its index"),
+        (
+            [{"path": "https://h/{1,2}", "step": 1}],
+            "https://h/2: 2 of one step; expected one a step",
+        ),
+        (
+            ["https://h/a-00001-of-00002.safetensors"],
+            "a shard of one checkpoint, no step of its own; expected its index",
+        ),
+        (["https://h/consolidated.0{0,1}.safetensors"], "a numbered part of one checkpoint"),
         (["https://h/{1,2}/{3,4}"], "names that do not differ in one number alone"),
     ],
 )

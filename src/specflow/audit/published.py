@@ -7,13 +7,11 @@ from itertools import chain
 
 from specflow.audit.findings import WHOLE_STEP, Audit, Flag, FlagKind
 from specflow.checkpoints.files import FileCheckpoints
-from specflow.checkpoints.opening import TORCH_SUFFIXES
+from specflow.checkpoints.folders import INDEX_SUFFIX, holds_weights
 from specflow.checkpoints.remote import Published
 from specflow.errors import SpecflowError
 from specflow.wiring.names import in_natural_order, some_of
 
-_WEIGHTS = (".safetensors", *TORCH_SUFFIXES)
-_BESIDE = ("optim", "scheduler", "scaler", "rng_state", "random_states", "training_args")
 _SHARD = re.compile(r"(.*-)([0-9]+)(-of-)([0-9]+)(\.[a-z]+)")
 
 _Hashes = Sequence[Mapping[str, str]]  # of the files of every step
@@ -54,16 +52,16 @@ def _weights(checkpoints: FileCheckpoints, index: int) -> Mapping[str, str]:
     if published is None:
         expected = "expected revisions on a hub, as in hf://org/name@step*"
         raise SpecflowError(f"{place}: its hashes are published by no hub; {expected}")
-    found = {file.path: file.content for file in published if _holds_weights(file)}
+    found = {file.path: file.content for file in published.values() if _holds_weights(file)}
     if not found:
-        names = some_of(in_natural_order(file.path for file in published))
+        names = some_of(in_natural_order(file.path for file in published.values()))
         raise SpecflowError(f"{place}: has no weights; it has {names or 'no files'}")
     return found
 
 
 def _holds_weights(file: Published) -> bool:
     name = file.path.rpartition("/")[2]
-    return name.endswith(_WEIGHTS) and not name.startswith(_BESIDE)
+    return holds_weights(name) and not name.endswith(INDEX_SUFFIX)
 
 
 def _missing(steps: Sequence[int], hashes: _Hashes) -> Iterator[Flag]:

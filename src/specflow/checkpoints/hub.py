@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from specflow.checkpoints.opening import IN_FOLDERS, TORCH_SUFFIXES
+from specflow.checkpoints.folders import SAFETENSORS, chosen_of, holds_weights
 from specflow.checkpoints.remote import Published, RemoteStep
 from specflow.checkpoints.remote_ahead import ReadAhead
 from specflow.checkpoints.remote_files import Whole, fetch
@@ -118,15 +118,11 @@ class Revision:
         return Resource(f"{self.name}/{chosen}", url, self.endpoint.token)
 
     def _chosen(self) -> str:
-        names = [path for path in self.files if "/" not in path]
-        for suffixes in IN_FOLDERS[:2]:  # those of safetensors
-            found = [name for name in names if name.endswith(suffixes)]
-            if len(found) == 1:
-                return found[0]
-            if found:
-                listed = some_of(sorted(found))
-                raise SpecflowError(f"{self.name}: has {listed}; expected one, name the file")
-        pickled = [name for name in sorted(names) if name.endswith(TORCH_SUFFIXES)]
+        names = in_natural_order(path for path in self.files if "/" not in path)
+        chosen = chosen_of(self.name, names, SAFETENSORS)
+        if chosen is not None:
+            return chosen
+        pickled = list(filter(holds_weights, names))
         if pickled:
             problem = f"has {some_of(pickled, 3)} and no safetensors, which alone are read remotely"
             raise SpecflowError(f"{self.name}: {problem}; download it and name the file")

@@ -1,7 +1,6 @@
 """A network in memory as checkpoints of one step."""
 
 import hashlib
-import math
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 
@@ -42,7 +41,7 @@ class LiveCheckpoints:
         else:
             self._state, place = weights, "state dict"
         self.steps = (Step(step, None, place),)
-        self.infos, self.skipped = held_by(self._state, place, most=math.inf)
+        self.infos, self.skipped = held_by(self._state, place)
         check_names(place, self.infos)
 
     def open(self, index: int) -> AbstractContextManager["LiveCheckpoints"]:

@@ -15,9 +15,9 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from torch import Tensor
 
 from specflow.checkpoints.base import Tensors
+from specflow.checkpoints.folders import INDEX_SUFFIX
 from specflow.checkpoints.formats import told_by
 from specflow.checkpoints.opening import (
-    INDEX_SUFFIX,
     MAX_INDEX_BYTES,
     ShardedFile,
     tensors_of,
@@ -94,6 +94,9 @@ class RemoteSafetensors:
         else:
             self._ahead.asked_for(data.nbytes)
         return data.view(info.dtype).reshape(info.shape)
+
+    def close(self) -> None:
+        """Do nothing: between two tensors no answer is open."""
 
     def _received(self, name: str) -> Tensor:
         """Return the bytes of a tensor; what is received with it waits."""

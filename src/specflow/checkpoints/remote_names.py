@@ -9,8 +9,9 @@ from itertools import product
 from specflow.checkpoints.hub import steps_on_hub
 from specflow.checkpoints.remote import RemoteStep
 from specflow.checkpoints.remote_ahead import ReadAhead
-from specflow.checkpoints.remote_places import Resource, bare, resource_of
+from specflow.checkpoints.remote_places import Resource, bare, is_url, resource_of
 from specflow.errors import SpecflowError, shown
+from specflow.wiring.names import some_of
 
 _MAX_STEPS = 100_000
 _BRACES = re.compile(r"\{([^{}]*)\}")
@@ -37,6 +38,23 @@ def steps_at(url: str) -> dict[str, RemoteStep]:
             place = resource.place
             found[place] = RemoteStep(place, partial(_itself, resource), ahead)
     return found
+
+
+def step_at(url: str) -> RemoteStep:
+    """Return the one checkpoint at a URL.
+
+    Raises:
+        SpecflowError: As for `steps_at`, or if it stands for several.
+    """
+    found = steps_at(url)
+    if len(found) != 1:
+        raise SpecflowError(f"{some_of(found, 2)}: {len(found)} of one step; expected one a step")
+    return next(iter(found.values()))
+
+
+def in_order(path: str) -> bool:
+    """Return whether a path is a URL that says in which order its checkpoints are."""
+    return is_url(path) and not re.search(r"[*?\[]", bare(path))
 
 
 def _itself(resource: Resource) -> Resource:
