@@ -16,6 +16,7 @@ from specflow.audit.published import audit_published
 from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.files import FileCheckpoints, given_file
 from specflow.checkpoints.live import LiveCheckpoints
+from specflow.checkpoints.network import structure_of_live
 from specflow.checkpoints.stream import contents_of
 from specflow.config.code import SOURCE, code_of
 from specflow.config.errors import problems_of
@@ -30,7 +31,6 @@ from specflow.studies.checkpoints.study import checkpoint_tables
 from specflow.wiring import Wiring
 from specflow.wiring.declared import pair_of
 from specflow.wiring.fusion import fusion_of
-from specflow.wiring.modules import structure_of_module
 from specflow.wiring.recognize import wiring_of
 
 SPECTRA = SpectraParams(diagonal_length=100, score_length=10, mass=0.9)
@@ -162,5 +162,5 @@ def _opened(source: Source, params: ReadingParams) -> tuple[Checkpoints, Wiring]
     if not isinstance(source, nn.Module | Mapping):
         return read_checkpoints(params, Path())
     live = LiveCheckpoints(source)
-    structure = structure_of_module(source) if isinstance(source, nn.Module) else None
+    structure = structure_of_live(source) if isinstance(source, nn.Module) else None
     return live, wiring_of(contents_of(live).expected, params, structure)

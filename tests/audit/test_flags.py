@@ -114,11 +114,11 @@ def test_steps_without_any_expected_matrix_are_not_called_identical(tmp_path):
     assert set(flags_of(tmp_path, weights)) == {(30, "reshaped"), (40, "reshaped")}
 
 
-@pytest.mark.parametrize("dtype", [torch.int8, torch.complex64, torch.float8_e4m3fn], ids=str)
+@pytest.mark.parametrize("dtype", [torch.int8, torch.complex64], ids=str)
 def test_matrix_that_is_not_in_floating_point_at_one_step_is_named(tmp_path, dtype):
     weights = walk(6)
     weights[2]["layers.1.weight"] = weights[2]["layers.1.weight"].to(dtype)
-    (flag,) = audit_of(tmp_path, weights).flags
+    (flag,) = (one for one in audit_of(tmp_path, weights).flags if one.flag != "quantized")
     assert (flag.step, flag.matrix, flag.flag) == (20, "layers.1.weight", "reshaped")
     assert flag.evidence == f"dtype {dtype}; float32 in other steps".replace("torch.", "")
 

@@ -30,11 +30,11 @@ def test_what_lies_beside_a_url_is_read(serve, query: str) -> None:
     web.files["/run/broken.json"] = b"{"
     web.files["/run/large.json"] = b" " * (10 * 2**20 + 1)
     (step,) = steps_at(f"{web.url}/run/model.safetensors{query}").values()
-    assert json_beside(step, "config.json") == {"num_attention_heads": 4}
+    assert step.json_beside("config.json") == {"num_attention_heads": 4}
     web.faults += [None, answers(403)]
     for _ in range(2):
-        assert json_beside(step, "adapter_config.json") is None
+        assert step.json_beside("adapter_config.json") is None
     for name in ("broken", "large"):
         with pytest.raises(SpecflowError, match=rf"/run/.*{name}\.json: "):
-            json_beside(step, f"{name}.json")
+            step.json_beside(f"{name}.json")
     assert {path.partition("?")[2] for path, _, _ in web.asked} == {query.lstrip("?")}

@@ -13,7 +13,6 @@ from tests.checkpoints.web import answers, changed, redirects
 from tests.commands import ended_with
 
 import specflow
-from specflow.checkpoints.beside import json_beside
 from specflow.checkpoints.files import FileCheckpoints, FilesParams
 from specflow.checkpoints.hub import revisions
 from specflow.checkpoints.remote_names import steps_at
@@ -191,9 +190,9 @@ def test_what_lies_beside_is_known_from_the_list_of_files(hub):
     publish(hub, MODEL, {"step0": files})
     (step,) = steps_at(f"hf://{MODEL}@step0").values()
     asked = len(hub.asked)
-    assert json_beside(step, "adapter_config.json") is None
+    assert step.json_beside("adapter_config.json") is None
     assert len(hub.asked) == asked
-    assert json_beside(step, "config.json") == {"layers": 2}
+    assert step.json_beside("config.json") == {"layers": 2}
 
 
 def test_gated_model_without_a_token_says_what_to_set(hub):

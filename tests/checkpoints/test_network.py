@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from specflow.checkpoints.network import structure_beside
+from specflow.checkpoints.network import structure_beside, structure_of_live
 from specflow.errors import SpecflowError
 from specflow.wiring.tensors import TensorInfo
 
@@ -124,3 +124,14 @@ def test_a_class_that_cannot_be_built_is_said(beside, transformers, monkeypatch)
     assert structure.source == "config.json; transformers cannot build its class (no such)"
     assert structure.heads_of("blocks.") == 4
     assert transformers.MadeUp is MadeUp
+
+
+def test_structure_of_a_wrapped_parametrized_module_is_that_of_the_bare_one():
+    def network(norm):
+        return nn.Sequential(norm(nn.ConvTranspose1d(4, 6, 3)), nn.ReLU(), norm(nn.Linear(6, 5)))
+
+    bare = structure_of_live(network(lambda layer: layer))
+    normed = structure_of_live(nn.DataParallel(network(nn.utils.parametrizations.weight_norm)))
+    assert bare.layers.keys() == {"0.weight", "2.weight"}
+    assert (normed.layers, normed.heads, normed.tied) == (bare.layers, bare.heads, bare.tied)
+    assert list(map(list, normed.sequences)) == list(map(list, bare.sequences))

@@ -21,6 +21,11 @@ from specflow.checkpoints.wrappers import unwrapped
             "base_model.model.model.q_proj.lora_A.default.weight",
             "model.q_proj.lora_A.default.weight",
         ),
+        (
+            "base_model.model.mlp.experts.base_layer.base_layer.lora_A.weight",
+            "mlp.experts.base_layer.base_layer.lora_A.weight",
+        ),
+        ("mlp.experts.base_layer.base_layer.gate_up_proj", "mlp.experts.gate_up_proj"),
         ("model.module_list.0.weight", "model.module_list.0.weight"),
         ("submodule.weight", "submodule.weight"),
         ("model.base_model.model.weight", "model.base_model.model.weight"),

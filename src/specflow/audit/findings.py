@@ -15,6 +15,7 @@ FlagKind = Literal[
     "reshaped",
     "non_finite",
     "zero",
+    "quantized",
     "identical",
     "another_initialization",
     "out_of_order",

@@ -4,6 +4,7 @@ A step is flagged if
     missing, extra, reshaped: it lacks a tensor that most steps have, has one that they have not,
         or has one in another shape or not in floating-point numbers;
     non_finite, zero: a matrix holds NaN or infinity, or nothing but zeros;
+    quantized: a part of it is numbers of a few bits that are not read as what they stand for;
     identical: all analysed parameters are those of another step, bit by bit;
     another_initialization: it is unrelated to the other steps: the median over matrices of the
         cosine with each of them is under `UNRELATED`;
@@ -64,6 +65,9 @@ def audit_checkpoints(
 
 def _structure(steps: Sequence[int], contents: Contents) -> Iterator[Flag]:
     expected = contents.expected
+    for step, part in zip(steps, contents.quantized, strict=True):
+        if part is not None:
+            yield _flag(step, WHOLE_STEP, "quantized", part)
     for step, infos in zip(steps, contents.infos, strict=True):
         for name, info in expected.items():
             usual = f"{_shape(info.shape)} in most steps"

@@ -7,16 +7,21 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from specflow.checkpoints.base import Step
+from specflow.checkpoints.base import Step, Tensors
+from specflow.checkpoints.effective import Effective
+from specflow.checkpoints.effective_live import adapters_of, applied_by
+from specflow.checkpoints.effective_parts import Recomposed
 from specflow.checkpoints.formats import held_by
 from specflow.checkpoints.stream import content_of
+from specflow.checkpoints.wrappers import Unwrapped
 from specflow.wiring.names import check_names
 
 
-class LiveCheckpoints:
+class LiveCheckpoints(Effective):
     """A module or a state dict: its one step, `Checkpoints` and its `Tensors` at once.
 
-    Weights are read when they are asked for, on whatever device they lie.
+    Weights are read when they are asked for, on whatever device they lie: as modules apply them in
+    evaluation (`effective_live`), by names without those of wrappers.
 
     >>> from torch import nn
     >>> live = LiveCheckpoints(nn.Linear(3, 2))
@@ -35,24 +40,22 @@ class LiveCheckpoints:
         Raises:
             SpecflowError: If a name is no text or no HDF5 path.
         """
-        self._state: Mapping[str, Tensor]
+        tensors: Tensors
         if isinstance(weights, nn.Module):
-            self._state, place = weights.state_dict(), type(weights).__name__
+            place, adapters = type(weights).__name__, adapters_of(weights)
+            state = _State(weights.state_dict(), place)
+            tensors = Recomposed(state, applied_by(weights, state.infos))
         else:
-            self._state, place = weights, "state dict"
+            place, adapters = "state dict", None
+            tensors = _State(weights, place)
+        check_names(place, tensors.infos)
         self.steps = (Step(step, None, place),)
-        self.infos, self.skipped = held_by(self._state, place)
-        check_names(place, self.infos)
+        super().__init__(Unwrapped(tensors), _none_beside, adapters)
 
     def open(self, index: int) -> AbstractContextManager["LiveCheckpoints"]:
         """Open the one step, number 0: itself."""
         assert index == 0, index
         return nullcontext(self)
-
-    def read(self, name: str) -> Tensor:
-        """Return a copy of one tensor on the CPU in its own dtype."""
-        tensor = self._state[name].detach()
-        return tensor.to("cpu", copy=True, memory_format=torch.contiguous_format)
 
     def fingerprint(self) -> str:
         """Return a SHA-256 of all weights as they are now."""
@@ -61,3 +64,19 @@ class LiveCheckpoints:
             digest.update(f"{name} {info}\0".encode())
             digest.update(content_of(self.read(name)))
         return digest.hexdigest()
+
+
+class _State:
+    """The tensors of a state dict (`Tensors`)."""
+
+    def __init__(self, state: Mapping[str, Tensor], place: str) -> None:
+        self._state = state
+        self.infos, self.skipped = held_by(state, place)
+
+    def read(self, name: str) -> Tensor:
+        tensor = self._state[name].detach()
+        return tensor.to("cpu", copy=True, memory_format=torch.contiguous_format)
+
+
+def _none_beside(_: str) -> None:
+    """Return what lies beside a network in memory: no file."""

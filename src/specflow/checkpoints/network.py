@@ -6,14 +6,17 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from specflow.checkpoints.base import Infos
 from specflow.checkpoints.beside import json_beside
 from specflow.checkpoints.remote import RemoteStep
+from specflow.checkpoints.wrappers import unwrapped
 from specflow.errors import one_line
 from specflow.wiring.modules import structure_of_module
 from specflow.wiring.structure import Structure
@@ -35,7 +38,8 @@ def structure_beside(path: Path | RemoteStep, tensors: Infos) -> Structure:
     Raises:
         SpecflowError: If config.json is no JSON object.
     """
-    config = json_beside(path, "config.json")
+    beside = path.json_beside if isinstance(path, RemoteStep) else partial(json_beside, path)
+    config = beside("config.json")
     if config is None or not ("model_type" in config or "architectures" in config):
         return Structure()
     alone = Structure("config.json", config=config)
@@ -49,6 +53,27 @@ def structure_beside(path: Path | RemoteStep, tensors: Infos) -> Structure:
     if built is None:
         return alone
     return _named_as(built, tensors, alone)
+
+
+def structure_of_live(module: nn.Module) -> Structure:
+    """Return what the modules of a live network say of its weights, by names without wrappers.
+
+    Args:
+        module: The network; not modified.
+    """
+    found = structure_of_module(module)
+    paths = unwrapped(f"{path}." for path in found.heads)
+    return replace(
+        found,
+        layers=_renamed(found.layers),
+        heads={paths[f"{path}."].removesuffix("."): count for path, count in found.heads.items()},
+        sequences=[list(unwrapped(names).values()) for names in found.sequences],
+        tied={name: unwrapped([one])[one] for name, one in _renamed(found.tied).items()},
+    )
+
+
+def _renamed(named: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: named[given] for given, name in unwrapped(named).items()}
 
 
 def _built(config: Mapping[str, Any], most: int) -> Structure | None:

@@ -3,12 +3,16 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol
 
 from torch import Tensor
 
 from specflow.checkpoints.base import Infos, Tensors
+from specflow.checkpoints.beside import json_beside
+from specflow.checkpoints.effective import Effective
+from specflow.checkpoints.effective_parts import Beside
 from specflow.checkpoints.folders import INDEX_SUFFIX, TORCH_SUFFIXES
 from specflow.checkpoints.foreign import START, foreign, what_is
 from specflow.checkpoints.formats import SafetensorsFile, TensorFile
@@ -25,7 +29,7 @@ _PICKLES = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 
 
 @contextmanager
-def open_checkpoint(path: Path, key: str | None = None) -> Iterator[Tensors]:
+def open_checkpoint(path: Path, key: str | None = None) -> Iterator[Effective]:
     """Open a checkpoint of one step for reading; nothing in it is executed.
 
     Args:
@@ -33,7 +37,7 @@ def open_checkpoint(path: Path, key: str | None = None) -> Iterator[Tensors]:
         key: Where the weights are in a PyTorch file, with dots; None finds them under usual keys.
 
     Yields:
-        The tensors, by names without those of wrappers (`wrappers.unwrapped`).
+        The tensors as layers apply them (`Effective`), by names without those of wrappers.
 
     Raises:
         SpecflowError: If the file is missing, damaged, of no known kind, would have to execute
@@ -41,19 +45,19 @@ def open_checkpoint(path: Path, key: str | None = None) -> Iterator[Tensors]:
     """
     file = _sharded(path, key) if kind_of(path) == "index" else _open_file(path, key)
     try:
-        yield tensors_of(path, file)
+        yield tensors_of(path, file, partial(json_beside, path))
     finally:
         file.close()
 
 
-def tensors_of(place: str | Path, file: Tensors) -> Tensors:
-    """Return the tensors of a file, in whatever `place`, by names without those of wrappers.
+def tensors_of(place: str | Path, file: Tensors, beside: Beside) -> Effective:
+    """Return the weights of a file, in whatever `place`, as layers apply them.
 
     Raises:
-        SpecflowError: If the name of one is no HDF5 path.
+        SpecflowError: If the name of one is no HDF5 path, or what lies beside it is broken.
     """
     check_names(place, file.infos)
-    return Unwrapped(file)
+    return Effective(Unwrapped(file), beside)
 
 
 def kind_of(path: Path) -> Kind:

@@ -14,7 +14,8 @@ import torch
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from torch import Tensor
 
-from specflow.checkpoints.base import Tensors
+from specflow.checkpoints.beside import MAX_BYTES, object_in
+from specflow.checkpoints.effective import Effective
 from specflow.checkpoints.folders import INDEX_SUFFIX
 from specflow.checkpoints.formats import told_by
 from specflow.checkpoints.opening import (
@@ -179,7 +180,7 @@ class RemoteStep:
         return self._name
 
     @contextmanager
-    def open(self) -> Iterator[Tensors]:
+    def open(self) -> Iterator[Effective]:
         """Open it for reading.
 
         Yields:
@@ -202,34 +203,34 @@ class RemoteStep:
             states = {file.place: known.get(file.place) or file.state for file in self._files}
         return "".join(f"{place} {state}\n" for place, state in states.items())
 
-    def beside(self, name: str, most: int) -> bytes | None:
-        """Return a file of at most `most` bytes in the folder of the checkpoint; None without one.
+    def json_beside(self, name: str) -> Mapping[str, Any] | None:
+        """Return what a JSON file in the folder of the checkpoint says; None if there is none.
 
         Stores of objects answer 403, too, where there is none.
 
         Raises:
-            SpecflowError: If the server fails, or it is larger.
+            SpecflowError: If the server fails, or it is no JSON object of at most 10 MiB.
         """
         resource = _beside(self._find(), name)
         if self.published is not None and resource.place not in self.published:
             return None
         try:
-            return fetch(resource, most).content
+            return object_in(resource.place, fetch(resource, MAX_BYTES).content)
         except RefusedError:
             return None
 
     @cached_property
-    def _tensors(self) -> Tensors:
+    def _tensors(self) -> Effective:
         resource = self._find()
         place = resource.place
         if not place.endswith(INDEX_SUFFIX):
-            return tensors_of(place, self._safetensors(resource))
+            return tensors_of(place, self._safetensors(resource), self.json_beside)
         shard_of = weight_map_in(place, fetch(resource, MAX_INDEX_BYTES).content)
         shards = {
             shard: self._safetensors(_beside(resource, shard))
             for shard in dict.fromkeys(shard_of.values())
         }
-        return tensors_of(place, ShardedFile(place, shard_of, shards))
+        return tensors_of(place, ShardedFile(place, shard_of, shards), self.json_beside)
 
     def _safetensors(self, resource: Resource) -> RemoteSafetensors:
         known = None if self.published is None else self.published.get(resource.place)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from specflow.checkpoints.base import Checkpoints, Infos, Tensors
+from specflow.checkpoints.effective import Effective, quantized_part
 from specflow.wiring.tensors import FLOATS, TensorInfo
 from specflow.wiring.view import View
 
@@ -24,12 +25,16 @@ class Contents:
     Attributes:
         infos: The tensors of each step.
         expected: What most steps hold; each tensor in its most frequent shape.
-        unreadable: Why entries are no tensors, by their name.
+        unreadable: Why entries are no tensors that layers apply, by their name.
+        composed: How tensors are made of others, by their name.
+        quantized: What part of each step is quantized and not read; None of one without.
     """
 
     infos: tuple[Infos, ...]
     expected: Infos
     unreadable: Mapping[str, str]
+    composed: Mapping[str, str]
+    quantized: tuple[str | None, ...]
 
 
 def contents_of(checkpoints: Checkpoints) -> Contents:
@@ -40,11 +45,16 @@ def contents_of(checkpoints: Checkpoints) -> Contents:
     """
     infos: list[Infos] = []
     unreadable: dict[str, str] = {}
+    composed: dict[str, str] = {}
+    quantized: list[str | None] = []
     for index in range(len(checkpoints.steps)):
         with checkpoints.open(index) as tensors:
             infos.append(dict(tensors.infos))
             unreadable |= tensors.skipped
-    return Contents(tuple(infos), expected_tensors(infos), unreadable)
+            composed |= tensors.composed if isinstance(tensors, Effective) else {}
+            quantized.append(quantized_part(tensors))
+    expected = expected_tensors(infos)
+    return Contents(tuple(infos), expected, unreadable, composed, tuple(quantized))
 
 
 def expected_tensors(steps: Sequence[Infos]) -> dict[str, TensorInfo]:

@@ -10,7 +10,8 @@ from specflow.checkpoints.base import Infos, Tensors
 # DataParallel, compile, FSDP, checkpointed activations, adapters: none computes by itself.
 _WRAPPERS = (
     *("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"),
-    *("_forward_module", "base_layer"),
+    "_forward_module",
+    r"base_layer(?!(?:\.base_layer)*\.lora_)",  # else an adapter of another parameter of the layer
 )
 _WRAPPER = re.compile(rf"(?:(?<=^)|(?<=\.))(?:{'|'.join(_WRAPPERS)})\.")
 _ADAPTED = re.compile(r"^base_model\.model\.")

@@ -82,7 +82,7 @@ def _sequences(module: nn.Module) -> Iterator[Sequence[str]]:
             continue
         names: list[str] = []
         for name, child in one.named_children():
-            if any(child.children()):
+            if any(part != "parametrizations" for part, _ in child.named_children()):
                 yield names
                 names = []
             elif _layer(child) is not None:
