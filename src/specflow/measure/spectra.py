@@ -20,8 +20,9 @@ from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.executor import Report
 from specflow.matrices import Side
 from specflow.measure.decompositions import Batch, Decompositions
+from specflow.measure.packed import Row, packed, unpacked
 from specflow.measure.settings import SpectraParams
-from specflow.measure.spectra_file import Row, write_spectra
+from specflow.measure.spectra_file import write_spectra
 from specflow.scratch import Scratch
 from specflow.spectra import (
     Decomposition,
@@ -137,7 +138,7 @@ class _Steps:
 
     def rows(self, index: int) -> list[Row]:
         """Return the rows of a finished step."""
-        return self.scratch.load(_name(index), mapped=True)["rows"]
+        return unpacked(self.scratch.load(_name(index), mapped=True))
 
     def measure(self, index: int) -> None:
         """Finish a step, unless it is finished."""
@@ -145,7 +146,7 @@ class _Steps:
             for needed in (max(index - 1, 0), self.count - 1, index):
                 self.decompositions.measure(needed)
             rows = [*self._matrix_rows(index), *self._pair_rows(index)]
-            self.scratch.save(_name(index), {"rows": rows})
+            self.scratch.save(_name(index), packed(rows))
         if index > 0:
             self.decompositions.forget(index - 1)
 

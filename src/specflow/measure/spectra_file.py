@@ -24,6 +24,7 @@ from torch import Tensor
 from specflow.checkpoints.base import Step
 from specflow.hdf5 import create, write
 from specflow.measure.layouts import SPECTRA
+from specflow.measure.packed import Row
 from specflow.measure.settings import SpectraParams
 from specflow.spectra import (
     QUANTITIES,
@@ -35,8 +36,6 @@ from specflow.spectra import (
 from specflow.wiring import Wiring
 
 _HELD = 2**25  # bytes of all steps that are in memory together
-
-Row = dict[str, Tensor]
 
 
 def write_spectra(
@@ -67,8 +66,9 @@ def write_spectra(
         names += [f"pairs/{pair.label}" for pair in wiring.pairs]
         for name, over_time in zip(names, _over_time(len(steps), rows), strict=True):
             arrays = _arrays(over_time, settings)
+            group = file.create_group(name)
             for array in sorted(arrays):
-                write(file, f"{name}/{array}", arrays[array].numpy())
+                write(group, array, arrays[array].numpy())
         for depth, matrix in enumerate(wiring.matrices):
             view = matrix.view
             file[f"matrices/{matrix.name}"].attrs.update(
