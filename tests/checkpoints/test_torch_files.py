@@ -2,6 +2,7 @@
 
 import argparse
 import collections
+import contextlib
 import dataclasses
 import datetime
 import enum
@@ -115,11 +116,11 @@ def test_views_parameters_and_numbers_of_all_kinds_are_those_of_torch(tmp_path, 
         "tied": flat[:6],
     }
     path = save(state, tmp_path / "a.pt", is_archive)
-    file = TorchFile(path, None)
-    for name, tensor in state.items():
-        found = file.read(name)
-        assert (found.dtype, found.shape) == (tensor.dtype, tensor.shape)
-        assert torch.equal(found.to(torch.complex128), tensor.to(torch.complex128)), name
+    with contextlib.closing(TorchFile(path, None)) as file:
+        for name, tensor in state.items():
+            found = file.read(name)
+            assert (found.dtype, found.shape) == (tensor.dtype, tensor.shape)
+            assert torch.equal(found.to(torch.complex128), tensor.to(torch.complex128)), name
 
 
 @of_any_format
