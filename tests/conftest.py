@@ -1,11 +1,17 @@
 import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tests.checkpoints.web import Web
 
 from specflow import paths
+from specflow.checkpoints import remote_http
+from specflow.checkpoints.remote_http import Patience
 from specflow.datasets.dataset import DatasetSection
 from specflow.datasets.digits import DigitsParams
 from specflow.datasets.images import write_images
@@ -106,6 +112,23 @@ def diffusion_run(workplace: Path) -> RunSettings:
         batch_size=40,
         checkpoints=plan(1, 0, 2, 5),
     )
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Web]]:
+    """Start web servers, which end with the test; pauses are short."""
+    patience = Patience(tries=3, pause=0.001, longest=0.2, silence=10)
+    monkeypatch.setattr(remote_http, "PATIENCE", patience)
+    with ExitStack() as running:
+
+        def start() -> Web:
+            server = running.enter_context(Web())
+            threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+            running.callback(server.shutdown)
+            return server
+
+        yield start
+    remote_http._pool.cache_clear()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -193,11 +193,71 @@ def test_audit_of_sound_steps_ends_with_status_0(folder, capsys):
     assert capsys.readouterr().out == "no flags: 8 steps, 2 matrices\n"
 
 
+def test_step_that_is_given_goes_before_the_path(folder, capsys):
+    assert ended_with("audit", "7=run/step0.pt", "run/step10.pt", "100=run/step20.pt") == 0
+    assert capsys.readouterr().out == "no flags: 3 steps, 2 matrices\n"
+    table = specflow.analyze(["7=run/step0.pt", Path("run/step10.pt"), "100=run/step20.pt"])
+    assert list(table["step"].unique()) == [7, 10, 100]
+
+
+def test_order_that_names_do_not_say_is_noted(folder, capsys):
+    Path("run/step0.pt").rename("Base-7B-v0.3.pt")
+    Path("run/step10.pt").rename("Base-7B-chat-v0.3.pt")
+    assert ended_with("audit", "Base-7B-v0.3.pt", "Base-7B-chat-v0.3.pt") == 0
+    note, end = capsys.readouterr().out.splitlines()
+    assert note.startswith("note: steps: numbered in the order given, as no number in their names")
+    assert end == "no flags: 2 steps, 2 matrices"
+
+
+@pytest.fixture
+def fused(workplace):
+    generator = torch.Generator().manual_seed(0)
+    made = {"a.qkv.weight": (18, 6), "a.o.weight": (6, 6), "a.experts": (3, 4, 6)}
+    state = {name: torch.randn(shape, generator=generator) for name, shape in made.items()}
+    torch.save(state, "step0.pt")
+    return state
+
+
+def spectral_norms(table):
+    return dict(zip(table["matrix"], table["spectral_norm"], strict=True))
+
+
+def test_fused_tensors_and_pairs_are_those_of_params(fused):
+    said = {"fused": ["*.qkv=q:1,k:1,v:1", "*.experts=*"], "pairs": ["*.qkv:v -> *.o"]}
+    table = specflow.analyze("step0.pt", **said)
+    q, k, v = fused["a.qkv.weight"].numpy().reshape(3, 6, 6)
+    expected = {"a.qkv:q": q, "a.qkv:k": k, "a.qkv:v": v, "a.o": fused["a.o.weight"].numpy()}
+    expected |= {f"a.experts:{n}": one.numpy() for n, one in enumerate(fused["a.experts"])}
+    norms = {name: np.linalg.norm(matrix, 2) for name, matrix in expected.items()}
+    assert spectral_norms(table) == pytest.approx(norms, rel=1e-4)
+    as_in_params = {
+        "fused": [
+            {"match": "*.qkv", "split": ["q", "k", "v"]},
+            {"match": "*.experts", "split": None},
+        ],
+        "pairs": [{"from": "*.qkv:v", "to": "*.o"}],
+    }
+    pd.testing.assert_frame_equal(specflow.analyze("step0.pt", **as_in_params), table)
+
+
+def test_fused_tensors_and_pairs_are_said_on_the_command_line(fused):
+    options = ["--fused", "*.qkv=q,k,v", "--fused", "*.experts=*", "--pair", "*.qkv:v -> *.o"]
+    assert ended_with("analyze", "step0.pt", *options, "-o", "out") == 0
+    with open_file(Path("out/spectra.h5"), SPECTRA) as file:
+        assert list(entries_of(file, "pairs")) == ["a.qkv v -> a.o"]
+        assert len(entries_of(file, "matrices")) == 7
+
+
 UNREADABLE = [
     (["absent*.pt"], "'absent*.pt' matches nothing"),
     (["run/*.pt", "--layout", "none_such"], "layout: got 'none_such'; expected"),
     (["run/*.pt", "--step-from", "step"], "expected one group for the step"),
     (["run/*.pt", "--key", "model"], "model"),
+    (["run/*.pt", "--fused", "*.qkv"], "fused: got '*.qkv'; expected a pattern and its parts, as"),
+    (["run/*.pt", "--fused", "*=q,k,v/heads"], "num_heads is null; expected a number"),
+    (["run/*.pt", "--pair", "a, b"], "pairs: got 'a, b'; expected two patterns, as '*.v -> *.o'"),
+    (["run/*.pt", "--pair", "* -> b"], "from has 1 `*` and to has 0; expected as many"),
+    (["5=run/*.pt"], "run/*.pt: there is no such file"),
 ]
 
 

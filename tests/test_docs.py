@@ -149,7 +149,7 @@ def test_commands_are_there(page):
 def test_params_that_commands_set_are_there():
     whole: Any = load_params(ROOT / "params.yaml")
     words = [word for page in PAGES for command in commands_in(page) for word in command]
-    settings = [word.lstrip("+") for word in words if re.match(r"[+a-z_.0-9]+=", word)]
+    settings = [word.lstrip("+") for word in words if re.match(r"[+a-z_][a-z_.0-9]*=", word)]
     assert settings
     for setting in settings:
         found = whole

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-    from typing import Any
 
     import pandas as pd
     from torch import Tensor, nn
@@ -31,16 +30,20 @@ def analyze(
     include: Sequence[str] = ("*",),
     exclude: Sequence[str] = (),
     transposed: Sequence[str] = (),
+    fused: Sequence[str | Mapping[str, Any]] = (),
+    pairs: Sequence[str | Mapping[str, Any]] = (),
     quick: bool = False,
     output: str | Path | None = None,
 ) -> pd.DataFrame:
     """Return ranks, norms and agreement of every matrix of checkpoints made elsewhere.
 
     Args:
-        checkpoints: Files, folders or patterns: safetensors, PyTorch, or trajectories; or weights
-            in memory, a state dict or a module, as the one step 0.
+        checkpoints: Files, folders or patterns: safetensors, PyTorch, or trajectories, each with
+            its step before it if its name does not say it ("100=model.pt"); URLs of safetensors,
+            "hf://org/name@step*" among them; or weights in memory, a state dict or a module, as
+            the one step 0.
         step_from: Regular expression with one group, the step, searched in each path; None means
-            the one number in which paths differ.
+            the one number in which paths differ, or that follows a word such as "step".
         key: Where the weights are in a PyTorch checkpoint; None finds them.
         layout: Naming of the architecture; auto recognizes it.
         num_heads: Attention heads of a block, where known.
@@ -48,6 +51,8 @@ def analyze(
         exclude: Patterns of those that are not.
         transposed: Patterns of tensors whose inputs come first (transposed convolutions); those of
             trajectories are known.
+        fused: Tensors that hold several matrices: "*.qkv=q,k,v", or as in params.yaml.
+        pairs: Further neighbours: "*.v -> *.o", or as in params.yaml.
         quick: Leave out what takes about as long again as all else: permuted entries, power laws,
             changes between steps, products of heads.
         output: Folder for tables, figures and a page; None keeps none.
@@ -70,6 +75,8 @@ def analyze(
         "include": tuple(include),
         "exclude": tuple(exclude),
         "transposed": tuple(transposed),
+        "fused": tuple(fused),
+        "pairs": tuple(pairs),
     }
     place = None if output is None else Path(output)
     return spectra_of(checkpoints, options, place, QUICK if quick else SPECTRA)

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from specflow.audit.findings import Audit
+from specflow.audit.published import audit_published
 from specflow.checkpoints.base import Checkpoints
+from specflow.checkpoints.files import FileCheckpoints, given_file
 from specflow.checkpoints.live import LiveCheckpoints
 from specflow.checkpoints.network import structure_of_live
 from specflow.checkpoints.stream import contents_of
@@ -28,6 +30,8 @@ from specflow.studies.checkpoints.analysis import analyze_checkpoints, read_chec
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.studies.checkpoints.study import checkpoint_tables
 from specflow.wiring import Wiring
+from specflow.wiring.declared import pair_of
+from specflow.wiring.fusion import fusion_of
 from specflow.wiring.recognize import wiring_of
 
 # QUICK leaves out what takes about as long again as all else.
@@ -46,8 +50,9 @@ def analyze_to(
     A killed analysis goes on where it was when it is started again with the same output.
 
     Args:
-        source: Files, folders or patterns, relative to the working folder; or weights in memory.
-        options: How they are read, as in `ReadingParams`.
+        source: Files, folders or patterns, relative to the working folder, or `STEP=PATH`; or
+            weights in memory.
+        options: How they are read, as in `ReadingParams`; fusions and pairs may be text.
         output: Folder of all that is written; made if missing.
         spectra: What is measured of every matrix.
 
@@ -73,12 +78,20 @@ def analyze_to(
     return audit, tables
 
 
-def audit(source: Source, options: Mapping[str, Any]) -> Audit:
-    """Return the audit of checkpoints; nothing is written. Arguments as for `analyze_to`.
+def audit(source: Source, options: Mapping[str, Any], *, hashes_only: bool = False) -> Audit:
+    """Return the audit of checkpoints; nothing is written.
+
+    Args:
+        source: As for `analyze_to`.
+        options: As for `analyze_to`.
+        hashes_only: Whether files are compared by the hashes that a hub publishes, and no weight
+            is read.
 
     Raises:
         SpecflowError: If a checkpoint cannot be read as asked.
     """
+    if hashes_only:
+        return audit_published(FileCheckpoints(_params(source, options), Path()))
     with tempfile.TemporaryDirectory() as folder:
         return _run(source, options, Path(folder) / "partial", SPECTRA)
 
@@ -132,7 +145,8 @@ def _run(
     params = _params(source, options)
     checkpoints, wiring = _opened(source, params)
     code = code_of(SOURCE / "studies" / "checkpoints" / "analysis.py")
-    settings = (params.model_dump_json(), spectra_settings.model_dump_json())
+    # where files are is in their fingerprint, without what is signed anew in a URL each time
+    settings = (params.model_dump_json(exclude={"files"}), spectra_settings.model_dump_json())
     whole = Scratch(root)
     with whole.locked():
         total = (1 + ("spectra" in places)) * len(checkpoints.steps)
@@ -152,20 +166,24 @@ def _run(
 
 
 def _params(source: Source, options: Mapping[str, Any]) -> ReadingParams:
-    if isinstance(source, nn.Module | Mapping):
-        files = ["memory"]
-    elif isinstance(source, str | Path):
-        files = [str(source)]
-    elif isinstance(source, Sequence):
-        files = list(map(str, source))
-    else:
-        kinds = "paths, patterns, a state dict or a module"
-        raise SpecflowError(f"checkpoints: got {source!r}; expected {kinds}")
-    raw = {"files": files, **options}
+    raw = {"files": _files_of(source), **options}
+    for key, of_text in (("fused", fusion_of), ("pairs", pair_of)):
+        raw[key] = [of_text(one) if isinstance(one, str) else one for one in raw.get(key, ())]
     try:
         return ReadingParams.model_validate(raw)
     except ValidationError as error:
         raise SpecflowError("; ".join(problems_of(error, ReadingParams, raw))) from error
+
+
+def _files_of(source: Source) -> list[Any]:
+    if isinstance(source, nn.Module | Mapping):
+        return ["memory"]
+    if isinstance(source, str | Path):
+        return [given_file(str(source), Path())]
+    if isinstance(source, Sequence):
+        return [given_file(str(one), Path()) for one in source]
+    kinds = "paths, patterns, a state dict or a module"
+    raise SpecflowError(f"checkpoints: got {source!r}; expected {kinds}")
 
 
 def _opened(source: Source, params: ReadingParams) -> tuple[Checkpoints, Wiring]:

@@ -81,7 +81,10 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     analyze.add_argument("--quick", action="store_true", help=help_text)
 
     summary = "tell whether checkpoints made elsewhere are what they claim to be"
-    _add_checkpoints(add(_audit, summary, f". {_STATUS}"))
+    audit = add(_audit, summary, f". {_STATUS}")
+    _add_checkpoints(audit)
+    help_text = "compare files by the hashes that a hub publishes (hf://...); no weight is read"
+    audit.add_argument("--hashes-only", action="store_true", help=help_text)
 
     summary = "tell what sets two models of one network apart: what moved, how far, of what rank"
     compare = add(_compare, summary, f". {_COMPARED}")
@@ -102,7 +105,11 @@ def _count(text: str) -> int:
 
 
 def _add_checkpoints(parser: argparse.ArgumentParser) -> None:
-    help_text = "file, folder of a checkpoint, or pattern; a trajectory has all its steps"
+    help_text = (
+        "file, folder of a checkpoint, or pattern; a trajectory has all its steps; STEP=PATH says "
+        "the step of one; URL of safetensors, https://host/step{0,1000}/model.safetensors or "
+        "hf://org/name@step*"
+    )
     parser.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT", help=help_text)
     _add_reading(parser)
 
@@ -128,6 +135,18 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         "those of trajectories are known"
     )
     parser.add_argument("--transposed", **again, help=help_text)
+    help_text = (
+        "tensors that hold several matrices, '*.qkv=q,k,v': with sizes 'q:4,k:1,v:1', another "
+        "dimension '@1', interleaved by heads '/heads'; '*.w1=*' makes one of each entry; may be "
+        "given again"
+    )
+    parser.add_argument("--fused", **again | {"metavar": "PATTERN=PARTS"}, help=help_text)
+    help_text = (
+        "further neighbours, '*.v -> *.o', where * stands for the same; ':right' after the first "
+        "for an embedding, ':left' after the second if its outputs meet; may be given again"
+    )
+    again = {**again, "metavar": "'FROM -> TO'", "dest": "pairs"}
+    parser.add_argument("--pair", **again, help=help_text)
 
 
 def _repro(chosen: argparse.Namespace) -> None:
@@ -192,7 +211,8 @@ def _analyze(chosen: argparse.Namespace) -> None:
 def _audit(chosen: argparse.Namespace) -> None:
     from specflow.analysis import audit
 
-    _end_by(audit(chosen.checkpoints, _options(chosen)))
+    found = audit(chosen.checkpoints, _options(chosen), hashes_only=chosen.hashes_only)
+    _end_by(found, "hashes of files, no weight" if chosen.hashes_only else "")
 
 
 def _compare(chosen: argparse.Namespace) -> None:
@@ -206,14 +226,20 @@ def _compare(chosen: argparse.Namespace) -> None:
 
 def _options(chosen: argparse.Namespace) -> dict[str, Any]:
     """Return how checkpoints are read, as in `ReadingParams`."""
-    names = ("step_from", "key", "layout", "num_heads", "include", "exclude", "transposed")
+    names = (
+        *("step_from", "key", "layout", "num_heads"),
+        *("include", "exclude", "transposed", "fused", "pairs"),
+    )
     return {name: getattr(chosen, name) for name in names} | {"include": chosen.include or ["*"]}
 
 
-def _end_by(audit: "Audit") -> None:
-    """Print the flags, and end with `FLAGGED` if there are any."""
+def _end_by(audit: "Audit", compared: str = "") -> None:
+    """Print notes and flags, and end with `FLAGGED` if there are any of these."""
+    for note in audit.notes:
+        print(printable(f"note: {note}"))
     for flag in audit.flags:
         print(printable(f"step {flag.step}: {flag.flag}: {flag.matrix}: {flag.evidence}"))
     if audit.flags:
         sys.exit(FLAGGED)
-    print(f"no flags: {len(audit.steps)} steps, {len(audit.changes)} matrices")
+    what = compared or f"{len(audit.changes)} matrices"
+    print(f"no flags: {len(audit.steps)} steps, {what}")

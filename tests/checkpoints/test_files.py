@@ -27,7 +27,7 @@ def params(*files, **more):
 
 
 def steps_of(root, *files, **more):
-    found = find_steps(params(*files, **more), root)
+    found = find_steps(params(*files, **more), root).steps
     return {step.path.relative_to(root).as_posix(): step.step for step in found}
 
 
@@ -38,7 +38,7 @@ def refused(match, root, *files, **more):
 
 def test_steps_are_sorted_as_numbers(tmp_path):
     touch(tmp_path, "step1000.pt", "step200.pt", "step0.pt")
-    found = find_steps(params("step*.pt"), tmp_path)
+    found = find_steps(params("step*.pt"), tmp_path).steps
     assert [step.step for step in found] == [0, 200, 1000]
     assert found[0] == StepFile(0, tmp_path / "step0.pt", None)
 
@@ -69,16 +69,16 @@ def test_given_steps_stand(tmp_path):
 @pytest.mark.parametrize("pattern", ["a/model[1].pt", "*/*.pt"])
 def test_absolute_paths_and_names_with_brackets_are_read(tmp_path, pattern):
     touch(tmp_path, "a/model[1].pt")
-    (found,) = find_steps(params(f"{tmp_path}/{pattern}"), tmp_path / "b")
+    (found,) = find_steps(params(f"{tmp_path}/{pattern}"), tmp_path / "b").steps
     assert found.path == tmp_path / "a" / "model[1].pt"
 
 
 def test_trajectory_gives_all_kept_steps_or_the_one_given(tmp_path):
     path = trajectories.write(tmp_path / "trajectory.h5", [0, 5, 20], WEIGHTS)
-    found = find_steps(params("trajectory.h5"), tmp_path)
-    assert found == [StepFile(step, path, index) for index, step in enumerate((0, 5, 20))]
+    found = find_steps(params("trajectory.h5"), tmp_path).steps
+    assert found == tuple(StepFile(step, path, index) for index, step in enumerate((0, 5, 20)))
     given = {"path": "trajectory.h5", "step": 5}
-    assert find_steps(params(given), tmp_path) == [StepFile(5, path, 1)]
+    assert find_steps(params(given), tmp_path).steps == (StepFile(5, path, 1),)
     expected = r"step 6 was not kept; expected one of \[0, 5, 20\]"
     refused(expected, tmp_path, given | {"step": 6})
 
@@ -94,15 +94,14 @@ def test_folder_of_a_checkpoint_is_its_file(tmp_path):
 @pytest.mark.parametrize(
     ("files", "pattern", "step_from", "match"),
     [
-        (("epoch3-step10.pt", "epoch4-step20.pt"), "*", None, "not differ in one number alone; ex"),
-        (("step10.pt", "final.pt"), "*", None, r"expected step_from \(--step-from\), or path"),
+        (("step10.pt", "best.pt"), "*", None, r"expected step_from \(--step-from\), or the step"),
         (("two/a.pt", "two/b.pt"), "two", None, "two: has a.pt, b.pt; expected one checkpoint"),
         ((), ".", None, "a folder without a checkpoint; expected one in it"),
         (  # shards do not pass for steps
             ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"),
             "*",
             None,
-            "model-00001-of-00002.safetensors: a shard; expected",
+            "model-00001-of-00002.safetensors: a shard of one checkpoint .*; expected its index",
         ),
         ((), "*.pt", None, r"'\*.pt' matches nothing in"),
         ((f"step{2**63}.pt", "step1.pt"), "*", None, f"step {2**63}; expected at most {2**63 - 1}"),
@@ -134,7 +133,7 @@ def test_what_is_no_step_is_refused(tmp_path, files, pattern, step_from, match):
 )
 def test_a_single_checkpoint_is_of_the_step_that_its_name_says(tmp_path, name, step):
     touch(tmp_path, name)
-    assert [one.step for one in find_steps(FilesParams(files=(name,)), tmp_path)] == [step]
+    assert [one.step for one in find_steps(params(name), tmp_path).steps] == [step]
 
 
 def test_file_of_no_known_kind_is_refused(tmp_path):

@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import pickle
 import struct
 import zipfile
 
@@ -68,7 +67,7 @@ def test_tensor_is_contiguous_detached_and_independent_of_the_file(tmp_path, kin
 
 
 @of_any_kind
-@pytest.mark.parametrize("size", [0, 5, 8, 40, 1000, 5000, 9000, -1])
+@pytest.mark.parametrize("size", [5, 8, 40, 1000, 5000, 9000, -1])
 def test_file_cut_anywhere_is_refused(tmp_path, refused, kind, size):
     path = saved(tmp_path, kind, {"w": torch.ones(50, 50)})
     path.write_bytes(path.read_bytes()[:size])
@@ -219,13 +218,9 @@ def test_weights_of_a_training_checkpoint(tmp_path, content, key):
         ({"epoch": 3}, "epoch.x", r"there is no 'x', but a int"),
         ({"model": weights(), "state_dict": weights()}, None, r"under \['state_dict', 'model'\]"),
         ([torch.ones(2, 2)], None, "got a list; expected a dict of tensors"),
+        (argparse.Namespace(a=1), None, "got a argparse.Namespace; expected a dict of tensors"),
         ({0: torch.ones(2, 2)}, None, "a tensor has the name 0; expected text"),
-        (
-            {"state_dict": weights(), "hyper_parameters": argparse.Namespace(a=1)},
-            None,
-            "it needs argparse.Namespace to be loaded",
-        ),
-        (torch.nn.Linear(2, 2), None, "needs torch.nn.modules.linear.Linear to be loaded"),
+        (torch.optim.SGD(weights().values()).state_dict(), None, "the state of an optimizer; exp"),
     ],
 )
 def test_content_that_is_no_one_state_dict_is_refused(tmp_path, refused, content, key, match):
@@ -247,31 +242,6 @@ def test_entries_that_are_no_dense_tensors_are_listed(tmp_path):
         assert file.skipped["huge"].startswith(f"claims {2**42} bytes in a file of")
 
 
-class Hostile:
-    def __init__(self, target):
-        self.target = target
-
-    def __reduce__(self):
-        return os.system, (f"touch {self.target}",)
-
-
-@pytest.mark.parametrize("kind", ["pt", "old.pt", "pickle 2", "pickle 4"])
-def test_pickle_that_would_run_code_is_refused_and_nothing_runs(tmp_path, refused, kind):
-    path, hostile = tmp_path / "model.pt", Hostile(tmp_path / "executed")
-    if kind.startswith("pickle"):
-        path.write_bytes(pickle.dumps(hostile, protocol=int(kind[-1])))
-    else:
-        SAVE[kind]({"w": torch.ones(2, 2), "x": hostile}, path)
-    refused(path, r"refused, it needs (\S*system|operand 149) to be loaded, which may execute")
-    assert [entry.name for entry in tmp_path.iterdir()] == ["model.pt"]
-
-
-def test_the_same_pickle_runs_where_nothing_refuses_it(tmp_path):
-    torch.save(Hostile(tmp_path / "executed"), tmp_path / "model.pt")
-    torch.load(tmp_path / "model.pt", weights_only=False)
-    assert (tmp_path / "executed").exists()
-
-
 def test_compressed_archive_is_refused(tmp_path, refused):
     with (
         zipfile.ZipFile(saved(tmp_path, "pt", {"w": torch.ones(50, 50)})) as whole,
@@ -280,12 +250,3 @@ def test_compressed_archive_is_refused(tmp_path, refused):
         for name in whole.namelist():
             packed.writestr(name, whole.read(name))
     refused(tmp_path / "packed.pt", "packed.pt: an archive that is compressed")
-
-
-def test_torchscript_is_refused(tmp_path, refused):
-    path = tmp_path / "script.pt"
-    content = {"data.pkl": b"\x80\x02}.", "constants.pkl": b"\x80\x02).", "version": b"3\n"}
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in content.items():
-            archive.writestr(f"script/{name}", data)
-    refused(path, "refused, a TorchScript program; expected a state dict")

@@ -1,6 +1,7 @@
 import pytest
 
 from specflow.errors import SpecflowError
+from specflow.wiring.declared import pair_of
 
 ATTENTION = {f"h.{i}.mixing.{part}.weight": (4, 4) for i in (0, 1) for part in ("v", "o")}
 
@@ -72,3 +73,22 @@ def test_same_matrices_that_meet_on_two_sides_are_refused(wire):
 def test_pattern_that_fits_nothing_is_refused(wire, tensors, pair, match):
     with pytest.raises(SpecflowError, match=match):
         wire(tensors, pairs=[pair])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("*.v -> *.o", {"from": "*.v", "to": "*.o"}),
+        ("a->b", {"from": "a", "to": "b"}),
+        ("embed:right -> *.q", {"from": "embed", "to": "*.q", "from_side": "right"}),
+        ("dense/kernel:0 -> b:left", {"from": "dense/kernel:0", "to": "b", "to_side": "left"}),
+    ],
+)
+def test_pair_in_one_line_is_that_of_params(text, expected):
+    assert pair_of(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "a", "a ->", "-> b", "a - b"])
+def test_pair_that_is_none_is_refused_with_examples(text):
+    with pytest.raises(SpecflowError, match=r"pairs: got .*; expected two patterns, as"):
+        pair_of(text)

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from specflow.errors import SpecflowError
+from specflow.wiring.fusion import FusionParams, fusion_of
 
 QKV = {"match": "*qkv", "split": ["q", "k", "v"]}
 
@@ -55,3 +56,28 @@ def test_fusion_that_does_not_fit_is_refused(wire, shape, rule, match):
 def test_part_with_the_name_of_another_matrix_is_refused(wire):
     with pytest.raises(SpecflowError, match="qkv:q, qkv: both have a matrix 'qkv:q'"):
         wire({"qkv": (6, 2), "qkv:q": (2, 2)}, fused=[QKV])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("*.qkv=q,k,v", {"match": "*.qkv", "split": ["q", "k", "v"]}),
+        ("*.qkv=q,k@1", {"match": "*.qkv", "split": ["q", "k"], "axis": 1}),
+        ("a=b=q:4,k:1", {"match": "a=b", "split": ["q", "k"], "shares": [4, 1]}),
+        ("*.w=*", {"match": "*.w", "split": None}),
+        ("*.w=*@2", {"match": "*.w", "split": None, "axis": 2}),
+        (
+            "*=q,k@0/heads",
+            {"match": "*", "split": ["q", "k"], "axis": 0, "interleaved_by": "heads"},
+        ),
+    ],
+)
+def test_fusion_in_one_line_is_that_of_params(text, expected):
+    assert fusion_of(text) == expected
+    assert FusionParams.model_validate(expected).match == expected["match"]
+
+
+@pytest.mark.parametrize("text", ["", "a", "a=", "=q,k", "a=q,,k", "a=q:1,k", "a=q@x", "a=q/head"])
+def test_fusion_that_is_none_is_refused_with_examples(text):
+    with pytest.raises(SpecflowError, match=r"fused: got .*; expected a pattern and its parts, as"):
+        fusion_of(text)

@@ -7,7 +7,8 @@ from typing import Any
 
 from specflow.errors import SpecflowError, one_line
 
-_MAX_BYTES = 10 * 2**20
+MAX_BYTES = 10 * 2**20
+_EXPECTED = "expected a JSON object, or no such file"
 
 
 def json_beside(path: Path, name: str) -> Mapping[str, Any] | None:
@@ -21,15 +22,30 @@ def json_beside(path: Path, name: str) -> Mapping[str, Any] | None:
         SpecflowError: If it is there and no JSON object of at most 10 MiB.
     """
     place = path.parent / name
-    if not place.is_file():
-        return None
-    expected = "expected a JSON object, or no such file"
+    text = _text_of(place)
+    return None if text is None else object_in(str(place), text)
+
+
+def object_in(place: str, text: bytes) -> Mapping[str, Any]:
+    """Return the JSON object that a file in `place` holds.
+
+    Raises:
+        SpecflowError: If it holds none of at most 10 MiB.
+    """
     try:
-        with place.open("rb") as file:
-            text = file.read(_MAX_BYTES + 1)
-        content = json.loads(text) if len(text) <= _MAX_BYTES else None
-    except (OSError, ValueError, RecursionError) as error:
-        raise SpecflowError(f"{place}: broken ({one_line(error)}); {expected}") from error
+        content = json.loads(text) if len(text) <= MAX_BYTES else None
+    except (ValueError, RecursionError) as error:
+        raise SpecflowError(f"{place}: broken ({one_line(error)}); {_EXPECTED}") from error
     if not isinstance(content, dict):
-        raise SpecflowError(f"{place}: no object of at most {_MAX_BYTES} bytes; {expected}")
+        raise SpecflowError(f"{place}: no object of at most {MAX_BYTES} bytes; {_EXPECTED}")
     return content
+
+
+def _text_of(path: Path) -> bytes | None:
+    if not path.is_file():
+        return None
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise SpecflowError(f"{path}: broken ({one_line(error)}); {_EXPECTED}") from error

@@ -3,27 +3,32 @@
 import glob
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from specflow.checkpoints.base import Infos, Step, Tensors
+from specflow.checkpoints.folders import chosen_in, only_at, places_at
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.checkpoints.network import structure_beside
-from specflow.checkpoints.opening import INDEX_SUFFIX, file_of, files_of, kind_of, open_checkpoint
+from specflow.checkpoints.opening import files_of, kind_of, open_checkpoint
+from specflow.checkpoints.parts import check_names_whole, check_whole
+from specflow.checkpoints.remote import Published, RemoteStep
+from specflow.checkpoints.remote_names import in_order, step_at, steps_at
+from specflow.checkpoints.remote_places import is_url
+from specflow.checkpoints.steps import steps_by_pattern, steps_of
 from specflow.errors import SpecflowError
 from specflow.scratch import state_of
 from specflow.section import Index, Section, Text
 from specflow.wiring.names import in_natural_order, some_of
 from specflow.wiring.structure import Layer, Structure
 
-_SHARD = re.compile(r"-[0-9]+-of-[0-9]+\.[a-z]+$")
-_NAMED_STEP = re.compile(r"(?:step|checkpoint|ckpt|iter|iteration)s?[-_=]?([0-9]+)", re.IGNORECASE)
+_GIVEN_STEP = re.compile(r"([0-9]{1,13})=(.+)", re.DOTALL)
 _LAST_STEP = 2**63 - 1  # results keep steps in 64 bits
 
 
@@ -45,7 +50,10 @@ class FileParams(Section):
     """Checkpoints; in YAML a path or pattern alone will do.
 
     Attributes:
-        path: A file, the folder of a checkpoint, or a glob pattern of these.
+        path: A file, the folder of a checkpoint, a network's folder in the hub's cache, whose
+            named revisions are steps, or a glob pattern of these; or of safetensors a URL,
+            https://host/path or hf://org/name@revision, in which {0,1000} and {0..5000..1000}
+            stand for several, and * in a revision for all that match.
         step: Its step; of a trajectory, the kept step that is meant; null tells the step by the
             name, and means all kept steps of a trajectory.
     """
@@ -63,7 +71,8 @@ class FilesParams(Section):
     Attributes:
         files: Where the checkpoints are.
         step_from: Regular expression whose one group is the step, searched in each path; null
-            means the one number in which the paths differ.
+            means the one number in which the paths differ, or that follows "step", "iter",
+            "checkpoint" or "epoch".
         key: Where the weights are in a PyTorch checkpoint, with dots ("state_dict"); null finds
             them under the usual keys.
     """
@@ -73,12 +82,15 @@ class FilesParams(Section):
     key: Text | None = None
 
 
+Place = Path | RemoteStep
+
+
 @dataclass(frozen=True)
 class StepFile:
     """Where one step lies; in a trajectory, at the kept step number `index`."""
 
     step: int
-    path: Path
+    path: Place
     index: int | None
 
 
@@ -87,6 +99,8 @@ class FileCheckpoints:
 
     Attributes:
         steps: The steps, ascending; epochs are known of trajectories alone.
+        notes: How steps were told where their names do not say it, and which weights in their
+            folders are not read; a sentence each.
     """
 
     def __init__(self, params: FilesParams, root: Path) -> None:
@@ -96,9 +110,12 @@ class FileCheckpoints:
             SpecflowError: If a pattern matches nothing, a step cannot be told, or two files have
                 one.
         """
-        self._files, self._key = find_steps(params, root), params.key
+        self._files, self.notes = find_steps(params, root)
+        self._key = params.key
         paths = dict.fromkeys(file.path for file in self._files if file.index is not None)
-        self._trajectories = {path: TrajectoryCheckpoints(path) for path in paths}
+        self._trajectories: dict[Place, TrajectoryCheckpoints] = {
+            path: TrajectoryCheckpoints(path) for path in paths if isinstance(path, Path)
+        }
         self.steps = tuple(
             Step(file.step, None, str(file.path))
             if file.index is None
@@ -127,44 +144,98 @@ class FileCheckpoints:
                 code, or has a tensor whose name is no HDF5 path.
         """
         file = self._files[index]
+        if isinstance(file.path, RemoteStep):
+            return file.path.open()
         if file.index is None:
             return open_checkpoint(file.path, self._key)
         return self._trajectories[file.path].open(file.index)
 
+    def published(self, index: int) -> Mapping[str, Published] | None:
+        """Return what a hub says of all files of a step, by place; None if no hub has it."""
+        path = self._files[index].path
+        return path.published if isinstance(path, RemoteStep) else None
+
     def fingerprint(self) -> str:
-        """Return a SHA-256 of steps, places, sizes and times of all files."""
+        """Return a SHA-256 of steps, places, sizes and times (or hashes) of all files."""
         digest = hashlib.sha256(f"{self._key}\n".encode())
         for file in self._files:
             digest.update(f"{file.step} {file.index}\n".encode())
+            if isinstance(file.path, RemoteStep):
+                digest.update(file.path.fingerprint().encode())
+                continue
             for path in files_of(file.path):
                 digest.update(f"{state_of(path.resolve())}\n".encode())
         return digest.hexdigest()
 
 
-def find_steps(params: FilesParams, root: Path) -> list[StepFile]:
+def given_file(text: str, root: Path) -> str | dict[str, Any]:
+    """Return a file as in `FilesParams` from `STEP=PATH`, or from the path alone of one that is."""
+    match = _GIVEN_STEP.fullmatch(text)
+    if match is None or glob.glob(text, root_dir=root) or (root / text).exists():
+        return text
+    return {"step": int(match[1]), "path": match[2]}
+
+
+class FoundSteps(NamedTuple):
+    """The steps of a network's training, and notes on how they were found."""
+
+    steps: tuple[StepFile, ...]
+    notes: tuple[str, ...]
+
+
+def find_steps(params: FilesParams, root: Path) -> FoundSteps:
     """Return all steps of a network's training, ascending, each once.
 
     Raises:
         SpecflowError: As for `FileCheckpoints`.
     """
     steps: list[StepFile] = []
-    files: dict[str, Path] = {}
+    files: dict[str, Place] = {}
+    others: dict[tuple[str, ...], str] = {}  # a folder that has them
+    left_out: list[str] = []
+
+    def open_at(path: Path) -> Path:
+        file, beside = chosen_in(path)
+        check_whole(file)
+        if beside:
+            others.setdefault(beside, f"{file.parent}: {file.name} is read")
+        return file
+
     for given in params.files:
-        if given.step is None:
-            files |= {name: file_of(root / name) for name in _matches(given.path, root)}
+        if given.step is not None and is_url(given.path):
+            steps.append(StepFile(given.step, step_at(given.path), None))
+        elif given.step is not None:
+            steps.append(_given_step(open_at(only_at(given.path, root)), given.step))
+        elif is_url(given.path):
+            files |= steps_at(given.path)
         else:
-            steps.append(_given_step(file_of(root / given.path), given.step))
+            for name in _matches(given.path, root):
+                places = places_at(name, root, left_out)
+                files |= {label: open_at(path) for label, path in places.items()}
     single = []
     for name, path in files.items():
-        if kind_of(path) == "trajectory":
+        if isinstance(path, Path) and kind_of(path) == "trajectory":
             steps += [StepFile(step, path, index) for index, step in enumerate(_kept_steps(path))]
         else:
             single.append(name)
-    found = _steps_of(single, params.step_from)
-    steps += [StepFile(step, files[name], None) for name, step in found.items()]
+    check_names_whole([str(path) for path in files.values() if isinstance(path, RemoteStep)])
+    told, notes = _steps_of(single, params, root)
+    steps += [StepFile(step, files[name], None) for name, step in told.items()]
     steps.sort(key=lambda file: file.step)
     _check(steps)
-    return steps
+    left = (f"{said}, and not {some_of(names)}" for names, said in others.items())
+    return FoundSteps(tuple(steps), (*notes, *left_out, *left))
+
+
+def _steps_of(
+    names: list[str], params: FilesParams, root: Path
+) -> tuple[Mapping[str, int], tuple[str, ...]]:
+    if not names:
+        return {}, ()
+    if params.step_from is not None:
+        return steps_by_pattern(names, params.step_from)
+    are_given = all(in_order(f.path) or (root / f.path).exists() for f in params.files)
+    return steps_of(names, are_given)
 
 
 def _check(steps: Sequence[StepFile]) -> None:
@@ -198,46 +269,3 @@ def _matches(pattern: str, root: Path) -> list[str]:
     if not found:
         raise SpecflowError(f"files: {pattern!r} matches nothing in {root}; expected checkpoints")
     return in_natural_order(found)
-
-
-def _steps_of(names: list[str], step_from: str | None) -> dict[str, int]:
-    for name in names:
-        if _SHARD.search(name):  # its number would pass for a step
-            raise SpecflowError(
-                f"{name}: a shard; expected its index (*{INDEX_SUFFIX}) or its folder"
-            )
-    if step_from is None:
-        return _differing_numbers(names)
-    steps = {}
-    for name in names:
-        match = re.search(step_from, name)
-        if match is None or not (match[1] or "").isdecimal():
-            got = "does not match" if match is None else f"gives {match[1]!r}"
-            raise SpecflowError(f"{name}: step_from {step_from!r} {got}; expected a whole number")
-        steps[name] = int(match[1])
-    return steps
-
-
-def _differing_numbers(names: list[str]) -> dict[str, int]:
-    """Return the one number of each name in which the names differ.
-
-    Names that differ in no number are numbered in the order given; a single one may name its step.
-
-    Raises:
-        SpecflowError: If they differ in several numbers, or in numbers and in text.
-    """
-    if len(names) == 1 and (named := _NAMED_STEP.findall(names[0])):
-        return {names[0]: int(named[-1])}
-    parts = [re.split(r"([0-9]+)", name) for name in names]
-    numbers = [tuple(map(int, part[1::2])) for part in parts]
-    if len(set(numbers)) <= 1:
-        return {name: place for place, name in enumerate(names)}
-    texts = {tuple(part[::2]) for part in parts}
-    columns = list(zip(*numbers, strict=True)) if len(texts) == 1 else []
-    differing = [column for column in columns if len(set(column)) > 1]
-    if len(differing) != 1:
-        raise SpecflowError(
-            f"{some_of(names, 2)}: names that do not differ in one number alone; expected "
-            "step_from (--step-from), or path and step of each"
-        )
-    return dict(zip(names, differing[0], strict=True))

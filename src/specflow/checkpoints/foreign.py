@@ -1,5 +1,6 @@
 """Files that are no checkpoints we read: what they are, and the way from them to one."""
 
+import re
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,23 +8,52 @@ from pathlib import Path
 import h5py
 
 _OF_TORCH = "save the weights with torch.save or safetensors"
+_AGAIN = "in place of the file; download it again"
 _STARTS = {
     b"version https://git-lfs": "a pointer of Git LFS in place of the file; `git lfs pull` gets it",
     b"GGUF": "GGUF, whose tensors are quantized in blocks; the original weights are needed",
+    **dict.fromkeys(
+        (b"lmgg", b"tjgg", b"fmgg", b"algg"),
+        "GGML, whose tensors are quantized in blocks; the original weights are needed",
+    ),
     b"\x93NUMPY": f"an array of NumPy; name its tensors in a dict and {_OF_TORCH}",
-    b"<!DOCTYPE": "a page of a website in place of the file; download it again",
-    b"<html": "a page of a website in place of the file; download it again",
+    b"\xba\x16\x4f\x2f": f"a model of fastText; read it with the package fasttext and {_OF_TORCH}",
+    b"<!DOCTYPE": f"a page of a website {_AGAIN}",
+    b"<!doctype": f"a page of a website {_AGAIN}",
+    b"<html": f"a page of a website {_AGAIN}",
+    b"<?xml": f"an answer of a website, in XML, {_AGAIN}",
+    b"\x1f\x8b": "compressed with gzip; unpack it with gunzip, and name what was in it",
+    b"BZh": "compressed with bzip2; unpack it with bunzip2, and name what was in it",
+    b"\xfd7zXZ": "compressed with xz; unpack it with unxz, and name what was in it",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd; unpack it with unzstd, and name what was in it",
 }
+_TENSORFLOW = f"a checkpoint of TensorFlow; read its variables with tf.train and {_OF_TORCH}"
 _SUFFIXES = {
     ".onnx": f"ONNX; load it with the package onnx and {_OF_TORCH}",
     ".msgpack": f"weights of Flax; load them into the model with `from_flax=True` and {_OF_TORCH}",
     ".pb": f"a graph of TensorFlow; {_OF_TORCH}",
     ".tflite": f"a model of TensorFlow Lite; {_OF_TORCH}",
-    ".index": f"a checkpoint of TensorFlow; read its variables with tf.train and {_OF_TORCH}",
+    ".index": _TENSORFLOW,
+    ".meta": _TENSORFLOW,
     ".distcp": "a part of a distributed checkpoint of torch; name its folder",
+    **dict.fromkeys(
+        (".engine", ".plan", ".trt"),
+        "an engine of TensorRT, compiled for one GPU; the original weights are needed",
+    ),
+    **dict.fromkeys(
+        (".mlmodel", ".mlpackage"),
+        "a model of Core ML; the original weights are needed",
+    ),
+    **dict.fromkeys(
+        (".pte", ".ptl"),
+        "a program of torch for phones; the original weights are needed",
+    ),
 }
 _KERAS = f"a model of Keras; read its weights with keras and {_OF_TORCH}"
-START = max(map(len, _STARTS))  # bytes that tell
+_TAR = "a tar archive; unpack it, and name what was in it"
+_TENSORFLOW_DATA = re.compile(r"\.data-[0-9]{5}-of-[0-9]{5}$")
+_VECTORS = re.compile(rb"[0-9]+ [0-9]+\r?\n")
+START = 512  # bytes that tell
 
 
 def foreign(path: Path, start: bytes) -> str | None:
@@ -33,14 +63,33 @@ def foreign(path: Path, start: bytes) -> str | None:
         path: The file.
         start: Its first `START` bytes.
     """
+    if not start:
+        return "empty; copy or download it again"
     for begins, what in _STARTS.items():
         if start.startswith(begins):
             return what
-    if zipfile.is_zipfile(path):
+    if start[257:262] == b"ustar":
+        return _TAR
+    if start.startswith(b"PK\x03\x04"):
         return _of_archive(path)
     if start.startswith(b"\x89HDF\r\n\x1a\n"):
         return _of_hdf5(path)
+    if _TENSORFLOW_DATA.search(path.name):
+        return _TENSORFLOW
+    if _VECTORS.match(start):
+        return f"word vectors of word2vec or fastText; read them with gensim and {_OF_TORCH}"
     return _SUFFIXES.get(path.suffix)
+
+
+def what_is(path: Path, start: bytes) -> str:
+    """Return what a file of no kind that is known by its first bytes looks like."""
+    if b"<unk>" in start or path.name.startswith(("tokenizer", "spiece", "sentencepiece")):
+        return "a tokenizer, no weights"
+    if start.lstrip()[:1] in (b"{", b"["):
+        return "JSON, no weights"
+    if start.startswith(b"model_checkpoint_path:"):
+        return "the note of TensorFlow on its checkpoints, no weights"
+    return "of no known kind"
 
 
 def foreign_folder(path: Path) -> str | None:
@@ -49,8 +98,20 @@ def foreign_folder(path: Path) -> str | None:
     if ".metadata" in names and any(name.endswith(".distcp") for name in names):
         convert = "python -m torch.distributed.checkpoint.format_utils dcp_to_torch"
         return f"a distributed checkpoint of torch; `{convert} {path} FILE.pt` makes one file of it"
+    if any(name.endswith(".distcp") for name in names):
+        return "parts of a distributed checkpoint of torch, without its .metadata"
     if "saved_model.pb" in names:
         return _SUFFIXES[".pb"]
+    if "checkpoint" in names and any(name.endswith(".index") for name in names):
+        return _TENSORFLOW
+    if path.suffix == ".mlpackage":
+        return _SUFFIXES[path.suffix]
+    if {"_CHECKPOINT_METADATA", "manifest.ocdbt"} & names:
+        return f"a checkpoint of Orbax; restore it with orbax-checkpoint and {_OF_TORCH}"
+    if others := sorted(names & {"flax_model.msgpack", "tf_model.h5", "model.onnx"}):
+        return f"has no weights of torch, but {', '.join(others)}; {_OF_TORCH}"
+    if any(name.startswith("models--") for name in names):
+        return "a cache of several networks; name one of its folders models--..."
     return None
 
 
@@ -60,10 +121,19 @@ def _of_archive(path: Path) -> str | None:
             names = archive.namelist()
     except Exception:  # what is broken is told by who reads it
         return None
+    inner = {name.partition("/")[2] for name in names}
     if "model.weights.h5" in names:
         return _KERAS
     if names and all(name.endswith(".npy") for name in names):
         return f"an archive of NumPy; {_OF_TORCH}"
+    if "constants.pkl" in inner:
+        return f"a TorchScript program; load it with torch.jit.load and {_OF_TORCH}"
+    if {"archive_format", "serialized_state_dict.pt", "models/model.json"} & {*inner, *names}:
+        return f"a program of torch.export; load it with torch.export.load and {_OF_TORCH}"
+    if any(name.startswith("Data/com.apple.CoreML") for name in names):
+        return _SUFFIXES[".mlpackage"]
+    if names and "data.pkl" not in inner:
+        return "a zip archive; unpack it, and name what was in it"
     return None
 
 

@@ -6,6 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,8 +41,6 @@ _SAFETENSORS_DTYPES = {
     "BOOL": torch.bool,
 }
 
-_Held = tuple[Infos, Mapping[str, str]]
-
 
 class Place(NamedTuple):
     """Where a tensor lies: its bytes from `offset` of the file on, and its strides in them."""
@@ -50,16 +49,21 @@ class Place(NamedTuple):
     stride: tuple[int, ...]
 
 
+Places = Mapping[str, Place]
+
+
 class TensorFile(ABC):
     """The tensors of a file (`Tensors`).
 
-    It is read, not mapped: a mapped file that another process cuts would end this one. And it is
-    opened for each tensor, and must be the one that it was.
+    It is read, not mapped: a mapped file that another process cuts would end this one. It is opened
+    once, for the first tensor, and must stay the one that it was.
     """
 
     infos: Infos
     skipped: Mapping[str, str]
-    _places: Mapping[str, Place]
+    _places: Places
+    _swapped = False  # whether numbers have their bytes in another order than here
+    _file: FileIO | None = None
 
     def __init__(self, path: Path) -> None:
         """Read the names, shapes and dtypes.
@@ -88,13 +92,35 @@ class TensorFile(ABC):
             return torch.empty(info.shape, dtype=info.dtype)
         last = sum((size - 1) * step for size, step in zip(info.shape, stride, strict=True))
         data = torch.empty((last + 1) * info.dtype.itemsize, dtype=torch.uint8)
-        with _cannot_be_read(self._path), self._path.open("rb") as file:
-            self._check(os.fstat(file.fileno()))
-            file.seek(offset)
-            if file.readinto(data.numpy().data) < data.nbytes:
-                raise SpecflowError(f"{self._path}: truncated at {name!r}")
-            self._check(os.fstat(file.fileno()))
+        with _cannot_be_read(self._path):
+            self._read_into(data.numpy().data, offset, name)
+        if self._swapped:
+            data = data.view(-1, _word_of(info.dtype)).flip(1).view(-1)
         return data.view(info.dtype).as_strided(info.shape, stride).contiguous()
+
+    def close(self) -> None:
+        """Close the file; the next read opens it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _read_into(self, data: memoryview, offset: int, name: str) -> None:
+        """Fill a buffer with the bytes from an offset on.
+
+        Raises:
+            SpecflowError: If the file has changed since it was looked at, or ends before.
+        """
+        if self._file is None:
+            self._file = FileIO(self._path)
+            self._check(os.fstat(self._file.fileno()))
+        self._file.seek(offset)
+        done = 0
+        while done < len(data):
+            count = self._file.readinto(data[done:])
+            if not count:
+                raise SpecflowError(f"{self._path}: truncated at {name!r}")
+            done += count
+        self._check(self._path.stat())
 
     def _check(self, now: os.stat_result) -> None:
         if _identity_of(now) != self._identity:
@@ -102,6 +128,11 @@ class TensorFile(ABC):
                 f"{self._path}: cut, written or replaced while it was read; expected a file that "
                 "stays as it is"
             )
+
+
+def _word_of(dtype: torch.dtype) -> int:
+    """Return the bytes of a number that a machine orders."""
+    return dtype.itemsize // 2 if dtype.is_complex else dtype.itemsize
 
 
 def _identity_of(state: os.stat_result) -> tuple[int, int, int]:
@@ -120,18 +151,7 @@ class SafetensorsFile(TensorFile):
     """A safetensors file; the library refuses headers that do not fit the file."""
 
     def _look(self) -> None:
-        infos, skipped, places = {}, {}, {}
-        header, start = self._header()
-        for name in in_natural_order(header):
-            entry = header[name]
-            dtype, shape = _SAFETENSORS_DTYPES.get(entry["dtype"]), tuple(entry["shape"])
-            if dtype is None:
-                skipped[name] = f"dtype {entry['dtype']}: no floating point of torch"
-                continue
-            infos[name] = TensorInfo(shape, dtype)
-            stride = tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
-            places[name] = Place(start + entry["data_offsets"][0], stride)
-        self.infos, self.skipped, self._places = infos, skipped, places
+        self.infos, self.skipped, self._places = told_by(*self._header())
 
     def _header(self) -> tuple[dict[str, Any], int]:
         """Return the header, and where the data begin.
@@ -154,28 +174,43 @@ class SafetensorsFile(TensorFile):
         return header, 8 + length
 
 
-def held_by(
-    state: Mapping[Any, Any], place: str | Path, most: float, device: str | None = None
-) -> _Held:
-    """Return what a state dict in `place` holds, and why its other entries are no dense tensors.
+def told_by(header: Mapping[str, Any], start: int) -> tuple[Infos, Mapping[str, str], Places]:
+    """Return what a safetensors header that fits its file tells.
 
-    A tensor has at most `most` bytes: those of its file. On the device "meta", those whose data
-    were not read are tensors as others are.
+    Args:
+        header: Its entries but for the metadata.
+        start: Where the data begin in the file.
+
+    Returns:
+        The tensors, why others cannot be read, and where those tensors lie.
+    """
+    infos, skipped, places = {}, {}, {}
+    for name in in_natural_order(header):
+        entry = header[name]
+        dtype, shape = _SAFETENSORS_DTYPES.get(entry["dtype"]), tuple(entry["shape"])
+        if dtype is None:
+            skipped[name] = f"dtype {entry['dtype']}: no floating point of torch"
+            continue
+        infos[name] = TensorInfo(shape, dtype)
+        stride = tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+        places[name] = Place(start + entry["data_offsets"][0], stride)
+    return infos, skipped, places
+
+
+def held_by(state: Mapping[Any, Any], place: str) -> tuple[Infos, Mapping[str, str]]:
+    """Return what a state dict in memory holds, and why its other entries are no dense tensors.
 
     Raises:
         SpecflowError: If a name is no text.
     """
     infos, skipped = {}, {}
-    no_data = None if device == "meta" else torch.device("meta")
     for name, value in state.items():
         if not isinstance(name, str):
             raise SpecflowError(f"{place}: a tensor has the name {name!r}; expected text")
         if not isinstance(value, Tensor):
             skipped[name] = f"a {type(value).__name__}: no tensor"
-        elif value.layout != torch.strided or value.is_quantized or value.device == no_data:
+        elif value.layout != torch.strided or value.is_quantized or value.device.type == "meta":
             skipped[name] = "sparse, quantized or without data: no dense tensor"
-        elif value.nbytes > most:
-            skipped[name] = f"claims {value.nbytes} bytes in a file of {most}"
         else:
             infos[name] = TensorInfo(tuple(value.shape), value.dtype)
     return infos, skipped

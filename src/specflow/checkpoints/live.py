@@ -1,7 +1,6 @@
 """A network in memory as checkpoints of one step."""
 
 import hashlib
-import math
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 
@@ -72,7 +71,7 @@ class _State:
 
     def __init__(self, state: Mapping[str, Tensor], place: str) -> None:
         self._state = state
-        self.infos, self.skipped = held_by(state, place, most=math.inf)
+        self.infos, self.skipped = held_by(state, place)
 
     def read(self, name: str) -> Tensor:
         tensor = self._state[name].detach()

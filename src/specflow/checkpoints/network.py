@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import nn
 
 from specflow.checkpoints.base import Infos
 from specflow.checkpoints.beside import json_beside
+from specflow.checkpoints.remote import RemoteStep
 from specflow.checkpoints.wrappers import unwrapped
 from specflow.errors import one_line
 from specflow.wiring.modules import structure_of_module
@@ -23,20 +25,21 @@ _DEPTHS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_la
 _ENOUGH = 0.5  # of a network's layers a checkpoint must have, to be of it
 
 
-def structure_beside(path: Path, tensors: Infos) -> Structure:
+def structure_beside(path: Path | RemoteStep, tensors: Infos) -> Structure:
     """Return what is known of the network of a checkpoint beside the names of its tensors.
 
     The class that config.json names is built without data if the package transformers is there;
     no code that lies beside the weights is run.
 
     Args:
-        path: A file of the checkpoint.
+        path: A file of the checkpoint, or the checkpoint at a URL.
         tensors: Its tensors.
 
     Raises:
         SpecflowError: If config.json is no JSON object.
     """
-    config = json_beside(path, "config.json")
+    beside = path.json_beside if isinstance(path, RemoteStep) else partial(json_beside, path)
+    config = beside("config.json")
     if config is None or not ("model_type" in config or "architectures" in config):
         return Structure()
     alone = Structure("config.json", config=config)

@@ -5,31 +5,27 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Literal, Protocol
 
 from torch import Tensor
 
-from specflow.checkpoints.base import Infos
+from specflow.checkpoints.base import Infos, Tensors
 from specflow.checkpoints.beside import json_beside
+from specflow.checkpoints.effective.parts import Beside
 from specflow.checkpoints.effective.tensors import Effective
-from specflow.checkpoints.foreign import START, foreign, foreign_folder
+from specflow.checkpoints.folders import INDEX_SUFFIX, TORCH_SUFFIXES
+from specflow.checkpoints.foreign import START, foreign, what_is
 from specflow.checkpoints.formats import SafetensorsFile, TensorFile
-from specflow.checkpoints.torch_files import TorchFile
+from specflow.checkpoints.torch_files import ARCHIVE, TorchFile
 from specflow.checkpoints.wrappers import Unwrapped
 from specflow.errors import SpecflowError, one_line
 from specflow.wiring.names import check_names, in_natural_order
 
 Kind = Literal["trajectory", "index", "safetensors", "torch"]
 
-INDEX_SUFFIX = ".index.json"
-TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
-_IN_FOLDERS = (
-    (".safetensors" + INDEX_SUFFIX,),
-    (".safetensors",),
-    (".bin" + INDEX_SUFFIX,),
-    TORCH_SUFFIXES,
-)
 MAX_INDEX_BYTES = 100 * 2**20
+_OF_INDEX = 'expected {"weight_map": {tensor: file of the same folder}}'
+_PICKLES = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 
 
 @contextmanager
@@ -47,9 +43,21 @@ def open_checkpoint(path: Path, key: str | None = None) -> Iterator[Effective]:
         SpecflowError: If the file is missing, damaged, of no known kind, would have to execute
             code, or has a tensor whose name is no HDF5 path.
     """
-    file = ShardedFile(path, key) if kind_of(path) == "index" else _open_file(path, key)
-    check_names(path, file.infos)
-    yield Effective(Unwrapped(file), partial(json_beside, path))
+    file = _sharded(path, key) if kind_of(path) == "index" else _open_file(path, key)
+    try:
+        yield tensors_of(path, file, partial(json_beside, path))
+    finally:
+        file.close()
+
+
+def tensors_of(place: str | Path, file: Tensors, beside: Beside) -> Effective:
+    """Return the weights of a file, in whatever `place`, as layers apply them.
+
+    Raises:
+        SpecflowError: If the name of one is no HDF5 path, or what lies beside it is broken.
+    """
+    check_names(place, file.infos)
+    return Effective(Unwrapped(file), beside)
 
 
 def kind_of(path: Path) -> Kind:
@@ -65,39 +73,22 @@ def kind_of(path: Path) -> Kind:
             start = file.read(START)
     except OSError as error:
         raise SpecflowError(f"{path}: cannot be read ({one_line(error)})") from error
+    if start[4:9] == b"\0\0\0\0{":  # a header of less than 4 GiB
+        return "safetensors"
     if what := foreign(path, start):
         raise SpecflowError(f"{path}: {what}")
     if path.name.endswith(INDEX_SUFFIX):
         return "index"
     if start.startswith(b"\x89HDF\r\n\x1a\n"):
         return "trajectory"
-    if path.suffix == ".safetensors" or start[8:9] == b"{":
+    if path.suffix == ".safetensors":
         return "safetensors"
-    if path.suffix in TORCH_SUFFIXES or start.startswith(b"PK\x03\x04"):
+    if path.suffix in TORCH_SUFFIXES or start.startswith((ARCHIVE, *_PICKLES)):
         return "torch"
     raise SpecflowError(
-        f"{path}: of no known kind; expected safetensors, an index of shards (*{INDEX_SUFFIX}), "
-        f"a file of torch.save ({', '.join(TORCH_SUFFIXES)}) or a trajectory of specflow"
+        f"{path}: {what_is(path, start)}; expected safetensors, an index of shards "
+        f"(*{INDEX_SUFFIX}), a file of torch.save or a trajectory of specflow"
     )
-
-
-def file_of(path: Path) -> Path:
-    """Return the file to open for a checkpoint: itself, or that of the first kind in its folder.
-
-    Raises:
-        SpecflowError: If a folder has none, or several of the first kind that it has.
-    """
-    if not path.is_dir():
-        return path
-    for suffixes in _IN_FOLDERS:
-        found = [file for file in sorted(path.iterdir()) if file.name.endswith(suffixes)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = ", ".join(file.name for file in found)
-            raise SpecflowError(f"{path}: has {names}; expected one checkpoint, name the file")
-    what = foreign_folder(path) or "a folder without a checkpoint; expected one in it"
-    raise SpecflowError(f"{path}: {what}")
 
 
 def files_of(path: Path) -> list[Path]:
@@ -110,26 +101,33 @@ def files_of(path: Path) -> list[Path]:
     return [path, *shards.values()]
 
 
+class Shard(Tensors, Protocol):
+    """The tensors of a file that may be open between two of them."""
+
+    def close(self) -> None:
+        """Close what is open; the next read opens it again."""
+
+
 class ShardedFile:
     """An index (*.index.json) and its shards, which lie in its folder (`Tensors`)."""
 
-    def __init__(self, path: Path, key: str | None) -> None:
-        """Read the index and the names and shapes of all shards.
+    def __init__(
+        self, place: str | Path, shard_of: Mapping[str, str], shards: Mapping[str, Shard]
+    ) -> None:
+        """Look for the tensors of the index of `place` in its shards.
 
         Raises:
-            SpecflowError: If the index is broken, names a file outside its folder, or does not
-                fit the shards.
+            SpecflowError: If the index does not fit the shards.
         """
-        shard_of = _shard_of_tensors(path)
-        shards = {name: _open_file(at, key) for name, at in _shards_in(path, shard_of).items()}
-        self._home: dict[str, TensorFile] = {}
+        self._home: dict[str, Shard] = {}
+        self._last: Shard | None = None  # that was read
         for name in in_natural_order(shard_of):
             file = shards[shard_of[name]]
             if name in file.infos:
                 self._home[name] = file
             elif name not in file.skipped:
                 raise SpecflowError(
-                    f"{path}: {name!r} is not in {shard_of[name]}, as the index says"
+                    f"{place}: {name!r} is not in {shard_of[name]}, as the index says"
                 )
         self.infos: Infos = {name: file.infos[name] for name, file in self._home.items()}
         skipped: dict[str, str] = {}
@@ -141,8 +139,23 @@ class ShardedFile:
         }
 
     def read(self, name: str) -> Tensor:
-        """Return a copy of one tensor; errors as of its shard."""
-        return self._home[name].read(name)
+        """Return a copy of one tensor; errors as of its shard. One shard at a time is open."""
+        home = self._home[name]
+        if self._last is not home:
+            self.close()
+            self._last = home
+        return home.read(name)
+
+    def close(self) -> None:
+        """Close the shard that is open; the next read opens it again."""
+        if self._last is not None:
+            self._last.close()
+
+
+def _sharded(path: Path, key: str | None) -> ShardedFile:
+    shard_of = _shard_of_tensors(path)
+    shards = {name: _open_file(at, key) for name, at in _shards_in(path, shard_of).items()}
+    return ShardedFile(path, shard_of, shards)
 
 
 def _open_file(path: Path, key: str | None) -> TensorFile:
@@ -155,19 +168,27 @@ def _open_file(path: Path, key: str | None) -> TensorFile:
 
 
 def _shard_of_tensors(path: Path) -> Mapping[str, str]:
-    expected = 'expected {"weight_map": {tensor: file of the same folder}}'
     if path.stat().st_size > MAX_INDEX_BYTES:
-        raise SpecflowError(f"{path}: larger than {MAX_INDEX_BYTES} bytes; {expected}")
+        raise SpecflowError(f"{path}: larger than {MAX_INDEX_BYTES} bytes; {_OF_INDEX}")
+    return weight_map_in(path, path.read_bytes())
+
+
+def weight_map_in(place: str | Path, content: bytes) -> Mapping[str, str]:
+    """Return the shard of every tensor, as the content of the index in `place` says.
+
+    Raises:
+        SpecflowError: If it says no such thing.
+    """
     try:
-        content = json.loads(path.read_bytes())
+        found = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise SpecflowError(f"{path}: broken ({one_line(error)}); {expected}") from error
-    shard_of = content.get("weight_map") if isinstance(content, dict) else None
+        raise SpecflowError(f"{place}: broken ({one_line(error)}); {_OF_INDEX}") from error
+    shard_of = found.get("weight_map") if isinstance(found, dict) else None
     if not isinstance(shard_of, dict) or not shard_of:
-        raise SpecflowError(f"{path}: no weight_map; {expected}")
+        raise SpecflowError(f"{place}: no weight_map; {_OF_INDEX}")
     for name, shard in shard_of.items():
         if not isinstance(shard, str):
-            raise SpecflowError(f"{path}: weight_map has {shard!r} for {name!r}; {expected}")
+            raise SpecflowError(f"{place}: weight_map has {shard!r} for {name!r}; {_OF_INDEX}")
     return shard_of
 
 

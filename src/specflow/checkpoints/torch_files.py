@@ -1,106 +1,133 @@
-"""Files of torch.save, read tensor by tensor; none is executed."""
+"""Files of torch.save, read tensor by tensor; nothing in them is executed.
 
-import io
-import re
+torch 1.6 and later write an archive of records, of which one is a pickle; earlier ones write five
+pickles, and then the bytes of all storages. Both tell where the bytes of a tensor lie.
+"""
+
 import struct
 import sys
-import warnings
 import zipfile
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
-import torch
-from torch import Tensor, _weights_only_unpickler
-
-from specflow.checkpoints.formats import Place, TensorFile, held_by
-from specflow.errors import SpecflowError, one_line
+from specflow.checkpoints.base import Infos
+from specflow.checkpoints.formats import Place, TensorFile
+from specflow.checkpoints.pickles import Global, Inert, rebuilt
+from specflow.checkpoints.torch_pickles import (
+    Stored,
+    TorchPickle,
+    entries_of,
+    holds_tensors,
+    is_module,
+    state_in,
+)
+from specflow.errors import SpecflowError, one_line, shown
 from specflow.wiring.names import some_of
 
-_ARCHIVE = b"PK\x03\x04"
+ARCHIVE = b"PK\x03\x04"
 _OUR_ORDER = sys.byteorder.encode()
-USUAL_KEYS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights")
+_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of torch before 1.6
+USUAL_KEYS = (
+    *("state_dict", "model_state_dict", "model", "module", "net", "network", "weights"),
+    *("params", "model_state"),
+)
 
 
 class TorchFile(TensorFile):
-    """A state dict, or a training checkpoint that holds one.
-
-    Of a file of torch 1.6 or later, which is an archive, the data are read when a tensor is. An
-    older one, or one of a machine with another order of bytes, is read whole.
-    """
+    """A state dict, a training checkpoint that holds one, or a pickled module."""
 
     def __init__(self, path: Path, key: str | None) -> None:
         """Read the names, shapes and dtypes of the weights at a key with dots; None finds them.
 
         Raises:
-            SpecflowError: If the file is broken, needs code to be executed, or has no weights
-                there.
+            SpecflowError: If the file is broken, or has no weights there.
         """
         self._key = key
-        self._content: Mapping[Any, Any] | None = None
         super().__init__(path)
 
     def _look(self) -> None:
         with self._path.open("rb") as file:
-            archive = _Archive.of(file, self._path, self._identity[1])
-            place = "cpu" if archive is None else "meta"  # with data, or without them
             try:
-                with warnings.catch_warnings(action="ignore"):
-                    content = archive.content() if archive else self._whole()
-            except Exception as error:  # a damaged pickle makes the unpickler raise anything
+                content = self._content(file, self._identity[1])
+                weights = self._weights(content)
+            except SpecflowError:
+                raise
+            except Exception as error:  # damaged archives and pickles raise anything
                 raise SpecflowError(f"{self._path}: {_refusal(error)}") from error
-        weights = self._weights(content)
-        self.infos, self.skipped = held_by(weights, self._path, self._identity[1], place)
-        if archive:
-            self._places = {name: self._place(name, weights[name]) for name in self.infos}
-        else:
-            self._content = weights
+        self._hold(weights)
 
-    def _place(self, name: str, tensor: Tensor) -> Place:
-        storage: Any = tensor.untyped_storage()
-        if storage.nbytes() != storage.record.size:  # one without data grows with its tensor
-            raise SpecflowError(f"{self._path}: {name}: larger than its record; broken")
-        start = storage.record.begins + int(tensor.storage_offset()) * tensor.itemsize
-        return Place(start, tensor.stride())
+    def _content(self, file: BinaryIO, size: int) -> Any:
+        """Return what was saved, with tensors that know where their bytes are."""
+        if file.read(len(ARCHIVE)) == ARCHIVE:  # as torch tells
+            archive = _Archive(zipfile.ZipFile(file), file, size)
+            self._swapped = archive.is_swapped
+            return archive.content()
+        file.seek(0)
+        return _legacy_content(file, size)
 
-    def _whole(self) -> Any:
-        return torch.load(self._path, map_location="cpu", weights_only=True)
-
-    def read(self, name: str) -> Tensor:
-        """Return a contiguous copy of one tensor; errors as of all files."""
-        if self._content is None:
-            return super().read(name)
-        return self._content[name].detach().clone(memory_format=torch.contiguous_format)
+    def _hold(self, weights: Mapping[Any, Any]) -> None:
+        infos: dict[str, Any] = {}
+        self.skipped: Mapping[str, str] = (skipped := {})
+        self._places: Mapping[str, Place] = (places := {})
+        size = self._identity[1]
+        for name, value in weights.items():
+            if not isinstance(name, str):
+                raise SpecflowError(
+                    f"{self._path}: a tensor has the name {shown(name)}; expected text"
+                )
+            if not isinstance(value, Stored):
+                skipped[name] = _no_tensor(value)
+            elif value.num_bytes > size:
+                skipped[name] = f"claims {value.num_bytes} bytes in a file of {size}"
+            else:
+                infos[name] = value.info
+                try:
+                    places[name] = value.place()
+                except ValueError as error:
+                    raise SpecflowError(f"{self._path}: {name}: {error}; broken") from error
+        self.infos: Infos = infos
 
     def _weights(self, content: Any) -> Mapping[Any, Any]:
+        """Return the state dict, at the key or where it usually is.
+
+        Raises:
+            SpecflowError: If there is none, or several.
+        """
         if self._key is not None:
             return self._at_key(content, self._key)
-        if not isinstance(content, Mapping):
+        entries = entries_of(content)
+        if entries is None:
             raise SpecflowError(f"{self._path}: got {_shown(content)}; expected a dict of tensors")
-        usual = [key for key in USUAL_KEYS if _holds_tensors(content.get(key))]
+        if is_module(content):
+            return state_in(content) or {}
+        found = {key: state_in(entries.get(key)) for key in USUAL_KEYS}
+        usual = [key for key, state in found.items() if state is not None]
         if len(usual) == 1:
-            return content[usual[0]]
-        if _holds_tensors(content) and not any(map(_holds_tensors, content.values())):
-            return content  # beside tensors, entries such as an epoch
-        found = f"weights under {usual}" if usual else "no weights under a usual key"
-        raise SpecflowError(f"{self._path}: {found}; expected `key` to be one of {_shown(content)}")
+            return found[usual[0]] or {}
+        if holds_tensors(content) and not any(map(holds_tensors, entries.values())):
+            return entries  # beside tensors, entries such as an epoch
+        if {"state", "param_groups"} <= entries.keys():
+            raise SpecflowError(
+                f"{self._path}: the state of an optimizer; expected the weights that lie beside it"
+            )
+        said = f"weights under {usual}" if usual else "no weights under a usual key"
+        raise SpecflowError(
+            f"{self._path}: {said}; expected `key` (--key) to be one of {_shown(content)}"
+        )
 
     def _at_key(self, content: Any, key: str) -> Mapping[Any, Any]:
         problem, found = f"{self._path}: key {key!r}", content
         for part in key.split("."):
-            if not isinstance(found, Mapping) or part not in found:
+            entries = entries_of(found)
+            if entries is None or part not in entries:
                 raise SpecflowError(f"{problem}: there is no {part!r}, but {_shown(found)}")
-            found = found[part]
-        if not _holds_tensors(found):
+            found = entries[part]
+        state = state_in(found)
+        if state is None:
             raise SpecflowError(f"{problem}: got {_shown(found)}; expected a dict of tensors")
-        return found
-
-
-class _Record(NamedTuple):
-    """Where the bytes of a storage are."""
-
-    begins: int
-    size: int
+        return state
 
 
 class _Archive:
@@ -111,7 +138,7 @@ class _Archive:
 
         Raises:
             ValueError: If they are not as torch.save stores them: what was packed by something
-                else may unpack to any size; or if it is a program.
+                else may unpack to any size.
         """
         members = archive.infolist()
         packed = any(one.compress_type != zipfile.ZIP_STORED for one in members)
@@ -122,76 +149,88 @@ class _Archive:
         self._members = {one.filename.removeprefix(f"{root}/"): one for one in members}
         if len(self._members) < len(members):
             raise ValueError("an archive with two records of one name")
-        if "constants.pkl" in self._members:
-            raise ValueError("a TorchScript program")
 
-    @classmethod
-    def of(cls, file: BinaryIO, path: Path, size: int) -> "_Archive | None":
-        """Return the archive of a file; None if it is none, or has bytes in another order.
-
-        Raises:
-            SpecflowError: If it is broken, a program, or not as torch.save writes it.
-        """
-        is_archive = file.read(len(_ARCHIVE)) == _ARCHIVE  # as torch tells
-        try:
-            found = cls(zipfile.ZipFile(file), file, size) if is_archive else None
-            return found if found and found._is_in_our_order() else None
-        except Exception as error:  # as that of a damaged one may be anything
-            raise SpecflowError(f"{path}: {_refusal(error)}") from error
+    @property
+    def is_swapped(self) -> bool:
+        """Whether its numbers have their bytes in another order than those of this machine."""
+        return "byteorder" in self._members and self._read("byteorder") != _OUR_ORDER
 
     def content(self) -> Any:
-        """Return what was saved, with tensors that know where their bytes are, without these."""
-        unpickler = _weights_only_unpickler.Unpickler(io.BytesIO(self._read("data.pkl")))
-        unpickler.persistent_load = self._storage  # type: ignore[method-assign]
-        return unpickler.load()
+        """Return what was saved."""
+        return TorchPickle(self._find).content(BytesIO(self._read("data.pkl")))
 
-    def _storage(self, identifier: Any) -> torch.TypedStorage:
-        _, kind, key, _, length = identifier
-        dtype = torch.uint8 if kind is torch.UntypedStorage else kind.dtype
-        member, size = self._members[f"data/{key}"], length * dtype.itemsize
+    def _find(self, key: str, size: int) -> int:
+        """Return where the bytes of a record begin: after its own header.
+
+        Raises:
+            ValueError: If it is of another size.
+        """
+        member = self._members[f"data/{key}"]
         if member.file_size != size:
             raise ValueError(f"record {key} has {member.file_size} bytes, not {size}")
-        storage: Any = torch.UntypedStorage(size, device="meta")
-        storage.record = _Record(self._data_of(member), size)
-        return torch.TypedStorage(wrap_storage=storage, dtype=dtype, _internal=True)
-
-    def _data_of(self, member: zipfile.ZipInfo) -> int:
-        """Return where the bytes of a member begin: after its own header."""
         self._file.seek(member.header_offset)
         *_, name, extra = struct.unpack("<4s5H3I2H", self._file.read(30))
         return member.header_offset + 30 + name + extra
-
-    def _is_in_our_order(self) -> bool:
-        return "byteorder" not in self._members or self._read("byteorder") == _OUR_ORDER
 
     def _read(self, name: str) -> bytes:
         return self._archive.read(self._members[name])
 
 
-def _holds_tensors(value: Any) -> bool:
-    return isinstance(value, Mapping) and any(isinstance(v, Tensor) for v in value.values())
+def _legacy_content(file: BinaryIO, size: int) -> Any:
+    """Return what torch before 1.6 saved: three numbers of its own, content, keys, storages.
+
+    Raises:
+        ValueError: If that is not what the file holds.
+    """
+    if rebuilt(file, {}) != _MAGIC or rebuilt(file, {}) != _PROTOCOL:
+        raise ValueError("a pickle, but not by torch.save")
+    rebuilt(file, {})  # of the machine: numbers lie there in one order of bytes
+    pickle = TorchPickle()
+    content, keys = pickle.content(file), rebuilt(file, {})
+    place = file.tell()
+    for key in keys:
+        storage = pickle.storages[key]
+        file.seek(place)
+        if int.from_bytes(file.read(8), "little") * storage.dtype.itemsize != storage.size:
+            raise ValueError(f"storage {key} is not of {storage.size} bytes")
+        storage.begins = place + 8
+        place += 8 + storage.size
+    if place > size:
+        raise ValueError(f"{size} bytes, not {place}")
+    return content
+
+
+def _no_tensor(value: Any) -> str:
+    """Return why an entry of a state dict is no dense tensor."""
+    kind = _kind(value)
+    if kind.startswith("torch._utils._rebuild"):
+        return "sparse, quantized or without data: no dense tensor"
+    return f"a {kind}: no tensor"
+
+
+def _kind(value: Any) -> str:
+    kind = value.kind if isinstance(value, Inert) else type(value).__name__
+    return str(kind)[:100] if isinstance(kind, str | Global) else "call of no function"
 
 
 def _refusal(error: Exception) -> str:
-    """Return why torch refused; its own message advises to execute what the file brings."""
+    """Return why a file cannot be read."""
     text = str(error)
-    needed = re.search(r"GLOBAL (\S+)", text) or re.search(r"Unsupported (operand \d+)", text)
-    if needed is not None:
-        return (
-            f"refused, it needs {needed[1]} to be loaded, which may execute code; expected "
-            "tensors, numbers and text in dicts (save the state dict alone with torch.save)"
-        )
-    if "TorchScript" in text:
-        return "refused, a TorchScript program; expected a state dict"
     if text.startswith("an archive"):
         return f"{text}; expected records as torch.save stores them"
-    detail = re.search(r"WeightsUnpickler error:\s*(.+)", text)
-    reason = detail[1].strip() if detail else one_line(error)
+    if text.startswith("a pickle, but"):
+        return f"{text}; expected a state dict, saved with torch.save or safetensors"
+    reason = shown(one_line(error)).strip("'\"")
     return f"broken or truncated ({reason}); expected a whole file of torch.save"
 
 
 def _shown(value: Any) -> str:
-    """Return the keys of a mapping, or the kind of anything else, for a message."""
-    if isinstance(value, Mapping):
-        return f"[{some_of(map(str, value), 20)}]"
-    return f"a {type(value).__name__}"
+    """Return the keys of a dict, or the kind of anything else, for a message."""
+    entries = entries_of(value)
+    if entries is None or is_module(value):
+        return f"a {_kind(value)}"
+    return f"[{some_of(map(_key_shown, entries), 20)}]"
+
+
+def _key_shown(key: Any) -> str:
+    return key if isinstance(key, str) and len(key) <= 100 else shown(key)

@@ -19,6 +19,7 @@ from specflow.frames import Tables
 from specflow.studies.shown import Key
 
 _ROW_HEIGHT = 0.165  # inches: a line of 8 pt type
+_MOST_LABELS = 200  # of rows: of more, only some have one, and a page ends somewhere
 _COLOUR_STEP = 0.05  # to which scales of colours are rounded
 
 
@@ -54,8 +55,8 @@ def scores_of(
 
 
 def height_of(layers: pd.DataFrame, least: float = 1.2) -> float:
-    """Return inches in which every row can have a label."""
-    return max(_ROW_HEIGHT * len(layers), least)
+    """Return inches in which every row can have a label, or as many as `label_rows` puts."""
+    return max(_ROW_HEIGHT * min(len(layers), _MOST_LABELS), least)
 
 
 def colour_scale(colours: Colormap, values: Iterable[Any]) -> ScalarMappable:
@@ -131,8 +132,9 @@ def draw_cells(
 
 
 def label_rows(axes: Axes, labels: Sequence[str]) -> None:
-    """Put a label at the middle of each row; it may be empty."""
-    axes.set_yticks(np.arange(len(labels)) + 0.5, labels)
+    """Put a label at the middle of each row; it may be empty. Of very many, some have one."""
+    step = -(-len(labels) // _MOST_LABELS)
+    axes.set_yticks(np.arange(len(labels))[::step] + 0.5, labels[::step])
     axes.tick_params(axis="y", length=0)
 
 

@@ -18,7 +18,7 @@ from specflow.checkpoints.base import Checkpoints, Tensors
 from specflow.checkpoints.stream import read_views
 from specflow.errors import SpecflowError
 from specflow.matrices import Side
-from specflow.measure.quantities import Row
+from specflow.measure.packed import Row
 from specflow.spectra import (
     change_singular_values,
     permuted_singular_values,

@@ -6,11 +6,10 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
+from specflow.measure.packed import Row
 from specflow.measure.settings import SpectraParams
 from specflow.spectra import QUANTITIES, Quantity, is_defined
 from specflow.wiring import View
-
-Row = dict[str, Tensor]
 
 
 def quantities_always(S: Tensor, shape: tuple[int, int], settings: SpectraParams) -> Row:

@@ -21,7 +21,8 @@ from specflow.executor import Report
 from specflow.matrices import Side
 from specflow.measure.decompositions import Batch, Decompositions
 from specflow.measure.derived import DerivedSpectra
-from specflow.measure.quantities import Row, quantities_on_demand
+from specflow.measure.packed import Row, packed, unpacked
+from specflow.measure.quantities import quantities_on_demand
 from specflow.measure.settings import SpectraParams
 from specflow.measure.spectra_file import write_spectra
 from specflow.scratch import Scratch
@@ -143,7 +144,7 @@ class _Steps:
 
     def rows(self, index: int) -> list[Row]:
         """Return the rows of a finished step."""
-        return self.scratch.load(_name(index), mapped=True)["rows"]
+        return unpacked(self.scratch.load(_name(index), mapped=True))
 
     def measure(self, index: int) -> None:
         """Finish a step, unless it is finished."""
@@ -154,7 +155,7 @@ class _Steps:
             matrix_rows = self._with_more(self._matrix_rows(index), of_matrices)
             pair_rows = zip(self._pair_rows(index), of_pairs, strict=True)
             rows = [*matrix_rows, *(row | more for row, more in pair_rows)]
-            self.scratch.save(_name(index), {"rows": rows})
+            self.scratch.save(_name(index), packed(rows))
         if index > 0:
             self.decompositions.forget(index - 1)
 

@@ -27,7 +27,8 @@ from torch import Tensor
 from specflow.checkpoints.base import Step
 from specflow.hdf5 import create, write
 from specflow.measure.layouts import SPECTRA
-from specflow.measure.quantities import Row, quantities_always
+from specflow.measure.packed import Row
+from specflow.measure.quantities import quantities_always
 from specflow.measure.settings import SpectraParams
 from specflow.spectra import agreement_null_level, alignment_null_level
 from specflow.wiring import Wiring
@@ -63,8 +64,9 @@ def write_spectra(
         names = [*shapes, *(f"pairs/{pair.label}" for pair in wiring.pairs)]
         for name, over_time in zip(names, _over_time(len(steps), rows), strict=True):
             arrays = _arrays(over_time, shapes.get(name), settings)
+            group = file.create_group(name)
             for array in sorted(arrays):
-                write(file, f"{name}/{array}", arrays[array].numpy())
+                write(group, array, arrays[array].numpy())
         for depth, matrix in enumerate(wiring.matrices):
             view = matrix.view
             file[f"matrices/{matrix.name}"].attrs.update(

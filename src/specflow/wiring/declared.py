@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -11,6 +12,8 @@ from specflow.matrices import Side
 from specflow.section import Section, Text
 from specflow.wiring.tensors import counted
 from specflow.wiring.wiring import Matrix, Pair, follow
+
+_TEXT = re.compile(r"(.+?)(?::(left|right))? *-> *(.+?)(?::(left|right))?")
 
 
 class PairParams(Section):
@@ -37,6 +40,26 @@ class PairParams(Section):
         if stars[0] != stars[1]:
             raise ValueError(f"from has {stars[0]} `*` and to has {stars[1]}; expected as many")
         return self
+
+
+def pair_of(text: str) -> dict[str, Any]:
+    """Return the neighbours, as in `PairParams`, that one line of text says: `FROM -> TO`.
+
+    `:left` or `:right` after either says which of its singular vectors meet.
+
+    >>> pair_of("embed:right -> *.0.q")
+    {'from': 'embed', 'to': '*.0.q', 'from_side': 'right'}
+
+    Raises:
+        SpecflowError: If it is none.
+    """
+    match = _TEXT.fullmatch(text.strip())
+    if match is None:
+        expected = "'*.v -> *.o' or 'embed:right -> *.q'"
+        raise SpecflowError(f"pairs: got {text!r}; expected two patterns, as {expected}")
+    sides = {"from_side": match[2], "to_side": match[4]}
+    named = {side: value for side, value in sides.items() if value}
+    return {"from": match[1], "to": match[3], **named}
 
 
 def declared_pairs(matrices: Sequence[Matrix], rules: Iterable[PairParams]) -> list[Pair]:

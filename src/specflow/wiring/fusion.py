@@ -1,9 +1,10 @@
 """Tensors that hold several matrices: query, key and value, gate and up, experts."""
 
+import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from itertools import accumulate
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -12,6 +13,9 @@ from specflow.section import Count, Section, Text
 from specflow.wiring.tensors import counted
 from specflow.wiring.view import Cut
 from specflow.wiring.wiring import Matrix
+
+_TEXT = re.compile(r"(?P<match>.+)=(?P<parts>[^=@/]+)(?:@(?P<axis>[0-9]))?(?P<heads>/heads)?")
+_PART = re.compile(r"(\w+)(?::([0-9]{1,9}))?")
 
 
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -55,6 +59,34 @@ class FusionParams(Section):
                 f"{len(self.shares)} shares of {len(self.split)} parts; expected one for each"
             )
         return self
+
+
+def fusion_of(text: str) -> dict[str, Any]:
+    """Return the fusion, as in `FusionParams`, that one line of text says.
+
+    That is `MATCH=PART,PART,...`, or `MATCH=*` for a matrix of each entry; `:SHARE` after each
+    part, `@AXIS` and `/heads` (interleaved by heads) at the end say the rest.
+
+    >>> fusion_of("*.qkv=q:4,k:1,v:1@1")
+    {'match': '*.qkv', 'split': ['q', 'k', 'v'], 'axis': 1, 'shares': [4, 1, 1]}
+
+    Raises:
+        SpecflowError: If it is none.
+    """
+    match = _TEXT.fullmatch(text)
+    parts = [_PART.fullmatch(part) for part in match["parts"].split(",")] if match else []
+    shares = [int(part[2]) for part in parts if part and part[2]]
+    is_whole = match is not None and match["parts"] == "*"
+    if match is None or not (is_whole or (all(parts) and len(shares) in (0, len(parts)))):
+        expected = "'*.qkv=q,k,v', '*.qkv=q:4,k:1,v:1@1', '*.qkv=q,k,v/heads' or '*.experts.w1=*'"
+        raise SpecflowError(f"fused: got {text!r}; expected a pattern and its parts, as {expected}")
+    return {
+        "match": match["match"],
+        "split": None if is_whole else [part[1] for part in parts if part],
+        **({"axis": int(match["axis"])} if match["axis"] else {}),
+        **({"shares": shares} if shares else {}),
+        **({"interleaved_by": "heads"} if match["heads"] else {}),
+    }
 
 
 def cut_declared(

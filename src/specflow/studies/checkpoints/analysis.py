@@ -1,5 +1,6 @@
 """Checkpoints of one network: read and wired, audited, then measured, over any number of kills."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from specflow.audit.findings import Audit, write_audit
@@ -28,7 +29,8 @@ def read_checkpoints(params: ReadingParams, root: Path) -> tuple[FileCheckpoints
     """
     checkpoints = FileCheckpoints(params, root)
     tensors = contents_of(checkpoints).expected
-    return checkpoints, wiring_of(tensors, params, checkpoints.structure(tensors))
+    wiring = wiring_of(tensors, params, checkpoints.structure(tensors))
+    return checkpoints, replace(wiring, notes=(*checkpoints.notes, *wiring.notes))
 
 
 def analyze_checkpoints(

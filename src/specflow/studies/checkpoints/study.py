@@ -9,6 +9,7 @@ import pandas as pd
 
 from specflow import paths
 from specflow.audit.findings import read_audit
+from specflow.checkpoints.remote_places import bare, is_url
 from specflow.frames import Frames, where
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import SPECTRA
@@ -39,11 +40,11 @@ class CheckpointsParams(Study, CheckpointsSettings):
     collects = CollectedCheckpoints
 
     def problems(self, known: Known) -> list[str]:
-        """Return which files lie outside the folder that stages depend on."""
+        """Return which files lie outside the folder that stages depend on, or may hold a secret."""
         return [
-            f"files.{place}: got {file.path!r}; expected a path or pattern within path"
+            f"files.{place}: got {bare(file.path)!r}{problem}"
             for place, file in enumerate(self.files)
-            if PurePath(file.path).is_absolute() or ".." in PurePath(file.path).parts
+            if (problem := _problem_of(file.path))
         ]
 
     def settings(self, name: str, known: Known) -> Mapping[str, Section]:
@@ -76,6 +77,15 @@ class CheckpointsParams(Study, CheckpointsSettings):
             spectra = spectra_summary(tables, name, "matrix", "pair")
             found[name] = {"flagged_steps": spread(pd.Series([float(flagged)])), **spectra}
         return found
+
+
+def _problem_of(path: str) -> str:
+    """Return what is wrong with where a file is, "" if nothing is."""
+    if is_url(path):
+        kept = " and a query or password; expected a URL without, since results keep it"
+        return "" if bare(path) == path else kept
+    outside = PurePath(path).is_absolute() or ".." in PurePath(path).parts
+    return "; expected a path or pattern within path" if outside else ""
 
 
 def checkpoint_tables(name: str, spectra: Path, audit: Path) -> dict[str, pd.DataFrame]:

@@ -1,0 +1,43 @@
+"""Rows of a step as a few long tensors: many thousand short ones take minutes to read."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Row = dict[str, Tensor]
+
+
+def packed(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the entries of each key, those of all rows after each other, and what they are of.
+
+    >>> kept = packed([{"a": torch.ones(2, 3)}, {"a": torch.zeros(1, 3), "b": torch.ones(())}])
+    >>> [row["a"].shape for row in unpacked(kept)]
+    [torch.Size([2, 3]), torch.Size([1, 3])]
+    """
+    parts: dict[str, list[tuple[int, Tensor]]] = {}
+    for place, row in enumerate(rows):
+        for key, value in row.items():
+            parts.setdefault(f"{key} {value.ndim} {value.dtype}", []).append((place, value))
+    kept = {
+        kind: {
+            "rows": torch.tensor([place for place, _ in part]),
+            "shapes": torch.tensor([value.shape for _, value in part]),
+            "entries": torch.cat([value.reshape(-1) for _, value in part]),
+        }
+        for kind, part in parts.items()
+    }
+    return {"count": len(rows), "parts": kept}
+
+
+def unpacked(kept: Mapping[str, Any]) -> list[Row]:
+    """Return the rows that were `packed`, as views of what was kept."""
+    rows: list[Row] = [{} for _ in range(kept["count"])]
+    for kind, part in kept["parts"].items():
+        key, shapes = kind.split(" ")[0], part["shapes"]
+        entries = part["entries"].split(shapes.long().prod(1).tolist())
+        places = zip(part["rows"].tolist(), shapes.tolist(), entries, strict=True)
+        for place, shape, values in places:
+            rows[place][key] = values.view(shape)
+    return rows
