@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from specflow.audit.findings import Audit
 from specflow.checkpoints.base import Checkpoints
+from specflow.checkpoints.files import FileCheckpoints
 from specflow.checkpoints.live import LiveCheckpoints
 from specflow.checkpoints.stream import contents_of
 from specflow.config.code import SOURCE, code_of
@@ -22,11 +23,11 @@ from specflow.executor import num_workers
 from specflow.frames import write_table
 from specflow.measure.settings import SpectraParams
 from specflow.scratch import Scratch
-from specflow.studies.checkpoints.analysis import analyze_checkpoints, read_checkpoints
+from specflow.studies.checkpoints.analysis import analyze_checkpoints
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.studies.checkpoints.study import checkpoint_tables
 from specflow.wiring import Wiring
-from specflow.wiring.recognize import wiring_of
+from specflow.wiring.recognize import NoMatrixError, wiring_of
 
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 SPECTRA = SpectraParams(diagonal_length=100, score_length=10, mass=0.9)
@@ -102,7 +103,7 @@ def _measured(source: Source, options: Mapping[str, Any], output: Path) -> tuple
 
 def _run(source: Source, options: Mapping[str, Any], root: Path, **places: Path) -> Audit:
     params = _params(source, options)
-    checkpoints, wiring = _opened(source, params)
+    checkpoints, wiring = _opened(source, params, needed="spectra" in places)
     code = code_of(SOURCE / "studies" / "checkpoints" / "analysis.py")
     settings = (params.model_dump_json(), SPECTRA.model_dump_json())
     whole = Scratch(root)
@@ -140,11 +141,26 @@ def _params(source: Source, options: Mapping[str, Any]) -> ReadingParams:
         raise SpecflowError("; ".join(problems_of(error, ReadingParams, raw))) from error
 
 
-def _opened(source: Source, params: ReadingParams) -> tuple[Checkpoints, Wiring]:
-    if not isinstance(source, nn.Module | Mapping):
-        return read_checkpoints(params, Path())
-    live = LiveCheckpoints(source)
-    return live, wiring_of(contents_of(live).expected, params, _inputs_first(source))
+def _opened(
+    source: Source, params: ReadingParams, *, needed: bool
+) -> tuple[Checkpoints, Wiring | None]:
+    """Return checkpoints and their wiring; None if there is none, and none is needed.
+
+    Raises:
+        NoMatrixError: If there is none, and one is needed.
+    """
+    if isinstance(source, nn.Module | Mapping):
+        checkpoints: Checkpoints = LiveCheckpoints(source)
+        inputs_first: Sequence[str] = _inputs_first(source)
+    else:
+        checkpoints = FileCheckpoints(params, Path())
+        inputs_first = checkpoints.transposed
+    try:
+        return checkpoints, wiring_of(contents_of(checkpoints).expected, params, inputs_first)
+    except NoMatrixError:
+        if needed:
+            raise
+        return checkpoints, None
 
 
 def _inputs_first(source: nn.Module | Mapping[str, Tensor]) -> list[str]:

@@ -179,8 +179,13 @@ def _options(chosen: argparse.Namespace) -> dict[str, Any]:
 
 def _end_by(audit: "Audit") -> None:
     """Print the flags, and end with `FLAGGED` if there are any."""
+    from specflow.wiring.names import some_of
+
     for flag in audit.flags:
-        print(printable(f"step {flag.step}: {flag.flag}: {flag.matrix}: {flag.evidence}"))
+        print(printable(f"step {flag.step}: {flag.flag}: {flag.tensor}: {flag.evidence}"))
+    if audit.frozen:
+        names = some_of(audit.frozen, 3)
+        print(printable(f"frozen at all steps: {len(audit.frozen)} tensors: {names}"))
     if audit.flags:
         sys.exit(FLAGGED)
-    print(f"no flags: {len(audit.steps)} steps, {len(audit.changes)} matrices")
+    print(f"no flags: {len(audit.steps)} steps, {audit.tensors} tensors")

@@ -15,7 +15,7 @@ from specflow.wiring.declared import PairParams, declared_pairs
 from specflow.wiring.fusion import FusionParams, cut_declared, cut_recognized
 from specflow.wiring.lstm import lstm_pairs, lstms_of, reads_states
 from specflow.wiring.names import some_of
-from specflow.wiring.tensors import TensorInfo, matches_any, whole_matrices
+from specflow.wiring.tensors import EMPTY, TensorInfo, matches_any, whole_matrices
 from specflow.wiring.transformer import transformer_pairs
 from specflow.wiring.view import View
 from specflow.wiring.wiring import Matrix, Pair, Wiring
@@ -54,6 +54,16 @@ class LayoutParams(Section):
         return self
 
 
+class NoMatrixError(SpecflowError):
+    """There is nothing that has a spectrum."""
+
+    def __init__(self, tensors: Mapping[str, TensorInfo]) -> None:
+        """Say of how many tensors, and how many of these are empty."""
+        empty = sum(0 in info.shape for info in tensors.values())
+        why = f" ({empty} have {EMPTY})" if empty else ""
+        super().__init__(f"no matrix is left of {len(tensors)} tensors{why}; expected one or more")
+
+
 def wiring_of(
     tensors: Mapping[str, TensorInfo], params: LayoutParams, inputs_first: Iterable[str] = ()
 ) -> Wiring:
@@ -68,7 +78,8 @@ def wiring_of(
         The wiring; every tensor is in `matrices` or in `skipped`.
 
     Raises:
-        SpecflowError: If nothing is left to analyse, a declared pattern matches nothing or does
+        NoMatrixError: If nothing is left to analyse.
+        SpecflowError: If a declared pattern matches nothing or does
             not fit, or the layout asked for is not that of the tensors.
     """
     architecture = recognize(tensors, params.layout)
@@ -85,7 +96,7 @@ def wiring_of(
     left_out = _left_out(found, params)
     matrices = [matrix for matrix in found if matrix.name not in left_out]
     if not matrices:
-        raise SpecflowError(f"no matrix is left of {len(tensors)} tensors; expected one or more")
+        raise NoMatrixError(tensors)
     known = _within(matrices, pairs)
     met = [pair for pair in known if pair.fits] + declared_pairs(matrices, params.pairs)
     notes += _notes(matrices, known, params.num_heads, architecture)

@@ -14,6 +14,10 @@ from specflow.wiring.wiring import Matrix
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 MAX_DIMENSIONS = 5  # a 3-d convolution
+EMPTY = (
+    "no entries: a ZeRO-3 state holds weights so where it was saved without gathering them; "
+    "DeepSpeed's zero_to_fp32.py makes whole ones of its folder"
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ def _reason_to_skip(name: str, info: TensorInfo) -> str | None:
     if info.dtype not in FLOATS:
         expected = ", ".join(_dtype_name(dtype) for dtype in FLOATS)
         return f"dtype {_dtype_name(info.dtype)}, none of {expected}"
+    if 0 in info.shape:
+        return EMPTY
     dimensions = len(info.shape)
     if dimensions == 0:
         return "a scalar"
@@ -74,8 +80,6 @@ def _reason_to_skip(name: str, info: TensorInfo) -> str | None:
         return "one dimension: a norm, bias or buffer"
     if re.fullmatch(r"bias|.*_bias|bias_.*", name.rsplit(".", 1)[-1]):
         return f"a bias (or causal mask) of shape {info.shape}"
-    if 0 in info.shape:
-        return f"no entries: shape {info.shape}"
     if dimensions > MAX_DIMENSIONS:
         return f"{dimensions} dimensions; expected 2 to {MAX_DIMENSIONS}"
     return None

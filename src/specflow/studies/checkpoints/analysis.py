@@ -33,7 +33,7 @@ def read_checkpoints(params: ReadingParams, root: Path) -> tuple[FileCheckpoints
 
 def analyze_checkpoints(
     checkpoints: Checkpoints,
-    wiring: Wiring,
+    wiring: Wiring | None,
     settings: SpectraParams,
     scratch: Scratch,
     report: Report,
@@ -46,7 +46,7 @@ def analyze_checkpoints(
 
     Args:
         checkpoints: The steps of one network's training.
-        wiring: Its matrices and which of them meet.
+        wiring: Its matrices and which of them meet; None is enough for an audit alone.
         settings: What is stored of every matrix.
         scratch: Where finished steps are kept; removed at the end.
         report: Called with 1 after each step that was audited, and each that was measured.
@@ -62,6 +62,7 @@ def analyze_checkpoints(
         if audit is not None:
             write_audit(audit, found)
         if spectra is not None:
+            assert wiring is not None
             measure_spectra(
                 checkpoints, wiring, settings, spectra, scratch, report, workers=workers
             )
