@@ -137,7 +137,7 @@ public,0,120,A -> B,0.25
 public,0,120,B -> C,0.75
 """,
     "audit": """\
-experiment,step,matrix,flag,evidence
+experiment,step,tensor,flag,evidence
 public,120,all,out_of_order,fits in the place of step 80 <&>
 """,
     "steps": """\

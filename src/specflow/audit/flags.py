@@ -66,7 +66,7 @@ def audit_checkpoints(
         flags=tuple(sorted(flags, key=lambda flag: flag.step)),
         frozen=tuple(frozen),
         skipped={**(wiring.skipped if wiring else {}), **contents.unreadable},
-        notes=(*(wiring.notes if wiring else ()), *_notes(suite), *doubts),
+        notes=(*(wiring.notes if wiring else ()), *_notes(suite, frozen), *doubts),
         changes=_changes(wiring, scans),
     )
 
@@ -142,7 +142,9 @@ def _out_of_order(
         yield suite.flag(places[point], "out_of_order", names, evidence)
 
 
-def _notes(suite: Suite) -> Iterator[str]:
+def _notes(suite: Suite, frozen: Sequence[str]) -> Iterator[str]:
+    if frozen:
+        yield f"{len(frozen)} tensors are the same at all steps (frozen): {some_of(frozen, 3)}"
     if zero := always_zero(suite):
         yield f"{len(zero)} weight matrices are 0 at every step: {some_of(zero, 3)}"
 

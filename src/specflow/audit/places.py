@@ -27,6 +27,7 @@ _SHARE = 0.05  # of the changed edges: less may be how the training itself turns
 _COSINES = 5.0  # times what changes of other times have in common by chance, as a share
 _CLEAR = 3.0  # times what any further change of the order would save
 _NOISES = 5.0  # at an end, times the noise: an end saves its noise, which may differ by step
+_OF_FOUR = 0.3  # with `_NOISES`, 1.5 times what noise can save
 _TURN_NOISES = 1.5  # the same for turning a part around, which only casts doubt
 _FAR = 10.0  # times the distance that any other step has to its nearest one
 
@@ -64,7 +65,7 @@ def order_of(points: Array) -> Order:
         points: Weights or a sample of them, a row a step, shape (T, n).
     """
     claimed = list(range(len(points)))
-    if len(points) < FEWEST:
+    if len(points) < FEWEST or not points.shape[1]:
         return Order(tuple(claimed))
     search = _Search(points)
     path = list(claimed)
@@ -114,9 +115,13 @@ def leaves(squares: Array) -> Array:
 def noise_of(leaves: Array) -> float:
     """Return the noise of steps by how far each lies from the others, as a square.
 
-    That of the noisiest, but for the two that may be ends.
+    That of the noisiest, but for the two that may be ends. Of four, the two may as well be noisy:
+    then a share of the second, by which an exchange at an end must save more than noise can.
     """
-    return float(np.sort(leaves)[-3]) if len(leaves) > 2 else np.inf
+    ascending = np.sort(leaves)
+    if len(leaves) < FEWEST:
+        return np.inf
+    return float(ascending[-3] if len(leaves) > FEWEST else _OF_FOUR * ascending[-2])
 
 
 def deviations(terms: Array) -> float:

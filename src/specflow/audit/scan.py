@@ -17,7 +17,6 @@ from specflow.checkpoints.base import Checkpoints, Tensors
 from specflow.checkpoints.stream import content_of, release_memory
 from specflow.executor import Report
 from specflow.scratch import Scratch
-from specflow.threads import one_thread
 from specflow.wiring.tensors import FLOATS
 
 _ALL_SAMPLES = 2**17  # entries a step: sums of squares over all tensors are then off by 0.4%
@@ -133,7 +132,7 @@ def _scan_all(tensors: Tensors, workers: int) -> dict[str, TensorScan]:
     waiting: deque[tuple[int, Future[TensorScan]]] = deque()
     futures: dict[str, Future[TensorScan]] = {}
     held = freed = 0
-    with one_thread(), ThreadPoolExecutor(workers, initializer=_alone) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         try:
             for name in tensors.infos:
                 tensor = tensors.read(name)
@@ -151,7 +150,3 @@ def _scan_all(tensors: Tensors, workers: int) -> dict[str, TensorScan]:
             return {name: future.result() for name, future in futures.items()}
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _alone() -> None:
-    torch.set_num_threads(1)
