@@ -147,7 +147,7 @@ def test_trajectory_of_a_unet_has_the_numbers_that_are_measured_of_it(diffusion_
 
 def test_analyze_writes_tables_figures_and_a_page(folder, capsys):
     assert ended_with("analyze", "run/*.pt", "--step-from", r"step(\d+)", "-o", "My out") == 0
-    assert capsys.readouterr().out == "page: My out/index.html\nno flags: 8 steps, 2 matrices\n"
+    assert capsys.readouterr().out == "page: My out/index.html\nno flags: 8 steps, 3 tensors\n"
     written = {path.name for path in Path("My out").iterdir()}
     assert written == {"audit.json", "spectra.h5", "tables", "figures", "index.html"}
     page = Path("My out/index.html").read_text()
@@ -190,7 +190,30 @@ def test_audit_names_the_steps_and_ends_with_status_3(folder, capsys):
 
 def test_audit_of_sound_steps_ends_with_status_0(folder, capsys):
     assert ended_with("audit", *map(str, folder.glob("*.pt"))) == 0
-    assert capsys.readouterr().out == "no flags: 8 steps, 2 matrices\n"
+    assert capsys.readouterr().out == "no flags: 8 steps, 3 tensors\n"
+
+
+def test_audit_needs_no_matrix(folder, capsys):
+    """Of a state that was saved without gathering it, and of one without any weight matrix."""
+    save_steps(folder, [0], [{"module": {"a.weight": torch.empty(0), "b.bias": torch.empty(0)}}])
+    assert ended_with("audit", "run/step0.pt") == 3
+    said = capsys.readouterr().out
+    assert said.startswith("step 0: empty: a.weight, b.bias: 2 of 2 tensors: no entries")
+    assert "zero_to_fp32.py" in said
+    assert ended_with("analyze", "run/step0.pt", "-o", "out") == 1
+    assert "no matrix is left of 2 tensors (2 have no entries" in capsys.readouterr().err
+    save_steps(folder, [0, 1], [{"norm.weight": torch.full((9,), 1.0 + n)} for n in range(2)])
+    assert ended_with("audit", "run/step0.pt", "run/step1.pt") == 0
+    assert capsys.readouterr().out == "no flags: 2 steps, 1 tensors\n"
+
+
+def test_frozen_tensors_are_told_on_the_terminal(folder, capsys):
+    weights = walk()
+    save_steps(
+        folder, range(0, 80, 10), [w | {"base": weights[0]["layers.0.weight"]} for w in weights]
+    )
+    assert ended_with("audit", "run/*.pt") == 0
+    assert capsys.readouterr().out.startswith("frozen at all steps: 1 tensors: base\nno flags: ")
 
 
 def test_step_that_is_given_goes_before_the_path(folder, capsys):

@@ -58,7 +58,8 @@ def analyze(
         output: Folder for tables, figures and a page; None keeps none.
 
     Returns:
-        A row a step and matrix: columns `step`, `matrix`, `stable_rank`, `agreement_score`, ...
+        A row a step and matrix: columns `step`, `matrix`, `stable_rank`, `agreement_score`, ... In
+        `attrs` are sentences on what was "analysed", "notes", and the "flags" of the audit.
 
     Raises:
         SpecflowError: If a checkpoint cannot be read as asked, or a result cannot be written.

@@ -3,6 +3,7 @@
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -26,13 +27,13 @@ from specflow.frames import SUMS, write_table
 from specflow.measure.settings import Family, SpectraParams
 from specflow.scratch import Scratch
 from specflow.studies import heads
-from specflow.studies.checkpoints.analysis import analyze_checkpoints, read_checkpoints
+from specflow.studies.checkpoints.analysis import analyze_checkpoints, wiring_of_files
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.studies.checkpoints.study import checkpoint_tables
 from specflow.wiring import Wiring
 from specflow.wiring.declared import pair_of
 from specflow.wiring.fusion import fusion_of
-from specflow.wiring.recognize import wiring_of
+from specflow.wiring.recognize import NoMatrixError, wiring_of
 
 # QUICK leaves out what takes about as long again as all else.
 QUICK = SpectraParams(diagonal_length=100, score_length=10, mass=0.9, more=("random_matrix",))
@@ -74,7 +75,9 @@ def analyze_to(
     drawn = draw_checkpoints(output / "tables", output / "figures", FiguresParams())
     files = [file.path for file in _params(source, options).files]
     settings = {"files": files, **options, "spectra": spectra.model_dump(mode="json")}
-    write_checkpoints_page(output, name_of(output), settings, drawn, audit.notes, audit.skipped)
+    write_checkpoints_page(
+        output, name_of(output), settings, drawn, audit.notes, audit.skipped, audit.analysed
+    )
     return audit, tables
 
 
@@ -101,14 +104,19 @@ def spectra_of(
 ) -> pd.DataFrame:
     """Return ranks, norms and agreement of every matrix, a row a step and matrix.
 
+    Its `attrs` hold what was analysed, notes and flags, those of the audit.
+
     Arguments and errors as for `analyze_to`, which runs if there is an output.
     """
     if output is None:
         with tempfile.TemporaryDirectory() as folder:
-            _, tables = _measured(source, options, Path(folder), spectra)
+            found, tables = _measured(source, options, Path(folder), spectra)
     else:
-        _, tables = analyze_to(source, options, output, spectra)
-    return tables["spectra"].drop(columns=["experiment", "seed"])
+        found, tables = analyze_to(source, options, output, spectra)
+    table = tables["spectra"].drop(columns=["experiment", "seed"])
+    flags = [flag.model_dump() for flag in found.flags]
+    table.attrs |= {"analysed": [*found.analysed], "notes": [*found.notes], "flags": flags}
+    return table
 
 
 def opened(source: Source, options: Mapping[str, Any]) -> tuple[Checkpoints, Wiring]:
@@ -117,7 +125,7 @@ def opened(source: Source, options: Mapping[str, Any]) -> tuple[Checkpoints, Wir
     Raises:
         SpecflowError: If a checkpoint cannot be read as asked.
     """
-    return _opened(source, _params(source, options))
+    return _opened(source, _params(source, options), needed=True)
 
 
 def name_of(output: Path) -> str:
@@ -143,7 +151,7 @@ def _run(
     **places: Path,
 ) -> Audit:
     params = _params(source, options)
-    checkpoints, wiring = _opened(source, params)
+    checkpoints, wiring = _opened(source, params, needed="spectra" in places)
     code = code_of(SOURCE / "studies" / "checkpoints" / "analysis.py")
     # where files are is in their fingerprint, without what is signed anew in a URL each time
     settings = (params.model_dump_json(exclude={"files"}), spectra_settings.model_dump_json())
@@ -186,9 +194,22 @@ def _files_of(source: Source) -> list[Any]:
     raise SpecflowError(f"checkpoints: got {source!r}; expected {kinds}")
 
 
-def _opened(source: Source, params: ReadingParams) -> tuple[Checkpoints, Wiring]:
-    if not isinstance(source, nn.Module | Mapping):
-        return read_checkpoints(params, Path())
-    live = LiveCheckpoints(source)
-    structure = structure_of_live(source) if isinstance(source, nn.Module) else None
-    return live, wiring_of(contents_of(live).expected, params, structure)
+def _opened(source: Source, params: ReadingParams, *, needed: bool) -> tuple[Checkpoints, Wiring]:
+    """Return checkpoints and their wiring, one without matrices if none is needed.
+
+    Raises:
+        NoMatrixError: If there is no matrix, and one is needed.
+    """
+    if isinstance(source, nn.Module | Mapping):
+        checkpoints: Checkpoints = LiveCheckpoints(source)
+        structure = structure_of_live(source) if isinstance(source, nn.Module) else None
+        find = partial(wiring_of, contents_of(checkpoints).expected, params, structure)
+    else:
+        checkpoints = FileCheckpoints(params, Path())
+        find = partial(wiring_of_files, checkpoints, params)
+    try:
+        return checkpoints, find()
+    except NoMatrixError:
+        if needed:
+            raise
+        return checkpoints, Wiring((), ())

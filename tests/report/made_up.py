@@ -142,7 +142,7 @@ public,B -> C,1,0.2
 public,A -> B,0,0.1
 """,
     "audit": """\
-experiment,step,matrix,flag,evidence
+experiment,step,tensor,flag,evidence
 public,120,all,out_of_order,fits in the place of step 80 <&>
 """,
     "steps": """\

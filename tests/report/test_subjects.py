@@ -43,7 +43,7 @@ def test_checkpoints_have_audit_figures_matrices_and_settings(results):
     page = parse(paths.REPORT.read_text())
     public, sound = (section(page, f"checkpoint-{name}") for name in ("public", "sound"))
     assert texts(public, "tr") == [
-        "step matrix flag evidence",
+        "step tensor flag evidence",
         "120 all out of order fits in the place of step 80 <&>",
         "matrix name outputs x inputs stable rank log norm step agreement score",
         f"A a.weight 10 x 4 2.25 {MINUS}0.5 0.75",

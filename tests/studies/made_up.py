@@ -17,7 +17,9 @@ SHAPES = {"z.weight": (24, 30), "a/kernel": (12, 9)}  # in order of depth; the s
 PAIRS = ("z -> a/b", "a -> out")
 AUDIT = Audit(
     steps=(0, 3, 6, 10),
-    flags=(Flag(step=3, matrix="a", flag="non_finite", evidence='1 of 48, "all"'),),
+    tensors=2,
+    frozen=(),
+    flags=(Flag(step=3, tensor="a", flag="non_finite", evidence='1 of 48, "all"'),),
     skipped={},
     notes=(),
     changes={

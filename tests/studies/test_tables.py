@@ -128,7 +128,7 @@ def tables():
         "ticket_pruning": rows(**ticket, step=(4, 10), **pruning).assign(
             value=lambda table: table["seed"] + table["step"]
         ),
-        "audit": rows(experiment="theirs", step=4, matrix=("a", "b"), flag="zero", evidence=""),
+        "audit": rows(experiment="theirs", step=4, tensor=("a", "b"), flag="zero", evidence=""),
     }
 
 

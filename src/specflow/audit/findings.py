@@ -13,10 +13,13 @@ FlagKind = Literal[
     "missing",
     "extra",
     "reshaped",
+    "empty",
     "non_finite",
     "zero",
     "quantized",
     "identical",
+    "of_another_step",
+    "altered",
     "another_initialization",
     "out_of_order",
 ]
@@ -25,17 +28,20 @@ FlagKind = Literal[
 class Flag(Section):
     """What is wrong with a step, and what shows it, in words.
 
-    `matrix` is the matrix or tensor; "all" if it is about the step as a whole.
+    `tensor` is its name; the first names where a fault is that of several, the evidence says of
+    how many; "all" if it is about the step as a whole.
     """
 
     step: int
-    matrix: str
+    tensor: str
     flag: FlagKind
     evidence: str
 
 
 class Changes(Section):
-    """How one matrix changes from step to step; a value for each step, None without one.
+    """How one tensor changes from step to step; a value for each step, None without one.
+
+    Both are those of the entries that the audit samples: see `scan.scan_tensor`.
 
     Attributes:
         relative_change: ||W_t - W_(t-1)|| / ||W_(t-1)||, Frobenius norms.
@@ -51,16 +57,23 @@ class Audit(Section):
 
     Attributes:
         steps: All steps, ascending.
+        tensors: How many tensors were looked at.
         flags: What is wrong, by step.
+        frozen: Tensors in floating point that are the same, bit by bit, at all of several steps.
         skipped: Tensors that are not analysed, with the reason.
-        notes: What could not be declared of the layout, a sentence each.
-        changes: By matrix.
+        notes: What could not be declared of the layout, and what the audit cannot tell, a sentence
+            each.
+        analysed: What was found of the network and what share of it is analysed, a sentence each.
+        changes: By matrix, those of the tensor that it is, or is a part of.
     """
 
     steps: tuple[int, ...]
+    tensors: int
     flags: tuple[Flag, ...]
+    frozen: tuple[str, ...]
     skipped: Mapping[str, str]
     notes: tuple[str, ...]
+    analysed: tuple[str, ...]
     changes: Mapping[str, Changes]
 
 

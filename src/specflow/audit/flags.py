@@ -1,35 +1,39 @@
-"""What is wrong with the steps of checkpoints, from one pass over their weights.
+"""What is wrong with the steps of checkpoints, from one pass over all their tensors.
 
 A step is flagged if
     missing, extra, reshaped: it lacks a tensor that most steps have, has one that they have not,
         or has one in another shape or not in floating-point numbers;
-    non_finite, zero: a matrix holds NaN or infinity, or nothing but zeros;
+    empty, non_finite, zero: a tensor has no entries, holds NaN or infinity, or a weight matrix is
+        nothing but zeros and was not so before;
     quantized: a part of it is numbers of a few bits that are not read as what they stand for;
-    identical: all analysed parameters are those of another step, bit by bit;
-    another_initialization: it is unrelated to the other steps: the median over matrices of the
-        cosine with each of them is under `UNRELATED`;
-    out_of_order: the shortest path through all remaining steps has another one in its place. The
-        distance of two steps is that of their sketches, each matrix relative to its median.
+    identical: all weights are those of another step, bit by bit;
+    of_another_step: some tensors are, though they differ at a step between;
+    altered: some differ, though they are equal at the many steps before and after;
+    another_initialization: it, or some of its matrices, are unrelated to the other steps;
+    out_of_order: it, or some of its tensors, clearly belong in the place of another step.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from specflow.audit.findings import WHOLE_STEP, Audit, Changes, Flag, FlagKind
-from specflow.audit.order import best_order
+from specflow.audit.copies import copies_of
+from specflow.audit.findings import Audit, Changes, Flag
+from specflow.audit.kinship import unrelated
+from specflow.audit.places import Order, order_of, squared_distances
 from specflow.audit.scan import StepScan, scan_steps
+from specflow.audit.suite import Suite
+from specflow.audit.values import always_zero, structure_flags, value_flags
 from specflow.checkpoints.base import Checkpoints
-from specflow.checkpoints.stream import Contents, contents_of, holds
+from specflow.checkpoints.stream import contents_of
 from specflow.executor import Report
 from specflow.scratch import Scratch
-from specflow.wiring.tensors import FLOATS
-from specflow.wiring.wiring import Matrix, Wiring
+from specflow.wiring.names import some_of
+from specflow.wiring.wiring import Wiring
 
-UNRELATED = 0.1
-
-Square = NDArray[np.float64]
+_AGREE = 3  # tensors that must have one order by themselves, if all together have another
+_ENOUGH = 256  # sampled entries of each of them
 
 
 def audit_checkpoints(
@@ -39,195 +43,141 @@ def audit_checkpoints(
 
     Args:
         checkpoints: The steps.
-        wiring: The matrices that are analysed.
+        wiring: The matrices that are analysed, if there are any.
         scratch: Where finished steps are kept; the caller locks it, and removes it in the end.
         report: Called with 1 after each step.
-        workers: Threads, one matrix each.
+        workers: Threads, one tensor each.
 
     Raises:
         SpecflowError: If a file is broken or a partial result cannot be kept.
     """
-    contents, steps = contents_of(checkpoints), [step.number for step in checkpoints.steps]
-    scans = scan_steps(checkpoints, wiring.matrices, scratch, report, workers)
-    flags = [
-        *_structure(steps, contents),
-        *_values(steps, wiring.matrices, scans),
-        *_steps(steps, scans),
-    ]
+    contents = contents_of(checkpoints)
+    scans = scan_steps(checkpoints, scratch, report, workers)
+    suite = Suite([step.number for step in checkpoints.steps], contents, scans)
+    frozen, copies = _frozen(suite), copies_of(suite)
+    kin = unrelated(suite, _without(suite, copies.steps), frozen)
+    rest = _without(suite, copies.steps | kin.steps)
+    foreign = {*frozen, *copies.tensors, *kin.tensors}
+    telling = [name for name in suite.weights if name not in foreign]
+    misplaced, doubts = _misplaced(suite, rest, telling)
+    flags = [*structure_flags(suite), *value_flags(suite), *copies.flags, *kin.flags, *misplaced]
     return Audit(
-        steps=tuple(steps),
+        steps=tuple(suite.steps),
+        tensors=len({name for scan in scans for name in scan}),
         flags=tuple(sorted(flags, key=lambda flag: flag.step)),
+        frozen=tuple(frozen),
         skipped={**wiring.skipped, **contents.unreadable},
-        notes=wiring.notes,
-        changes=_changes(wiring.matrices, scans),
+        notes=(*wiring.notes, *_notes(suite, frozen), *doubts),
+        analysed=wiring.analysed,
+        changes=_changes(wiring, scans),
     )
 
 
-def _structure(steps: Sequence[int], contents: Contents) -> Iterator[Flag]:
-    expected = contents.expected
-    for step, part in zip(steps, contents.quantized, strict=True):
-        if part is not None:
-            yield _flag(step, WHOLE_STEP, "quantized", part)
-    for step, infos in zip(steps, contents.infos, strict=True):
-        for name, info in expected.items():
-            usual = f"{_shape(info.shape)} in most steps"
-            if name not in infos:
-                yield _flag(step, name, "missing", f"{usual}, absent here")
-            elif infos[name].shape != info.shape:
-                yield _flag(step, name, "reshaped", f"{_shape(infos[name].shape)}; {usual}")
-            elif not holds(infos, name, info.shape) and info.dtype in FLOATS:
-                evidence = f"dtype {infos[name].dtype}; {info.dtype} in other steps"
-                yield _flag(step, name, "reshaped", evidence.replace("torch.", ""))
-        for name, info in infos.items():
-            if name not in expected:
-                evidence = f"{_shape(info.shape)} here, absent in most steps"
-                yield _flag(step, name, "extra", evidence)
+def _frozen(suite: Suite) -> list[str]:
+    found = {name: suite.digests(name) for name in suite.weights}
+    every = len(suite.steps)
+    return [n for n, own in found.items() if 1 < every == len(own) and len({*own.values()}) == 1]
 
 
-def _flag(step: int, matrix: str, flag: FlagKind, evidence: str) -> Flag:
-    return Flag(step=step, matrix=matrix, flag=flag, evidence=evidence)
+def _without(suite: Suite, left_out: frozenset[int]) -> list[int]:
+    return [place for place in range(len(suite.steps)) if place not in left_out]
 
 
-def _shape(shape: Sequence[int]) -> str:
-    return f"shape {tuple(shape)}"
+def _misplaced(
+    suite: Suite, places: list[int], names: Sequence[str]
+) -> tuple[list[Flag], list[str]]:
+    """Return the flags of steps that belong in the place of others, and what cannot be told."""
+    places, names = _comparable(suite, places, names)
+    points = suite.points(names, places)
+    if not points.shape[1]:
+        return [], []
+    order = order_of(points)
+    if order.doubtful:
+        exchanged, or_else = (
+            suite.called(places[row] for row in rows) for rows in (order.exchanged, order.doubtful)
+        )
+        return [], [f"Steps are not in order: either {exchanged} are exchanged, or {or_else}."]
+    flags = list(_out_of_order(suite, places, [], points, order))
+    return flags or list(_misplaced_tensors(suite, places, names)), []
 
 
-def _values(
-    steps: Sequence[int], matrices: Sequence[Matrix], scans: Sequence[StepScan]
+def _misplaced_tensors(suite: Suite, places: Sequence[int], names: Sequence[str]) -> Iterator[Flag]:
+    """Yield the flags of tensors that are, several in one way, in the place of others."""
+    found: defaultdict[tuple[int, ...], list[str]] = defaultdict(list)
+    for name in names:
+        if suite.num_samples(name) >= _ENOUGH:
+            found[order_of(suite.points([name], places)).path].append(name)
+    for path, own in found.items():
+        points = suite.points(own, places)
+        if len(own) >= _AGREE and (order := order_of(points)).path == path:
+            yield from _out_of_order(suite, places, own, points, order)
+
+
+def _comparable(
+    suite: Suite, places: list[int], names: Sequence[str]
+) -> tuple[list[int], list[str]]:
+    """Return steps that have sound tensors in common, and these; others are flagged already."""
+    sound = {place: {name for name in names if suite.sound(name, place)} for place in places}
+    while sound and not set.intersection(*sound.values()):
+        del sound[min(sound, key=lambda place: len(sound[place]))]
+    common = set.intersection(*sound.values()) if sound else set()
+    return list(sound), [name for name in names if name in common]
+
+
+def _out_of_order(
+    suite: Suite, places: Sequence[int], names: Sequence[str], points: np.ndarray, order: Order
 ) -> Iterator[Flag]:
-    for step, scan in zip(steps, scans, strict=True):
-        for place, matrix in enumerate(matrices):
-            if not scan.there[place]:
-                continue
-            size = f"{matrix.view.rows} x {matrix.view.columns} entries"
-            if not scan.finite[place]:
-                yield _flag(step, matrix.name, "non_finite", f"NaN or infinity among {size}")
-            elif scan.square[place] == 0:
-                yield _flag(step, matrix.name, "zero", f"all of {size} are 0")
-
-
-def _steps(steps: Sequence[int], scans: Sequence[StepScan]) -> Iterator[Flag]:
-    """Yield the flags of whole steps; each step has at most one of them."""
-    same = _identical(scans)
-    for place, others in same.items():
-        evidence = "every parameter is that of step " + " and ".join(str(steps[o]) for o in others)
-        yield _flag(steps[place], WHOLE_STEP, "identical", evidence)
-    rest = _comparable(scans, [place for place in range(len(steps)) if place not in same])
-    if not rest:
-        return
-    cosines = _median_cosines([scans[place] for place in rest])
-    kin = _related(cosines)
-    for row, place in enumerate(rest):
-        if row not in kin:
-            nearest = np.nanmax(np.delete(cosines[row], row), initial=0.0)
-            evidence = (
-                f"median cosine with the most similar other step is {nearest:.2g}; "
-                f"related steps have {UNRELATED} or more"
-            )
-            yield _flag(steps[place], WHOLE_STEP, "another_initialization", evidence)
-    yield from _misplaced([scans[rest[row]] for row in kin], [steps[rest[row]] for row in kin])
-
-
-def _sound(scan: StepScan) -> NDArray[np.bool_]:
-    return scan.finite & (scan.square > 0)
-
-
-def _comparable(scans: Sequence[StepScan], places: Sequence[int]) -> list[int]:
-    """Return steps that have a sound matrix in common; others, flagged already, are left out."""
-    left = list(places)
-    while left and not np.all([_sound(scans[place]) for place in left], axis=0).any():
-        left.remove(min(left, key=lambda place: int(_sound(scans[place]).sum())))
-    return left
-
-
-def _misplaced(scans: Sequence[StepScan], steps: Sequence[int]) -> Iterator[Flag]:
-    distances = _distances(scans)
-    for place, point in enumerate(best_order(distances)):
-        if point == place:
+    distances = np.sqrt(squared_distances(points))
+    for row, point in enumerate(order.path):
+        if point == row:
             continue
-        # `place` on the path is that of the weights which claim to be from the step `point`
-        neighbours = [other for other in (point - 1, point + 1) if 0 <= other < len(steps)]
-        far = [other for other in range(len(steps)) if abs(other - point) > 1]
+        # `row` is the place of the weights which claim to be from the step `point`
+        neighbours = [other for other in (point - 1, point + 1) if 0 <= other < len(places)]
+        far = [other for other in range(len(places)) if abs(other - point) > 1]
         nearest = min(far or neighbours, key=lambda other: distances[point, other])
+        steps = [suite.steps[place] for place in places]
         claimed = " and ".join(f"{steps[n]} ({distances[point, n]:.3g})" for n in neighbours)
         evidence = (
-            f"fits in the place of step {steps[place]}; distance to step {steps[nearest]} "
+            f"fits in the place of step {steps[row]}; distance to step {steps[nearest]} "
             f"is {distances[point, nearest]:.3g}, to its neighbours {claimed}"
         )
-        yield _flag(steps[point], WHOLE_STEP, "out_of_order", evidence)
+        yield suite.flag(places[point], "out_of_order", names, evidence)
 
 
-def _identical(scans: Sequence[StepScan]) -> dict[int, list[int]]:
-    """Return, for every step that has an identical one, which these are."""
-    same: dict[str, list[int]] = {}
-    for place, scan in enumerate(scans):
-        if scan.there.any():
-            same.setdefault(scan.content, []).append(place)
-    groups = [group for group in same.values() if len(group) > 1]
-    return {place: [o for o in group if o != place] for group in groups for place in group}
+def _notes(suite: Suite, frozen: Sequence[str]) -> Iterator[str]:
+    if frozen:
+        yield f"{len(frozen)} tensors are the same at all steps (frozen): {some_of(frozen, 3)}"
+    if zero := always_zero(suite):
+        yield f"{len(zero)} weight matrices are 0 at every step: {some_of(zero, 3)}"
 
 
-def _median_cosines(scans: Sequence[StepScan]) -> Square:
-    """Return the cosine of the sketches of every two steps, the median over matrices.
-
-    Shape (T, T) for T steps; NaN where two have no matrix in common.
-    """
-    sketches = np.stack([scan.sketch for scan in scans], axis=1)
-    norms = np.linalg.norm(sketches, axis=2, keepdims=True)
-    units = np.divide(sketches, norms, out=np.full_like(sketches, np.nan), where=norms > 0)
-    cosines = np.ma.masked_invalid(units @ units.transpose(0, 2, 1))
-    return np.ma.filled(np.ma.median(cosines, axis=0).astype(np.float64), np.nan)
+def _changes(wiring: Wiring, scans: Sequence[StepScan]) -> dict[str, Changes]:
+    tensors = {matrix.view.tensor for matrix in wiring.matrices}
+    found = {name: _changes_of(name, scans) for name in tensors}
+    return {matrix.name: found[matrix.view.tensor] for matrix in wiring.matrices}
 
 
-def _related(cosines: Square) -> list[int]:
-    """Return the largest set of steps that are related, directly or through others, ascending.
-
-    Of two sets of one size, the one with the later last step.
-    """
-    kin = cosines >= UNRELATED
-    for between in range(len(kin)):  # the closure, by Warshall's algorithm
-        kin |= kin[:, [between]] & kin[between]
-    sets = [np.flatnonzero(row).tolist() for row in kin]
-    return max(sets, key=lambda one: (len(one), one[-1]))
-
-
-def _distances(scans: Sequence[StepScan]) -> Square:
-    """Return the distance of every two steps, shape (T, T), 0 if nothing changes.
-
-    The root of the mean over matrices of squared distances, each over its median over pairs of
-    steps. Matrices that do not change are left out, and those that are absent, not finite or all
-    zero in any step.
-    """
-    total, count = np.zeros((len(scans), len(scans))), 0
-    pairs = np.triu_indices(len(scans), 1)
-    sound = np.all([_sound(scan) for scan in scans], axis=0)
-    for place in np.flatnonzero(sound):
-        sketch = np.stack([scan.sketch[place] for scan in scans])
-        products = sketch @ sketch.T
-        norms = np.diag(products)
-        squares = np.clip(norms[:, None] + norms - 2 * products, 0, None)
-        scale = float(np.median(squares[pairs])) if len(scans) > 1 else 0.0
-        if scale > 0:
-            total += squares / scale
-            count += 1
-    return np.sqrt(total / max(count, 1))
+def _changes_of(name: str, scans: Sequence[StepScan]) -> Changes:
+    relative: list[float | None] = []
+    cosine: list[float | None] = []
+    before: np.ndarray | None = None
+    for scan in scans:
+        now = _numbers(name, scan)
+        pair = np.nan, np.nan
+        if before is not None and now is not None and len(before) == len(now):
+            pair = _change(before, now)
+        for values, value in zip((relative, cosine), pair, strict=True):
+            values.append(float(f"{value:.6g}") if np.isfinite(value) else None)
+        before = now
+    return Changes(relative_change=tuple(relative), cosine=tuple(cosine))
 
 
-def _changes(matrices: Sequence[Matrix], scans: Sequence[StepScan]) -> dict[str, Changes]:
-    square, change, product = (
-        np.stack([getattr(scan, name) for scan in scans])
-        for name in ("square", "change", "product")
-    )
-    before = np.vstack([np.full_like(square[:1], np.nan), square[:-1]])
+def _numbers(name: str, scan: StepScan) -> np.ndarray | None:
+    return scan[name].sample.astype(np.float64) if name in scan and scan[name].finite else None
+
+
+def _change(before: np.ndarray, now: np.ndarray) -> tuple[float, float]:
     with np.errstate(divide="ignore", invalid="ignore"):
-        relative, cosine = np.sqrt(change / before), product / np.sqrt(square * before)
-    return {
-        matrix.name: Changes(
-            relative_change=_defined(relative[:, place]), cosine=_defined(cosine[:, place])
-        )
-        for place, matrix in enumerate(matrices)
-    }
-
-
-def _defined(values: Square) -> tuple[float | None, ...]:
-    return tuple(float(f"{v:.6g}") if np.isfinite(v) else None for v in values.tolist())
+        norms = np.linalg.norm(before), np.linalg.norm(now)
+        relative = np.divide(np.linalg.norm(now - before), norms[0])
+        return relative, np.divide(before @ now, norms[0] * norms[1])

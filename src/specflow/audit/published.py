@@ -36,7 +36,10 @@ def audit_published(checkpoints: FileCheckpoints) -> Audit:
     return Audit(
         steps=tuple(steps),
         flags=tuple(sorted(flags, key=lambda flag: flag.step)),
+        tensors=0,
+        frozen=(),
         skipped={},
+        analysed=(),
         notes=(*_notes(hashes), "only the hashes of files were compared: no weight was read"),
         changes={},
     )
@@ -148,4 +151,4 @@ def _listed(steps: Sequence[int], places: Sequence[int]) -> str:
 
 
 def _flag(step: int, name: str, flag: FlagKind, evidence: str) -> Flag:
-    return Flag(step=step, matrix=name, flag=flag, evidence=evidence)
+    return Flag(step=step, tensor=name, flag=flag, evidence=evidence)

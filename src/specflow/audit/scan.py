@@ -1,177 +1,152 @@
-"""The pass over all steps that the audit judges: sums, sketches and hashes of every matrix."""
+"""The pass over all tensors of all steps that the audit judges: hashes, and samples of entries."""
 
 import hashlib
 import zlib
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from specflow.checkpoints.base import Checkpoints
-from specflow.checkpoints.stream import batches, content_of, read_views, release_memory
+from specflow.checkpoints.base import Checkpoints, Tensors
+from specflow.checkpoints.stream import content_of, release_memory
 from specflow.executor import Report
 from specflow.scratch import Scratch
-from specflow.spectra.side_by_side import map_matrices
-from specflow.wiring.view import View
-from specflow.wiring.wiring import Matrix
+from specflow.wiring.tensors import FLOATS
 
-_SKETCH_LENGTH = 64  # numbers a matrix
-_ALL_SKETCHES = 8192  # numbers a step at least: squared distances are then off by about 2%
-_CHUNK = 2**15  # entries at a time: they stay in the cache
+_ALL_SAMPLES = 2**17  # entries a step: sums of squares over all tensors are then off by 0.4%
+_FEWEST = 32  # entries of a tensor, where there are thousands of tensors
+_IN_FLIGHT = 2**28  # bytes of tensors that are read ahead
 
 
-class MatrixScan(NamedTuple):
-    """What one pass over a matrix tells of it and of its change since the step before.
+class TensorScan(NamedTuple):
+    """What one pass over a tensor tells of it.
 
     Attributes:
-        finite: Whether all entries are; if not, all else is NaN.
-        square: Sum of the squared entries.
-        change: Sum of the squared differences from the matrix before; NaN without one.
-        product: Sum of the products with the entries of the matrix before; NaN without one.
-        sketch: Shape (B,), float64.
+        digest: SHA-256 of its dtype, shape and bytes.
+        finite: Whether all entries are.
+        zero: Whether all entries are 0, of numbers in floating point; False if there are none.
+        sample: Some entries, at the same places at all steps, shape (n,), float32.
     """
 
+    digest: str
     finite: bool
-    square: float
-    change: float
-    product: float
-    sketch: np.ndarray
+    zero: bool
+    sample: NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class StepScan:
-    """What the audit knows of the weights of one step; M matrices.
-
-    `finite` to `sketch` are those of `MatrixScan`, a row a matrix; False or NaN where not there.
-
-    Attributes:
-        there: Which matrices the step has in the expected shape, (M,), bool.
-        content: Hash of all parameters that are analysed.
-    """
-
-    there: np.ndarray
-    finite: np.ndarray
-    square: np.ndarray
-    change: np.ndarray
-    product: np.ndarray
-    sketch: np.ndarray
-    content: str
+StepScan = Mapping[str, TensorScan]
 
 
 def scan_steps(
-    checkpoints: Checkpoints,
-    matrices: Sequence[Matrix],
-    scratch: Scratch,
-    report: Report,
-    workers: int,
+    checkpoints: Checkpoints, scratch: Scratch, report: Report, workers: int
 ) -> list[StepScan]:
-    """Return the scans of all steps; those that are kept in scratch are not made again.
+    """Return the scans of all tensors of all steps; those kept in scratch are not made again.
+
+    Args:
+        checkpoints: The steps.
+        scratch: Where finished steps are kept.
+        report: Called with 1 after each step.
+        workers: Threads, a tensor each, beside the one that reads.
 
     Raises:
         SpecflowError: If a file is broken or a scan cannot be kept.
     """
-    scans = []
+    scans: list[StepScan] = []
     for index in range(len(checkpoints.steps)):
-        scan = partial(_scan, checkpoints, matrices, index, workers)
-        kept = scratch.remember(f"scan{index:06d}", scan).items()
-        taken_up: dict[str, Any] = {k: v if isinstance(v, str) else v.numpy() for k, v in kept}
-        scans.append(StepScan(**taken_up))
+        kept = scratch.remember(f"scan{index:06d}", partial(_scan, checkpoints, index, workers))
+        scans.append(_taken_up(**kept))
         report(1)
     return scans
 
 
-def _scan(
-    checkpoints: Checkpoints, matrices: Sequence[Matrix], index: int, workers: int
-) -> dict[str, Tensor | str]:
-    """Return what is kept of a `StepScan`."""
-    names = {matrix.view: matrix.name for matrix in matrices}
-    length = max(_SKETCH_LENGTH, _ALL_SKETCHES // len(matrices))
-    found: dict[View, MatrixScan] = {}
-    digest = hashlib.sha256()
-    with ExitStack() as stack:
-        now = stack.enter_context(checkpoints.open(index))
-        before = stack.enter_context(checkpoints.open(index - 1)) if index else None
-        for batch in batches(names, now.infos, workers):
-            weights = read_views(now, batch)
-            for view, content in map_matrices(_hash, weights, workers).items():
-                digest.update(names[view].encode())
-                digest.update(content)
-            others = {} if before is None else read_views(before, batch)
-            found |= _scan_batch(weights, others, names, length, workers)
-            del weights, others
-            release_memory()
-    absent = MatrixScan(False, np.nan, np.nan, np.nan, np.full(length, np.nan))
-    rows = [found.get(view, absent) for view in names]
-    columns = {
-        field: torch.from_numpy(np.array([getattr(row, field) for row in rows]))
-        for field in MatrixScan._fields
-    }
-    there = torch.tensor([view in found for view in names])
-    return {"there": there, "content": digest.hexdigest(), **columns}
+def scan_tensor(name: str, tensor: Tensor, length: int) -> TensorScan:
+    """Return hash, soundness and a sample of a tensor.
 
-
-def _hash(_: View, weight: Tensor) -> bytes:
-    return hashlib.sha256(content_of(weight)).digest()
-
-
-def _scan_batch(
-    weights: Mapping[View, Tensor],
-    before: Mapping[View, Tensor],
-    names: Mapping[View, str],
-    length: int,
-    workers: int,
-) -> dict[View, MatrixScan]:
-    def scan(view: View, weight: Tensor) -> MatrixScan:
-        return scan_matrix(names[view], weight, before.get(view), length)
-
-    return map_matrices(scan, weights, workers)
-
-
-def scan_matrix(name: str, matrix: Tensor, before: Tensor | None, length: int) -> MatrixScan:
-    """Return sums and the sketch of a matrix, in float64.
-
-    A sketch is a few numbers whose distances are those of the matrices, all but a little: every
-    entry is added to one of B numbers with a random sign (Charikar et al. 2002, count sketch). It
-    is linear in the matrix, and its squared norm is that of the matrix with a standard deviation
-    of sqrt(2 / B), exactly if the matrix has no more than B entries.
+    The sample is all of a tensor of up to n entries, else n of them, drawn with its name and size
+    as the seed, so that steps can be compared. The mean squared difference of two samples is that
+    of the tensors with a relative standard deviation of sqrt(2 / n) if the differences are normal,
+    and of sqrt(k / n) if their fourth moment is k + 1 times their squared variance.
 
     Args:
-        name: Decides the signs, so that sketches of one name can be compared.
-        matrix: Any shape; not modified.
-        before: The matrix at the step before, of the same shape, if there is one.
-        length: Number of entries B of the sketch.
+        name: Name of the tensor.
+        tensor: Any shape and dtype; not modified.
+        length: Number of entries n.
     """
-    if matrix.numel() and not torch.stack(matrix.aminmax()).isfinite().all():
-        return MatrixScan(False, np.nan, np.nan, np.nan, np.full(length, np.nan))
-    random = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
-    entries, entries_before = matrix.reshape(-1), None if before is None else before.reshape(-1)
-    chunk = max(_CHUNK // length, 1) * length
-    square, change, product, sketch = 0.0, 0.0, 0.0, torch.zeros(length, dtype=torch.float64)
-    for start in range(0, len(entries), chunk):
-        part = entries[start : start + chunk].double()
-        square += float(part @ part)
-        if entries_before is not None:
-            part_before = entries_before[start : start + chunk].double()
-            difference = part - part_before
-            change += float(difference @ difference)
-            product += float(part @ part_before)
-        sketch += _folded(part * _signs(random, len(part)), length)
-    if entries_before is None:
-        change = product = np.nan
-    return MatrixScan(True, square, change, product, sketch.numpy())
+    digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)} ".encode())
+    digest.update(content_of(tensor))
+    entries = tensor.reshape(-1)
+    if len(entries) > length:
+        seed = zlib.crc32(f"{name} {len(entries)}".encode())
+        random = np.random.Generator(np.random.PCG64(seed))
+        entries = entries[torch.from_numpy(np.sort(random.integers(len(entries), size=length)))]
+    finite, zero = _soundness(tensor)
+    numbers = torch.view_as_real(entries) if entries.is_complex() else entries
+    return TensorScan(digest.hexdigest(), finite, zero, numbers.float().reshape(-1).numpy())
 
 
-def _signs(random: np.random.Generator, count: int) -> Tensor:
-    bits = np.unpackbits(np.frombuffer(random.bytes(-(-count // 8)), dtype=np.uint8), count=count)
-    return torch.from_numpy(bits).double().mul_(2).sub_(1)
+def _soundness(tensor: Tensor) -> tuple[bool, bool]:
+    """Return whether all entries are finite, and whether all are 0."""
+    if not tensor.numel() or not (tensor.is_floating_point() or tensor.is_complex()):
+        return True, False
+    if tensor.is_complex():
+        tensor = torch.view_as_real(tensor)
+    elif tensor.dtype not in FLOATS:
+        tensor = tensor.float()  # of 8 bits
+    ends = torch.stack(tensor.aminmax())  # NaN if any entry is
+    return bool(ends.isfinite().all()), not bool(ends.any())
 
 
-def _folded(entries: Tensor, length: int) -> Tensor:
-    """Return entries summed into `length` places."""
-    missing = -len(entries) % length
-    return torch.nn.functional.pad(entries, (0, missing)).view(-1, length).sum(0)
+def _scan(checkpoints: Checkpoints, index: int, workers: int) -> dict[str, Any]:
+    """Return what is kept of the scans of a step: few large parts, however many tensors."""
+    with checkpoints.open(index) as tensors:
+        scans = _scan_all(tensors, workers)
+    samples = [scan.sample for scan in scans.values()]
+    return {
+        "names": list(scans),
+        "digests": [scan.digest for scan in scans.values()],
+        "sound": torch.tensor([(scan.finite, scan.zero) for scan in scans.values()]),
+        "lengths": [len(sample) for sample in samples],
+        "samples": torch.from_numpy(np.concatenate(samples)) if samples else torch.zeros(0),
+    }
+
+
+def _taken_up(
+    names: list[str], digests: list[str], sound: Tensor, lengths: list[int], samples: Tensor
+) -> dict[str, TensorScan]:
+    parts = np.split(samples.numpy(), np.cumsum(lengths)[:-1]) if lengths else []
+    rows = zip(names, digests, sound.tolist(), parts, strict=True)
+    return {
+        name: TensorScan(digest, finite, zero, part) for name, digest, (finite, zero), part in rows
+    }
+
+
+def _scan_all(tensors: Tensors, workers: int) -> dict[str, TensorScan]:
+    """Scan tensors in threads while others are read, a few tensors in memory at any time."""
+    length = max(_ALL_SAMPLES // max(len(tensors.infos), 1), _FEWEST)
+    waiting: deque[tuple[int, Future[TensorScan]]] = deque()
+    futures: dict[str, Future[TensorScan]] = {}
+    held = freed = 0
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for name in tensors.infos:
+                tensor = tensors.read(name)
+                futures[name] = pool.submit(scan_tensor, name, tensor, length)
+                waiting.append((tensor.nbytes, futures[name]))
+                held += tensor.nbytes
+                del tensor  # the pool has it
+                while held > _IN_FLIGHT and waiting:
+                    size, oldest = waiting.popleft()
+                    oldest.result()
+                    held, freed = held - size, freed + size
+                if freed > _IN_FLIGHT:
+                    release_memory()
+                    freed = 0
+            return {name: future.result() for name, future in futures.items()}
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -60,14 +60,15 @@ def contents_of(checkpoints: Checkpoints) -> Contents:
 def expected_tensors(steps: Sequence[Infos]) -> dict[str, TensorInfo]:
     """Return the tensors that more than half of the steps have, or half of them with the last.
 
-    Each is in its most frequent shape; a later step's where two are as frequent.
+    Each is in its most frequent shape that has entries; a later step's where two are as frequent.
     """
     counts: Counter[str] = Counter(name for infos in steps for name in infos)
     expected = {}
     for name, count in counts.items():
         if 2 * count > len(steps) or (2 * count == len(steps) and name in steps[-1]):
             found = [infos[name] for infos in reversed(steps) if name in infos]
-            shape = Counter(info.shape for info in found).most_common(1)[0][0]
+            whole = [info for info in found if 0 not in info.shape] or found
+            shape = Counter(info.shape for info in whole).most_common(1)[0][0]
             expected[name] = next(info for info in found if info.shape == shape)
     return expected
 

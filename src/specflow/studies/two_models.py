@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from specflow.audit.flags import UNRELATED
+from specflow.audit.kinship import UNRELATED
 from specflow.measure.comparison import ComparedTensor, Comparison
 from specflow.spectra import agreement_null_level, effective_rank, is_defined, stable_rank
 from specflow.spectra.difference import Difference

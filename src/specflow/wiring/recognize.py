@@ -18,7 +18,7 @@ from specflow.wiring.layout import Layout, layout_of
 from specflow.wiring.names import some_of
 from specflow.wiring.stacks import Known
 from specflow.wiring.structure import Structure
-from specflow.wiring.tensors import TensorInfo, matches_any, whole_matrices
+from specflow.wiring.tensors import EMPTY, TensorInfo, matches_any, whole_matrices
 from specflow.wiring.view import View
 from specflow.wiring.vocabulary import MARKS, LayoutName
 from specflow.wiring.wiring import Matrix, Pair, Wiring
@@ -59,6 +59,16 @@ class LayoutParams(Section):
         return self
 
 
+class NoMatrixError(SpecflowError):
+    """There is nothing that has a spectrum."""
+
+    def __init__(self, tensors: Mapping[str, TensorInfo]) -> None:
+        """Say of how many tensors, and how many of these are empty."""
+        empty = sum(0 in info.shape for info in tensors.values())
+        why = f" ({empty} have {EMPTY})" if empty else ""
+        super().__init__(f"no matrix is left of {len(tensors)} tensors{why}; expected one or more")
+
+
 def wiring_of(
     tensors: Mapping[str, TensorInfo],
     params: LayoutParams,
@@ -75,7 +85,8 @@ def wiring_of(
         The wiring; every tensor is in `matrices` or in `skipped`.
 
     Raises:
-        SpecflowError: If nothing is left to analyse, a declared pattern matches nothing or does
+        NoMatrixError: If nothing is left to analyse.
+        SpecflowError: If a declared pattern matches nothing or does
             not fit, the layout asked for is not that of the tensors, or the heads asked for are
             not those of the network.
     """
@@ -95,7 +106,7 @@ def wiring_of(
     left_out = _left_out(layout.matrices, params)
     matrices = [matrix for matrix in layout.matrices if matrix.name not in left_out]
     if not matrices:
-        raise SpecflowError(f"no matrix is left of {len(tensors)} tensors; expected one or more")
+        raise NoMatrixError(tensors)
     within = _within(matrices, layout.pairs)
     met = [pair for pair in within if pair.fits] + declared_pairs(matrices, params.pairs)
     pairs = tuple({pair.label: pair for pair in met}.values())

@@ -15,6 +15,10 @@ from specflow.wiring.wiring import Matrix
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 MAX_DIMENSIONS = 5  # a 3-d convolution
+EMPTY = (
+    "no entries: a ZeRO-3 state holds weights so where it was saved without gathering them; "
+    "DeepSpeed's zero_to_fp32.py makes whole ones of its folder"
+)
 
 _NO_MATRICES = {
     "a table of position biases": re.compile(
@@ -79,13 +83,13 @@ def _reason_to_skip(name: str, info: TensorInfo) -> str | None:
     if info.dtype not in FLOATS:
         expected = ", ".join(_dtype_name(dtype) for dtype in FLOATS)
         return f"dtype {_dtype_name(info.dtype)}, none of {expected}"
+    if 0 in info.shape:
+        return EMPTY
     dimensions = len(info.shape)
     if dimensions == 0:
         return "a scalar"
     if dimensions == 1:
         return "one dimension: a norm, bias or buffer"
-    if 0 in info.shape:
-        return f"no entries: shape {info.shape}"
     for what, expression in _NO_MATRICES.items():
         if expression.fullmatch(name):
             return f"{what} of shape {info.shape}"

@@ -28,9 +28,18 @@ def read_checkpoints(params: ReadingParams, root: Path) -> tuple[FileCheckpoints
         SpecflowError: If a file is broken, or a name or a shape does not fit the layout.
     """
     checkpoints = FileCheckpoints(params, root)
+    return checkpoints, wiring_of_files(checkpoints, params)
+
+
+def wiring_of_files(checkpoints: FileCheckpoints, params: ReadingParams) -> Wiring:
+    """Return the wiring of what most steps in files hold; no weight is read.
+
+    Raises:
+        SpecflowError: If a file is broken, or a name or a shape does not fit the layout.
+    """
     tensors = contents_of(checkpoints).expected
     wiring = wiring_of(tensors, params, checkpoints.structure(tensors))
-    return checkpoints, replace(wiring, notes=(*checkpoints.notes, *wiring.notes))
+    return replace(wiring, notes=(*checkpoints.notes, *wiring.notes))
 
 
 def analyze_checkpoints(
@@ -48,7 +57,7 @@ def analyze_checkpoints(
 
     Args:
         checkpoints: The steps of one network's training.
-        wiring: Its matrices and which of them meet.
+        wiring: Its matrices and which of them meet; an audit alone needs none.
         settings: What is stored of every matrix.
         scratch: Where finished steps are kept; removed at the end.
         report: Called with 1 after each step that was audited, and each that was measured.

@@ -21,7 +21,7 @@ from specflow.studies.study import Known, Shown, Study
 from specflow.studies.tables import entries_of, spread, stacked
 
 _CHANGES = ("experiment", "step", "matrix", "relative_change", "cosine")
-_FLAGS = ("experiment", "step", "matrix", "flag", "evidence")
+_FLAGS = ("experiment", "step", "tensor", "flag", "evidence")
 
 
 class CollectedCheckpoints(Section):
@@ -129,7 +129,7 @@ def _tables(measured: Sequence[Measured], audits: Mapping[str, Path]) -> dict[st
                 "cosine": np.array(own.cosine, dtype=np.float64),
             }
             changes.append(pd.DataFrame(cells)[1:])  # from each step to the next
-        flags += [(name, one.step, one.matrix, one.flag, one.evidence) for one in audit.flags]
+        flags += [(name, one.step, one.tensor, one.flag, one.evidence) for one in audit.flags]
     return {
         **spectra_tables(measured),
         "changes": stacked(_CHANGES, changes),
