@@ -39,7 +39,7 @@ def run(count=8):
 
 
 def flags(hashes):
-    return {(f.step, f.matrix, f.flag): f.evidence for f in audit_published(Known(hashes)).flags}
+    return {(f.step, f.tensor, f.flag): f.evidence for f in audit_published(Known(hashes)).flags}
 
 
 def test_honest_run_has_no_flags():
