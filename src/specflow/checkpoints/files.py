@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from specflow.checkpoints.base import Infos, Step, Tensors
+from specflow.checkpoints.beside import TOLD_BY
 from specflow.checkpoints.folders import chosen_in, only_at, places_at
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.checkpoints.network import structure_beside
@@ -163,7 +164,8 @@ class FileCheckpoints:
             if isinstance(file.path, RemoteStep):
                 digest.update(file.path.fingerprint().encode())
                 continue
-            for path in files_of(file.path):
+            beside = (file.path.parent / name for name in TOLD_BY)
+            for path in (*files_of(file.path), *(one for one in beside if one.is_file())):
                 digest.update(f"{state_of(path.resolve())}\n".encode())
         return digest.hexdigest()
 
