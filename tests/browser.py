@@ -17,6 +17,20 @@ FLAGS = (
 )
 
 
+# Asks the page in the frame what only a browser knows, and leaves the answers in the title.
+TELEPHONE = """<!DOCTYPE html><title>probe</title>
+<iframe src="whole.html" width="390"></iframe><script>
+addEventListener("load", () => {
+  const page = document.querySelector("iframe").contentDocument;
+  for (const fold of page.querySelectorAll("details")) fold.open = true;
+  const images = [...page.images].filter(image => !image.closest("dialog"));
+  const broken = images.filter(image => image.naturalWidth == 0).length;
+  const wide = page.documentElement.scrollWidth > page.documentElement.clientWidth;
+  document.title = `images ${images.length} broken ${broken} wide ${wide}`;
+});
+</script>"""
+
+
 def opened(profile: Path, page: Path) -> tuple[str, list[str]]:
     """Return the document as the browser has it, and the messages of its console."""
     assert BINARY is not None
@@ -28,3 +42,14 @@ def opened(profile: Path, page: Path) -> tuple[str, list[str]]:
         timeout=120,
     )
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+def on_telephone(profile: Path, page: Path) -> str:
+    """Return what is seen of a page that is 390 pixels wide; its console must be empty."""
+    text = page.read_text(encoding="utf-8").replace('loading="lazy"', 'loading="eager"')
+    page.with_name("whole.html").write_text(text, encoding="utf-8")
+    probe = page.with_name("probe.html")
+    probe.write_text(TELEPHONE, encoding="utf-8")
+    document, console = opened(profile, probe)
+    assert console == []
+    return document.partition("<title>")[2].partition("</title>")[0]

@@ -45,6 +45,10 @@ def test_python_call_gives_a_row_for_each_step_and_matrix(folder):
     table = specflow.analyze(sorted(folder.glob("*.pt")))
     scores = ["agreement_score", "step_agreement_score"]
     assert list(table.columns) == ["step", "matrix", *QUANTITIES, *scores]
+    quick = specflow.analyze(sorted(folder.glob("*.pt")), quick=True)
+    families = {name: QUANTITIES[name].family for name in quick.columns if name in QUANTITIES}
+    assert set(families.values()) == {None, "random_matrix"}
+    pd.testing.assert_frame_equal(quick, table[quick.columns])
     assert len(table) == 8 * 2
     S = np.linalg.svd(walk()[3]["layers.1.weight"].double().numpy(), compute_uv=False)
     (row,) = where(table, step=30, matrix="layers.1").to_dict("records")
@@ -147,9 +151,9 @@ def test_analyze_writes_tables_figures_and_a_page(folder, capsys):
     written = {path.name for path in Path("My out").iterdir()}
     assert written == {"audit.json", "spectra.h5", "tables", "figures", "index.html"}
     page = Path("My out/index.html").read_text()
-    pictures = re.findall(r'<img src="([^"]+)"', page)
-    assert pictures
-    assert all((Path("My out") / picture).is_file() for picture in pictures)
+    pictures = re.findall(r'<img src="([^"]{22})', page)
+    assert len(pictures) == len(list(Path("My out/figures").iterdir()))
+    assert set(pictures) == {"data:image/png;base64,"}
     assert "8 steps, 0 to 70; 2 matrices" in page
     assert "No flags" in page
     assert "layers.1.bias" in page

@@ -14,7 +14,7 @@ ROOMS = """
     paths errors section executor device seal textfiles json_files hdf5 scratch frames
     wiring checkpoints datasets models problems training audit measure
     studies claims figures config report plan
-    analysis specflow docs stage schedule graph repro cli __main__
+    analysis comparison specflow docs stage schedule graph repro cli __main__
 """
 ORDER = ROOMS.split()
 LONGEST = 300  # lines of a file

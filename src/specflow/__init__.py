@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor, nn
 
-__all__ = ["__version__", "analyze"]
+__all__ = ["__version__", "analyze", "compare"]
 
 try:
     __version__ = version("specflow")
@@ -32,6 +32,7 @@ def analyze(
     transposed: Sequence[str] = (),
     fused: Sequence[str | Mapping[str, Any]] = (),
     pairs: Sequence[str | Mapping[str, Any]] = (),
+    quick: bool = False,
     output: str | Path | None = None,
 ) -> pd.DataFrame:
     """Return ranks, norms and agreement of every matrix of checkpoints made elsewhere.
@@ -52,6 +53,8 @@ def analyze(
             trajectories are known.
         fused: Tensors that hold several matrices: "*.qkv=q,k,v", or as in params.yaml.
         pairs: Further neighbours: "*.v -> *.o", or as in params.yaml.
+        quick: Leave out what takes about as long again as all else: permuted entries, power laws,
+            changes between steps, products of heads.
         output: Folder for tables, figures and a page; None keeps none.
 
     Returns:
@@ -62,7 +65,7 @@ def analyze(
     """
     from pathlib import Path
 
-    from specflow.analysis import spectra_of  # here, since it imports torch
+    from specflow.analysis import QUICK, SPECTRA, spectra_of  # here, since it imports torch
 
     options = {
         "step_from": step_from,
@@ -75,4 +78,40 @@ def analyze(
         "fused": tuple(fused),
         "pairs": tuple(pairs),
     }
-    return spectra_of(checkpoints, options, None if output is None else Path(output))
+    place = None if output is None else Path(output)
+    return spectra_of(checkpoints, options, place, QUICK if quick else SPECTRA)
+
+
+def compare(
+    a: str | Path | Sequence[str | Path] | Mapping[str, Tensor] | nn.Module,
+    b: str | Path | Sequence[str | Path] | Mapping[str, Tensor] | nn.Module,
+    *,
+    output: str | Path | None = None,
+    **options: Any,
+) -> pd.DataFrame:
+    """Return what sets two models of one network apart: what moved, how far, and of what rank.
+
+    Args:
+        a: The one model, as `analyze` takes checkpoints; of several steps the last, or in text
+            "STEP=PATH".
+        b: The other; tensors of one name are compared.
+        output: Folder for tables, figures and a page in one file; None keeps none.
+        options: How both are read: those of `analyze` by name.
+
+    Returns:
+        A row a matrix, the most changed first: columns `matrix`, `relative_change`, `cosine`,
+        `agreement_score`, `rank_difference`, ... In `attrs["summary"]` are sentences: whether the
+        two are identical or unrelated, and what could not be compared.
+
+    Raises:
+        SpecflowError: If a model cannot be read as asked, the two have no matrix in common, or a
+            result cannot be written.
+    """
+    from pathlib import Path
+
+    from specflow.comparison import compare_models  # here, since it imports torch
+
+    found = compare_models(a, b, options, None if output is None else Path(output))
+    table = found.matrices
+    table.attrs["summary"] = found.sentences
+    return table

@@ -4,7 +4,7 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 from pydantic import ValidationError
@@ -22,9 +22,10 @@ from specflow.config.code import SOURCE, code_of
 from specflow.config.errors import problems_of
 from specflow.errors import SpecflowError
 from specflow.executor import num_workers
-from specflow.frames import write_table
-from specflow.measure.settings import SpectraParams
+from specflow.frames import SUMS, write_table
+from specflow.measure.settings import Family, SpectraParams
 from specflow.scratch import Scratch
+from specflow.studies import heads
 from specflow.studies.checkpoints.analysis import analyze_checkpoints, read_checkpoints
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.studies.checkpoints.study import checkpoint_tables
@@ -33,13 +34,17 @@ from specflow.wiring.declared import pair_of
 from specflow.wiring.fusion import fusion_of
 from specflow.wiring.recognize import wiring_of
 
-SPECTRA = SpectraParams(diagonal_length=100, score_length=10, mass=0.9)
+# QUICK leaves out what takes about as long again as all else.
+QUICK = SpectraParams(diagonal_length=100, score_length=10, mass=0.9, more=("random_matrix",))
+SPECTRA = QUICK.model_copy(update={"more": get_args(Family)})
 
 Tables = dict[str, pd.DataFrame]
 Source = str | Path | Sequence[str | Path] | Mapping[str, Tensor] | nn.Module
 
 
-def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> tuple[Audit, Tables]:
+def analyze_to(
+    source: Source, options: Mapping[str, Any], output: Path, spectra: SpectraParams = SPECTRA
+) -> tuple[Audit, Tables]:
     """Write audit.json, spectra.h5, tables, figures and a page of checkpoints.
 
     A killed analysis goes on where it was when it is started again with the same output.
@@ -49,6 +54,7 @@ def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> tupl
             weights in memory.
         options: How they are read, as in `ReadingParams`; fusions and pairs may be text.
         output: Folder of all that is written; made if missing.
+        spectra: What is measured of every matrix.
 
     Returns:
         The audit, and all tables by name.
@@ -56,7 +62,9 @@ def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> tupl
     Raises:
         SpecflowError: If a checkpoint cannot be read as asked, or a result cannot be written.
     """
-    audit, tables = _measured(source, options, output)
+    audit, tables = _measured(source, options, output, spectra)
+    for old in (SUMS, f"{heads.TABLE}.csv"):  # perhaps of an analysis that was not quick
+        (output / "tables" / old).unlink(missing_ok=True)
     for table, rows in tables.items():
         write_table(output / "tables" / f"{table}.csv", rows)
     from specflow.figures.draw import draw_checkpoints  # here, since a table alone draws nothing
@@ -64,7 +72,8 @@ def analyze_to(source: Source, options: Mapping[str, Any], output: Path) -> tupl
     from specflow.report.page import write_checkpoints_page
 
     drawn = draw_checkpoints(output / "tables", output / "figures", FiguresParams())
-    settings = {**options, "spectra": SPECTRA.model_dump(mode="json")}
+    files = [file.path for file in _params(source, options).files]
+    settings = {"files": files, **options, "spectra": spectra.model_dump(mode="json")}
     write_checkpoints_page(output, name_of(output), settings, drawn, audit.notes, audit.skipped)
     return audit, tables
 
@@ -84,20 +93,31 @@ def audit(source: Source, options: Mapping[str, Any], *, hashes_only: bool = Fal
     if hashes_only:
         return audit_published(FileCheckpoints(_params(source, options), Path()))
     with tempfile.TemporaryDirectory() as folder:
-        return _run(source, options, Path(folder) / "partial")
+        return _run(source, options, Path(folder) / "partial", SPECTRA)
 
 
-def spectra_of(source: Source, options: Mapping[str, Any], output: Path | None) -> pd.DataFrame:
+def spectra_of(
+    source: Source, options: Mapping[str, Any], output: Path | None, spectra: SpectraParams
+) -> pd.DataFrame:
     """Return ranks, norms and agreement of every matrix, a row a step and matrix.
 
     Arguments and errors as for `analyze_to`, which runs if there is an output.
     """
     if output is None:
         with tempfile.TemporaryDirectory() as folder:
-            _, tables = _measured(source, options, Path(folder))
+            _, tables = _measured(source, options, Path(folder), spectra)
     else:
-        _, tables = analyze_to(source, options, output)
+        _, tables = analyze_to(source, options, output, spectra)
     return tables["spectra"].drop(columns=["experiment", "seed"])
+
+
+def opened(source: Source, options: Mapping[str, Any]) -> tuple[Checkpoints, Wiring]:
+    """Return checkpoints and their wiring; no weight is read. Arguments as for `analyze_to`.
+
+    Raises:
+        SpecflowError: If a checkpoint cannot be read as asked.
+    """
+    return _opened(source, _params(source, options))
 
 
 def name_of(output: Path) -> str:
@@ -106,19 +126,27 @@ def name_of(output: Path) -> str:
     return name if re.match("[a-z]", name) else f"checkpoints_{name}".strip("_")
 
 
-def _measured(source: Source, options: Mapping[str, Any], output: Path) -> tuple[Audit, Tables]:
+def _measured(
+    source: Source, options: Mapping[str, Any], output: Path, settings: SpectraParams
+) -> tuple[Audit, Tables]:
     """Write audit.json and spectra.h5; return the audit and all tables."""
     spectra, audit = output / "spectra.h5", output / "audit.json"
-    found = _run(source, options, output / ".partial", audit=audit, spectra=spectra)
+    found = _run(source, options, output / ".partial", settings, audit=audit, spectra=spectra)
     return found, checkpoint_tables(name_of(output), spectra, audit)
 
 
-def _run(source: Source, options: Mapping[str, Any], root: Path, **places: Path) -> Audit:
+def _run(
+    source: Source,
+    options: Mapping[str, Any],
+    root: Path,
+    spectra_settings: SpectraParams,
+    **places: Path,
+) -> Audit:
     params = _params(source, options)
     checkpoints, wiring = _opened(source, params)
     code = code_of(SOURCE / "studies" / "checkpoints" / "analysis.py")
     # where files are is in their fingerprint, without what is signed anew in a URL each time
-    settings = (params.model_dump_json(exclude={"files"}), SPECTRA.model_dump_json())
+    settings = (params.model_dump_json(exclude={"files"}), spectra_settings.model_dump_json())
     whole = Scratch(root)
     with whole.locked():
         total = (1 + ("spectra" in places)) * len(checkpoints.steps)
@@ -126,7 +154,7 @@ def _run(source: Source, options: Mapping[str, Any], root: Path, **places: Path)
             found = analyze_checkpoints(
                 checkpoints,
                 wiring,
-                SPECTRA,
+                spectra_settings,
                 Scratch.of(root, "steps", *settings, checkpoints.fingerprint(), repr(code)),
                 bar.update,
                 workers=num_workers(),

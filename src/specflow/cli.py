@@ -20,6 +20,10 @@ _STATUS = (
     f"Exit status: 0 if the audit has no flags, {FLAGGED} if it has, 1 on an error, 2 if the "
     "command line is wrong."
 )
+_COMPARED = (
+    "Exit status: 0 if the two were compared, identical or not, 1 on an error, 2 if the command "
+    "line is wrong."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -70,15 +74,28 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 
     summary = "write tables, figures and a page of checkpoints made elsewhere"
     analyze = add(_analyze, summary, f". {_STATUS}")
-    _add_reading(analyze)
+    _add_checkpoints(analyze)
     help_text = "folder of all that is written; started again, a killed analysis goes on"
     analyze.add_argument("-o", "--output", type=Path, required=True, help=help_text)
+    help_text = "leave out permuted entries, power laws, changes between steps, products of heads"
+    analyze.add_argument("--quick", action="store_true", help=help_text)
 
     summary = "tell whether checkpoints made elsewhere are what they claim to be"
     audit = add(_audit, summary, f". {_STATUS}")
-    _add_reading(audit)
+    _add_checkpoints(audit)
     help_text = "compare files by the hashes that a hub publishes (hf://...); no weight is read"
     audit.add_argument("--hashes-only", action="store_true", help=help_text)
+
+    summary = "tell what sets two models of one network apart: what moved, how far, of what rank"
+    compare = add(_compare, summary, f". {_COMPARED}")
+    help_text = "file, folder or pattern; of several steps the last, or STEP=PATH"
+    for name in ("A", "B"):
+        compare.add_argument(name.lower(), metavar=name, help=help_text)
+    _add_reading(compare)
+    help_text = "show all matrices, not the 20 that moved most alone"
+    compare.add_argument("--all", action="store_true", help=help_text)
+    help_text = "folder for tables, figures and a page in one file, to send"
+    compare.add_argument("-o", "--output", type=Path, help=help_text)
 
 
 def _count(text: str) -> int:
@@ -87,13 +104,17 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _add_reading(parser: argparse.ArgumentParser) -> None:
+def _add_checkpoints(parser: argparse.ArgumentParser) -> None:
     help_text = (
         "file, folder of a checkpoint, or pattern; a trajectory has all its steps; STEP=PATH says "
         "the step of one; URL of safetensors, https://host/step{0,1000}/model.safetensors or "
         "hf://org/name@step*"
     )
     parser.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT", help=help_text)
+    _add_reading(parser)
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
     help_text = "regular expression with one group, the step, that is searched in each path"
     parser.add_argument("--step-from", metavar="REGEX", help=help_text)
     help_text = "where the weights are in a PyTorch checkpoint, with dots"
@@ -179,9 +200,10 @@ def _schema(chosen: argparse.Namespace) -> None:
 
 
 def _analyze(chosen: argparse.Namespace) -> None:
-    from specflow.analysis import analyze_to
+    from specflow.analysis import QUICK, SPECTRA, analyze_to
 
-    audit, _ = analyze_to(chosen.checkpoints, _options(chosen), chosen.output)
+    spectra = QUICK if chosen.quick else SPECTRA
+    audit, _ = analyze_to(chosen.checkpoints, _options(chosen), chosen.output, spectra)
     print(f"page: {chosen.output / 'index.html'}")
     _end_by(audit)
 
@@ -191,6 +213,15 @@ def _audit(chosen: argparse.Namespace) -> None:
 
     found = audit(chosen.checkpoints, _options(chosen), hashes_only=chosen.hashes_only)
     _end_by(found, "hashes of files, no weight" if chosen.hashes_only else "")
+
+
+def _compare(chosen: argparse.Namespace) -> None:
+    from specflow.comparison import compare_models, text_of
+
+    found = compare_models(chosen.a, chosen.b, _options(chosen), chosen.output)
+    print(text_of(found, every=chosen.all))
+    if chosen.output is not None:
+        print(f"\npage: {chosen.output / 'index.html'}")
 
 
 def _options(chosen: argparse.Namespace) -> dict[str, Any]:

@@ -20,6 +20,7 @@ TEXT = frozenset(
         *("experiment", "matrix", "pair", "label", "role", "tensor", "split", "metric", "keep"),
         *("connection", "relation", "trunks", "branches", "ticket", "kind"),
         *("samples", "pixels", "flag", "evidence"),
+        *("status", "shape_a", "dtype_a", "shape_b", "dtype_b"),
     }
 )
 SUMS = "SHA256SUMS"
@@ -120,6 +121,10 @@ class Tables:
     def __getitem__(self, name: str) -> pd.DataFrame:
         """Return the table of this name; not to be changed in place."""
         return self._read(self._folder / f"{name}.csv")
+
+    def __contains__(self, name: str) -> bool:
+        """Return whether there is a table of this name."""
+        return (self._folder / f"{name}.csv").is_file()
 
 
 Frames = Mapping[str, pd.DataFrame] | Tables

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.quantities import ALWAYS
 
 from specflow.frames import write_table
-from specflow.spectra import QUANTITIES
 
 Row = Sequence[object]
 STEPS_PER_EPOCH = 10
@@ -22,7 +22,7 @@ HEADERS = {
     "history": "experiment seed step split metric value",
     "matrices": "experiment matrix label role depth rows columns null_agreement",
     "pairs": "experiment pair depth null_alignment",
-    "spectra": f"experiment seed step matrix {' '.join(QUANTITIES)} agreement_score "
+    "spectra": f"experiment seed step matrix {' '.join(ALWAYS)} agreement_score "
     "step_agreement_score",
     "alignment": "experiment seed step pair alignment_score",
     "singular_values": "experiment matrix step index mean std first_seed",
@@ -123,7 +123,7 @@ class World:
             shrunk = 1 - done * (1 - 1 / (1 + 3 * self.weight_decays.get(name, 0.1)))
             for seed in seeds:
                 for matrix in self.matrices:
-                    values = (shrunk - 0.1 + 0.02 * noise.random() for _ in QUANTITIES)
+                    values = (shrunk - 0.1 + 0.02 * noise.random() for _ in ALWAYS)
                     score = "" if self.undefined_agreement else done
                     yield "spectra", (name, seed, step, matrix, *values, score, done or "")
                 for pair in self.pairs if self.with_pairs else ():

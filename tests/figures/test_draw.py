@@ -47,6 +47,9 @@ OF_TICKETS = (
     *("tickets", "ticket_training", "ticket_pruning"),
     *("ticket_agreement", "ticket_settling"),
 )
+ON_DEMAND = ("noise", "power_laws", "change_spectra", "heads")  # in test_on_demand
+OF_CHECKPOINTS = ("by_depth", "changes")
+OF_TWO_MODELS = ("moved_by_depth", "moved_spectra")
 COMPARED = ("weight_decay", "best_epoch", "rank_and_norm", "labels")
 
 
@@ -59,7 +62,7 @@ def test_every_kind_is_drawn_and_listed_once(make_tables, tmp_path):
     settings = params(grokking=PANEL, problems=["vgg"], experiments={"vgg": small})
     drawn = draw_all(make_tables(**EVERYTHING), tmp_path, settings, GROUPS)
     assert {one.members for one in drawn if one.kind == "problems_pruning"} == {("vgg",)}
-    assert {entry.kind for entry in drawn} == set(kinds())
+    assert {entry.kind for entry in drawn} == set(kinds()) - {*OF_TWO_MODELS, *ON_DEMAND}
     assert len({entry.file for entry in drawn}) == len(drawn)
     of_vgg, of_hub = ([one.kind for one in drawn if one.subject == name] for name in ("vgg", "hub"))
     assert of_vgg[:3] == ["losses", "effective_rank", "singular_values"]
@@ -67,7 +70,7 @@ def test_every_kind_is_drawn_and_listed_once(make_tables, tmp_path):
     of_ends = ["endpoint_agreement", "endpoint_diagonal"]
     others = ["losses", *of_connection, *of_ends, *OF_TICKETS, *COMPARED]
     assert sorted(of_vgg) == sorted([*OF_SPECTRA, *SEVERAL, *others])
-    assert sorted(of_hub) == sorted([*OF_SPECTRA, "changes"])
+    assert sorted(of_hub) == sorted([*OF_SPECTRA, *OF_CHECKPOINTS])
     for entry in drawn:
         with Image.open(tmp_path / entry.file) as image:
             assert (image.width, image.info["Title"]) == (450, entry.title)
@@ -177,7 +180,8 @@ def test_what_tables_do_not_have_is_not_drawn(make_tables, world, missing):
     tables = make_tables(connections=("vgg",), steps=(0, 20), splits=(0, 20), **world)
     problems = [] if "in_full" in world else ["vgg"]
     found = listed(tables, params(problems=problems))
-    left_out = {"grokking", "samples", "changes", *COMPARED, *OF_TICKETS, *SEVERAL}
+    left_out = {"grokking", "samples", *COMPARED, *OF_TICKETS, *SEVERAL}
+    left_out |= {*OF_CHECKPOINTS, *OF_TWO_MODELS, *ON_DEMAND}
     left_out |= {kind for kind in kinds() if kind.startswith("problems") and not problems}
     assert {entry.kind for entry in found.values()} == set(kinds()) - left_out - {*missing}
 
@@ -195,7 +199,9 @@ def test_checkpoints_alone_need_no_table_of_runs(make_tables, tmp_path, steps):
     for name in ("history", "pruning", "connections", "tickets", "samples"):
         (tables / f"{name}.csv").unlink()
     drawn = draw_checkpoints(tables, tmp_path / "figures", params())
-    expected = [*OF_SPECTRA, "changes"] if len(steps) > 1 else OF_SPECTRA
+    expected = {*OF_SPECTRA, *OF_CHECKPOINTS}
+    if len(steps) == 1:  # of which nothing can change
+        expected -= {"agreement", "step_agreement", "pairwise_agreement", "quantities", "changes"}
     assert sorted(entry.kind for entry in drawn) == sorted(expected)
     assert all((tmp_path / "figures" / entry.file).is_file() for entry in drawn)
 

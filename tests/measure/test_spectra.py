@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 from tests.measure.made_up import agreement, svd
 from tests.measure.walks import Walk, entries, measure, walk
+from tests.quantities import ALWAYS
 
 from specflow.checkpoints.files import FileCheckpoints, FilesParams
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
@@ -81,7 +82,7 @@ def test_file_says_what_everything_is(tmp_path, trained):
         assert dict(pair.attrs) == {"depth": 0, "null_alignment": alignment_null_level(12)}
         scores = {"agreement_score", "step_agreement_score", "pairwise_agreement"}
         assert set(file[f"matrices/{SECOND}"]) == {
-            *("singular_values", "agreement", *QUANTITIES, *scores)
+            *("singular_values", "agreement", *ALWAYS, *scores)
         }
 
 

@@ -136,6 +136,11 @@ public,0,0,A -> B,0.5
 public,0,120,A -> B,0.25
 public,0,120,B -> C,0.75
 """,
+    "pairs": """\
+experiment,pair,depth,null_alignment
+public,B -> C,1,0.2
+public,A -> B,0,0.1
+""",
     "audit": """\
 experiment,step,matrix,flag,evidence
 public,120,all,out_of_order,fits in the place of step 80 <&>

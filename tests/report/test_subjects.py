@@ -1,13 +1,11 @@
-"""Final metrics as tables, and checkpoints made elsewhere: on the page, and alone on theirs."""
-
-from pathlib import Path
+"""Final metrics as tables, and checkpoints made elsewhere on the page."""
 
 from tests.report import made_up
-from tests.report.pages import parse, section, shown_in_full, text, texts
+from tests.report.pages import parse, section, text, texts
 
 from specflow import paths
 from specflow.report.numbers import MINUS
-from specflow.report.page import write_checkpoints_page, write_report
+from specflow.report.page import write_report
 from specflow.report.subjects import Metrics, metrics_tables
 
 VALUE = {"mean": 1.5, "std": 0.1}
@@ -55,7 +53,7 @@ def test_checkpoints_have_audit_figures_matrices_and_settings(results):
     assert "gpt_neox" in text(public)
     counted, audit = texts(sound, "p")
     assert counted == "1 step, 5 to 5; 1 matrix."
-    assert audit.startswith("No flags: every step")
+    assert audit == "No flags: the one step checked, with all tensors as expected."
     assert texts(page, "h4").count("Audit") == 2
 
 
@@ -65,22 +63,3 @@ def test_without_checkpoints_none_of_their_tables_is_read(results):
         (paths.TABLES / f"{table}.csv").unlink()
     write_report()
     assert "Audit" not in paths.REPORT.read_text()
-
-
-def test_checkpoints_alone_have_the_same_section_and_what_was_not_analysed(workplace):
-    figures = [one for one in made_up.FIGURES if one.of == "checkpoints"]
-    made_up.write_tables(Path("out/tables"))
-    made_up.write_figures(Path("out/figures"), figures)
-    notes, skipped = ["heads <unknown>"], {"layers.1.bias": "a vector"}
-    write_checkpoints_page(Path("out"), "public", {"files": ["*.pt"]}, figures, notes, skipped)
-    page = parse(Path("out/index.html").read_text())
-    assert texts(page, "h1") == ["Spectra of public"]
-    assert [*page.iter("a")] == []
-    assert [*shown_in_full(page)] == ["effective_rank_public.png"]
-    (image,) = (one for one in page.iter("img") if "src" in one.attrib)
-    assert Path("out", image.attrib["src"]).is_file()
-    shown = text(section(page, "checkpoint-public"))
-    for part in ("2 steps, 0 to 120; 2 matrices.", "out of order", "heads <unknown>"):
-        assert part in shown
-    assert "1 tensor layers.1.bias a vector" in shown
-    assert "files *.pt" in shown

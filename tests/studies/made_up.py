@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from tests.quantities import ALWAYS
 from tests.sealed import edited
 
 from specflow import paths
@@ -11,7 +12,6 @@ from specflow.audit.findings import Audit, Changes, Flag
 from specflow.checkpoints.trajectory import Checkpoint, Origin, write_trajectory
 from specflow.hdf5 import create, write
 from specflow.measure.layouts import PRUNING, SPECTRA
-from specflow.spectra import QUANTITIES
 
 SHAPES = {"z.weight": (24, 30), "a/kernel": (12, 9)}  # in order of depth; the second in a group
 PAIRS = ("z -> a/b", "a -> out")
@@ -33,6 +33,7 @@ def write_spectra(
     steps: Sequence[int] = (0, 3, 6, 10),
     shapes: Mapping[str, tuple[int, int]] = SHAPES,
     pairs: Sequence[str] = PAIRS,
+    quantities: Sequence[str] = ALWAYS,
 ) -> Path:
     """Spectra of made-up matrices; one number of each quantity is not defined."""
     rng, T = np.random.default_rng(seed), len(steps)
@@ -49,7 +50,7 @@ def write_spectra(
             write(group, "pairwise_agreement", rng.uniform(size=(T, T)))
             for score in ("agreement_score", "step_agreement_score"):
                 write(group, score, rng.uniform(size=T))
-            for quantity in QUANTITIES:
+            for quantity in quantities:
                 values = rng.uniform(size=T)
                 values[rng.integers(T)] = np.nan
                 write(group, quantity, values)

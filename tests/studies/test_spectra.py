@@ -1,12 +1,13 @@
 import h5py
 import numpy as np
 import pytest
+from tests.quantities import ALWAYS, ON_DEMAND
 from tests.sealed import edited
 from tests.studies.made_up import PAIRS, SHAPES, change, write_spectra
 
 from specflow.errors import BrokenFileError
 from specflow.frames import where
-from specflow.spectra import QUANTITIES
+from specflow.hdf5 import write
 from specflow.studies.shown import Chosen
 from specflow.studies.spectra import (
     FULL,
@@ -36,7 +37,7 @@ def test_tables_hold_what_the_files_hold(tmp_path, steps):
     assert len(tables["spectra"]) == 2 * len(SHAPES) * len(steps)
     for row in tables["spectra"].itertuples():
         group = opened[row.seed][f"matrices/{row.matrix}"]
-        for name in (*QUANTITIES, "agreement_score", "step_agreement_score"):
+        for name in (*ALWAYS, "agreement_score", "step_agreement_score"):
             expected = group[name][steps.index(row.step)]
             np.testing.assert_equal(getattr(row, name), expected)
     for row in tables["alignment"].itertuples():
@@ -187,3 +188,30 @@ def test_a_file_that_is_missing_or_lacks_an_array_is_named(tmp_path):
     path = write_spectra(tmp_path / "0.h5")
     with pytest.raises(BrokenFileError, match=r"0\.h5: cannot read .*other/singular_values"):
         spectra_tables([Measured("run", {0: path}, Chosen(full=["other"]))])
+
+
+def test_columns_on_demand_are_there_only_if_a_file_has_them(tmp_path):
+    plain, _ = tables_of(tmp_path)
+    assert not set(ON_DEMAND) & set(plain["spectra"])
+    assert "heads" not in plain
+    more, _ = tables_of(tmp_path, name="more", quantities=(*ALWAYS, "num_outliers"))
+    assert set(more["spectra"]) - set(plain["spectra"]) == {"num_outliers"}
+    own = {0: write_spectra(tmp_path / "own.h5", quantities=(*ALWAYS, "change_norm"))}
+    other = {0: write_spectra(tmp_path / "other.h5")}
+    both = spectra_tables([Measured("own", own), Measured("other", other)])["spectra"]
+    assert where(both, experiment="other")["change_norm"].isna().all()
+    assert where(both, experiment="own")["change_norm"].notna().any()
+
+
+def test_heads_have_a_row_each(tmp_path):
+    path, S = write_spectra(tmp_path / "run.h5"), np.random.default_rng(0).random((4, 3, 5))
+    S[1, 2] = np.nan
+    with edited(path) as file:
+        write(file, f"pairs/{PAIRS[1]}/head_singular_values", S)
+    heads = spectra_tables([Measured("run", {0: path})])["heads"]
+    assert len(heads) == 4 * 3
+    assert set(heads["pair"]) == {PAIRS[1]}
+    (row,) = where(heads, step=6, head=1).to_dict("records")
+    assert row["spectral_norm"] == S[2, 1].max()
+    assert row["frobenius_norm"] == pytest.approx(np.linalg.norm(S[2, 1]))
+    assert where(heads, step=3)["effective_rank"].isna().tolist() == [False, False, True]

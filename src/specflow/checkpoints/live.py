@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from specflow.checkpoints.base import Step, Tensors
-from specflow.checkpoints.effective import Effective
-from specflow.checkpoints.effective_live import adapters_of, applied_by
-from specflow.checkpoints.effective_parts import Recomposed
+from specflow.checkpoints.effective.live import adapters_of, applied_by
+from specflow.checkpoints.effective.parts import Recomposed
+from specflow.checkpoints.effective.tensors import Effective
 from specflow.checkpoints.formats import held_by
 from specflow.checkpoints.stream import content_of
 from specflow.checkpoints.wrappers import Unwrapped

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from specflow.checkpoints.base import Infos, Tensors
 from specflow.checkpoints.beside import json_beside
-from specflow.checkpoints.effective import Effective
-from specflow.checkpoints.effective_parts import Beside
+from specflow.checkpoints.effective.parts import Beside
+from specflow.checkpoints.effective.tensors import Effective
 from specflow.checkpoints.folders import INDEX_SUFFIX, TORCH_SUFFIXES
 from specflow.checkpoints.foreign import START, foreign, what_is
 from specflow.checkpoints.formats import SafetensorsFile, TensorFile

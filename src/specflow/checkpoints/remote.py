@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from torch import Tensor
 
 from specflow.checkpoints.beside import MAX_BYTES, object_in
-from specflow.checkpoints.effective import Effective
+from specflow.checkpoints.effective.tensors import Effective
 from specflow.checkpoints.folders import INDEX_SUFFIX
 from specflow.checkpoints.formats import told_by
 from specflow.checkpoints.opening import (

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from specflow.checkpoints.base import Checkpoints, Infos, Tensors
-from specflow.checkpoints.effective import Effective, quantized_part
+from specflow.checkpoints.effective.tensors import Effective, quantized_part
 from specflow.wiring.tensors import FLOATS, TensorInfo
 from specflow.wiring.view import View
 

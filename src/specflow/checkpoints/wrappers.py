@@ -17,12 +17,11 @@ _WRAPPER = re.compile(rf"(?:(?<=^)|(?<=\.))(?:{'|'.join(_WRAPPERS)})\.")
 _ADAPTED = re.compile(r"^base_model\.model\.")
 
 
-class Unwrapped:
-    """The tensors of a step by names in which wrappers are left out (`Tensors`)."""
+class Renamed:
+    """The tensors of a step by other names (`Tensors`)."""
 
-    def __init__(self, file: Tensors) -> None:
-        """Find the names; two that would become one stay as they are."""
-        names = unwrapped([*file.infos, *file.skipped])
+    def __init__(self, file: Tensors, names: Mapping[str, str]) -> None:
+        """Take the new name of every entry, by that in the file."""
         self._file = file
         self._given = {names[name]: name for name in file.infos}
         self.infos: Infos = {name: file.infos[given] for name, given in self._given.items()}
@@ -31,6 +30,14 @@ class Unwrapped:
     def read(self, name: str) -> Tensor:
         """Return a copy of one tensor; errors as of its file."""
         return self._file.read(self._given[name])
+
+
+class Unwrapped(Renamed):
+    """The tensors of a step by names in which wrappers are left out (`Tensors`)."""
+
+    def __init__(self, file: Tensors) -> None:
+        """Find the names; two that would become one stay as they are."""
+        super().__init__(file, unwrapped([*file.infos, *file.skipped]))
 
 
 def unwrapped(names: Iterable[str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ these is written by hand.
 
 import pkgutil
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -64,16 +64,28 @@ def _scorecard() -> str:
 
 
 def _quantities() -> str:
+    always = [one for one in spectra.QUANTITIES.values() if one.family is None]
+    return table(("quantity", "of the singular values S", "range", "source"), _rows_of(always))
+
+
+def _on_demand() -> str:
+    demanded = [one for one in spectra.QUANTITIES.values() if one.family is not None]
     rows = [
+        (*row, f"`{one.family}`") for row, one in zip(_rows_of(demanded), demanded, strict=True)
+    ]
+    return table(("quantity", "what it is", "range", "source", "`more`"), rows)
+
+
+def _rows_of(quantities: Iterable[spectra.Quantity]) -> list[tuple[str, ...]]:
+    return [
         (
             ", ".join((f"`{one.name}`", *(f"setting `{name}`" for name in one.settings))),
             escaped(one.formula),
             " to ".join(map(_bound, one.range)),
             f"[{one.cite}]({one.url})",
         )
-        for one in spectra.QUANTITIES.values()
+        for one in quantities
     ]
-    return table(("quantity", "of the singular values S", "range", "source"), rows)
 
 
 def _bound(value: float | str) -> str:
@@ -147,7 +159,17 @@ def _layouts() -> str:
 
 
 _MAKERS = (
-    *(_tree, _scorecard, _quantities, _functions, _changes, _claims, _figures, _layouts),
+    *(
+        _tree,
+        _scorecard,
+        _quantities,
+        _on_demand,
+        _functions,
+        _changes,
+        _claims,
+        _figures,
+        _layouts,
+    ),
     params,
 )
 PARTS = {make.__name__.removeprefix("_"): make for make in _MAKERS}

@@ -9,7 +9,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
 from specflow.figures import heatmaps, panels, style
-from specflow.figures.registry import When, figure, has_rows
+from specflow.figures.registry import When, figure, has_rows, over_steps
 from specflow.figures.style import AGREEMENT_MAP, ALIGNMENT_MAP, null_text
 from specflow.figures.subjects import Subject
 from specflow.frames import Tables, where
@@ -55,7 +55,7 @@ def _has_several(key: Key) -> When:
     return lambda tables, subject: bool(subject.several(tables, key))
 
 
-@figure("experiment", "checkpoints", **_AGREEMENT, when=has_rows("agreement_diagonal"), order=4)
+@figure("experiment", "checkpoints", **_AGREEMENT, when=over_steps("agreement_diagonal"), order=4)
 def agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw when directions settle."""
     _draw(fig, tables, [subject], "agreement")
@@ -181,7 +181,7 @@ def _draw_small(fig: Figure, tables: Tables, subject: Subject, name: Name) -> No
     caption="Agreement score of every matrix; checkpoints are not evenly spaced, so that a long "
     "step has a low score.",
     over_seeds=_SEEDS,
-    when=has_rows("agreement_diagonal"),
+    when=over_steps("agreement_diagonal"),
     order=6,
 )
 def step_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
@@ -199,7 +199,7 @@ def step_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
     caption="Agreement score of one matrix, and the mean over all; each checkpoint has a row and a "
     "column. A bright square is a stretch of training in which directions stay.",
     over_seeds=_SEEDS,
-    when=has_rows("pairwise_agreement"),
+    when=over_steps("pairwise_agreement"),
     order=7,
 )
 def pairwise_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:

@@ -16,6 +16,7 @@ from specflow.figures.subjects import (
     Subject,
     checkpoints_in,
     checkpoints_of,
+    comparison_of,
     experiments_in,
     subjects,
 )
@@ -61,6 +62,19 @@ def draw_checkpoints(
     tables = Tables(tables_dir)
     names = tables["matrices"]["experiment"].unique()
     shown = _drawings("checkpoints", [checkpoints_of(name, params) for name in names], tables)
+    _draw(tables_dir, output_dir, params.dpi, shown, lambda _: None)
+    return _entries(shown)
+
+
+def draw_comparison(
+    tables_dir: Path, output_dir: Path, params: FiguresParams, name: str
+) -> list[FigureEntry]:
+    """Draw every figure of two models that were compared.
+
+    Raises:
+        SpecflowError: If a table is missing or broken.
+    """
+    shown = _drawings("comparison", [comparison_of(name, params)], Tables(tables_dir))
     _draw(tables_dir, output_dir, params.dpi, shown, lambda _: None)
     return _entries(shown)
 

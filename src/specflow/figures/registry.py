@@ -75,6 +75,19 @@ def has_rows(table: str, **values: Any) -> When:
     return lambda tables, subject: len(subject.rows(tables, table, **values)) > 0
 
 
+def over_steps(table: str) -> When:
+    """Return the condition that a table has rows of a subject, which are of several steps.
+
+    A run is drawn whatever it has, so that all of them have the same figures.
+    """
+
+    def when(tables: Tables, subject: Subject) -> bool:
+        rows = subject.rows(tables, table)
+        return len(rows) > 0 and (subject.group != "checkpoints" or rows["step"].nunique() > 1)
+
+    return when
+
+
 def figure(
     *of: Of,
     title: str,

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from specflow.figures import heatmaps, lines, panels, style
-from specflow.figures.registry import figure, has_rows
+from specflow.figures.registry import figure, has_rows, over_steps
 from specflow.figures.subjects import Subject
 from specflow.figures.timeline import Timeline
 from specflow.frames import RANK, Tables, where
@@ -134,21 +134,31 @@ def other_ranks(fig: Figure, tables: Tables, subject: Subject) -> None:
     title="Spectral quantities of all matrices",
     caption="A line for each matrix; colours go from the input of the network to its output.",
     over_seeds="Mean over seeds.",
-    when=has_rows("singular_values"),
+    when=over_steps("singular_values"),
     order=8,
 )
 def quantities(fig: Figure, tables: Tables, subject: Subject) -> None:
-    """Draw a panel for each quantity that is registered."""
+    """Draw a panel for each quantity that is registered and always measured."""
     from specflow.spectra.quantities import QUANTITIES  # here, since it imports torch
 
+    draw_quantities(fig, tables, subject, [q for q, one in QUANTITIES.items() if not one.family])
+
+
+def draw_quantities(
+    fig: Figure, tables: Tables, subject: Subject, names: Sequence[str], marker: str = ""
+) -> None:
+    """Draw a panel for each of some quantities, with a line for each matrix.
+
+    A marker shows values between steps where a quantity is not defined.
+    """
     rows, layers = subject.rows(tables, "spectra"), subject.layers(tables, "matrix")
     timeline = subject.timeline(tables)
-    grid = panels.small_panels(fig, [one.label for one in QUANTITIES.values()], _COLUMNS)
+    grid = panels.small_panels(fig, [style.quantity_label(name) for name in names], _COLUMNS)
     cycle = style.spread_colours(style.DEPTH_MAP, len(layers))
-    for axes, name in zip(grid, QUANTITIES, strict=True):
+    for axes, name in zip(grid, names, strict=True):
         values = heatmaps.grid(rows, "matrix", layers.index, name)
         axes.set_prop_cycle(color=cycle)
-        axes.plot(values.columns, values.T, linewidth=1.0)
+        axes.plot(values.columns, values.T, linewidth=1.0, marker=marker, markersize=3)
         timeline.apply(axes, values.columns)
     panels.label_time(grid, timeline, _COLUMNS)
     depths = ScalarMappable(Normalize(1, max(len(layers), 2)), style.DEPTH_MAP)

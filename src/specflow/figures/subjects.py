@@ -15,7 +15,7 @@ from specflow.studies.comparisons import Groups
 from specflow.studies.shown import Key
 
 # In the order in which a report shows their figures.
-One = Literal["experiment", "connection", "ticket", "samples", "checkpoints"]
+One = Literal["experiment", "connection", "ticket", "samples", "checkpoints", "comparison"]
 Several = Literal["weight_decay", "labels", "project", "grokking", "problems"]
 Of = Literal[One, Several]
 
@@ -122,6 +122,12 @@ def checkpoints_of(name: str, params: FiguresParams) -> Subject:
     return Subject(name, "checkpoints", params, axis, params.title(name), experiment=name)
 
 
+def comparison_of(name: str, params: FiguresParams) -> Subject:
+    """Return two models that are compared."""
+    axis = CheckpointsFigureParams()
+    return Subject(name, "comparisons", params, axis, params.title(name))
+
+
 def experiments_in(tables: Tables) -> list[str]:
     """Return the names of all experiments; checkpoints made elsewhere have no history."""
     return tables["history"]["experiment"].unique().tolist()
@@ -170,6 +176,8 @@ def subjects(of: Of, tables: Tables, params: FiguresParams, groups: Groups) -> l
             ]
         case "checkpoints":
             return [checkpoints_of(name, params) for name in checkpoints_in(tables)]
+        case "comparison":
+            return []  # of two models: there is none in a project
         case "weight_decay":
             return [
                 compared(base, one.ascending, values=sorted(one.weight_decays.values()))

@@ -1,10 +1,13 @@
 """Settings of what is measured of checkpoints."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from specflow.section import Count, Fraction, Section, ascending
+
+# What is measured on demand: families of quantities, and spectra of what is made of weights.
+Family = Literal["random_matrix", "permuted", "power_law", "changes", "heads"]
 
 
 class PruningParams(Section):
@@ -29,11 +32,13 @@ class SpectraParams(Section):
         diagonal_length: Leading entries kept of the diagonals of agreement and alignment.
         score_length: Leading entries whose mean is the agreement score or alignment score.
         mass: Share of the sum of singular values that the mass rank must exceed.
+        more: Families of quantities and spectra that are measured beside those of every matrix.
     """
 
     diagonal_length: Count
     score_length: Count
     mass: Fraction
+    more: Annotated[tuple[Family, ...], Field(strict=False)] = ()
 
     @model_validator(mode="after")
     def _score_fits(self) -> "SpectraParams":

@@ -7,7 +7,7 @@ until any two are compared. `spectra_file` says what the result holds.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,9 @@ from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.executor import Report
 from specflow.matrices import Side
 from specflow.measure.decompositions import Batch, Decompositions
+from specflow.measure.derived import DerivedSpectra
 from specflow.measure.packed import Row, packed, unpacked
+from specflow.measure.quantities import quantities_on_demand
 from specflow.measure.settings import SpectraParams
 from specflow.measure.spectra_file import write_spectra
 from specflow.scratch import Scratch
@@ -31,6 +33,7 @@ from specflow.spectra import (
     singular_vector_agreement,
     where_defined,
 )
+from specflow.spectra.side_by_side import map_matrices
 from specflow.threads import one_thread
 from specflow.wiring import Cut, Meeting, Pair, View, Wiring
 
@@ -76,7 +79,9 @@ def measure_spectra(
         device=device,
         strict=strict,
     )
-    steps = _Steps(len(checkpoints.steps), wiring, settings, scratch, decompositions)
+    families = frozenset(settings.more)
+    derived = DerivedSpectra(checkpoints, wiring, families, decompositions.batches, workers, device)
+    steps = _Steps(len(checkpoints.steps), wiring, settings, scratch, decompositions, derived)
     with one_thread():
         for index in range(steps.count):
             steps.measure(index)
@@ -135,6 +140,7 @@ class _Steps:
     settings: SpectraParams
     scratch: Scratch
     decompositions: Decompositions
+    derived: DerivedSpectra
 
     def rows(self, index: int) -> list[Row]:
         """Return the rows of a finished step."""
@@ -145,7 +151,10 @@ class _Steps:
         if not self.scratch.has(_name(index)):
             for needed in (max(index - 1, 0), self.count - 1, index):
                 self.decompositions.measure(needed)
-            rows = [*self._matrix_rows(index), *self._pair_rows(index)]
+            of_matrices, of_pairs = self.derived.at(index)
+            matrix_rows = self._with_more(self._matrix_rows(index), of_matrices)
+            pair_rows = zip(self._pair_rows(index), of_pairs, strict=True)
+            rows = [*matrix_rows, *(row | more for row, more in pair_rows)]
             self.scratch.save(_name(index), packed(rows))
         if index > 0:
             self.decompositions.forget(index - 1)
@@ -161,6 +170,18 @@ class _Steps:
                 score = self._score(now[view], before[view]) if index > 0 else _NAN
                 rows[view]["step_agreement_score"] = score
         return (rows[matrix.view] for matrix in self.wiring.matrices)
+
+    def _with_more(self, rows: Iterable[Row], derived: Mapping[View, Row]) -> Iterable[Row]:
+        """Return rows of all matrices with the derived spectra, and quantities on demand."""
+        views = [matrix.view for matrix in self.wiring.matrices]
+        full = {view: row | derived.get(view, {}) for view, row in zip(views, rows, strict=True)}
+
+        def of(view: View, S: Tensor) -> Row:
+            return quantities_on_demand(full[view], view, self.settings)
+
+        spectra = {view: row["singular_values"] for view, row in full.items()}
+        more = map_matrices(of, spectra, self.derived.workers)
+        return [full[view] | more[view] for view in views]
 
     def _matrix_row(self, now: Decomposition, last: Decomposition) -> Row:
         agreement, leading = _agreement(now, last), self._leading(now)

@@ -4,16 +4,19 @@ Layout of the file (version 2), T steps:
     /step (T,) int64, /epoch (T,) float64
     /matrices/<name>: singular_values (T, R), agreement (T, k) with the last step, agreement_score
         (T,), step_agreement_score (T,) with the step before, pairwise_agreement (T, T): the score
-        of any two steps, and each of `QUANTITIES` (T,); attributes label, role, tensor, depth,
-        rows, columns, null_agreement
+        of any two steps, and each of `QUANTITIES` (T,) that has no family; attributes label, role,
+        tensor, depth, rows, columns, null_agreement
     /pairs/<label>: alignment (T, k) and alignment_score (T,); where the following matrix is a
         convolution, kernel_scores (T, kh, kw); attributes depth, null_alignment
+Of the families asked for (`SpectraParams.more`) also the quantities (T,), and
+    /matrices/<name>: permuted_singular_values, change_singular_values since the first step and
+        step_change_singular_values since the one before, (T, R) each
+    /pairs/<label>: head_singular_values (T, heads, h) of W_Q^T W_K of each head
 What is not defined (of a matrix that is all zero, not finite or not there) is NaN.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,14 +28,9 @@ from specflow.checkpoints.base import Step
 from specflow.hdf5 import create, write
 from specflow.measure.layouts import SPECTRA
 from specflow.measure.packed import Row
+from specflow.measure.quantities import quantities_always
 from specflow.measure.settings import SpectraParams
-from specflow.spectra import (
-    QUANTITIES,
-    Quantity,
-    agreement_null_level,
-    alignment_null_level,
-    is_defined,
-)
+from specflow.spectra import agreement_null_level, alignment_null_level
 from specflow.wiring import Wiring
 
 _HELD = 2**25  # bytes of all steps that are in memory together
@@ -62,10 +60,10 @@ def write_spectra(
     with create(path, SPECTRA, {}) as file:
         write(file, "step", np.array([step.number for step in steps], dtype=np.int64))
         write(file, "epoch", np.array([step.epoch for step in steps], dtype=np.float64))
-        names = [f"matrices/{matrix.name}" for matrix in wiring.matrices]
-        names += [f"pairs/{pair.label}" for pair in wiring.pairs]
+        shapes = {f"matrices/{m.name}": (m.view.rows, m.view.columns) for m in wiring.matrices}
+        names = [*shapes, *(f"pairs/{pair.label}" for pair in wiring.pairs)]
         for name, over_time in zip(names, _over_time(len(steps), rows), strict=True):
-            arrays = _arrays(over_time, settings)
+            arrays = _arrays(over_time, shapes.get(name), settings)
             group = file.create_group(name)
             for array in sorted(arrays):
                 write(group, array, arrays[array].numpy())
@@ -106,28 +104,14 @@ def _groups(sizes: Sequence[int]) -> list[slice]:
     return [slice(*ends) for ends in pairwise([*starts, len(sizes)])]
 
 
-def _arrays(rows: Row, settings: SpectraParams) -> Row:
-    """Return what the file has of a matrix or a pair."""
-    if "singular_values" not in rows:
+def _arrays(rows: Row, shape: tuple[int, int] | None, settings: SpectraParams) -> Row:
+    """Return what the file has of a matrix of a shape, or of a pair, which has none."""
+    if shape is None:
         return rows
     given = {name: rows[name] for name in rows if name not in ("left", "right")}
-    S = rows["singular_values"]
-    quantities = {name: _values(one, S, settings) for name, one in QUANTITIES.items()}
+    quantities = quantities_always(rows["singular_values"], shape, settings)
     agreement = pairwise_agreement(rows["left"], rows["right"])
     return quantities | given | {"pairwise_agreement": agreement}
-
-
-def _values(quantity: Quantity, S: Tensor, settings: SpectraParams) -> Tensor:
-    """Return a quantity of all steps, NaN where it is not defined; all-zero matrices have norms."""
-    given = {name: getattr(settings, name) for name in quantity.settings}
-    found = torch.full(S.shape[:1], torch.nan, dtype=torch.float64)
-    defined, zero = is_defined(S), (S == 0).all(-1)
-    if defined.any():
-        found[defined] = quantity.function(S[defined], **given)
-    if zero.any():
-        with suppress(ValueError):
-            found[zero] = quantity.function(S[zero], **given)
-    return found
 
 
 def pairwise_agreement(left: Tensor, right: Tensor) -> Tensor:

@@ -79,7 +79,7 @@ def panels_of(group: str, name: str, tables: Tables, source: str | None = None) 
         case "connections":
             return _barriers(where(tables["barriers"], connection=name))
         case "checkpoints":
-            return _spectral(tables, name)
+            return [one for one in _spectral(tables, name) if len(one.values) > 1]
         case _:
             return []
 

@@ -4,19 +4,25 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from specflow import paths
 from specflow.claims.scorecard import read_scorecard
 from specflow.figures.index import FigureEntry, read_index
 from specflow.frames import Tables
 from specflow.json_files import read_json_as
 from specflow.report.curves import panels_of
-from specflow.report.numbers import interval_of, number, value_of
-from specflow.report.pictures import Pictures, linked_from, pictures_of
+from specflow.report.pictures import Pictures, embedded, linked_from, pictures_of
+from specflow.report.rendering import rendered
 from specflow.report.sentences import sentences
-from specflow.report.subjects import Config, Metrics, Subject, checkpoints_of, flat, subjects_of
-from specflow.report.view import ABSENT, OTHERS, SUMMARY, View
+from specflow.report.subjects import (
+    Config,
+    Metrics,
+    Subject,
+    checkpoints_of,
+    flat,
+    pairs_of,
+    subjects_of,
+)
+from specflow.report.view import View
 from specflow.textfiles import write_text
 
 _NO_FACTS: Mapping[str, str] = {}
@@ -55,7 +61,13 @@ def results_html(
     )
     seeds = {"seeds": ", ".join(map(str, config.seeds))} if config.seeds else {}
     interval = f"{100 * config.confidence:g}% interval"
-    return _html(view, interval=interval, facts=seeds | dict(facts))
+    return rendered(
+        "page.html.j2",
+        view,
+        found=sentences(view.claims),
+        interval=interval,
+        facts=seeds | dict(facts),
+    )
 
 
 def write_checkpoints_page(
@@ -65,8 +77,9 @@ def write_checkpoints_page(
     entries: Sequence[FigureEntry],
     notes: Sequence[str],
     skipped: Mapping[str, str],
+    analysed: Sequence[str] = (),
 ) -> None:
-    """Write index.html of checkpoints that were analysed on their own.
+    """Write index.html of checkpoints that were analysed on their own, with its pictures inside.
 
     Args:
         folder: Where their tables and figures lie, and the page will.
@@ -75,11 +88,11 @@ def write_checkpoints_page(
         entries: Their figures.
         notes: What could not be declared of their layout, a sentence each.
         skipped: Tensors that were not analysed, with the reason.
+        analysed: What was analysed, and where its structure is known from, a sentence each.
 
     Raises:
         SpecflowError: If a table or a figure is missing or broken, or the page cannot be written.
     """
-    page = folder / "index.html"
     tables = Tables(folder / "tables")
     subject = Subject(
         "checkpoints",
@@ -88,38 +101,9 @@ def write_checkpoints_page(
         panels=panels_of("checkpoints", name, tables),
         notes=notes,
         skipped=skipped,
+        pairs=pairs_of(tables, name),
         **checkpoints_of(tables, name),
     )
-    pictures = pictures_of(entries, folder / "figures", linked_from(page))
-    view = View([subject], entries, pictures, claims={})
-    write_text(page, _html(view, alone=subject))
-
-
-def _html(
-    view: View,
-    *,
-    interval: str = "",
-    facts: Mapping[str, str] = _NO_FACTS,
-    alone: Subject | None = None,
-) -> str:
-    """Return a page: `interval` is what those of claims are called, `alone` the only subject."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("specflow.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"value": value_of, "interval": interval_of, "number": number}
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    return environment.get_template("page.html.j2").render(
-        view=view,
-        found=sentences(view.claims),
-        interval=interval,
-        facts=facts,
-        alone=alone,
-        summary=SUMMARY,
-        others=OTHERS,
-        absent=ABSENT,
-    )
+    view = View([subject], entries, embedded(entries, folder / "figures", exact=True), claims={})
+    page = rendered("checkpoints.html.j2", view, subject=subject, analysed=analysed)
+    write_text(folder / "index.html", page)

@@ -13,6 +13,8 @@ from specflow.errors import BrokenFileError, SpecflowError
 from specflow.figures.index import FigureEntry
 
 Source = Callable[[Path], str]  # what the page names a file by
+MOST_BYTES = 12_000_000  # of a page with its pictures inside
+_SHARE = 0.85  # of the bytes at most; the rest are for words and curves
 _PALETTES = (256, 64, 16)  # colours of pictures within a page, tried until it is small enough
 
 
@@ -50,21 +52,37 @@ def pictures_of(entries: Sequence[FigureEntry], folder: Path, source: Source) ->
     return pictures
 
 
-def embedded(entries: Sequence[FigureEntry], folder: Path, most_bytes: int) -> Pictures:
+def embedded(
+    entries: Sequence[FigureEntry],
+    folder: Path,
+    most_bytes: int = int(_SHARE * MOST_BYTES),
+    *,
+    exact: bool = False,
+) -> Pictures:
     """Return pictures that are part of the page, with as many colours as the bytes allow.
+
+    Args:
+        entries: Their figures.
+        folder: Where the files are.
+        most_bytes: Of all pictures together.
+        exact: Whether files are taken as they are, with all colours, if the bytes allow that.
 
     Raises:
         SpecflowError: If a file is missing or is no picture, or there are too many for a page.
     """
-    for colours in _PALETTES:
-        pictures = pictures_of(entries, folder, _in_colours(colours))
+    for source in (*([_whole] if exact else []), *map(_in_colours, _PALETTES)):
+        pictures = pictures_of(entries, folder, source)
         size = sum(len(picture.source) for picture in pictures.values())
         if size <= most_bytes:
             return pictures
     raise SpecflowError(
-        f"the {len(entries)} figures in {folder} take {size / 1e6:.1f} MB with {colours} colours; "
-        f"expected {most_bytes / 1e6:.1f} MB at most: set figures.dpi lower"
+        f"the {len(entries)} figures in {folder} take {size / 1e6:.1f} MB with {_PALETTES[-1]} "
+        f"colours; expected {most_bytes / 1e6:.1f} MB at most: set figures.dpi lower"
     )
+
+
+def _whole(path: Path) -> str:
+    return _png(path.read_bytes())
 
 
 def _in_colours(colours: int) -> Source:
@@ -76,6 +94,10 @@ def _in_colours(colours: int) -> Source:
             flat.paste(image, mask=image.getchannel("A") if image.mode == "RGBA" else None)
             few = flat.quantize(colours, dither=Image.Dither.NONE)
             few.save(file, "PNG", optimize=True)
-            return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+            return _png(file.getvalue())
 
     return source
+
+
+def _png(content: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"

@@ -13,8 +13,6 @@ from specflow.report.page import results_html
 from specflow.report.pictures import embedded
 from specflow.textfiles import write_text
 
-MOST_BYTES = 12_000_000
-_PICTURES = 0.85  # of the bytes at most; the rest are for words and curves
 _PACKAGES = ("specflow", "torch", "numpy", "matplotlib")
 
 
@@ -27,7 +25,7 @@ def write_single_file(page: Path) -> None:
         SpecflowError: If a result is missing or broken, the page cannot be written, or the pictures
             are too many for one.
     """
-    pictures = partial(embedded, folder=paths.FIGURES, most_bytes=int(_PICTURES * MOST_BYTES))
+    pictures = partial(embedded, folder=paths.FIGURES)
     write_text(page, results_html(pictures, provenance()))
 
 

@@ -87,6 +87,8 @@ class Subject:
         steps: Of checkpoints, the steps.
         flags: Of checkpoints, what their audit found wrong; None for anything else.
         matrices: Of checkpoints, every matrix with its quantities at the last step, as text.
+        pairs: Of checkpoints alone, every pair of neighbours with its alignment at the first and
+            the last step, as text.
         notes: Of checkpoints, what could not be declared of their layout, where it is known.
         skipped: Of checkpoints, tensors that are not analysed, with the reason.
     """
@@ -101,6 +103,7 @@ class Subject:
     steps: Sequence[int] = ()
     flags: pd.DataFrame | None = None
     matrices: pd.DataFrame | None = None
+    pairs: pd.DataFrame | None = None
     notes: Sequence[str] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
 
@@ -113,6 +116,26 @@ class Subject:
     def runs(self) -> pd.DataFrame | None:
         """What its single runs came to, as text."""
         return values_by_run(self.group, self.panels)
+
+    @property
+    def audited(self) -> str:
+        """Of checkpoints, what their audit found, in words."""
+        assert self.flags is not None, "of checkpoints"
+        steps = f"{len(self.steps)} steps" if len(self.steps) > 1 else "the one step"
+        if not len(self.flags):
+            order = ", of one run and in order" if len(self.steps) > 1 else ""
+            return f"No flags: {steps} checked, with all tensors as expected{order}."
+        counts = self.flags["flag"].value_counts()
+        kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+        return f"Flags on {self.flags.index.nunique()} of {steps}: {kinds}."
+
+    @property
+    def left_out(self) -> dict[str, list[str]]:
+        """Names of the tensors that are not analysed by the reason, the most frequent first."""
+        found: dict[str, list[str]] = {}
+        for name, reason in self.skipped.items():
+            found.setdefault(reason, []).append(name)
+        return dict(sorted(found.items(), key=lambda item: -len(item[1])))
 
     @property
     def headline(self) -> dict[str, str]:
@@ -175,6 +198,24 @@ def _matrices(tables: Tables, name: str) -> pd.DataFrame:
     shown.insert(0, "outputs x inputs", [f"{rows} x {columns}" for rows, columns in sizes])
     shown.insert(0, "name", matrices["matrix"].to_list())
     return shown.set_index(pd.Index(matrices["label"], name="matrix"))
+
+
+def pairs_of(tables: Tables, name: str) -> pd.DataFrame | None:
+    """Return the alignment of every pair of neighbours as text, by its label; None if none.
+
+    Raises:
+        BrokenFileError: If a table is missing or broken.
+    """
+    pairs = where(tables["pairs"], experiment=name).sort_values("depth").set_index("pair")
+    rows = where(tables["alignment"], experiment=name)
+    if not len(pairs) or not len(rows):
+        return None
+    ends = sorted({rows["step"].min(), rows["step"].max()})
+    scores = {
+        f"step {step}": where(rows, step=step).set_index("pair")["alignment_score"] for step in ends
+    }
+    shown = pd.DataFrame(scores | {"unrelated": pairs["null_alignment"]}, index=pairs.index)
+    return shown.map(number)
 
 
 def flat(settings: Mapping[str, Any], key: str = "") -> dict[str, str]:

@@ -12,6 +12,13 @@ from specflow.spectra.agreement import (
     singular_vector_agreement,
 )
 from specflow.spectra.alignment import alignment, alignment_null_level
+from specflow.spectra.changes import (
+    change_effective_rank,
+    change_norm,
+    change_singular_values,
+    step_change_effective_rank,
+    step_change_norm,
+)
 from specflow.spectra.decomposition import (
     Decomposition,
     decompose,
@@ -19,6 +26,26 @@ from specflow.spectra.decomposition import (
     is_direction,
     singular_values,
     where_defined,
+)
+from specflow.spectra.difference import (
+    Difference,
+    difference,
+    numerical_rank,
+    rounding_level,
+    subspace_overlap,
+)
+from specflow.spectra.heads import product_singular_values
+from specflow.spectra.permuted import permuted_effective_rank, permuted_singular_values
+from specflow.spectra.power_law import (
+    PowerLaw,
+    fit_power_law,
+    power_law_alpha,
+    power_law_high,
+    power_law_low,
+    power_law_num_tail,
+    power_law_of,
+    power_law_p_value,
+    power_law_xmin,
 )
 from specflow.spectra.quantities import (
     QUANTITIES,
@@ -33,6 +60,18 @@ from specflow.spectra.quantities import (
     quantity,
     spectral_norm,
     stable_rank,
+)
+from specflow.spectra.random_matrix import (
+    Noise,
+    energy_above_noise,
+    fit_noise,
+    fraction_below_noise,
+    marchenko_pastur_cdf,
+    noise_distance,
+    noise_lower_edge,
+    noise_scale,
+    noise_upper_edge,
+    num_outliers,
 )
 from specflow.spectra.side_by_side import decompose_all
 
@@ -53,6 +92,33 @@ __all__ = [
     "spectral_norm",
     "log_norm",
     "log_spectral_norm",
+    "Noise",
+    "fit_noise",
+    "marchenko_pastur_cdf",
+    "noise_scale",
+    "noise_lower_edge",
+    "noise_upper_edge",
+    "num_outliers",
+    "energy_above_noise",
+    "fraction_below_noise",
+    "noise_distance",
+    "permuted_singular_values",
+    "permuted_effective_rank",
+    "PowerLaw",
+    "fit_power_law",
+    "power_law_of",
+    "power_law_alpha",
+    "power_law_low",
+    "power_law_high",
+    "power_law_xmin",
+    "power_law_num_tail",
+    "power_law_p_value",
+    "change_singular_values",
+    "change_effective_rank",
+    "change_norm",
+    "step_change_effective_rank",
+    "step_change_norm",
+    "product_singular_values",
     "is_defined",
     "is_direction",
     "where_defined",
@@ -61,5 +127,10 @@ __all__ = [
     "alignment",
     "alignment_null_level",
     "diagonal_score",
+    "Difference",
+    "difference",
+    "subspace_overlap",
+    "numerical_rank",
+    "rounding_level",
     "as_matrix",
 ]

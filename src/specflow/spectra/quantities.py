@@ -3,7 +3,8 @@
 Each is a function of singular values S of shape (..., R), in any order and not modified, to shape
 (...), float64. Ranks and the Gini index are dimensionless, norms in units of the weights. A
 spectrum that is empty, negative or not finite is a ValueError; so is an all-zero one, but for
-norms. Another quantity is another function here: nothing else lists them.
+norms. Another quantity is another function here, or beside it if it is of a family that is measured
+on demand: nothing else lists them.
 """
 
 import inspect
@@ -14,10 +15,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from specflow.spectra.spectrum import checked, not_zero, over_largest, shares
+
 Bound = float | str
 
 # Sums of probabilities round: 18 times 1/20 must not count as more than 0.9.
 _ROUNDING = 1e-12
+_SHAPE = ("rows", "columns")  # what a function may take of the matrix beside S
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,10 @@ class Quantity:
         range: Smallest and largest value; text where they depend on R = min(rows, columns).
         cite: Authors and year of the source.
         url: Where the source is.
-        function: From S of shape (..., R), and settings by name, to shape (...).
+        function: From S of shape (..., R), and settings or the matrix's `rows` and `columns` by
+            name, to shape (...).
+        family: What it is measured with, on demand; None if it always is.
+        of: Which spectrum S is, an array of the file of spectra.
     """
 
     name: str
@@ -39,6 +46,8 @@ class Quantity:
     cite: str
     url: str
     function: Callable[..., Tensor]
+    family: str | None = None
+    of: str = "singular_values"
 
     @property
     def formula(self) -> str:
@@ -48,7 +57,16 @@ class Quantity:
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """Names of what the function takes beside S, those of settings of spectra."""
+        """Names of what the function takes beside S and the shape: those of settings of spectra."""
+        return tuple(name for name in self._beside if name not in _SHAPE)
+
+    @property
+    def takes_shape(self) -> bool:
+        """Whether the function takes `rows` and `columns` of the matrix."""
+        return set(_SHAPE) <= set(self._beside)
+
+    @property
+    def _beside(self) -> tuple[str, ...]:
         return tuple(inspect.signature(self.function).parameters)[1:]
 
 
@@ -56,7 +74,13 @@ QUANTITIES: dict[str, Quantity] = {}
 
 
 def quantity(
-    *, label: str, range: tuple[Bound, Bound], cite: str, url: str
+    *,
+    label: str,
+    range: tuple[Bound, Bound],
+    cite: str,
+    url: str,
+    family: str | None = None,
+    of: str = "singular_values",
 ) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
     """Return a decorator that enters a function in `QUANTITIES`; see `Quantity`.
 
@@ -67,7 +91,7 @@ def quantity(
 
     def enter(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         name = function.__name__
-        QUANTITIES[name] = Quantity(name, label, range, cite, url, function)
+        QUANTITIES[name] = Quantity(name, label, range, cite, url, function, family, of)
         return function
 
     return enter
@@ -86,7 +110,7 @@ def effective_rank(S: Tensor) -> Tensor:
         >>> effective_rank(torch.tensor([2.0, 2.0, 0.0]))
         tensor(2., dtype=torch.float64)
     """
-    return torch.special.entr(_shares(S)).sum(-1).exp()
+    return torch.special.entr(shares(S)).sum(-1).exp()
 
 
 @quantity(
@@ -127,7 +151,7 @@ def mass_rank(S: Tensor, mass: float = 0.9) -> Tensor:
     """
     if not 0 < mass < 1:
         raise ValueError(f"mass is {mass}; expected a share in (0, 1)")
-    held = _shares(S).sort(-1, descending=True).values.cumsum(-1)
+    held = shares(S).sort(-1, descending=True).values.cumsum(-1)
     too_few = (held <= mass + _ROUNDING).sum(-1).clamp(max=S.shape[-1] - 1)
     return (too_few + 1).double() / S.shape[-1]
 
@@ -145,7 +169,7 @@ def stable_rank(S: Tensor) -> Tensor:
         >>> stable_rank(torch.tensor([2.0, 1.0, 1.0]))
         tensor(1.5000, dtype=torch.float64)
     """
-    return _over_largest(S).square().sum(-1)
+    return over_largest(S).square().sum(-1)
 
 
 @quantity(
@@ -163,7 +187,7 @@ def gini(S: Tensor) -> Tensor:
         >>> gini(torch.tensor([5.0, 0.0, 0.0, 0.0]))
         tensor(0.7500, dtype=torch.float64)
     """
-    ascending = _shares(S).sort(-1).values
+    ascending = shares(S).sort(-1).values
     R = S.shape[-1]
     index = torch.arange(1, R + 1, dtype=torch.float64, device=S.device)
     return ((2 * index - R - 1) * ascending).sum(-1) / R
@@ -182,7 +206,7 @@ def frobenius_norm(S: Tensor) -> Tensor:
         >>> frobenius_norm(torch.tensor([4.0, 3.0]))
         tensor(5., dtype=torch.float64)
     """
-    return _checked(S).square().sum(-1).sqrt()
+    return checked(S).square().sum(-1).sqrt()
 
 
 @quantity(
@@ -198,7 +222,7 @@ def spectral_norm(S: Tensor) -> Tensor:
         >>> spectral_norm(torch.tensor([4.0, 3.0]))
         tensor(4., dtype=torch.float64)
     """
-    return _checked(S).amax(-1)
+    return checked(S).amax(-1)
 
 
 @quantity(
@@ -214,7 +238,7 @@ def log_norm(S: Tensor) -> Tensor:
         >>> log_norm(torch.tensor([8.0, 6.0]))
         tensor(2., dtype=torch.float64)
     """
-    return 2 * _not_zero(frobenius_norm(S)).log10()
+    return 2 * not_zero(frobenius_norm(S)).log10()
 
 
 @quantity(
@@ -230,37 +254,4 @@ def log_spectral_norm(S: Tensor) -> Tensor:
         >>> log_spectral_norm(torch.tensor([10.0, 6.0]))
         tensor(2., dtype=torch.float64)
     """
-    return 2 * _not_zero(spectral_norm(S)).log10()
-
-
-def _shares(S: Tensor) -> Tensor:
-    over_largest = _over_largest(S)
-    return over_largest / over_largest.sum(-1, keepdim=True)
-
-
-def _over_largest(S: Tensor) -> Tensor:
-    """Return S / s_1, so that neither sums nor squares overflow."""
-    values = _checked(S)
-    return values / _not_zero(values.amax(-1, keepdim=True))
-
-
-def _checked(S: Tensor) -> Tensor:
-    if S.ndim == 0 or S.shape[-1] == 0:
-        raise ValueError(f"a spectrum of shape {tuple(S.shape)} is empty; expected (..., R), R > 0")
-    values = S.detach().double()
-    if not values.isfinite().all():
-        raise ValueError("a spectrum holds NaN or infinity; expected finite singular values")
-    if (values < 0).any():
-        raise ValueError(f"a spectrum holds {values.min():.3g}; expected no negative values")
-    return values
-
-
-def _not_zero(norms: Tensor) -> Tensor:
-    """Return norms.
-
-    Raises:
-        ValueError: If one is 0.
-    """
-    if (norms == 0).any():
-        raise ValueError("a spectrum is all zero, its rank is not defined; expected some s > 0")
-    return norms
+    return 2 * not_zero(spectral_norm(S)).log10()

@@ -46,7 +46,10 @@ def _tables(settings: CollectSettings) -> dict[str, pd.DataFrame]:
         }
         for name, table in study.tables(entries).items():
             frames[name].append(table)
-    return {name: stacked(list(rows[0].columns), rows) for name, rows in frames.items()}
+    return {
+        name: stacked(list(dict.fromkeys(column for one in rows for column in one)), rows)
+        for name, rows in frames.items()
+    }
 
 
 def summarize(tables: Frames, names: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from specflow.frames import RANK, Frames, at_end, where
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import SPECTRA
 from specflow.spectra import QUANTITIES, is_direction
+from specflow.studies import heads
 from specflow.studies.shown import Chosen
 from specflow.studies.tables import Spread, entries_of, over, read, stacked
 
@@ -52,6 +53,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "pairs": ("experiment", "pair", "depth", "null_alignment"),
     "spectra": (*_RUN, "step", "matrix", *QUANTITIES, *_SCORES),
     "alignment": (*_RUN, "step", "pair", "alignment_score"),
+    heads.TABLE: (*_RUN, *heads.COLUMNS),
     "singular_values": ("experiment", "matrix", "step", "index", "mean", "std", "first_seed"),
     "agreement_diagonal": ("experiment", "matrix", "step", "index", "mean"),
     "alignment_diagonal": ("experiment", "pair", "step", "index", "mean", "first_seed"),
@@ -82,7 +84,8 @@ class Measured:
 def spectra_tables(all_measured: Sequence[Measured]) -> dict[str, pd.DataFrame]:
     """Return every table that is made of spectra, by name, rows in the order given.
 
-    What has several indices or compares any two steps is thinned, see `Thinning`.
+    What has several indices or compares any two steps is thinned, see `Thinning`. Columns and
+    tables of what is measured on demand are there only if a file has it.
 
     Raises:
         BrokenFileError: If a file is missing or broken.
@@ -98,7 +101,21 @@ def spectra_tables(all_measured: Sequence[Measured]) -> dict[str, pd.DataFrame]:
                     frames[table].append(rows.assign(experiment=measured.name, seed=seed))
             for table, rows in _of_all(measured, files):
                 frames[table].append(rows.assign(experiment=measured.name))
-    return {table: stacked(columns, frames[table]) for table, columns in _COLUMNS.items()}
+    return {
+        table: stacked(_present(columns, frames[table]), frames[table])
+        for table, columns in _COLUMNS.items()
+        if table != heads.TABLE or frames[table]
+    }
+
+
+def _present(columns: Sequence[str], rows: Sequence[pd.DataFrame]) -> list[str]:
+    """Return columns, of what is measured on demand only those that some rows have."""
+    return [c for c in columns if not is_on_demand(c) or any(c in one for one in rows)]
+
+
+def is_on_demand(column: str) -> bool:
+    """Return whether a column is a quantity that not every matrix has."""
+    return column in QUANTITIES and QUANTITIES[column].family is not None
 
 
 def _of_run(file: h5py.File) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -110,6 +127,7 @@ def _of_run(file: h5py.File) -> Iterator[tuple[str, pd.DataFrame]]:
         (matrix, *growth_factors(*read(entry, "singular_values")[[0, -1]]))
         for matrix, entry in matrices.items()
     ]
+    yield from ((heads.TABLE, rows) for rows in heads.rows_of(file))
     yield "growth", pd.DataFrame(growth, columns=list(_COLUMNS["growth"][2:]))
     yield "settling", _settling(steps, matrices)
 
@@ -262,8 +280,12 @@ def spectra_summary(
     )
     alignment = at_end(where(tables["alignment"], experiment=name))
     return {
-        **{quantity: over(end, quantity, unit) for quantity in QUANTITIES},
+        **{name: over(end, name, unit) for name in QUANTITIES if _is_measured(name, end)},
         f"{RANK}_at_start": over(start, RANK, unit),
         "agreement_score_halfway": over(middle, "agreement_score", unit),
         "alignment_score": over(alignment, "alignment_score", [of_pairs]),
     }
+
+
+def _is_measured(name: str, spectra: pd.DataFrame) -> bool:
+    return not is_on_demand(name) or (name in spectra and bool(spectra[name].notna().any()))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from specflow.checkpoints.effective_scaled import FLOAT8
+from specflow.checkpoints.effective.scaled import FLOAT8
 from specflow.checkpoints.live import LiveCheckpoints
 from specflow.checkpoints.opening import open_checkpoint
 

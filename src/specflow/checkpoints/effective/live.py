@@ -14,8 +14,8 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from specflow.checkpoints.base import Infos
-from specflow.checkpoints.effective_alpha import Adapter, Adapters
-from specflow.checkpoints.effective_parts import Composed, Found
+from specflow.checkpoints.effective.alpha import Adapter, Adapters
+from specflow.checkpoints.effective.parts import Composed, Found
 from specflow.checkpoints.wrappers import unwrapped
 
 _FACTOR = ".lora_A"

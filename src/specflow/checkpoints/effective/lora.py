@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from specflow.checkpoints.base import Infos, Tensors
-from specflow.checkpoints.effective_alpha import Adapter, Adapters, adapter_in_files
-from specflow.checkpoints.effective_parts import Beside, Composed, Found
+from specflow.checkpoints.effective.alpha import Adapter, Adapters, adapter_in_files
+from specflow.checkpoints.effective.parts import Beside, Composed, Found
 
 # Ends of the names of A, and of B where A is found.
 _ENDS = {

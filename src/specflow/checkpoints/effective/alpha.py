@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from specflow.checkpoints.base import Tensors
-from specflow.checkpoints.effective_parts import Beside
+from specflow.checkpoints.effective.parts import Beside
 from specflow.wiring.tensors import FLOATS
 
 _MOST = 1e300  # of a number in a file, which may have any

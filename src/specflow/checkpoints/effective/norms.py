@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from specflow.checkpoints.base import Infos, Tensors
-from specflow.checkpoints.effective_parts import Beside, Composed, Found
+from specflow.checkpoints.effective.parts import Beside, Composed, Found
 
 _LISTED = re.compile(r"((?:[^.]+\.)*?)parametrizations\.([^.]+)\.(.+)")
 # Along which dimension the outputs of a square weight lie, the vectors tell: u is W v normed, or v

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import specflow
-from specflow.checkpoints.effective import Effective
+from specflow.checkpoints.effective.tensors import Effective
 from specflow.checkpoints.formats import TensorFile
 from specflow.checkpoints.live import LiveCheckpoints
 from specflow.checkpoints.opening import open_checkpoint

@@ -13,14 +13,14 @@ from functools import partial
 from torch import Tensor
 
 from specflow.checkpoints.base import Infos, Tensors
-from specflow.checkpoints.effective_adapters import adapter_weights
-from specflow.checkpoints.effective_alpha import Adapters
-from specflow.checkpoints.effective_lora import lora_weights
-from specflow.checkpoints.effective_norms import normed_weights
-from specflow.checkpoints.effective_packed import packed_weights
-from specflow.checkpoints.effective_parts import Beside, Recomposed, Rule
-from specflow.checkpoints.effective_scaled import scaled_weights
-from specflow.checkpoints.effective_states import training_states
+from specflow.checkpoints.effective.adapters import adapter_weights
+from specflow.checkpoints.effective.alpha import Adapters
+from specflow.checkpoints.effective.lora import lora_weights
+from specflow.checkpoints.effective.norms import normed_weights
+from specflow.checkpoints.effective.packed import packed_weights
+from specflow.checkpoints.effective.parts import Beside, Recomposed, Rule
+from specflow.checkpoints.effective.scaled import scaled_weights
+from specflow.checkpoints.effective.states import training_states
 from specflow.wiring.tensors import TensorInfo
 
 

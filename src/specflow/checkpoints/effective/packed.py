@@ -12,8 +12,8 @@ from itertools import islice, takewhile
 import torch
 
 from specflow.checkpoints.base import Tensors
-from specflow.checkpoints.effective_parts import Beside, Found
-from specflow.checkpoints.effective_scaled import FLOAT8, INTEGERS
+from specflow.checkpoints.effective.parts import Beside, Found
+from specflow.checkpoints.effective.scaled import FLOAT8, INTEGERS
 
 _PACKED = tuple(dtype for dtype in INTEGERS if dtype != torch.int8)  # int8 is one number each
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from specflow.checkpoints.base import Infos, Tensors
-from specflow.checkpoints.effective_parts import Beside, Composed, Found
+from specflow.checkpoints.effective.parts import Beside, Composed, Found
 from specflow.wiring.tensors import FLOATS, TensorInfo
 
 FLOAT8 = (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from specflow.checkpoints.base import Infos, Tensors
-from specflow.checkpoints.effective_parts import Beside, Composed, Found
+from specflow.checkpoints.effective.parts import Beside, Composed, Found
 
 # First letters of what other methods add to a layer, and what they are called.
 _OTHERS = {

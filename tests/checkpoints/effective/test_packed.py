@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from specflow.analysis import audit
-from specflow.checkpoints.effective import quantized_part
+from specflow.checkpoints.effective.tensors import quantized_part
 from specflow.checkpoints.live import LiveCheckpoints
 from specflow.checkpoints.opening import open_checkpoint
 

@@ -1,7 +1,7 @@
 """State of a training that lies among weights in their shapes, and is none of them."""
 
 from specflow.checkpoints.base import Tensors
-from specflow.checkpoints.effective_parts import Beside, Found
+from specflow.checkpoints.effective.parts import Beside, Found
 
 _OF_OPTIMIZERS = (
     *("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "exp_avg_sq_row", "exp_avg_sq_col"),

@@ -1,0 +1,1 @@
+"""What layers apply, made of what files keep: norms, adapters, scales, packed numbers."""

@@ -1,0 +1,108 @@
+"""Quantities against depth, a mark a role: which kinds of matrices do what, and where."""
+
+from collections.abc import Iterable, Mapping
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from specflow.figures import style
+from specflow.figures.registry import figure
+from specflow.figures.subjects import Subject
+from specflow.frames import RANK, Tables, at_end, where
+
+UNKNOWN = "no known role"
+_SHOWN = (RANK, "stable_rank", "spectral_norm")
+_MARKERS = "osD^vPX*h"
+_HEIGHT = 1.75  # inches of a panel
+_KEYS = 6  # in a line of the legend
+_LOG_SPREAD = 20.0
+_FIRST = {"markerfacecolor": "white", "linestyle": ":", "alpha": 0.55}
+
+
+@figure(
+    "checkpoints",
+    title="Quantities of all matrices by depth and role",
+    caption="Each matrix has a mark, at its place from the input of the network (left) to its "
+    "output; lines join matrices of one role. Filled at the last checkpoint, hollow with dots at "
+    "the first.",
+    when=lambda tables, subject: len(subject.layers(tables, "matrix")) > 1,
+    order=4,
+)
+def by_depth(fig: Figure, tables: Tables, subject: Subject) -> None:
+    """Draw a panel for each of a few quantities."""
+    matrices = where(tables["matrices"], experiment=subject.experiment)
+    rows = subject.rows(tables, "spectra").merge(matrices[["matrix", "role", "depth"]], on="matrix")
+    last, first = at_end(rows), rows[rows["step"] == rows["step"].min()]
+    panels = depth_panels(fig, {name: style.quantity_label(name) for name in _SHOWN})
+    for name, axes in panels.items():
+        if first["step"].iat[0] != last["step"].iat[0]:
+            draw_roles(axes, first, name, hollow=True)
+        draw_roles(axes, last, name)
+        scale_wide(axes, rows[name])
+    add_role_keys(fig, last["role"])
+
+
+def depth_panels(fig: Figure, labels: Mapping[str, str]) -> dict[str, Axes]:
+    """Return a panel below the other for each quantity, by its name, with its label."""
+    fig.set_figheight(0.9 + _HEIGHT * len(labels))
+    grid = fig.subplots(len(labels), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, label in zip(grid, labels.values(), strict=True):
+        axes.set_title(label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    grid[-1].set_xlabel("depth (number of the matrix)")
+    return dict(zip(labels, grid, strict=True))
+
+
+def draw_roles(axes: Axes, rows: pd.DataFrame, value: str, *, hollow: bool = False) -> None:
+    """Draw a mark for each matrix, those of a role joined.
+
+    Args:
+        axes: The panel.
+        rows: A row a matrix, with its `role` and `depth`, from 0.
+        value: Column of the ordinate; what is not finite is left out.
+        hollow: Whether marks are hollow, on dotted lines.
+    """
+    finite = rows[np.isfinite(rows[value].astype(float))].sort_values("depth")
+    looks = role_looks(rows.sort_values("depth")["role"])
+    for role, own in finite.groupby("role", sort=False):
+        look = looks[str(role)] | (_FIRST if hollow else {})
+        axes.plot(own["depth"] + 1, own[value], linewidth=0.8, markersize=4, **look)
+
+
+def scale_wide(axes: Axes, values: pd.Series) -> None:
+    """Make the ordinate logarithmic where values spread wide and none is negative; with a 0."""
+    positive = values[np.isfinite(values.astype(float)) & (values > 0)]
+    if (values < 0).any() or not len(positive) or positive.max() < _LOG_SPREAD * positive.min():
+        return
+    if (values == 0).any():
+        axes.set_yscale("symlog", linthresh=float(positive.min()))
+    else:
+        axes.set_yscale("log")
+
+
+def role_looks(roles: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return colour and mark of every role, in the order in which they come."""
+    colours, markers = cycle(style.LINE_COLOURS), cycle(_MARKERS)
+    distinct = dict.fromkeys(roles)
+    return {
+        role: {"color": colour, "marker": marker}
+        for role, colour, marker in zip(distinct, colours, markers, strict=False)
+    }
+
+
+def add_role_keys(fig: Figure, roles: Iterable[str]) -> None:
+    """Put a legend of all roles below the panels, unless none is known."""
+    looks = role_looks(roles)
+    if set(looks) == {""}:
+        return
+    keys = [
+        Line2D([], [], linewidth=0.8, markersize=4, label=role or UNKNOWN, **look)
+        for role, look in looks.items()
+    ]
+    fig.legend(handles=keys, loc="outside lower center", ncols=_KEYS)

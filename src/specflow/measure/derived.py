@@ -1,0 +1,194 @@
+"""Spectra of what is made of weights: changes between steps, permuted entries, products of heads.
+
+They are measured on demand (`SpectraParams.more`): a step is opened once more, and for changes the
+first one and the one before beside it; matrices are read batch by batch.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from specflow.checkpoints.base import Checkpoints, Tensors
+from specflow.checkpoints.stream import read_views
+from specflow.errors import SpecflowError
+from specflow.matrices import Side
+from specflow.measure.packed import Row
+from specflow.spectra import (
+    change_singular_values,
+    permuted_singular_values,
+    product_singular_values,
+)
+from specflow.spectra.side_by_side import map_matrices
+from specflow.wiring import Meeting, Pair, View, Wiring
+
+_FROM_WEIGHTS = {"permuted", "changes", "heads"}
+_SINCE = {"first": "change_singular_values", "before": "step_change_singular_values"}
+
+
+@dataclass(frozen=True)
+class DerivedSpectra:
+    """What is made of the weights of a step, of the families asked for.
+
+    Attributes:
+        checkpoints: The steps.
+        wiring: The matrices and pairs.
+        families: What is asked for.
+        batches: The views, in batches that fit into memory together.
+        workers: Threads, one matrix each.
+        device: What decomposes.
+    """
+
+    checkpoints: Checkpoints
+    wiring: Wiring
+    families: frozenset[str]
+    batches: Sequence[Sequence[View]]
+    workers: int
+    device: torch.device
+
+    def at(self, index: int) -> tuple[dict[View, Row], list[Row]]:
+        """Return spectra of every matrix at a step, and those of heads of every pair.
+
+        What cannot be made (a matrix is absent or not finite, or there is no step before) is NaN;
+        of a single step there are no changes.
+
+        Raises:
+            SpecflowError: If a step cannot be read, or a decomposition does not converge.
+        """
+        if not _FROM_WEIGHTS & self.families:
+            return {}, [{} for _ in self.wiring.pairs]
+        step = self.checkpoints.steps[index]
+        with ExitStack() as opened:
+            now = opened.enter_context(self.checkpoints.open(index))
+            others = dict(self._others(index, opened))
+            try:
+                return self._of_matrices(now, others), [
+                    self._of_pair(now, pair) for pair in self.wiring.pairs
+                ]
+            except (ValueError, ArithmeticError) as error:
+                raise SpecflowError(f"{step.place}: step {step.number}: {error}") from error
+
+    def _others(self, index: int, opened: ExitStack) -> Iterator[tuple[str, Tensors]]:
+        """Yield the steps that a later one is compared with, opened."""
+        if "changes" in self.families and index > 0:
+            first = before = opened.enter_context(self.checkpoints.open(0))
+            if index > 1:
+                before = opened.enter_context(self.checkpoints.open(index - 1))
+            yield from (("first", first), ("before", before))
+
+    def _of_matrices(self, now: Tensors, others: Mapping[str, Tensors]) -> dict[View, Row]:
+        tracked = {matrix.view for matrix in self.wiring.matrices}
+        found: dict[View, Row] = {view: self._undefined(view) for view in tracked}
+        if not {"permuted", "changes"} & self.families:
+            return found
+        for batch in self.batches:
+            views = [view for view in batch if view in tracked]
+            weights = read_views(now, views)
+            then = {name: read_views(tensors, views) for name, tensors in others.items()}
+
+            for view, row in map_matrices(
+                partial(self._made_of, then), weights, self.workers
+            ).items():
+                found[view] |= row
+        return found
+
+    def _undefined(self, view: View) -> Row:
+        names = ["permuted_singular_values"] if "permuted" in self.families else []
+        if "changes" in self.families and len(self.checkpoints.steps) > 1:
+            names += _SINCE.values()
+        return {name: _nan(min(view.rows, view.columns)) for name in names}
+
+    def _made_of(
+        self, then: Mapping[str, Mapping[View, Tensor]], view: View, weight: Tensor
+    ) -> Row:
+        weight, row = weight.to(self.device), dict[str, Tensor]()
+        if not _is_finite(weight):
+            return row
+        if "permuted" in self.families:
+            row["permuted_singular_values"] = permuted_singular_values(weight, _seed_of(view)).cpu()
+        for name, others in then.items():
+            other = others.get(view)
+            if other is not None and _is_finite(other):
+                row[_SINCE[name]] = change_singular_values(weight, other.to(self.device)).cpu()
+        return row
+
+    def _of_pair(self, now: Tensors, pair: Pair) -> Row:
+        count = self._num_heads(pair) if "heads" in self.families else 0
+        if count == 0:
+            return {}
+        weights = read_views(now, sorted(pair.views, key=lambda view: view.tensor))
+        met = {
+            number: (weights[one.previous], weights[one.following])
+            for number, one in enumerate(pair.meetings)
+            if one.previous in weights and one.following in weights
+        }
+
+        def of(number: int, previous: Tensor) -> Tensor:
+            return self._of_heads(pair.meetings[number], count, previous, met[number][1])
+
+        found = map_matrices(of, {n: both[0] for n, both in met.items()}, self.workers)
+        heads = [found.get(n, _nan_heads(one, count)) for n, one in enumerate(pair.meetings)]
+        return {"head_singular_values": torch.cat(heads)}
+
+    def _num_heads(self, pair: Pair) -> int:
+        """Return how many heads each meeting is of, 0 if the pair is not of heads.
+
+        Queries meet keys head by head, and so may values what reads them. Whole values are of as
+        many heads as the queries beside them, which their labels tell.
+        """
+        if not _is_whole(pair):
+            return 0
+        if len(pair.meetings) > 1 or pair.meetings[0].following_side == "left":
+            return 1
+        heads = {other.label: len(other.meetings) for other in self.wiring.pairs}
+        owner, is_value, _ = pair.label.partition("value -> ")
+        count = heads.get(f"{owner}query -> {owner}key", 0) if is_value else 0
+        return count if count and pair.meetings[0].lengths[0] % count == 0 else 0
+
+    def _of_heads(
+        self, meeting: Meeting, count: int, previous: Tensor, following: Tensor
+    ) -> Tensor:
+        if not (_is_finite(previous) and _is_finite(following)):
+            return _nan_heads(meeting, count)
+        read = following if meeting.following_side == "left" else following.mT
+        both = (one.to(self.device).chunk(count) for one in (previous, read))
+        return torch.stack(
+            [product_singular_values(a, b).cpu() for a, b in zip(*both, strict=True)]
+        )
+
+
+def _is_whole(pair: Pair) -> bool:
+    """Return whether outputs meet inputs or outputs as they are, without kernels and gates."""
+    return all(
+        one.previous_side == "left"
+        and one.kernel is None
+        and one.previous_part is None
+        and one.following_part is None
+        for one in pair.meetings
+    )
+
+
+def _nan_heads(meeting: Meeting, count: int) -> Tensor:
+    """Return what heads have of which a factor is not defined, shape (count, h)."""
+    other: Side = "right" if meeting.following_side == "left" else "left"
+    read, shared = meeting.following.length(other), meeting.lengths[0] // count
+    size = min(shared, meeting.previous.columns, read)
+    return _nan(size).expand(count, size)
+
+
+def _is_finite(weight: Tensor) -> bool:
+    return bool(torch.stack(weight.aminmax()).isfinite().all())
+
+
+def _nan(length: int) -> Tensor:
+    return torch.full((length,), math.nan, dtype=torch.float64)
+
+
+def _seed_of(view: View) -> int:
+    """Return a seed that is the same for a matrix at every step and in every session."""
+    return int.from_bytes(hashlib.sha256(str(view).encode()).digest()[:7])

@@ -1,0 +1,45 @@
+"""Figures of two models: what moved is shown where it is."""
+
+from matplotlib.figure import Figure
+from tests.figures.drawn import legend_of
+from tests.two_models import base, tuned
+
+from specflow.comparison import compare_models
+from specflow.figures.registry import kinds
+from specflow.figures.section import FiguresParams
+from specflow.figures.subjects import comparison_of
+
+
+def drawn(kind: str) -> tuple[Figure, dict]:
+    tables = compare_models(base(), tuned(base()), {}).tables
+    fig, subject = Figure(layout="constrained"), comparison_of("comparison", FiguresParams())
+    assert kinds()[kind].when(tables, subject)
+    kinds()[kind].draw(fig, tables, subject)
+    return fig, tables
+
+
+def test_what_moved_stands_at_its_depth():
+    fig, tables = drawn("moved_by_depth")
+    changed = tables["compared_matrices"].query("relative_change > 0")
+    (line,) = (one for one in fig.axes[0].lines if max(one.get_ydata()) > 0)
+    places = dict(zip(*line.get_data(), strict=True))
+    assert places == dict(zip(changed["depth"] + 1, changed["relative_change"], strict=True))
+    assert max(max(one.get_ydata()) for one in fig.axes[2].lines) == 2
+    assert legend_of(fig)[0] == "embedding"
+
+
+def test_spectra_of_what_moved_fall_below_rounding_after_the_rank():
+    fig, _ = drawn("moved_spectra")
+    assert [axes.get_title(loc="left") or axes.get_title() for axes in fig.axes] == [
+        "block 2 MLP out",
+        "block 1 MLP out",
+    ]
+    for axes in fig.axes:
+        _, _, difference, rounding = axes.lines
+        assert (difference.get_ydata() > rounding.get_ydata()[0]).sum() == 2
+    assert legend_of(fig) == ["A", "B", "B - A", "rounding of the two"]
+
+
+def test_identical_models_have_no_spectra_of_what_moved():
+    tables, subject = compare_models(base(), base(), {}).tables, comparison_of("x", FiguresParams())
+    assert not kinds()["moved_spectra"].when(tables, subject)
