@@ -213,6 +213,16 @@ def test_no_secret_of_a_query_gets_into_what_is_written_or_said(pattern, web, ca
     assert all(b"S3cret" not in path.read_bytes() for path in written)
 
 
+def test_no_secret_of_a_query_gets_into_a_comparison(web, capsys):
+    urls = [f"{web.url}/run/step{n}/model.safetensors?token=hf_S3cret" for n in (0, 40)]
+    assert ended_with("compare", *urls, "-o", "out") == 0
+    said = capsys.readouterr()
+    assert "S3cret" not in said.out + said.err
+    written = [path for path in Path("out").rglob("*") if path.is_file()]
+    assert written
+    assert all(b"S3cret" not in path.read_bytes() for path in written)
+
+
 def test_params_take_urls_without_a_query_or_password(pattern):
     own = {"path": "models", "spectra": SPECTRA.model_dump()}
     params = CheckpointsParams.model_validate(own | {"files": [pattern, "hf://org/name@step*"]})

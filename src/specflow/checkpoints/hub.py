@@ -16,7 +16,7 @@ from specflow.checkpoints.remote import Published, RemoteStep
 from specflow.checkpoints.remote_ahead import ReadAhead
 from specflow.checkpoints.remote_files import Whole, fetch
 from specflow.checkpoints.remote_http import AbsentError
-from specflow.checkpoints.remote_places import Resource, is_this_machine, led_to, resource_of
+from specflow.checkpoints.remote_places import Resource, bare, is_this_machine, led_to, resource_of
 from specflow.errors import SpecflowError, one_line, shown
 from specflow.wiring.names import in_natural_order, some_of
 
@@ -143,7 +143,7 @@ def revisions(url: str) -> tuple[dict[str, Revision], str | None]:
     """
     parts = _NAME.fullmatch(url)
     if parts is None:
-        raise SpecflowError(f"{shown(url)}: no model of a hub; {_EXPECTED}")
+        raise SpecflowError(f"{bare(url)}: no model of a hub; {_EXPECTED}")
     model, pattern, file = parts[1], unquote(parts[2] or "main"), parts[3]
     endpoint, name = _endpoint(), f"hf://{model}"
     if _COMMIT.fullmatch(pattern):
