@@ -238,7 +238,7 @@ def _end_by(audit: "Audit", compared: str = "") -> None:
     from specflow.wiring.names import some_of
 
     flags = (f"step {one.step}: {one.flag}: {one.tensor}: {one.evidence}" for one in audit.flags)
-    frozen = f"frozen at all steps: {len(audit.frozen)} tensors: {some_of(audit.frozen, 3)}"
+    frozen = f"frozen at all steps: {len(audit.frozen)}: {some_of(audit.frozen, 3)}"
     notes = (f"note: {note}" for note in audit.notes)
     for line in (*audit.analysed, *notes, *([frozen] if audit.frozen else []), *flags):
         print(printable(line))
