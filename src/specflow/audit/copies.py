@@ -92,12 +92,12 @@ def _first_between(group: Places, place: int) -> int:
 
 
 def _identical(suite: Suite) -> list[Places]:
-    """Return groups of places all of whose weights are the same."""
+    """Return groups of places all of whose weights are the same; all that is packed, if none is."""
+    names = suite.weights or tuple(suite.contents.expected)
     same: defaultdict[tuple[tuple[str, str], ...], list[int]] = defaultdict(list)
     for place, scans in enumerate(suite.scans):
-        own = [n for n in suite.weights if n in scans and suite.sound(n, place)]
-        if own:
-            same[tuple(sorted((name, scans[name].digest) for name in own))].append(place)
+        if own := [name for name in names if name in scans and scans[name].sample.size]:
+            same[tuple((name, scans[name].digest) for name in own)].append(place)
     return [tuple(group) for group in same.values() if len(group) > 1]
 
 
