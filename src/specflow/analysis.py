@@ -18,7 +18,7 @@ from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.files import FileCheckpoints, given_file
 from specflow.checkpoints.live import LiveCheckpoints
 from specflow.checkpoints.network import structure_of_live
-from specflow.checkpoints.remote_places import bare
+from specflow.checkpoints.remote.places import bare
 from specflow.checkpoints.stream import contents_of
 from specflow.config.code import SOURCE, code_of
 from specflow.config.errors import problems_of

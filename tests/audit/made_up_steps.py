@@ -132,3 +132,10 @@ def shards(count, seed=0):
         for weight in state.values():
             weight += 0.3 * np.exp(-time / 6) * torch.randn(weight.shape, generator=generator)
     return steps, list(shapes)[:3]
+
+
+def save_steps(folder, steps, weights):
+    """Write a state dict of each step into a folder."""
+    folder.mkdir(exist_ok=True)
+    for step, state in zip(steps, weights, strict=True):
+        torch.save(state, folder / f"step{step}.pt")

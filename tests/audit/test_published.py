@@ -12,7 +12,7 @@ from tests.commands import ended_with
 
 from specflow.audit.published import audit_published
 from specflow.checkpoints.base import Step
-from specflow.checkpoints.remote import Published
+from specflow.checkpoints.remote.step import Published
 from specflow.errors import SpecflowError
 
 SHARDS = [f"model-0000{n}-of-00003.safetensors" for n in (1, 2, 3)]

@@ -8,7 +8,7 @@ from itertools import chain
 from specflow.audit.findings import WHOLE_STEP, Audit, Flag, FlagKind
 from specflow.checkpoints.files import FileCheckpoints
 from specflow.checkpoints.folders import INDEX_SUFFIX, holds_weights
-from specflow.checkpoints.remote import Published
+from specflow.checkpoints.remote.step import Published
 from specflow.errors import SpecflowError
 from specflow.wiring.names import in_natural_order, some_of
 
@@ -162,6 +162,8 @@ def _kept(steps: Sequence[int], hashes: _Hashes, same: Sequence[Sequence[int]]) 
 
 def _notes(hashes: _Hashes) -> Iterator[str]:
     names = in_natural_order(set(chain.from_iterable(hashes)))
+    if frozen := _frozen(hashes):
+        yield f"the same file at every step (frozen): {some_of(frozen)}"
     counts = Counter(chain.from_iterable(hashes))
     rare = [name for name in names if 2 * counts[name] <= len(hashes)]
     if rare:

@@ -19,9 +19,9 @@ from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.checkpoints.network import structure_beside
 from specflow.checkpoints.opening import files_of, kind_of, open_checkpoint
 from specflow.checkpoints.parts import check_names_whole, check_whole
-from specflow.checkpoints.remote import Published, RemoteStep
-from specflow.checkpoints.remote_names import in_order, step_at, steps_at
-from specflow.checkpoints.remote_places import is_url
+from specflow.checkpoints.remote.names import in_order, step_at, steps_at
+from specflow.checkpoints.remote.places import is_url
+from specflow.checkpoints.remote.step import Published, RemoteStep
 from specflow.checkpoints.steps import steps_by_pattern, steps_of
 from specflow.errors import SpecflowError
 from specflow.scratch import state_of

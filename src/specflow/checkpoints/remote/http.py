@@ -18,7 +18,7 @@ from urllib3.exceptions import (
 )
 from urllib3.util import Retry, make_headers, parse_url
 
-from specflow.checkpoints.remote_places import Resource, led_to, proxy_of
+from specflow.checkpoints.remote.places import Resource, led_to, proxy_of
 from specflow.errors import SpecflowError, one_line
 
 MAX_REDIRECTS = 5

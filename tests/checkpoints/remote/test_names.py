@@ -13,8 +13,8 @@ from tests.measure.made_up import Killed, dies_after
 
 import specflow
 from specflow.checkpoints.files import FileCheckpoints, FilesParams
-from specflow.checkpoints.remote import RemoteSafetensors
-from specflow.checkpoints.remote_names import steps_at
+from specflow.checkpoints.remote.names import steps_at
+from specflow.checkpoints.remote.step import RemoteSafetensors
 from specflow.errors import SpecflowError
 from specflow.measure.settings import SpectraParams
 from specflow.measure.spectra import measure_spectra
