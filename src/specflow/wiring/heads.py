@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from specflow.errors import SpecflowError
 from specflow.wiring.places import Place
-from specflow.wiring.splitting import sides_of
+from specflow.wiring.splitting import lies_by_heads, sides_of
 from specflow.wiring.structure import Structure
 from specflow.wiring.tensors import TensorInfo
 from specflow.wiring.view import Cut, View
@@ -83,7 +83,8 @@ def _by_shapes(
         return None
     keys = (rows["attention in"][0] - queries) // 2
     several = any(".ln_attn." in name for name in own)  # Falcon's, with more heads of keys than one
-    shares_one = fused.path.endswith(("query_key_value", "c_attn")) and not several
+    by_heads = lies_by_heads(fused, placed, None) or fused.path.endswith("c_attn")
+    shares_one = by_heads and not several
     return queries // keys if shares_one and 0 < keys < queries and queries % keys == 0 else None
 
 
