@@ -108,6 +108,26 @@ def test_a_class_tells_nothing_of_tensors_of_another_shape(beside):
     assert not structure.layers
 
 
+def test_a_class_tells_no_heads_of_a_module_that_has_another_shape(
+    beside, transformers, monkeypatch
+):
+    def attention(self, config):
+        nn.Module.__init__(self)
+        self.blocks = nn.ModuleList(nn.Module() for _ in range(3))
+        for block in self.blocks:
+            block.num_heads, block.query = 4, nn.Linear(8, 8)
+
+    monkeypatch.setattr(MadeUp, "__init__", attention)
+    rows = {0: 8, 1: 4, 2: 8}  # heads of the second one were pruned
+    tensors = {
+        f"blocks.{index}.query.weight": TensorInfo((count, 8), torch.float32)
+        for index, count in rows.items()
+    }
+    structure = structure_beside(beside(CONFIG), tensors)
+    assert transformers.MadeUp.__name__ in structure.source
+    assert structure.heads == {"blocks.0": 4, "blocks.2": 4}
+
+
 @pytest.mark.usefixtures("transformers")
 @pytest.mark.parametrize("name", ["Unknown", "__doc__", None, 3])
 def test_unknown_classes_are_not_built(beside, name):

@@ -152,24 +152,26 @@ def _at_most(num_tensors: int) -> Iterator[None]:
 def _told_by(network: nn.Module, tensors: Infos, alone: Structure) -> Structure:
     """Return what a network tells of a checkpoint, whose names may lack those of a wrapper.
 
-    It tells nothing of a tensor that has another shape there.
+    It tells nothing of a tensor that has another shape there, nor of heads of a module with one.
     """
     source = f"config.json, built as {type(network).__name__} of transformers"
     built = structure_of_module(network, source)
     shapes = {name: tuple(own.shape) for name, own in network.named_parameters()}
     for prefix in ("", *_prefixes(built)):
         own = {name: shapes.get(f"{prefix}{name}", info.shape) for name, info in tensors.items()}
-        layers = {
-            name: layer
-            for name, layer in _without(prefix, built.layers).items()
-            if name in tensors and own[name] == tensors[name].shape
-        }
+        others = {name for name, shape in own.items() if shape != tensors[name].shape}
+        told = _without(prefix, built.layers)
+        layers = {n: one for n, one in told.items() if n in tensors and n not in others}
         if len(layers) > _ENOUGH * len(built.layers):
             return replace(
                 built,
                 config={**alone.config, **built.config},
                 layers=layers,
-                heads=_without(prefix, built.heads),
+                heads={
+                    path: count
+                    for path, count in _without(prefix, built.heads).items()
+                    if not any(name.startswith(f"{path}.") for name in others)
+                },
                 sequences=[[n.removeprefix(prefix) for n in names] for names in built.sequences],
                 tied=_without(prefix, built.tied),
             )
