@@ -29,6 +29,7 @@ from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.stream import contents_of
 from specflow.executor import Report
 from specflow.scratch import Scratch
+from specflow.wiring.coverage import left_out
 from specflow.wiring.names import some_of
 from specflow.wiring.wiring import Wiring
 
@@ -68,7 +69,7 @@ def audit_checkpoints(
         frozen=tuple(frozen),
         skipped={**wiring.skipped, **contents.unreadable},
         notes=(*wiring.notes, *_notes(suite, frozen), *doubts),
-        analysed=wiring.analysed,
+        analysed=(*wiring.analysed, *left_out(contents.unreadable)),
         changes=_changes(wiring, scans),
     )
 

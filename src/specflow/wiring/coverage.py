@@ -23,14 +23,23 @@ def coverage(
     total = sum(math.prod(info.shape) for info in tensors.values())
     analysed = sum(m.view.rows * (m.view.columns // m.view.groups) for m in matrices)
     of_all = f"{analysed:,} of {total:,} parameters ({_percent(analysed, total)})"
-    found = [f"analysed: {len(matrices)} matrices, {of_all}"]
+    return [f"analysed: {len(matrices)} matrices, {of_all}", *left_out(skipped)]
+
+
+def left_out(skipped: Mapping[str, str]) -> list[str]:
+    """Return how many are left out for each reason, the most frequent one first.
+
+    Args:
+        skipped: Why a tensor, a part of one, or an entry that is none is left out, by its name.
+    """
     by_reason: dict[str, list[str]] = {}
     for name, reason in skipped.items():
         by_reason.setdefault(_kind(reason), []).append(name)
     counts = Counter({reason: len(names) for reason, names in by_reason.items()})
-    for reason, count in counts.most_common():
-        found.append(f"left out: {count} x {reason}: {some_of(by_reason[reason], 2)}")
-    return found
+    return [
+        f"left out: {count} x {reason}: {some_of(by_reason[reason], 2)}"
+        for reason, count in counts.most_common()
+    ]
 
 
 def _percent(part: int, whole: int) -> str:
