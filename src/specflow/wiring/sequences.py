@@ -14,6 +14,11 @@ _IN_BLOCKS = (
     ("dwconv", "pwconv1", "pwconv2"),
     ("block.0", "block.3", "block.5"),
     ("layer.0.convolution", "layer.1.convolution", "layer.2.convolution"),
+    ("conv1.conv", "conv2.conv", "conv3.conv"),
+    ("f.a.0", "f.b.0", "f.c.0"),
+    ("expand_1x1.convolution", "conv_3x3.convolution", "reduce_1x1.convolution"),
+    ("depthwise_conv.depthwise_conv", "projection.project_conv"),
+    ("expansion.expand_conv", "depthwise_conv.depthwise_conv"),
 )
 _SEQUENTIAL = ("features", "classifier")
 
@@ -44,6 +49,14 @@ def block_pairs(matrices: Iterable[Matrix]) -> list[Pair]:
         if name.endswith(f".{layers[0]}")
     )
     return _fitting(chains)
+
+
+def before_in_block(name: str) -> list[str]:
+    """Return what the layer before one may be called, in blocks of convolutional networks."""
+    orders = (pair for layers in _IN_BLOCKS for pair in pairwise(layers))
+    return [
+        name.removesuffix(after) + before for before, after in orders if name.endswith(f".{after}")
+    ]
 
 
 def numbered_pairs(matrices: Iterable[Matrix]) -> list[Pair]:
