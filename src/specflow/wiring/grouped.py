@@ -55,7 +55,7 @@ def _guessed(
     found: dict[Matrix, int] = {}
     for matrix in convolutions:
         outputs, channels = matrix.view.shape[:2]
-        if matrix is stem or matrix.view.transposed:
+        if matrix is stem or matrix.view.transposed or _reads_data(channels, stem):
             continue
         read = [outputs] if _previous_writes(matrix, by_name) == outputs else []
         if matrix in unexplained:
@@ -99,6 +99,11 @@ def _stem(unexplained: Sequence[Matrix], matrices: Sequence[Matrix]) -> Matrix |
     if alone:
         return min(alone, key=lambda m: (m.view.shape[1] not in few, m.view.shape[1] != 3))
     return next((m for m in possible if m.view.shape[1] in few), None)
+
+
+def _reads_data(channels: int, stem: Matrix | None) -> bool:
+    """Return whether as many channels are read as by the stem: another branch of it (RepVGG)."""
+    return channels in _COLOURS and stem is not None and stem.view.shape[1] == channels
 
 
 def _pattern(matrix: Matrix) -> str:
