@@ -89,7 +89,8 @@ def _is_scale(name: str, info: TensorInfo) -> bool:
 def _stem(unexplained: Sequence[Matrix], matrices: Sequence[Matrix]) -> Matrix | None:
     """Return the convolution that reads the data: alone of its name, with few channels if any has.
 
-    Names are compared without numbers; where each has others beside it, it is the first one.
+    Names are compared without numbers; where each has others beside it, it is the first one of a
+    sequence.
     """
     reads_tokens = any(m.name.rpartition(".")[2] in EMBEDDINGS for m in matrices)
     few = _COLOURS if reads_tokens else (1, *_COLOURS)
@@ -98,7 +99,8 @@ def _stem(unexplained: Sequence[Matrix], matrices: Sequence[Matrix]) -> Matrix |
     alone = [m for m in possible if names[_pattern(m)] == 1]
     if alone:
         return min(alone, key=lambda m: (m.view.shape[1] not in few, m.view.shape[1] != 3))
-    return next((m for m in possible if m.view.shape[1] in few), None)
+    sequence = (m for m in possible if _pattern(m).endswith("#"))  # not one of each block
+    return next((m for m in sequence if m.view.shape[1] in few), None)
 
 
 def _reads_data(channels: int, stem: Matrix | None) -> bool:
