@@ -92,6 +92,19 @@ class Bottleneck(nn.Module):
         self.fc = nn.Linear(64, 8)
 
 
+class Inverted(nn.Module):
+    """MobileNet, whose pointwise layer writes as much as the depthwise one after it."""
+
+    def __init__(self, colours):
+        super().__init__()
+        self.conv_stem = nn.Conv2d(colours, 16, 3)
+        self.blocks = nn.ModuleList([nn.Module(), nn.Module()])
+        for block in self.blocks:
+            block.conv_pw = nn.Conv2d(16, 32, 1)
+            block.conv_dw = nn.Conv2d(32, 32, 3, groups=32)
+            block.conv_pwl = nn.Conv2d(32, 16, 1)
+
+
 class WithNorms(nn.Module):
     """ConvNeXt V2, with scales of shape (1, 1, 1, width), and a last layer of one output."""
 
@@ -170,7 +183,7 @@ def lenet(colours):
 @pytest.mark.parametrize(
     "make",
     [
-        *(convnext, ResNeXt, lenet, Bottleneck, WithNorms, Branches),
+        *(convnext, ResNeXt, lenet, Bottleneck, Inverted, WithNorms, Branches),
         *(CharacterCNN, SentenceCNN, Whisper, Mixer),
     ],
 )

@@ -4,8 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
-from specflow.wiring.sequences import before_in_block
+from specflow.wiring.sequences import block_orders
 from specflow.wiring.structure import Structure
 from specflow.wiring.tensors import TensorInfo
 from specflow.wiring.vocabulary import EMBEDDINGS
@@ -51,16 +52,17 @@ def _guessed(
     sources = _written([m for m in matrices if m not in unexplained], tensors)
     stem = _stem(unexplained, matrices)
     sources |= set() if stem is None else {stem.view.rows}
-    by_name = {matrix.name: matrix for matrix in matrices}
+    previous = {b: a for order in block_orders(matrices) for a, b in pairwise(order)}
     found: dict[Matrix, int] = {}
     for matrix in convolutions:
         outputs, channels = matrix.view.shape[:2]
         if matrix is stem or matrix.view.transposed or _reads_data(channels, stem):
             continue
-        read = [outputs] if _previous_writes(matrix, by_name) == outputs else []
+        before = previous.get(matrix)
+        read = [outputs] if before is not None and before.view.rows == outputs else []
         if matrix in unexplained:
-            before, most = _written_beside(matrix, matrices, unexplained)
-            read += [n for n in (before, outputs) if n in sources or n <= most]
+            above, most = _written_beside(matrix, matrices, unexplained)
+            read += [n for n in (above, outputs) if n in sources or n <= most]
         for count in read:
             groups = count // channels if count % channels == 0 else 1
             if groups > 1 and outputs % groups == 0:
@@ -110,12 +112,6 @@ def _reads_data(channels: int, stem: Matrix | None) -> bool:
 
 def _pattern(matrix: Matrix) -> str:
     return re.sub(r"\d+", "#", matrix.name)
-
-
-def _previous_writes(matrix: Matrix, by_name: Mapping[str, Matrix]) -> int | None:
-    """Return the outputs of the layer before a convolution in a block of known names."""
-    names = before_in_block(matrix.name)
-    return next((by_name[name].view.rows for name in names if name in by_name), None)
 
 
 def _written_beside(

@@ -39,22 +39,19 @@ def sequence_pairs(matrices: Iterable[Matrix], sequences: Sequence[Sequence[str]
 
 def block_pairs(matrices: Iterable[Matrix]) -> list[Pair]:
     """Return the pairs of layers in blocks of convolutional networks that names tell of."""
+    return _fitting(block_orders(matrices))
+
+
+def block_orders(matrices: Iterable[Matrix]) -> list[Sequence[Matrix]]:
+    """Return the layers of each block of a convolutional network, in order, as names tell."""
     by_name = {matrix.name: matrix for matrix in matrices if not matrix.view.cuts}
-    orders: dict[str, list[Matrix]] = {}
+    orders: dict[str, Sequence[Matrix]] = {}
     for layers, name in product(_IN_BLOCKS, by_name):
         if name.endswith(f".{layers[0]}"):
             owner = name.removesuffix(layers[0])
             there = [by_name[owner + layer] for layer in layers if owner + layer in by_name]
             orders[owner] = max(orders.get(owner, []), there, key=len)
-    return _fitting(orders.values())
-
-
-def before_in_block(name: str) -> list[str]:
-    """Return what the layer before one may be called, in blocks of convolutional networks."""
-    orders = (pair for layers in _IN_BLOCKS for pair in pairwise(layers))
-    return [
-        name.removesuffix(after) + before for before, after in orders if name.endswith(f".{after}")
-    ]
+    return list(orders.values())
 
 
 def numbered_pairs(matrices: Iterable[Matrix]) -> list[Pair]:
