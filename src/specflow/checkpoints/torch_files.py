@@ -33,7 +33,7 @@ USUAL_KEYS = (
     *("state_dict", "model_state_dict", "model", "module", "net", "network", "weights"),
     *("params", "model_state"),
 )
-_ELSEWHERE = "tensors under another key (--key reads them in place of these)"
+_ELSEWHERE = "tensors under another key, which --key reads in place of these"
 
 
 class TorchFile(TensorFile):
