@@ -18,6 +18,7 @@ from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.files import FileCheckpoints, given_file
 from specflow.checkpoints.live import LiveCheckpoints
 from specflow.checkpoints.network import structure_of_live
+from specflow.checkpoints.remote.places import bare
 from specflow.checkpoints.stream import contents_of
 from specflow.config.code import SOURCE, code_of
 from specflow.config.errors import problems_of
@@ -73,7 +74,7 @@ def analyze_to(
     from specflow.report.page import write_checkpoints_page
 
     drawn = draw_checkpoints(output / "tables", output / "figures", FiguresParams())
-    files = [file.path for file in _params(source, options).files]
+    files = [bare(file.path) for file in _params(source, options).files]
     settings = {"files": files, **options, "spectra": spectra.model_dump(mode="json")}
     write_checkpoints_page(
         output, name_of(output), settings, drawn, audit.notes, audit.skipped, audit.analysed

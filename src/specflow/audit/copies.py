@@ -92,12 +92,12 @@ def _first_between(group: Places, place: int) -> int:
 
 
 def _identical(suite: Suite) -> list[Places]:
-    """Return groups of places all of whose weights are the same."""
+    """Return groups of places all of whose weights are the same; all that is packed, if none is."""
+    names = suite.weights or tuple(suite.contents.expected)
     same: defaultdict[tuple[tuple[str, str], ...], list[int]] = defaultdict(list)
     for place, scans in enumerate(suite.scans):
-        own = [n for n in scans if n in suite.weights and suite.sound(n, place)]
-        if own:
-            same[tuple(sorted((name, scans[name].digest) for name in own))].append(place)
+        if own := [name for name in names if name in scans and scans[name].sample.size]:
+            same[tuple((name, scans[name].digest) for name in own)].append(place)
     return [tuple(group) for group in same.values() if len(group) > 1]
 
 
@@ -135,8 +135,12 @@ def _guilty(suite: Suite, names: Sequence[str], group: Places) -> Places:
     if holed := tuple(p for p in group if suite.empty(p)):
         return holed if len(holed) < len(group) else ()
     others = [place for place in range(len(suite.steps)) if place not in group]
-    used = [n for n in names if n in suite.weights]
-    sound = [n for n in used if all(suite.sound(n, place) for place in (group[0], *others))]
+    used = set(names)
+    sound = [
+        n
+        for n in suite.weights
+        if n in used and all(suite.sound(n, place) for place in (group[0], *others))
+    ]
     points = suite.points(sound, [group[0], *others])
     fits = [fit for run in _runs(group) if (fit := _fit(points, others, run)) is not None]
     if len(fits) < max(2, len(_runs(group))):

@@ -15,7 +15,7 @@ from torch import nn
 
 from specflow.checkpoints.base import Infos
 from specflow.checkpoints.beside import json_beside
-from specflow.checkpoints.remote import RemoteStep
+from specflow.checkpoints.remote.step import RemoteStep
 from specflow.checkpoints.wrappers import unwrapped
 from specflow.errors import one_line
 from specflow.wiring.modules import structure_of_module

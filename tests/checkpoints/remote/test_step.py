@@ -11,10 +11,10 @@ from tests.attacks.damage import damaged
 from tests.checkpoints.web import cut, hangs_up
 
 from specflow.checkpoints.opening import open_checkpoint
-from specflow.checkpoints.remote import Published, RemoteSafetensors, RemoteStep
-from specflow.checkpoints.remote_ahead import ReadAhead
-from specflow.checkpoints.remote_files import RemoteFile
-from specflow.checkpoints.remote_places import Resource, resource_of
+from specflow.checkpoints.remote.ahead import ReadAhead
+from specflow.checkpoints.remote.files import RemoteFile
+from specflow.checkpoints.remote.places import Resource, resource_of
+from specflow.checkpoints.remote.step import Published, RemoteSafetensors, RemoteStep
 from specflow.errors import SpecflowError
 
 STATE = {"module.a.weight": torch.ones(30, 20), "b.weight": torch.zeros(7, 3), "c": torch.ones(5)}
@@ -261,7 +261,7 @@ def test_small_tensors_in_a_row_take_few_requests(web):
 
 
 def test_what_waits_is_bounded(web, monkeypatch):
-    monkeypatch.setattr("specflow.checkpoints.remote_ahead.MOST", 1000)
+    monkeypatch.setattr("specflow.checkpoints.remote.ahead.MOST", 1000)
     weights = {f"w{n:05d}": torch.full((10, 10), float(n)) for n in range(1000)}
     file = file_at(web, weights)
     for name in weights:

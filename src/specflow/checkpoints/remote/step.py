@@ -24,10 +24,10 @@ from specflow.checkpoints.opening import (
     tensors_of,
     weight_map_in,
 )
-from specflow.checkpoints.remote_ahead import ReadAhead
-from specflow.checkpoints.remote_files import RemoteFile, fetch
-from specflow.checkpoints.remote_http import RefusedError
-from specflow.checkpoints.remote_places import Resource
+from specflow.checkpoints.remote.ahead import ReadAhead
+from specflow.checkpoints.remote.files import RemoteFile, fetch
+from specflow.checkpoints.remote.http import RefusedError
+from specflow.checkpoints.remote.places import Resource
 from specflow.errors import SpecflowError, one_line, shown
 
 MAX_HEADER_BYTES = 100 * 10**6  # as the safetensors library has it
