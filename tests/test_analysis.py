@@ -73,6 +73,21 @@ def test_killed_analysis_goes_on_to_the_same_files(folder, monkeypatch, survived
     assert not Path("killed/.partial").exists()
 
 
+def test_what_a_killed_analysis_left_is_not_taken_for_that_of_another_structure(
+    workplace, monkeypatch
+):
+    """The modules of two networks with the same weights may have other groups of channels."""
+    one, other = nn.Conv2d(4, 4, 3, groups=2), nn.Conv2d(2, 4, 3)
+    other.load_state_dict(one.state_dict())
+    with monkeypatch.context() as patched:  # when all is measured, and nothing written
+        patched.setattr("specflow.measure.spectra.unpacked", dies_after(0, list))
+        with pytest.raises(Killed):
+            specflow.analyze(one, output="killed")
+    table = specflow.analyze(other, output="killed")
+    pd.testing.assert_frame_equal(table, specflow.analyze(other))
+    assert not table.equals(specflow.analyze(one))
+
+
 def test_weights_in_memory_are_step_0_and_have_the_numbers_of_their_file(folder):
     model = nn.Sequential(nn.Linear(9, 12), nn.ReLU(), nn.Linear(12, 10))
     torch.save(model.state_dict(), "step0.pt")

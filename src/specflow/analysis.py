@@ -156,6 +156,7 @@ def _run(
     code = code_of(SOURCE / "studies" / "checkpoints" / "analysis.py")
     # where files are is in their fingerprint, without what is signed anew in a URL each time
     settings = (params.model_dump_json(exclude={"files"}), spectra_settings.model_dump_json())
+    wired = repr((wiring.matrices, wiring.pairs))  # modules tell more than their weights
     whole = Scratch(root)
     with whole.locked():
         total = (1 + ("spectra" in places)) * len(checkpoints.steps)
@@ -164,7 +165,7 @@ def _run(
                 checkpoints,
                 wiring,
                 spectra_settings,
-                Scratch.of(root, "steps", *settings, checkpoints.fingerprint(), repr(code)),
+                Scratch.of(root, "steps", *settings, wired, checkpoints.fingerprint(), repr(code)),
                 bar.update,
                 workers=num_workers(),
                 **places,

@@ -36,6 +36,18 @@ def test_audit_of_sound_steps_ends_with_status_0(folder, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "no flags: 8 steps, 3 tensors"
 
 
+def test_what_cannot_be_read_as_weights_is_counted_by_reason(folder, capsys):
+    """Nothing of such a file is a tensor that a layer applies: no tensor may lack in silence."""
+    factors = {"lora_A": (4, 8), "lora_B": (8, 4), "lora_E": (4, 4)}
+    weights = {f"{at}.{name}.weight": torch.ones(s) for at in "ab" for name, s in factors.items()}
+    save_steps(folder, [0], [weights | {"epoch": 3}])
+    assert ended_with("audit", "run/step0.pt") == 0
+    said = capsys.readouterr().out.splitlines()
+    third = "LoRA with a third factor: B A is not what is added"
+    assert f"left out: 4 x {third}: a.lora_A.weight, a.lora_B.weight, ..." in said
+    assert "left out: 1 x a int: no tensor: epoch" in said
+
+
 def test_audit_needs_no_matrix(folder, capsys):
     """Of a state that was saved without gathering it, and of one without any weight matrix."""
     save_steps(folder, [0], [{"module": {"a.weight": torch.empty(0), "b.bias": torch.empty(0)}}])

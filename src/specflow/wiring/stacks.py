@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from specflow.wiring.heads import count_heads
+from specflow.wiring.heads import count_heads, heads_of_block
 from specflow.wiring.orientation import oriented, width_of
 from specflow.wiring.parallel import is_parallel
 from specflow.wiring.places import Place, place_of
@@ -41,7 +41,7 @@ class Stack:
     Attributes:
         path: What stands before the numbers of the blocks, "model.layers.".
         width: How many numbers pass from block to block, where that is known.
-        heads: Attention heads, where they are known.
+        heads: Attention heads of the first block that has some, where they are known.
         blocks: In order of depth.
         became: What each matrix was turned and cut into.
         whole: Why matrices that hold several stay whole.
@@ -98,9 +98,11 @@ def _stack(path: str, placed: Mapping[Matrix, Place], known: Known, several: boo
     became: dict[str, list[Matrix]] = {}
     whole: dict[str, str] = {}
     for index in sorted(by_index, key=lambda number: -1 if number is None else number):
-        splitter = Splitter(known.tensors, known.structure, heads, by_index[index])
+        at = path if index is None else f"{path}{index}."
+        own = heads_of_block(at, by_index[index], first, heads, known.structure)
+        splitter = Splitter(known.tensors, known.structure, own, by_index[index])
         parts, left = splitter.split()
-        blocks.append(Block(_labelled(path, index, parts, several), index, parallel))
+        blocks.append(Block(_labelled(path, index, parts, several), index, parallel, own))
         became |= _by_tensor(parts, blocks[-1].matrices)
         whole |= left
     square = ["all matrices are square; taken as (inputs, outputs), as GPT-2 has them"]

@@ -221,6 +221,15 @@ def test_fingerprint_is_that_of_content_and_place(web):
     assert step(web).fingerprint() != first
 
 
+def test_fingerprint_changes_with_the_scale_that_lies_beside_an_adapter(web):
+    factors = {"a.lora_A.weight": torch.ones(2, 3), "a.lora_B.weight": torch.ones(4, 2)}
+    found = set()
+    for alpha in (2, 4, 2):
+        web.files["/run/adapter_config.json"] = json.dumps({"lora_alpha": alpha, "r": 2}).encode()
+        found.add(step(web, save(factors)).fingerprint())
+    assert len(found) == 2
+
+
 def test_what_is_published_bounds_what_is_read(web):
     web.files["/run/model.safetensors"] = content = save(STATE)
     resource = Resource("hf://a/b/model.safetensors", f"{web.url}/run/model.safetensors")
