@@ -146,7 +146,8 @@ class TwoModels:
             shown = f"{high}" if low == high else f"{low} to {high}"
             yield (
                 f"The difference has rank {shown} in the matrices that changed, of "
-                f"{int(directions.min())} directions or more: what is beyond is rounding."
+                f"{int(directions.min())} directions or more: what is beyond, rounding can "
+                "account for."
             )
 
     def _left_out(self) -> Iterator[str]:
