@@ -59,7 +59,7 @@ def test_audit_needs_no_matrix(folder, capsys):
     assert "no matrix is left of 2 tensors (2 have no entries" in capsys.readouterr().err
     save_steps(folder, [0, 1], [{"norm.weight": torch.full((9,), 1.0 + n)} for n in range(2)])
     assert ended_with("audit", "run/step0.pt", "run/step1.pt") == 0
-    assert capsys.readouterr().out == "no flags: 2 steps, 1 tensors\n"
+    assert capsys.readouterr().out == "no flags: 2 steps, 1 tensor\n"
 
 
 def test_frozen_tensors_are_told_on_the_terminal(folder, capsys):

@@ -29,7 +29,7 @@ from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.stream import contents_of
 from specflow.executor import Report
 from specflow.scratch import Scratch
-from specflow.wiring.coverage import counted_by_reason
+from specflow.wiring.coverage import LEFT_OUT, counted_by_reason
 from specflow.wiring.names import some_of
 from specflow.wiring.wiring import Wiring
 
@@ -72,7 +72,7 @@ def audit_checkpoints(
         analysed=(
             *wiring.analysed,
             *counted_by_reason("read as applied", contents.composed),
-            *counted_by_reason("left out", contents.unreadable),
+            *counted_by_reason(LEFT_OUT, contents.unreadable),
         ),
         changes=_changes(wiring, scans),
     )

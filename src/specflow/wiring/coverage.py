@@ -5,9 +5,11 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from specflow.wiring.names import some_of
+from specflow.wiring.names import number_of, some_of
 from specflow.wiring.tensors import TensorInfo
 from specflow.wiring.wiring import Matrix
+
+LEFT_OUT = "left out"  # what sentences on tensors that are not analysed begin with
 
 
 def coverage(
@@ -23,8 +25,8 @@ def coverage(
     total = sum(math.prod(info.shape) for info in tensors.values())
     analysed = sum(m.view.rows * (m.view.columns // m.view.groups) for m in matrices)
     of_all = f"{analysed:,} of {total:,} parameters ({_percent(analysed, total)})"
-    found = [f"analysed: {len(matrices)} matrices, {of_all}"]
-    return [*found, *counted_by_reason("left out", skipped)]
+    found = [f"analysed: {number_of(len(matrices), 'matrix', 'matrices')}, {of_all}"]
+    return [*found, *counted_by_reason(LEFT_OUT, skipped)]
 
 
 def counted_by_reason(what: str, reasons: Mapping[str, str]) -> list[str]:
