@@ -32,6 +32,7 @@ from specflow.studies.checkpoints.analysis import analyze_checkpoints, wiring_of
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.studies.checkpoints.study import checkpoint_tables
 from specflow.wiring import Wiring
+from specflow.wiring.coverage import LEFT_OUT
 from specflow.wiring.declared import pair_of
 from specflow.wiring.fusion import fusion_of
 from specflow.wiring.recognize import NoMatrixError, wiring_of
@@ -76,8 +77,9 @@ def analyze_to(
     drawn = draw_checkpoints(output / "tables", output / "figures", FiguresParams())
     files = [bare(file.path) for file in _params(source, options).files]
     settings = {"files": files, **options, "spectra": spectra.model_dump(mode="json")}
+    said = [one for one in audit.analysed if not one.startswith(LEFT_OUT)]  # listed in full there
     write_checkpoints_page(
-        output, name_of(output), settings, drawn, audit.notes, audit.skipped, audit.analysed
+        output, name_of(output), settings, drawn, audit.notes, audit.skipped, said
     )
     return audit, tables
 

@@ -59,7 +59,7 @@ def test_audit_needs_no_matrix(folder, capsys):
     assert "no matrix is left of 2 tensors (2 have no entries" in capsys.readouterr().err
     save_steps(folder, [0, 1], [{"norm.weight": torch.full((9,), 1.0 + n)} for n in range(2)])
     assert ended_with("audit", "run/step0.pt", "run/step1.pt") == 0
-    assert capsys.readouterr().out == "no flags: 2 steps, 1 tensors\n"
+    assert capsys.readouterr().out == "no flags: 2 steps, 1 tensor\n"
 
 
 def test_frozen_tensors_are_told_on_the_terminal(folder, capsys):
@@ -87,3 +87,19 @@ def test_order_that_names_do_not_say_is_noted(folder, capsys):
     *_, note, end = capsys.readouterr().out.splitlines()
     assert note.startswith("note: steps: numbered in the order given, as no number in their names")
     assert end == "no flags: 2 steps, 3 tensors"
+
+
+def test_what_is_made_of_parts_and_what_stays_packed_is_told_on_the_terminal(folder, capsys):
+    state = {
+        "a.weight_g": torch.ones(6, 1),
+        "a.weight_v": torch.randn(6, 4),
+        "b.qweight": torch.zeros(2, 8, dtype=torch.int32),
+        "b.scales": torch.ones(1, 8),
+        "b.qzeros": torch.zeros(1, 1, dtype=torch.int32),
+        "b.g_idx": torch.zeros(16, dtype=torch.int32),
+    }
+    save_steps(folder, [0], [state])
+    assert ended_with("audit", "run/step0.pt") == 3
+    said = capsys.readouterr().out
+    assert "read as applied: 1 x weight norm: a.weight" in said
+    assert "left out: 1 x quantized, GPTQ: packed integers: b.qweight" in said

@@ -18,6 +18,16 @@ def test_shard_of_the_last_step_is_named_with_steps_and_tensors(tmp_path, count,
     assert flags[0].evidence == f"{said}step {between}"
 
 
+def test_of_identical_neighbours_it_is_said_that_none_need_be_a_copy(tmp_path):
+    """A warm-up from a learning rate of 0 leaves step 1 as step 0 is."""
+    weights, _ = shards(8)
+    flags = audit_of(tmp_path, [weights[0], *weights]).flags
+    assert [(flag.step, flag.flag) for flag in flags] == named("identical", (0, 1))
+    assert flags[0].evidence == (
+        "every tensor is that of step 10; one is a copy, or nothing was trained between"
+    )
+
+
 def test_few_entries_that_come_back_are_no_copy():
     """A scale that is clipped, and a norm of few entries in few bits."""
     weights, _ = shards(8)

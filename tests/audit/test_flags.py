@@ -150,18 +150,29 @@ def test_audit_goes_on_after_the_steps_that_are_kept(tmp_path, monkeypatch):
     weights, expected = walk(), audit_of(tmp_path, walk())
     scanned, scanning = [], scan._scan
 
-    def killed_at_third(checkpoints, index, workers):
+    def killed_at_third(checkpoints, index, length, workers):
         if index == 3 and 3 not in scanned:
             scanned.append(index)
             raise KeyboardInterrupt
         scanned.append(index)
-        return scanning(checkpoints, index, workers)
+        return scanning(checkpoints, index, length, workers)
 
     monkeypatch.setattr(scan, "_scan", killed_at_third)
     with pytest.raises(KeyboardInterrupt):
         audit_of(tmp_path, weights)
     assert audit_of(tmp_path, weights) == expected
     assert scanned == [0, 1, 2, 3, 3, 4, 5, 6, 7]
+
+
+def test_a_step_with_few_of_many_tensors_is_compared_by_the_same_entries(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    names = [f"layers.{n}.weight" for n in range(30)]
+    start = {n: torch.randn(80, 70, generator=generator) for n in names}
+    noise = {n: torch.randn(80, 70, generator=generator) for n in names}
+    weights = [{n: start[n] + 0.1 * step * noise[n] for n in names} for step in range(5)]
+    weights[2] = dict(list(weights[2].items())[:3])
+    flags = audit_of(tmp_path, weights).flags
+    assert {(flag.step, flag.flag) for flag in flags} == {(20, "missing")}
 
 
 def test_audit_file_says_what_is_not_analysed(tmp_path):

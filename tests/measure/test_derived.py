@@ -1,5 +1,7 @@
 """What is measured on demand: against weights of the steps themselves, and nothing unless asked."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,8 @@ from tests.measure.made_up import Killed, dies_after
 from tests.measure.walks import HEADS, SETTINGS, WIDTH, Walk, entries, measure, network, walk
 from tests.quantities import ON_DEMAND
 
+from specflow.checkpoints.stream import read_views
+from specflow.measure import derived
 from specflow.measure.layouts import SPECTRA
 from specflow.scratch import Scratch
 from specflow.spectra import QUANTITIES, effective_rank
@@ -52,6 +56,24 @@ def test_changes_are_those_since_the_first_step_and_since_the_one_before(tmp_pat
             assert found[f"{prefix}_norm"][index] == pytest.approx(np.linalg.norm(S))
             rank = float(effective_rank(torch.from_numpy(S)))
             assert found[f"{prefix}_effective_rank"][index] == pytest.approx(rank)
+
+
+def test_two_steps_of_a_matrix_are_in_memory_at_most(tmp_path, trained, monkeypatch):
+    """So changes of a huge embedding take twice its size; the second step is compared once."""
+    steps, wiring = trained
+    held: list[weakref.ref] = []
+
+    def read(tensors, views):
+        found = {view: weight.clone() for view, weight in read_views(tensors, views).items()}
+        held.extend(weakref.ref(weight) for weight in found.values())
+        alive = sum(ref() is not None for ref in held)
+        assert alive <= 2 * len(wiring.matrices)
+        return found
+
+    monkeypatch.setattr(derived, "read_views", read)
+    settings = SETTINGS.model_copy(update={"more": ("permuted", "changes")})
+    measure(tmp_path, Walk(steps), wiring, settings=settings)
+    assert len(held) == (1 + 2 + 3 + 3) * len(wiring.matrices)
 
 
 def test_matrix_that_stands_still_has_a_change_of_norm_zero_and_no_rank(tmp_path, trained):

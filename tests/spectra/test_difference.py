@@ -49,6 +49,14 @@ def test_numbers_are_those_of_float64():
     np.testing.assert_allclose(found.S_b, np.linalg.svd(y, compute_uv=False))
 
 
+@pytest.mark.parametrize("ratio", [1e-30, 1e-4, 1.0, 1e6, 1e30])
+def test_cosine_does_not_depend_on_scales(ratio):
+    a, b = random(30, 20, seed=0).float(), random(30, 20, seed=1).float()
+    expected = (a.double() * b).sum() / a.double().norm() / b.double().norm()
+    assert difference(a, ratio * b).cosine == pytest.approx(float(expected), abs=1e-6)
+    assert -1 <= difference(a, -ratio * a).cosine <= -1 + 1e-6
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("seed", range(5))
 def test_merged_low_rank_change_has_its_rank_in_every_dtype(dtype, seed):

@@ -100,6 +100,40 @@ def test_shapes_tell_heads_and_a_divisor_of_their_number_is_refused(wire):
         wire(normed, num_heads=2)
 
 
+def test_norms_of_all_heads_tell_no_number_of_heads(wire):
+    """OLMo 2: one norm of all queries, one of all keys."""
+    tensors = dict(families.MIXTRAL)
+    for index in range(2):
+        tensors[f"model.layers.{index}.self_attn.q_norm.weight"] = (families.D,)
+        tensors[f"model.layers.{index}.self_attn.k_norm.weight"] = (families.KV * families.SIZE,)
+    wiring = wire(tensors)
+    assert wiring.analysed[1] == "layout: 2 blocks in model.layers (heads not known, 3 experts)"
+    assert any("num_heads is not given" in note for note in wiring.notes)
+
+
+def test_attention_and_state_space_of_a_block_read_the_same(wire):
+    found = set(labels(wire(families.FALCON_H1, num_heads=H).pairs))
+    for writer in ("attention out", "mixer out"):
+        assert f"block 1 {writer} -> block 1 MLP in" in found
+    for reader in ("query", "mixer in"):
+        assert f"block 1 MLP out -> block 2 {reader}" in found
+    assert "block 1 attention out -> block 1 mixer in" not in found
+
+
+def test_a_convolution_in_an_mlp_stands_between_its_layers(wire):
+    found = labels(wire(families.SEGFORMER, num_heads=H).pairs)
+    assert "block 1 MLP in -> block 1 MLP convolution" in found
+    assert "block 1 MLP convolution -> block 1 MLP out" in found
+    assert "block 1 MLP in -> block 1 MLP out" not in found
+
+
+def test_a_layer_that_is_called_as_one_of_an_attention_is_none_alone(wire):
+    wiring = wire(
+        {"layers.0.conv.in_proj.weight": (12, 4), "layers.0.conv.out_proj.weight": (4, 6)}
+    )
+    assert [matrix.role for matrix in wiring.matrices] == ["", ""]
+
+
 def test_blocks_of_which_one_is_not_whole_are_noted(wire):
     tensors = dict(families.OPT)
     del tensors["model.decoder.layers.0.fc2.weight"]

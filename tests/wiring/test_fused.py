@@ -261,3 +261,18 @@ def test_codegen_whose_order_is_its_own_stays_whole():
     parts, _, wiring = parts_of(block(names | mlp), num_heads=H)
     assert parts["block 1 attention in"].shape == (3 * D, D)
     assert any("order that is not known" in note for note in wiring.notes)
+
+
+def test_qkv_of_timm_that_may_lie_by_heads_or_hold_no_queries_stays_whole():
+    plain = block({"attn.qkv": (3 * D, D), "attn.proj": (D, D)}, "blocks")
+    matrices, *_ = parts_of(plain, num_heads=H)
+    assert "block 1 query" in matrices
+    table = {"blocks.0.attn.rel_pos.relative_position_bias_table": torch.ones(H, 9)}
+    without = block({"attn.qkv": (2 * D, D), "attn.proj": (D, D)}, "blocks")
+    for tensors in (plain | table, without):  # MaxViT and CoAtNet; GCViT
+        matrices, _, wiring = parts_of(tensors, num_heads=H)
+        assert "block 1 attention in" in matrices
+        assert "block 1 query" not in matrices
+        assert any("1 fused matrices stay whole" in note for note in wiring.notes)
+    matrices, *_ = parts_of(without, {"num_attention_heads": H, "num_key_value_heads": H // 2})
+    assert matrices["block 1 key"].shape == (D // 2, D)

@@ -6,10 +6,9 @@ first one and the one before beside it; matrices are read batch by batch.
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -28,7 +27,8 @@ from specflow.spectra.side_by_side import map_matrices
 from specflow.wiring import Meeting, Pair, View, Wiring
 
 _FROM_WEIGHTS = {"permuted", "changes", "heads"}
-_SINCE = {"first": "change_singular_values", "before": "step_change_singular_values"}
+# Of the changes since the first step, and since the one before.
+_CHANGES = ("change_singular_values", "step_change_singular_values")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class DerivedSpectra:
         step = self.checkpoints.steps[index]
         with ExitStack() as opened:
             now = opened.enter_context(self.checkpoints.open(index))
-            others = dict(self._others(index, opened))
+            others = self._others(index, opened)
             try:
                 return self._of_matrices(now, others), [
                     self._of_pair(now, pair) for pair in self.wiring.pairs
@@ -73,49 +73,53 @@ class DerivedSpectra:
             except (ValueError, ArithmeticError) as error:
                 raise SpecflowError(f"{step.place}: step {step.number}: {error}") from error
 
-    def _others(self, index: int, opened: ExitStack) -> Iterator[tuple[str, Tensors]]:
-        """Yield the steps that a later one is compared with, opened."""
-        if "changes" in self.families and index > 0:
-            first = before = opened.enter_context(self.checkpoints.open(0))
-            if index > 1:
-                before = opened.enter_context(self.checkpoints.open(index - 1))
-            yield from (("first", first), ("before", before))
+    def _others(self, index: int, opened: ExitStack) -> list[tuple[list[str], Tensors]]:
+        """Return the steps that a later one is compared with, opened, and the names of spectra."""
+        if "changes" not in self.families or index == 0:
+            return []
+        since: dict[int, list[str]] = {}
+        for name, other in zip(_CHANGES, (0, index - 1), strict=True):
+            since.setdefault(other, []).append(name)
+        return [
+            (names, opened.enter_context(self.checkpoints.open(other)))
+            for other, names in since.items()
+        ]
 
-    def _of_matrices(self, now: Tensors, others: Mapping[str, Tensors]) -> dict[View, Row]:
+    def _of_matrices(
+        self, now: Tensors, others: Sequence[tuple[list[str], Tensors]]
+    ) -> dict[View, Row]:
         tracked = {matrix.view for matrix in self.wiring.matrices}
         found: dict[View, Row] = {view: self._undefined(view) for view in tracked}
         if not {"permuted", "changes"} & self.families:
             return found
         for batch in self.batches:
             views = [view for view in batch if view in tracked]
-            weights = read_views(now, views)
-            then = {name: read_views(tensors, views) for name, tensors in others.items()}
-
-            for view, row in map_matrices(
-                partial(self._made_of, then), weights, self.workers
-            ).items():
-                found[view] |= row
+            weights = _only_finite(read_views(now, views))
+            if "permuted" in self.families:
+                for view, S in map_matrices(self._permuted, weights, self.workers).items():
+                    found[view]["permuted_singular_values"] = S
+            for names, tensors in others:  # one at a time, since a batch may be a huge matrix
+                for view, S in self._changes(weights, tensors).items():
+                    found[view] |= dict.fromkeys(names, S)
         return found
+
+    def _permuted(self, view: View, weight: Tensor) -> Tensor:
+        return permuted_singular_values(weight.to(self.device), _seed_of(view)).cpu()
+
+    def _changes(self, weights: Mapping[View, Tensor], other: Tensors) -> dict[View, Tensor]:
+        then = _only_finite(read_views(other, weights))
+
+        def of(view: View, weight: Tensor) -> Tensor:
+            both = (one.to(self.device) for one in (weight, then[view]))
+            return change_singular_values(*both).cpu()
+
+        return map_matrices(of, {view: weights[view] for view in then}, self.workers)
 
     def _undefined(self, view: View) -> Row:
         names = ["permuted_singular_values"] if "permuted" in self.families else []
         if "changes" in self.families and len(self.checkpoints.steps) > 1:
-            names += _SINCE.values()
+            names += _CHANGES
         return {name: _nan(min(view.rows, view.columns)) for name in names}
-
-    def _made_of(
-        self, then: Mapping[str, Mapping[View, Tensor]], view: View, weight: Tensor
-    ) -> Row:
-        weight, row = weight.to(self.device), dict[str, Tensor]()
-        if not _is_finite(weight):
-            return row
-        if "permuted" in self.families:
-            row["permuted_singular_values"] = permuted_singular_values(weight, _seed_of(view)).cpu()
-        for name, others in then.items():
-            other = others.get(view)
-            if other is not None and _is_finite(other):
-                row[_SINCE[name]] = change_singular_values(weight, other.to(self.device)).cpu()
-        return row
 
     def _of_pair(self, now: Tensors, pair: Pair) -> Row:
         count = self._num_heads(pair) if "heads" in self.families else 0
@@ -179,6 +183,10 @@ def _nan_heads(meeting: Meeting, count: int) -> Tensor:
     read, shared = meeting.following.length(other), meeting.lengths[0] // count
     size = min(shared, meeting.previous.columns, read)
     return _nan(size).expand(count, size)
+
+
+def _only_finite(weights: Mapping[View, Tensor]) -> dict[View, Tensor]:
+    return {view: weight for view, weight in weights.items() if _is_finite(weight)}
 
 
 def _is_finite(weight: Tensor) -> bool:

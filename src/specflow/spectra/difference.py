@@ -73,7 +73,7 @@ def difference(a: Tensor, b: Tensor, count: int = 10) -> Difference:
     rounding = rounding_level(a, b)
     return Difference(
         relative_change=norm / norm_a if norm_a else math.inf if norm else 0.0,
-        cosine=_cosine(norm_a, norm_b, norm),
+        cosine=_product(a, b, norm_a, norm_b) if norm_a * norm_b else math.nan,
         **_scores(first, second, count),
         rank=numerical_rank(S, tuple(a.shape), rounding),
         rounding=rounding,
@@ -83,11 +83,11 @@ def difference(a: Tensor, b: Tensor, count: int = 10) -> Difference:
     )
 
 
-def _cosine(norm_a: float, norm_b: float, norm: float) -> float:
-    """Return that of two matrices from their norms and that of their difference."""
-    if not norm_a * norm_b:
-        return math.nan
-    return (norm_a**2 + norm_b**2 - norm**2) / (2 * norm_a * norm_b)
+def _product(a: Tensor, b: Tensor, norm_a: float, norm_b: float) -> float:
+    """Return <A / ||A||, B / ||B||>; of norms alone it would drown where these differ much."""
+    stripes = zip(a.detach().split(_STRIPE), b.detach().split(_STRIPE), strict=True)
+    products = [(x.double() / norm_a * (y.double() / norm_b)).sum() for x, y in stripes]
+    return max(-1.0, min(1.0, float(sum(products))))
 
 
 def _scores(a: Decomposition, b: Decomposition, count: int) -> dict[str, float]:

@@ -117,9 +117,10 @@ def _by_shapes(
             count = shape[0] if len(shape) != 2 else shape[1]
             if count > 1 and queries % count == 0:
                 return count
-        size = shape[0] if len(shape) == 1 and _OF_A_HEAD.fullmatch(name) else queries
-        if 0 < size < queries and queries % size == 0:
-            return queries // size
+    norms = {shape for n, shape in own.items() if len(shape) == 1 and _OF_A_HEAD.fullmatch(n)}
+    size = norms.pop()[0] if len(norms) == 1 else queries  # those of all heads differ (OLMo 2)
+    if 0 < size < queries and queries % size == 0:
+        return queries // size
     if latent := Latent.of(rows):
         return latent.heads
     fused = next((p for p in placed.values() if p.role == "attention in"), None)

@@ -14,6 +14,7 @@ from specflow.wiring.wiring import Matrix
 
 # Models whose projection has a name that other models give to one whose rows lie by heads.
 _IN_TURN = ("chatglm", "bailing")
+_BIAS_TABLE = "relative_position_bias_table"
 _UNKNOWN_ORDER = "its parts lie in an order that is not known: declare them in fused"
 
 Placed = Mapping[Matrix, Place]
@@ -80,6 +81,8 @@ class Splitter:
         is_codegen = any(other.path == "mlp.fc_in" for other in self.block.values())
         if rest or keys < 1 or (out is None and rows % 3) or is_codegen:
             return _UNKNOWN_ORDER
+        if self._is_of_vision(matrix, place, rows, queries):
+            return _UNKNOWN_ORDER
         if model == "gpt_bigcode" and keys == queries:
             return _in_turn(axis, (1, 1, 1), self.heads) if self.heads else _UNKNOWN_HEADS
         by_heads = lies_by_heads(place, self.block, model)
@@ -89,6 +92,16 @@ class Splitter:
             return self._grouped(axis, rows, queries, keys)
         unit = gcd(queries, keys)
         return _in_turn(axis, (queries // unit, keys // unit, keys // unit))
+
+    def _is_of_vision(self, matrix: Matrix, place: Place, rows: int, queries: int) -> bool:
+        """Return whether a `qkv` of timm is one of those that do not lie in turn.
+
+        MaxViT's lie by heads in some variants; GCViT's hold no queries where these are global.
+        """
+        owner = matrix.view.tensor.removesuffix(".weight").rpartition(".")[0]
+        no_queries = place.path.endswith(".qkv") and rows == 2 * queries
+        told = self.structure.says("num_key_value_heads", place.stack) is not None
+        return (no_queries and not told) or f"{owner}.rel_pos.{_BIAS_TABLE}" in self.tensors
 
     def _grouped(self, axis: int, rows: int, queries: int, keys: int) -> Cuts | str:
         """Cut what lies by heads of keys: the heads of queries that read one, it, its value."""

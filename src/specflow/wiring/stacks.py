@@ -1,6 +1,6 @@
 """From the matrices of checkpoints to stacks of blocks: turned, cut, labelled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from specflow.wiring.heads import count_heads, heads_of_block
@@ -78,6 +78,7 @@ def stacks_of(matrices: Sequence[Matrix], known: Known) -> list[Stack]:
         place = place_of(matrix)
         if place is not None:
             placed.setdefault(place.stack, {})[matrix] = place
+    placed = {path: own for path, own in placed.items() if _is_stack(own.values())}
     several = sum(any(p.index is not None for p in own.values()) for own in placed.values()) > 1
     return [_stack(path, own, known, several) for path, own in placed.items()]
 
@@ -107,6 +108,11 @@ def _stack(path: str, placed: Mapping[Matrix, Place], known: Known, several: boo
     square = ["all matrices are square; taken as (inputs, outputs), as GPT-2 has them"]
     notes = [f"{path}*: {note}" for note in (*(square if guessed else []), *assumed)]
     return Stack(path, width, heads, tuple(blocks), became, whole, tuple(notes))
+
+
+def _is_stack(places: Iterable[Place]) -> bool:
+    """Return whether there are blocks, or a lone attention that has more than an `out_proj`."""
+    return any(one.index is not None or one.role != "attention out" for one in places)
 
 
 def _is_conv1d(path: str, placed: Mapping[Matrix, Place], structure: Structure) -> bool:

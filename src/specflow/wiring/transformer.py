@@ -14,7 +14,7 @@ _READERS: tuple[Role, ...] = (
     *("attention in", "query down", "query", "key value down", "key", "value"),
 )
 _ENCODED: tuple[Role, ...] = ("cross key value", "cross key", "cross value")
-_MLP: tuple[Role, ...] = ("router", "MLP gate", "MLP in", "MLP out")
+_MLP: tuple[Role, ...] = ("router", "MLP gate", "MLP in", "MLP convolution", "MLP out")
 
 
 @dataclass(frozen=True)
@@ -136,22 +136,23 @@ def _parts(block: Mapping[Role, Matrix]) -> dict[Role, Matrix]:
 
 def _sublayers(block: Block, heads: int | None) -> list[_Sublayer]:
     own = block.main()
-    found = [
-        _attention(own, heads),
-        _cross_attention(own, heads),
-        _mixer(own),
-        _mlps(block.matrices),
-    ]
+    # attention and state space in one block read the same (Falcon-H1)
+    mixing = _side_by_side([_attention(own, heads), _mixer(own)])
+    found = [*mixing, _cross_attention(own, heads), _mlps(block.matrices)]
     there = [one for one in found if one.readers or one.writers]
-    if not block.parallel or len(there) < 2:
-        return there
+    return _side_by_side(there) if block.parallel else there
+
+
+def _side_by_side(sublayers: Sequence[_Sublayer]) -> list[_Sublayer]:
+    """Return sublayers that read the same as one; none of none."""
+    there = [one for one in sublayers if one.readers or one.writers]
     return [
         _Sublayer(
             [reader for one in there for reader in one.readers],
             [writer for one in there for writer in one.writers],
             [pair for one in there for pair in one.inner],
         )
-    ]
+    ] * bool(there)
 
 
 def _attention(own: Mapping[Role, Matrix], heads: int | None) -> _Sublayer:
@@ -191,14 +192,17 @@ def _mlps(matrices: Mapping[tuple[Role, str], Matrix]) -> _Sublayer:
         if role in _MLP:
             units.setdefault(unit, {})[role] = matrix
     readers = [m for own in units.values() for m in _there(own, ["router", "MLP gate", "MLP in"])]
-    inner = [
-        follow(reader, own["MLP out"])
-        for own in units.values()
-        for reader in _there(own, ["MLP gate", "MLP in"])
-        if "MLP out" in own
-    ]
+    inner = [pair for own in units.values() for pair in _inside_mlp(own)]
     writers = [own["MLP out"] for own in units.values() if "MLP out" in own]
     return _Sublayer(readers, writers, inner)
+
+
+def _inside_mlp(own: Mapping[Role, Matrix]) -> list[Pair]:
+    """Return the pairs inside an MLP, in which a convolution may stand (SegFormer)."""
+    between, last = _there(own, ["MLP convolution"]), _there(own, ["MLP out"])
+    first = _there(own, ["MLP gate", "MLP in"])
+    steps = [*product(first, between or last), *product(between, last)]
+    return [follow(previous, following) for previous, following in steps]
 
 
 def _there(own: Mapping[Role, Matrix], roles: Iterable[Role]) -> list[Matrix]:
