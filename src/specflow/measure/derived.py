@@ -24,6 +24,7 @@ from specflow.spectra import (
     permuted_singular_values,
     product_singular_values,
 )
+from specflow.spectra.block_diagonal import singular_values_of_blocks
 from specflow.spectra.side_by_side import map_matrices
 from specflow.wiring import Meeting, Pair, View, Wiring
 
@@ -110,11 +111,15 @@ class DerivedSpectra:
         if not _is_finite(weight):
             return row
         if "permuted" in self.families:
-            row["permuted_singular_values"] = permuted_singular_values(weight, _seed_of(view)).cpu()
+            permuted = partial(permuted_singular_values, seed=_seed_of(view))
+            S = singular_values_of_blocks(permuted, view.groups, weight)
+            row["permuted_singular_values"] = S.cpu()
         for name, others in then.items():
             other = others.get(view)
             if other is not None and _is_finite(other):
-                row[_SINCE[name]] = change_singular_values(weight, other.to(self.device)).cpu()
+                both = weight, other.to(self.device)
+                S = singular_values_of_blocks(change_singular_values, view.groups, *both)
+                row[_SINCE[name]] = S.cpu()
         return row
 
     def _of_pair(self, now: Tensors, pair: Pair) -> Row:
