@@ -137,6 +137,22 @@ def test_rounding_level_grows_by_the_units_of_the_dtype():
     assert rounding_level(random(50, 40)) < 1e-12
 
 
+@pytest.mark.parametrize("shape", [(4, 3, 5), (6, 1, 9), (3, 4, 2)])
+def test_blocks_differ_as_the_block_diagonal_matrix_does(shape):
+    a, change = random(*shape, seed=0), torch.zeros(shape).double()
+    change[0, 0, 0] = 1
+    a, b = a.float(), a.float() + change.float()
+    stacked = difference(a.flatten(0, 1), b.flatten(0, 1), groups=shape[0])
+    whole = difference(torch.block_diag(*a), torch.block_diag(*b))
+    assert stacked.rank == whole.rank == 1
+    for name in ("S_a", "S_b", "S"):
+        found, expected = getattr(stacked, name), getattr(whole, name)
+        torch.testing.assert_close(found, expected[: len(found)], atol=1e-7, rtol=0)
+    scalars = ("relative_change", "cosine", "left_overlap", "right_overlap", "agreement_score")
+    for name in scalars:
+        assert getattr(stacked, name) == pytest.approx(getattr(whole, name), abs=1e-5), name
+
+
 @pytest.mark.parametrize(
     ("a", "b", "message"),
     [

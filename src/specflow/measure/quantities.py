@@ -35,18 +35,23 @@ def quantities_always(
 
 
 def quantities_on_demand(
-    rows: Sequence[Row], shape: tuple[int, int], settings: SpectraParams
+    rows: Sequence[Row], shape: tuple[int, int], settings: SpectraParams, groups: int = 1
 ) -> list[Row]:
     """Return each quantity of the families asked for, shape (), of matrices of one shape.
+
+    Of several blocks those that compare with noise are NaN: noise of the whole is none of theirs.
 
     Args:
         rows: What there is of each matrix at one step: spectra (R,) by the name of their array,
             the same ones of all.
         shape: Rows and columns of each.
         settings: What is asked for.
+        groups: How many blocks lie on the diagonal of each.
     """
     values = {
-        one.name: _values(one, torch.stack([row[one.of] for row in rows]), shape, settings)
+        one.name: torch.full((len(rows),), torch.nan, dtype=torch.float64)
+        if groups > 1 and one.takes_shape
+        else _values(one, torch.stack([row[one.of] for row in rows]), shape, settings)
         for one in _demanded(settings.more)
         if one.of in rows[0]
     }

@@ -178,14 +178,15 @@ class _Steps:
         full = [row | derived.get(view, {}) for view, row in zip(views, rows, strict=True)]
         together = {
             ", ".join(str(views[place]) for place in places): places
-            for kind in alike((view.rows, view.columns) for view in views)
+            for kind in alike((view.rows, view.columns, view.groups) for view in views)
             for places in _some(kind, len(full[kind[0]]["singular_values"]))
         }
 
         def of(name: str, S: Tensor) -> list[Row]:
             some, first = together[name], views[together[name][0]]
             own = [full[place] for place in some]
-            return quantities_on_demand(own, (first.rows, first.columns), self.settings)
+            shape = first.rows, first.columns
+            return quantities_on_demand(own, shape, self.settings, first.groups)
 
         spectra = {
             name: torch.stack([full[place]["singular_values"] for place in some])
