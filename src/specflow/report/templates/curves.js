@@ -3,7 +3,9 @@ function drawCurves(place) {
   "use strict";
   const HEIGHT = 260, LEFT = 58, RIGHT = 26, TOP = 10, BOTTOM = 34;
   const panels = JSON.parse(place.querySelector("script").textContent);
-  const number = value => Number(value.toPrecision(3)).toString().replace("-", "\u2212");
+  const rounded = (value, digits) => Number(value.toPrecision(digits)).toString().replace("-", "\u2212");
+  const number = value => rounded(value, 3);
+  const exact = value => rounded(value, 12); // ticks, of which two would be one with fewer digits
 
   // A scale maps values to 0..1 and knows its ticks.
   function linearScale(low, high) {
@@ -76,13 +78,13 @@ function drawCurves(place) {
     svg.setAttribute("aria-label", `${panel.title} by ${panel.x}; arrow keys tell values`);
     for (const tick of y.ticks) {
       svg.append(make("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: toY(tick), y2: toY(tick) }));
-      svg.append(make("text", { x: LEFT - 6, y: toY(tick) + 4, "text-anchor": "end" }, number(tick)));
+      svg.append(make("text", { x: LEFT - 6, y: toY(tick) + 4, "text-anchor": "end" }, exact(tick)));
     }
     let last = -Infinity;
     for (const tick of x.ticks) {
       if (toX(tick) - last < 44) continue;
       last = toX(tick);
-      svg.append(make("text", { x: last, y: HEIGHT - 18, "text-anchor": "middle" }, number(tick)));
+      svg.append(make("text", { x: last, y: HEIGHT - 18, "text-anchor": "middle" }, exact(tick)));
     }
     svg.append(make("text", { x: (LEFT + width) / 2, y: HEIGHT - 3, "text-anchor": "middle" }, panel.x));
     for (const curve of panel.curves) {
