@@ -21,6 +21,7 @@ from specflow.textfiles import PART, publish, writing
 
 _TIMELESS = h5p.create(h5p.DATASET_CREATE)
 _TIMELESS.set_obj_track_times(False)
+_DOUBLE = np.dtype("<f8")
 _own: set[str] = set()  # seals of files that this process wrote: they hold what it put into them
 
 
@@ -177,15 +178,14 @@ def _is_stored(data: h5d.DatasetID) -> bool:
     return made.get_external_count() == 0 and made.get_layout() != h5d.VIRTUAL
 
 
-def write(group: h5py.Group, name: str, values: np.ndarray | list) -> h5py.Dataset:
+def write(group: h5py.Group, name: str, values: np.ndarray | list) -> None:
     """Write one array without a time stamp; slashes in its name make groups."""
     folder, _, last = name.rpartition("/")
     place = group.require_group(folder) if folder else group
     array = np.asarray(values, order="C")
-    space, kind = h5s.create_simple(array.shape), h5t.py_create(array.dtype, logical=True)
-    data = h5d.create(place.id, last.encode(), kind, space, _TIMELESS)
-    data.write(h5s.ALL, h5s.ALL, array)
-    return h5py.Dataset(data)
+    stored, held = _kinds(array.dtype)
+    data = h5d.create(place.id, last.encode(), stored, _space(array.shape), _TIMELESS)
+    data.write(h5s.ALL, h5s.ALL, array, held)
 
 
 def read(group: h5py.Group, name: str) -> np.ndarray:
@@ -196,9 +196,21 @@ def read(group: h5py.Group, name: str) -> np.ndarray:
         OSError: If the file is damaged at it.
     """
     data = h5d.open(group.id, name.encode())
-    values = np.empty(data.shape, data.dtype)
-    data.read(h5s.ALL, h5s.ALL, values)
+    kind = data.get_type()
+    values = np.empty(data.shape, _DOUBLE if kind == h5t.IEEE_F64LE else kind.dtype)
+    data.read(h5s.ALL, h5s.ALL, values, _kinds(values.dtype)[1])
     return values
+
+
+@cache
+def _kinds(dtype: np.dtype) -> tuple[h5t.TypeID, h5t.TypeID]:
+    """Return the types of an array in a file and in memory."""
+    return h5t.py_create(dtype, logical=True), h5t.py_create(dtype)
+
+
+@cache
+def _space(shape: tuple[int, ...]) -> h5s.SpaceID:
+    return h5s.create_simple(shape)
 
 
 def write_row(

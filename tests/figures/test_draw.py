@@ -114,8 +114,9 @@ def test_numbers_alone_change_bytes_and_neither_time_nor_workers(make_tables, tm
 
 
 def listed(folder, settings, groups=NO_GROUPS) -> dict[str, FigureEntry]:
-    found = drawings(Tables(folder), settings, groups)
-    entries = [kinds()[name].entry(subject) for name, subject in found]
+    tables = Tables(folder)
+    found = drawings(tables, settings, groups)
+    entries = [kinds()[name].entry(subject, tables) for name, subject in found]
     return {entry.file: entry for entry in entries}
 
 

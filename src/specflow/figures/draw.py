@@ -48,7 +48,7 @@ def draw_all(
     }
     draw = partial(_draw, tables_dir, output_dir, params.dpi)
     run_members(draw, shares, title="figures", total=len(shown), workers=workers)
-    return _entries(shown)
+    return _entries(shown, tables)
 
 
 def draw_checkpoints(
@@ -63,7 +63,7 @@ def draw_checkpoints(
     names = tables["matrices"]["experiment"].unique()
     shown = _drawings("checkpoints", [checkpoints_of(name, params) for name in names], tables)
     _draw(tables_dir, output_dir, params.dpi, shown, lambda _: None)
-    return _entries(shown)
+    return _entries(shown, tables)
 
 
 def draw_comparison(
@@ -74,9 +74,10 @@ def draw_comparison(
     Raises:
         SpecflowError: If a table is missing or broken.
     """
-    shown = _drawings("comparison", [comparison_of(name, params)], Tables(tables_dir))
+    tables = Tables(tables_dir)
+    shown = _drawings("comparison", [comparison_of(name, params)], tables)
     _draw(tables_dir, output_dir, params.dpi, shown, lambda _: None)
-    return _entries(shown)
+    return _entries(shown, tables)
 
 
 def drawings(tables: Tables, params: FiguresParams, groups: Groups) -> list[Drawing]:
@@ -98,8 +99,8 @@ def _drawings(of: Of, found: Iterable[Subject], tables: Tables) -> list[Drawing]
     ]
 
 
-def _entries(drawings: Iterable[Drawing]) -> list[FigureEntry]:
-    return [kinds()[name].entry(subject) for name, subject in drawings]
+def _entries(drawings: Iterable[Drawing], tables: Tables) -> list[FigureEntry]:
+    return [kinds()[name].entry(subject, tables) for name, subject in drawings]
 
 
 def _draw(
@@ -109,7 +110,7 @@ def _draw(
     with house_style():
         for name, subject in drawings:
             figure, kind = new_figure(), kinds()[name]
-            entry = kind.entry(subject)
+            entry = kind.entry(subject, tables)
             figure.suptitle(entry.title)
             try:
                 kind.draw(figure, tables, subject)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
@@ -16,6 +17,8 @@ from specflow.frames import at_end
 
 _LOG_SPREAD = 20.0
 _LARGEST_RATE = 1.2  # of errors in text, of which there may be more than characters
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_MANY_COLOUR = "#0072B2"
 _FEW_DECADES = 100.0  # powers of ten alone would be too few ticks
 
 
@@ -64,6 +67,27 @@ def draw_curve(axes: Axes, curve: pd.DataFrame, color: ColorType, **line: Any) -
         if axes.get_yscale() == "log":
             low = np.maximum(low, curve["least"])
         axes.fill_between(curve.index, low, high, color=color, alpha=0.18, linewidth=0)
+
+
+def draw_quantile_bands(axes: Axes, values: pd.DataFrame, timeline: Timeline) -> list[Artist]:
+    """Draw the median of many lines, a row each, over bands of the middle half and 90% of them.
+
+    What is not defined is left out. Of a single time these are as wide as the panel.
+
+    Returns:
+        What a legend is to explain.
+    """
+    x = np.asarray(values.columns, dtype=float)
+    if len(x) == 1:
+        x, values = timeline.edges(x), values.iloc[:, [0, 0]]
+    levels = values.quantile(np.array(_QUANTILES)).to_numpy()
+    wide, narrow, middle = levels[[0, 4]], levels[[1, 3]], levels[2]
+    look: dict[str, Any] = {"color": _MANY_COLOUR, "linewidth": 0}
+    return [
+        *axes.plot(x, middle, color=_MANY_COLOUR, label="median"),
+        axes.fill_between(x, *narrow, alpha=0.35, label="middle half", **look),
+        axes.fill_between(x, *wide, alpha=0.15, label="middle 90%", **look),
+    ]
 
 
 def extent(curve: pd.DataFrame) -> np.ndarray:

@@ -6,7 +6,7 @@ from matplotlib.ticker import MaxNLocator
 
 from specflow.figures import heatmaps, panels, style
 from specflow.figures.registry import When, figure
-from specflow.figures.spectra import draw_quantities
+from specflow.figures.spectra import OF_MANY, draw_quantities
 from specflow.figures.subjects import Subject
 from specflow.frames import Tables, where
 
@@ -36,6 +36,7 @@ def _names(tables: Tables, subject: Subject, *families: str) -> list[str]:
     "rank with entries permuted. A line for each matrix, from the input of the network to its "
     "output, of one step a mark; none where nothing is left of a bulk.",
     over_seeds="Mean over seeds.",
+    of_many=OF_MANY,
     when=_measured("random_matrix", "permuted"),
     order=8,
 )
@@ -53,6 +54,7 @@ def noise(fig: Figure, tables: Tables, subject: Subject) -> None:
     "no exponent where the fit is refused (p below 0.1), the tail has less than 50 values, or "
     "noise is enough to explain it.",
     over_seeds="Mean over seeds.",
+    of_many=OF_MANY,
     when=_measured("power_law"),
     order=8,
 )
@@ -67,6 +69,7 @@ def power_laws(fig: Figure, tables: Tables, subject: Subject) -> None:
     caption="Effective rank and Frobenius norm of the difference of each matrix from the first "
     "step, and from the step before.",
     over_seeds="Mean over seeds.",
+    of_many=OF_MANY,
     when=_measured("changes"),
     order=6,
 )

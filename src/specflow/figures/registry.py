@@ -28,6 +28,7 @@ class Kind:
         title: What stands above one, followed by the name of its subject.
         caption: What a reader must know.
         over_seeds: What the caption adds of subjects that have seeds.
+        of_many: What it adds of subjects with more matrices than there can be lines.
         claims: Claims that it bears on.
         when: Whether the tables have what it shows of a subject.
         order: Its place among the figures of a subject.
@@ -39,6 +40,7 @@ class Kind:
     title: str
     caption: str
     over_seeds: str
+    of_many: str
     claims: tuple[str, ...]
     when: When
     order: int
@@ -49,10 +51,14 @@ class Kind:
         """What kinds are sorted by: whichever module was imported first, the order is the same."""
         return self.order, self.draw.__module__, self.draw.__code__.co_firstlineno
 
-    def entry(self, subject: Subject) -> FigureEntry:
+    def entry(self, subject: Subject, tables: Tables) -> FigureEntry:
         """Return what the index says of the figure of a subject."""
         kind, name = self.draw.__name__, subject.name
-        has_seeds = self.over_seeds and subject.group != "checkpoints"
+        caption = self.caption
+        if self.over_seeds and subject.group != "checkpoints":
+            caption += f" {self.over_seeds}"
+        if self.of_many and subject.has_many(tables):
+            caption += f" {self.of_many}"
         return FigureEntry(
             file=f"{kind}_{name}.png" if name else f"{kind}.png",
             kind=kind,
@@ -61,7 +67,7 @@ class Kind:
             shows=subject.shows,
             members=() if name or "project" in self.of else tuple(subject.member_names),
             title=f"{self.title}: {subject.title}" if name else self.title,
-            caption=f"{self.caption} {self.over_seeds}" if has_seeds else self.caption,
+            caption=caption,
             claims=self.claims,
             folded=self.folded,
         )
@@ -93,6 +99,7 @@ def figure(
     title: str,
     caption: str,
     over_seeds: str = "",
+    of_many: str = "",
     claims: tuple[str, ...] = (),
     when: When = lambda tables, subject: True,
     order: int = 9,
@@ -111,7 +118,7 @@ def figure(
             expected = ", ".join(get_args(Of))
             raise ValueError(f"@figure of {draw.__name__}: got {of}; expected some of {expected}")
         _kinds[draw.__name__] = Kind(
-            draw, of, title, caption, over_seeds, claims, when, order, folded
+            draw, of, title, caption, over_seeds, of_many, claims, when, order, folded
         )
         return draw
 

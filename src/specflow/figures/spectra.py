@@ -18,6 +18,11 @@ from specflow.figures.timeline import Timeline
 from specflow.frames import RANK, Tables, where
 
 _INDICES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)  # on a colour bar
+# Part of the caption of what `draw_quantities` draws.
+OF_MANY = (
+    "There are too many matrices for lines of their own: the median of all, the middle half and "
+    "the middle 90% of them."
+)
 _COLUMNS = 3  # of panels of quantities
 _SMALL_COLUMNS = 4  # of panels of matrices
 _CHANGE = "change since the first checkpoint"
@@ -135,6 +140,7 @@ def other_ranks(fig: Figure, tables: Tables, subject: Subject) -> None:
     title="Spectral quantities of all matrices",
     caption="A line for each matrix; colours go from the input of the network to its output.",
     over_seeds="Mean over seeds.",
+    of_many=OF_MANY,
     when=over_steps("singular_values"),
     order=8,
 )
@@ -150,7 +156,7 @@ def draw_quantities(
 ) -> None:
     """Draw a panel for each of some quantities: a line for each matrix, of one step against depth.
 
-    A marker shows values between steps where a quantity is not defined.
+    Of very many matrices there are bands. A marker shows values between steps where a quantity is not defined.
     """
     rows, layers = subject.rows(tables, "spectra"), subject.layers(tables, "matrix")
     num_columns = 2 if len(names) == 4 else _COLUMNS
@@ -159,14 +165,25 @@ def draw_quantities(
         depth.draw_each(fig, grid, depth.with_roles(rows, tables, subject), names)
         panels.label_columns(grid, depth.AXIS, num_columns)
         return
-    timeline, cycle = subject.timeline(tables), style.spread_colours(style.DEPTH_MAP, len(layers))
+    timeline, has_many = subject.timeline(tables), subject.has_many(tables)
+    cycle = style.spread_colours(style.DEPTH_MAP, len(layers))
     for axes, name in zip(grid, names, strict=True):
         values = heatmaps.grid(rows, "matrix", layers.index, name)
-        axes.set_prop_cycle(color=cycle)
-        axes.plot(values.columns, values.T, linewidth=1.0, marker=marker, markersize=3)
+        if has_many:
+            keys = lines.draw_quantile_bands(axes, values, timeline)
+        else:
+            axes.set_prop_cycle(color=cycle)
+            axes.plot(values.columns, values.T, linewidth=1.0, marker=marker, markersize=3)
         timeline.apply(axes, values.columns)
     panels.label_columns(grid, timeline.unit, num_columns)
-    depths = ScalarMappable(Normalize(1, max(len(layers), 2)), style.DEPTH_MAP)
+    if has_many:
+        fig.legend(handles=keys, loc="outside lower center", ncols=len(keys))
+    else:
+        _add_depth_bar(fig, grid, len(layers))
+
+
+def _add_depth_bar(fig: Figure, grid: Sequence[Axes], count: int) -> None:
+    depths = ScalarMappable(Normalize(1, max(count, 2)), style.DEPTH_MAP)
     bar = heatmaps.add_colour_bar(fig, grid, [depths], depth.AXIS)
     bar.set_ticks(MaxNLocator(integer=True))
     bar.ax.invert_yaxis()

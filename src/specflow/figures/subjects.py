@@ -19,6 +19,8 @@ One = Literal["experiment", "connection", "ticket", "samples", "checkpoints", "c
 Several = Literal["weight_decay", "labels", "project", "grokking", "problems"]
 Of = Literal[One, Several]
 
+MOST_LINES = 500  # three times as many as a small panel is pixels high
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -90,6 +92,10 @@ class Subject:
         labels = rows["label"] if key == "matrix" else map(short_pair, names)
         content = {"label": [plain(shortened(label)) for label in labels]}
         return pd.DataFrame(content | {"null": rows[null].to_numpy(float)}, index=names)
+
+    def has_many(self, tables: Tables) -> bool:
+        """Return whether it has more matrices than there can be lines in a panel."""
+        return len(where(tables["matrices"], experiment=self.experiment)) > MOST_LINES
 
     def metrics(self, tables: Tables) -> dict[str, str]:
         """Return the metrics that its figures show, in their order, and what people call them."""

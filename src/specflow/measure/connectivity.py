@@ -150,9 +150,10 @@ def _write_agreement(
     for name in sorted(start.decompositions):
         a, b = (directions(one.decompositions[name]) for one in (start, end))
         agreement = where_defined(singular_vector_agreement(a, b), a.S, b.S)
-        data = write(group, f"agreement/{name}", agreement.diagonal().cpu().numpy())
-        data.attrs["score"] = float(diagonal_score(agreement, settings.score_length))
-        data.attrs["null_level"] = float(agreement_null_level(len(a.U), a.Vh.shape[1]))
+        write(group, f"agreement/{name}", agreement.diagonal().cpu().numpy())
+        about = group[f"agreement/{name}"].attrs
+        about["score"] = float(diagonal_score(agreement, settings.score_length))
+        about["null_level"] = float(agreement_null_level(len(a.U), a.Vh.shape[1]))
 
 
 def _write_points(group: h5py.Group, alphas: np.ndarray, points: Iterable[Point]) -> None:
@@ -163,6 +164,6 @@ def _write_points(group: h5py.Group, alphas: np.ndarray, points: Iterable[Point]
             for name, value in metrics.items():
                 curves[f"curves/{variant}/{name}"].append(value)
     for name, values in sorted(curves.items()):
-        data = write(group, name, values)
+        write(group, name, values)
         finite = bool(np.isfinite(values).all())
-        data.attrs["barrier"] = loss_barrier(alphas.tolist(), values) if finite else np.nan
+        group[name].attrs["barrier"] = loss_barrier(alphas.tolist(), values) if finite else np.nan
