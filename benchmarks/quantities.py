@@ -9,6 +9,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable
+from itertools import count
 
 import torch
 from torch import Tensor
@@ -21,7 +22,6 @@ from specflow.spectra import (
     product_singular_values,
     singular_values,
 )
-from specflow.spectra.power_law import _fitted
 
 SHAPES = ((256, 256), (1024, 1024), (1024, 4096))
 HEAD = 64  # rows of a head
@@ -45,13 +45,16 @@ def _parts(now: Tensor, then: Tensor) -> dict[str, Callable[[], object]]:
     S = singular_values(now)
     shape = {"rows": rows, "columns": columns}
 
+    anew = count(1)
+
     def family(name: str) -> Callable[[], object]:
         own = [one for one in QUANTITIES.values() if one.family == name]
-        return lambda: [one.function(S, **shape) for one in own]
 
-    def power_law() -> object:
-        _fitted.cache_clear()
-        return family("power_law")()
+        def all_of_it() -> object:
+            spectrum = S * next(anew)  # fits are remembered, so it is another one each time
+            return [one.function(spectrum, **shape) for one in own]
+
+        return all_of_it
 
     def heads() -> object:
         size = min(HEAD, rows)
@@ -62,7 +65,7 @@ def _parts(now: Tensor, then: Tensor) -> dict[str, Callable[[], object]]:
         "decomposition": lambda: decompose(now, 100),
         "random_matrix": family("random_matrix"),
         "permuted": lambda: permuted_singular_values(now, seed=0),
-        "power_law": power_law,
+        "power_law": family("power_law"),
         "changes, one of two": lambda: change_singular_values(now, then),
         "heads, all of a pair": heads,
     }

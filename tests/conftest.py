@@ -10,8 +10,8 @@ import torch
 from tests.checkpoints.web import Web
 
 from specflow import paths
-from specflow.checkpoints import remote_http
-from specflow.checkpoints.remote_http import Patience
+from specflow.checkpoints.remote import http as web_client
+from specflow.checkpoints.remote.http import Patience
 from specflow.datasets.dataset import DatasetSection
 from specflow.datasets.digits import DigitsParams
 from specflow.datasets.images import write_images
@@ -118,7 +118,7 @@ def diffusion_run(workplace: Path) -> RunSettings:
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Web]]:
     """Start web servers, which end with the test; pauses are short."""
     patience = Patience(tries=3, pause=0.001, longest=0.2, silence=10)
-    monkeypatch.setattr(remote_http, "PATIENCE", patience)
+    monkeypatch.setattr(web_client, "PATIENCE", patience)
     with ExitStack() as running:
 
         def start() -> Web:
@@ -128,7 +128,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Web]]:
             return server
 
         yield start
-    remote_http._pool.cache_clear()
+    web_client._pool.cache_clear()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -18,6 +18,7 @@ from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.files import FileCheckpoints, given_file
 from specflow.checkpoints.live import LiveCheckpoints
 from specflow.checkpoints.network import structure_of_live
+from specflow.checkpoints.remote.places import bare
 from specflow.checkpoints.stream import contents_of
 from specflow.config.code import SOURCE, code_of
 from specflow.config.errors import problems_of
@@ -31,6 +32,7 @@ from specflow.studies.checkpoints.analysis import analyze_checkpoints, wiring_of
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.studies.checkpoints.study import checkpoint_tables
 from specflow.wiring import Wiring
+from specflow.wiring.coverage import LEFT_OUT
 from specflow.wiring.declared import pair_of
 from specflow.wiring.fusion import fusion_of
 from specflow.wiring.recognize import NoMatrixError, wiring_of
@@ -73,10 +75,11 @@ def analyze_to(
     from specflow.report.page import write_checkpoints_page
 
     drawn = draw_checkpoints(output / "tables", output / "figures", FiguresParams())
-    files = [file.path for file in _params(source, options).files]
+    files = [bare(file.path) for file in _params(source, options).files]
     settings = {"files": files, **options, "spectra": spectra.model_dump(mode="json")}
+    said = [one for one in audit.analysed if not one.startswith(LEFT_OUT)]  # listed in full there
     write_checkpoints_page(
-        output, name_of(output), settings, drawn, audit.notes, audit.skipped, audit.analysed
+        output, name_of(output), settings, drawn, audit.notes, audit.skipped, said
     )
     return audit, tables
 
@@ -155,6 +158,7 @@ def _run(
     code = code_of(SOURCE / "studies" / "checkpoints" / "analysis.py")
     # where files are is in their fingerprint, without what is signed anew in a URL each time
     settings = (params.model_dump_json(exclude={"files"}), spectra_settings.model_dump_json())
+    wired = repr((wiring.matrices, wiring.pairs))  # modules tell more than their weights
     whole = Scratch(root)
     with whole.locked():
         total = (1 + ("spectra" in places)) * len(checkpoints.steps)
@@ -163,7 +167,7 @@ def _run(
                 checkpoints,
                 wiring,
                 spectra_settings,
-                Scratch.of(root, "steps", *settings, checkpoints.fingerprint(), repr(code)),
+                Scratch.of(root, "steps", *settings, wired, checkpoints.fingerprint(), repr(code)),
                 bar.update,
                 workers=num_workers(),
                 **places,

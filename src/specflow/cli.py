@@ -235,14 +235,13 @@ def _options(chosen: argparse.Namespace) -> dict[str, Any]:
 
 def _end_by(audit: "Audit", compared: str = "") -> None:
     """Print what was analysed, notes and flags; end with `FLAGGED` if there are any of these."""
-    from specflow.wiring.names import some_of
-
     flags = (f"step {one.step}: {one.flag}: {one.tensor}: {one.evidence}" for one in audit.flags)
-    frozen = f"frozen at all steps: {len(audit.frozen)} tensors: {some_of(audit.frozen, 3)}"
     notes = (f"note: {note}" for note in audit.notes)
-    for line in (*audit.analysed, *notes, *([frozen] if audit.frozen else []), *flags):
+    for line in (*audit.analysed, *notes, *flags):
         print(printable(line))
     if audit.flags:
         sys.exit(FLAGGED)
-    what = compared or f"{audit.tensors} tensors"
-    print(f"no flags: {len(audit.steps)} steps, {what}")
+    from specflow.wiring.names import number_of
+
+    what = compared or number_of(audit.tensors, "tensor")
+    print(f"no flags: {number_of(len(audit.steps), 'step')}, {what}")

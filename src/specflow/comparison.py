@@ -1,6 +1,5 @@
 """Two models side by side: behind `specflow compare` and `specflow.compare`."""
 
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,7 +22,6 @@ from specflow.wiring.names import some_of
 from specflow.wiring.tensors import FLOATS
 
 _SHOWN = 20  # matrices on the terminal
-_STEP = re.compile(r"([0-9]+)=(.+)", re.DOTALL)
 _TERMINAL = {
     "label": "matrix",
     "size": "size",
@@ -61,7 +59,7 @@ def compare_models(
         SpecflowError: If a source cannot be read as asked, the two have no matrix in common, or a
             result cannot be written.
     """
-    (first, wiring), (second, other) = (_opened(source, options) for source in (a, b))
+    (first, wiring), (second, other) = (opened(source, options) for source in (a, b))
     with ExitStack() as stack:
         tensors_a, tensors_b = (_last(one, stack) for one in (first, second))
         prefixes = prefixes_between(tensors_a.infos, tensors_b.infos)
@@ -84,14 +82,6 @@ def compare_models(
 
 def _last(checkpoints: Checkpoints, stack: ExitStack) -> Tensors:
     return stack.enter_context(checkpoints.open(len(checkpoints.steps) - 1))
-
-
-def _opened(source: Source, options: Mapping[str, Any]) -> tuple[Checkpoints, Wiring]:
-    if isinstance(source, str) and not Path(source).exists() and (given := _STEP.fullmatch(source)):
-        step, path = given.groups()
-        raw: Any = {**options, "files": [{"path": path, "step": int(step)}]}
-        return opened(path, raw)
-    return opened(source, options)
 
 
 def _place(checkpoints: Checkpoints) -> str:

@@ -14,11 +14,12 @@ _LENGTH = len(_MARK) + hashlib.sha256().digest_size
 _BUFFER = 2**20
 
 
-def seal(file: FileIO | BufferedRandom) -> None:
-    """Append a seal to a file that is open for reading and writing."""
+def seal(file: FileIO | BufferedRandom) -> str:
+    """Append a seal to a file that is open for reading and writing; return what `seal_of` will."""
     file.seek(0)
-    digest = hashlib.file_digest(file, "sha256").digest()
-    file.write(_MARK + digest)
+    digest = hashlib.file_digest(file, "sha256")
+    file.write(_MARK + digest.digest())
+    return digest.hexdigest()
 
 
 def seal_of(path: Path) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from tests.measure.walks import Walk
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from specflow.audit.findings import Audit
 from specflow.audit.flags import audit_checkpoints
 from specflow.checkpoints.stream import contents_of
 from specflow.scratch import Scratch
+from specflow.wiring import Wiring
 from specflow.wiring.recognize import LayoutParams, wiring_of
 
 
@@ -37,8 +39,18 @@ class _Nowhere:
 
 def named_of(weights: Sequence[Mapping[str, Tensor]]) -> set[tuple[int, str]]:
     """Places and flags of the audit of weights, without any wiring."""
-    audit = audit_checkpoints(Walk(weights), None, _Nowhere(), lambda done: None, 1)
+    audit = audit_checkpoints(Walk(weights), Wiring((), ()), _Nowhere(), lambda done: None, 1)
     return {(flag.step // 10, flag.flag) for flag in audit.flags}
+
+
+def named(flag: str, places) -> list[tuple[int, str]]:
+    """What `flags_of` gives if the steps at these places have one flag."""
+    return [(10 * place, flag) for place in sorted(places)]
+
+
+def flags_of(weights: Sequence[Mapping[str, Tensor]]) -> list[tuple[int, str]]:
+    """Steps and flags of the audit of weights as steps 0, 10, 20, ..."""
+    return sorted((10 * place, flag) for place, flag in named_of(weights))
 
 
 def walk(count: int = 8, seed: int = 0, speed: float = 0.1) -> list[dict[str, Tensor]]:
@@ -103,3 +115,27 @@ def convolutional_run(seed: int) -> list[dict[str, Tensor]]:
     model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(8, 8))
     optimizer = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)
     return trained(model, optimizer, images, labels, spacing=16)
+
+
+def shards(count, seed=0):
+    """Steps of a slowing run of six tensors, the first three in one shard."""
+    names = [
+        f"blocks.{number}.{part}" for number in range(2) for part in ("w.weight", "norm.weight")
+    ]
+    shapes = {"embed.weight": (50, 16), **{n: (24, 16) if ".w." in n else (24,) for n in names}}
+    shapes["head.weight"] = (50, 16)
+    generator = torch.Generator().manual_seed(seed)
+    state = {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
+    steps = []
+    for time in range(count):
+        steps.append({name: weight.clone() for name, weight in state.items()})
+        for weight in state.values():
+            weight += 0.3 * np.exp(-time / 6) * torch.randn(weight.shape, generator=generator)
+    return steps, list(shapes)[:3]
+
+
+def save_steps(folder, steps, weights):
+    """Write a state dict of each step into a folder."""
+    folder.mkdir(exist_ok=True)
+    for step, state in zip(steps, weights, strict=True):
+        torch.save(state, folder / f"step{step}.pt")

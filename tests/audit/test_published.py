@@ -12,7 +12,7 @@ from tests.commands import ended_with
 
 from specflow.audit.published import audit_published
 from specflow.checkpoints.base import Step
-from specflow.checkpoints.remote import Published
+from specflow.checkpoints.remote.step import Published
 from specflow.errors import SpecflowError
 
 SHARDS = [f"model-0000{n}-of-00003.safetensors" for n in (1, 2, 3)]
@@ -39,7 +39,11 @@ def run(count=8):
 
 
 def flags(hashes):
-    return {(f.step, f.matrix, f.flag): f.evidence for f in audit_published(Known(hashes)).flags}
+    return {(f.step, f.tensor, f.flag): f.evidence for f in audit_published(Known(hashes)).flags}
+
+
+def notes(hashes):
+    return audit_published(Known(hashes)).notes
 
 
 def test_honest_run_has_no_flags():
@@ -58,19 +62,23 @@ def test_exactly_the_shards_that_are_the_last_steps_are_flagged(seed):
     guilty = set(rng.sample(places, rng.randint(1, min(6, len(places) - 2))))
     for step, name in guilty:
         hashes[step][name] = hashes[-1][name]
-    every_step = [name for name in SHARDS if len({own[name] for own in hashes}) == 1]
-    expected = {(10 * s, n, "identical") for s, n in guilty if n not in every_step}
-    assert flags(hashes).keys() == expected
+    for name in SHARDS[:2]:  # those that are equal from some step on to the last may be frozen
+        own = [step for step, other in guilty if other == name]
+        if own and len(own) == len(hashes) - 1 - min(own):
+            guilty -= {(step, name) for step in own}
+            assert any(f"the same file {name} at" in n for n in notes(hashes)) or min(own) == 0
+    assert flags(hashes).keys() == {(10 * s, n, "of_another_step") for s, n in guilty}
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_both_of_two_steps_that_share_a_shard_are_flagged(seed):
     rng = Random(seed)
     hashes = run(rng.randint(4, 20))
-    first, second = sorted(rng.sample(range(len(hashes) - 1), 2))
+    first = rng.randrange(len(hashes) - 3)
+    second = rng.randrange(first + 2, len(hashes) - 1)
     hashes[first][SHARDS[1]] = hashes[second][SHARDS[1]]
     found = flags(hashes)
-    assert found.keys() == {(10 * n, SHARDS[1], "identical") for n in (first, second)}
+    assert found.keys() == {(10 * n, SHARDS[1], "of_another_step") for n in (first, second)}
     assert f"is that of step {10 * second}, and not that of step" in next(iter(found.values()))
 
 
@@ -84,11 +92,20 @@ def test_whole_step_that_is_the_last_is_flagged_once():
     }
 
 
-def test_file_that_is_equal_at_every_step_is_noted():
+def test_file_that_is_equal_at_every_step_is_frozen():
     hashes = [own | {SHARDS[0]: "frozen"} for own in run()]
     audit = audit_published(Known(hashes))
     assert audit.flags == ()
-    assert audit.notes[0] == f"the same file at every step: {SHARDS[0]}"
+    assert audit.frozen == (SHARDS[0],)
+
+
+def test_file_that_does_not_change_for_a_while_is_noted():
+    hashes = run()
+    hashes[3][SHARDS[0]] = hashes[4][SHARDS[0]]
+    audit = audit_published(Known(hashes))
+    assert audit.flags == ()
+    expected = f"the same file {SHARDS[0]} at steps 30, 40, which follow each other"
+    assert audit.notes[0] == expected
 
 
 def test_missing_shards_are_told_by_other_steps_and_by_their_names():
@@ -145,7 +162,7 @@ def test_command_reads_no_weight_and_ends_by_its_flags(hub, capsys, suffix):
     revisions["step2"][f"model-1.{suffix}"] = revisions["step4"][f"model-1.{suffix}"]
     publish(hub, "org/name", revisions)
     assert ended_with("audit", "hf://org/name@step*", "--hashes-only") == 3
-    assert f"step 2: identical: model-1.{suffix}: its hash " in capsys.readouterr().out
+    assert f"step 2: of_another_step: model-1.{suffix}: its hash " in capsys.readouterr().out
     assert all(path.startswith("/api/models/org/name/") for path, _, _ in hub.asked)
 
 

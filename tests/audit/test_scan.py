@@ -84,7 +84,7 @@ def test_scans_are_the_same_with_any_number_of_workers_and_taken_up(tmp_path, ma
     for workers, folder in ((1, "one"), (3, "three"), (2, "one")):
         scratch = Scratch(tmp_path / folder)
         with scratch.locked():
-            found.append(scan_steps(steps, scratch, lambda done: None, workers))
+            found.append(scan_steps(steps, 2, scratch, lambda done: None, workers))
     assert steps.opened == [0, 1, 0, 1]
     for scans in found[1:]:
         for one, other in zip(found[0], scans, strict=True):
@@ -114,5 +114,5 @@ def test_few_tensors_are_in_memory_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(scan, "_IN_FLIGHT", 5000)  # two tensors
     steps, scratch = Walk([{f"t{n}": torch.ones(500) for n in range(40)}]), Scratch(tmp_path / "a")
     with scratch.locked():
-        scan_steps(steps, scratch, lambda done: None, 2)
+        scan_steps(steps, 40, scratch, lambda done: None, 2)
     assert most[0] in (1, 2, 3)

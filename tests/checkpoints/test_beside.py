@@ -6,7 +6,7 @@ import pytest
 from tests.checkpoints.web import answers
 
 from specflow.checkpoints.beside import json_beside
-from specflow.checkpoints.remote_names import steps_at
+from specflow.checkpoints.remote.names import steps_at
 from specflow.errors import SpecflowError
 
 

@@ -182,3 +182,12 @@ def test_names_of_a_trajectory_are_checked_too(tmp_path):
     path = trajectories.write(tmp_path / "t.h5", [0], {"a\nb": np.ones((2, 2), np.float32)})
     with pytest.raises(SpecflowError, match="which holds characters that cannot be printed"):
         FileCheckpoints(params(path.name), tmp_path)
+
+
+def test_fingerprint_changes_with_what_tells_of_the_weights(folder):
+    checkpoints = FileCheckpoints(params("step0.pt"), folder)
+    before = checkpoints.fingerprint()
+    for name in ("config.json", "adapter_config.json"):
+        (folder / name).write_text("{}")
+        assert checkpoints.fingerprint() != before
+        before = checkpoints.fingerprint()

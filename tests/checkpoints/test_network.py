@@ -101,6 +101,34 @@ def test_a_class_that_is_not_that_of_the_tensors_tells_nothing(beside):
 
 
 @pytest.mark.usefixtures("transformers")
+def test_a_class_tells_nothing_of_tensors_of_another_shape(beside):
+    info = TensorInfo((8, 4, 3), torch.float32)
+    structure = structure_beside(beside(CONFIG), {**TENSORS, "blocks.0.weight": info})
+    assert structure.source == "config.json"  # of two layers one is not its own
+    assert not structure.layers
+
+
+def test_a_class_tells_no_heads_of_a_module_that_has_another_shape(
+    beside, transformers, monkeypatch
+):
+    def attention(self, config):
+        nn.Module.__init__(self)
+        self.blocks = nn.ModuleList(nn.Module() for _ in range(3))
+        for block in self.blocks:
+            block.num_heads, block.query = 4, nn.Linear(8, 8)
+
+    monkeypatch.setattr(MadeUp, "__init__", attention)
+    rows = {0: 8, 1: 4, 2: 8}  # heads of the second one were pruned
+    tensors = {
+        f"blocks.{index}.query.weight": TensorInfo((count, 8), torch.float32)
+        for index, count in rows.items()
+    }
+    structure = structure_beside(beside(CONFIG), tensors)
+    assert transformers.MadeUp.__name__ in structure.source
+    assert structure.heads == {"blocks.0": 4, "blocks.2": 4}
+
+
+@pytest.mark.usefixtures("transformers")
 @pytest.mark.parametrize("name", ["Unknown", "__doc__", None, 3])
 def test_unknown_classes_are_not_built(beside, name):
     structure = structure_beside(beside({**CONFIG, "architectures": [name]}), TENSORS)
@@ -111,6 +139,66 @@ def test_unknown_classes_are_not_built(beside, name):
 @pytest.mark.usefixtures("transformers")
 def test_a_network_deeper_than_its_checkpoint_is_not_built(beside):
     structure = structure_beside(beside({**CONFIG, "num_hidden_layers": 10**9}), TENSORS)
+    assert structure.source == "config.json"
+    assert MadeUp.built == 0
+
+
+@pytest.mark.usefixtures("transformers")
+@pytest.mark.parametrize("within", [["text_config"], ["a", "b"]])
+def test_a_network_with_a_deeper_one_inside_is_not_built(beside, within):
+    config: dict[str, object] = {"num_layers": 10**9}
+    for section in reversed(within):
+        config = {section: config}
+    assert structure_beside(beside({**CONFIG, **config}), TENSORS).source == "config.json"
+    assert MadeUp.built == 0
+
+
+def test_a_network_of_more_modules_than_its_checkpoint_can_have_is_given_up(
+    beside, transformers, monkeypatch
+):
+    made = []
+
+    def endless(self, config):
+        nn.Module.__init__(self)
+        self.experts = nn.ModuleList()
+        while True:
+            made.append(self.experts.append(nn.Identity()))
+
+    monkeypatch.setattr(MadeUp, "__init__", endless)
+    structure = structure_beside(beside(CONFIG), TENSORS)
+    assert structure.source.endswith("(more than 100 modules for 2 tensors)")
+    assert len(made) < 100
+    assert len(nn.Sequential(*(nn.Identity() for _ in range(200)))) == 200  # as ever
+
+
+@pytest.mark.usefixtures("transformers")
+def test_a_class_is_told_nothing_of_how_its_network_is_run(beside):
+    run = {"attn_implementation": "org/kernel", "_attn_implementation": "org/kernel"}
+    config = {**CONFIG, **run, "auto_map": {"AutoModel": "org/code--m.M"}, "text_config": run}
+    built = MadeUpConfig.from_dict
+    given = []
+
+    def from_dict(content):
+        given.append(content)
+        return built(content)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MadeUpConfig, "from_dict", staticmethod(from_dict))
+        assert structure_beside(beside(config), TENSORS).layers
+    assert given == [{**CONFIG, "text_config": {}}]
+
+
+@pytest.mark.usefixtures("transformers")
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"backbone": "org/name"},
+        {"backbone_config": {"model_type": "timm_backbone", "backbone": "hf-hub:org/name"}},
+        {"parts": [{"model_type": "timm_wrapper", "architecture": "hf-hub:org/name"}]},
+    ],
+)
+def test_a_network_with_a_part_that_would_be_fetched_is_not_built(beside, part):
+    structure = structure_beside(beside({**CONFIG, **part}), TENSORS)
     assert structure.source == "config.json"
     assert MadeUp.built == 0
 

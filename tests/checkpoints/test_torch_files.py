@@ -201,3 +201,17 @@ def test_dicts_within_dicts_get_names_with_dots(tmp_path):
     expected = {"language.layers.w": torch.ones(2, 3), "language.embedding.v": torch.ones(4, 2)}
     check(path, expected)
     check(path, {"w": torch.ones(2, 3)}, "model.language.layers")
+
+
+def test_tensors_beside_the_weights_are_named_and_read_on_request(tmp_path):
+    path, weights = tmp_path / "step.pt", {"0.weight": torch.ones(3, 2)}
+    average = {"0.weight": torch.zeros(3, 2)}
+    optimizer = {"state": {0: {"exp_avg": torch.ones(3, 2)}}, "param_groups": [{"lr": 0.1}]}
+    kept = {"model": weights, "ema": {"shadow": average}, "optimizer": optimizer, "epoch": 3}
+    torch.save(kept, path)
+    with open_checkpoint(path) as tensors:
+        assert list(tensors.infos) == ["0.weight"]
+        assert list(tensors.skipped) == ["ema.*"]
+        assert "--key" in tensors.skipped["ema.*"]
+    with open_checkpoint(path, "ema.shadow") as tensors:
+        assert not tensors.read("0.weight").any()

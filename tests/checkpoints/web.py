@@ -1,6 +1,5 @@
 """A web server on this machine that knows ranges, and breaks on demand."""
 
-import hashlib
 import re
 import time
 from collections import deque
@@ -55,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def part(self) -> tuple[int, bytes, dict[str, str]]:
         content = self.content or b""
-        digest = hashlib.sha256(content + self.server.stamp.encode()).hexdigest()
+        digest = f"{hash(content)}{self.server.stamp}"  # which bytes keep
         if self.asked is None:
             return 200, content, {"ETag": f'"{digest}"'}
         start, last = self.asked[0], min(self.asked[1], len(content) - 1)

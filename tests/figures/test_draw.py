@@ -49,6 +49,7 @@ OF_TICKETS = (
 )
 ON_DEMAND = ("noise", "power_laws", "change_spectra", "heads")  # in test_on_demand
 OF_CHECKPOINTS = ("by_depth", "changes")
+OF_ONE_STEP = ("spectrum",)  # in test_one_step
 OF_TWO_MODELS = ("moved_by_depth", "moved_spectra")
 COMPARED = ("weight_decay", "best_epoch", "rank_and_norm", "labels")
 
@@ -62,7 +63,8 @@ def test_every_kind_is_drawn_and_listed_once(make_tables, tmp_path):
     settings = params(grokking=PANEL, problems=["vgg"], experiments={"vgg": small})
     drawn = draw_all(make_tables(**EVERYTHING), tmp_path, settings, GROUPS)
     assert {one.members for one in drawn if one.kind == "problems_pruning"} == {("vgg",)}
-    assert {entry.kind for entry in drawn} == set(kinds()) - {*OF_TWO_MODELS, *ON_DEMAND}
+    elsewhere = {*OF_TWO_MODELS, *ON_DEMAND, *OF_ONE_STEP}
+    assert {entry.kind for entry in drawn} == set(kinds()) - elsewhere
     assert len({entry.file for entry in drawn}) == len(drawn)
     of_vgg, of_hub = ([one.kind for one in drawn if one.subject == name] for name in ("vgg", "hub"))
     assert of_vgg[:3] == ["losses", "effective_rank", "singular_values"]
@@ -181,7 +183,7 @@ def test_what_tables_do_not_have_is_not_drawn(make_tables, world, missing):
     problems = [] if "in_full" in world else ["vgg"]
     found = listed(tables, params(problems=problems))
     left_out = {"grokking", "samples", *COMPARED, *OF_TICKETS, *SEVERAL}
-    left_out |= {*OF_CHECKPOINTS, *OF_TWO_MODELS, *ON_DEMAND}
+    left_out |= {*OF_CHECKPOINTS, *OF_TWO_MODELS, *ON_DEMAND, *OF_ONE_STEP}
     left_out |= {kind for kind in kinds() if kind.startswith("problems") and not problems}
     assert {entry.kind for entry in found.values()} == set(kinds()) - left_out - {*missing}
 
@@ -202,6 +204,7 @@ def test_checkpoints_alone_need_no_table_of_runs(make_tables, tmp_path, steps):
     expected = {*OF_SPECTRA, *OF_CHECKPOINTS}
     if len(steps) == 1:  # of which nothing can change
         expected -= {"agreement", "step_agreement", "pairwise_agreement", "quantities", "changes"}
+        expected = expected - {"effective_rank", "singular_values"} | {*OF_ONE_STEP}
     assert sorted(entry.kind for entry in drawn) == sorted(expected)
     assert all((tmp_path / "figures" / entry.file).is_file() for entry in drawn)
 

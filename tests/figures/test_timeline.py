@@ -38,6 +38,14 @@ def test_a_single_checkpoint_has_a_cell():
     np.testing.assert_array_equal(Timeline("step", "log").edges(np.array([7.0])), [6.5, 7.5])
 
 
+@pytest.mark.parametrize(("time", "label"), [(1_430_000.0, "1430000"), (0.0, "0"), (2.5, "2.5")])
+def test_a_single_checkpoint_is_the_one_tick(time, label):
+    axes = Figure().subplots()
+    Timeline("step", "log").apply(axes, [time, time])
+    assert axes.get_xticks().tolist() == [time]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == [label]
+
+
 def test_a_log_axis_shows_step_zero_and_true_numbers():
     axes = Figure().subplots()
     Timeline("step", "log").apply(axes, np.array([0.0, 40.0, 500.0, 20000.0]))

@@ -14,7 +14,7 @@ from specflow.measure import derived
 from specflow.measure.layouts import SPECTRA
 from specflow.scratch import Scratch
 from specflow.spectra import QUANTITIES, effective_rank
-from specflow.wiring import Meeting, Pair, Wiring
+from specflow.wiring import Matrix, Meeting, Pair, View, Wiring
 
 FIRST, SECOND = "layers.0.weight", "layers.1.weight"
 SPECTRA_OF = ("permuted_singular_values", "change_singular_values", "step_change_singular_values")
@@ -83,6 +83,27 @@ def test_matrix_that_stands_still_has_a_change_of_norm_zero_and_no_rank(tmp_path
     found = entries(measure(tmp_path, Walk(steps), wiring, settings=ALL))[FIRST]
     assert found["change_norm"][1:].tolist() == [0, 0, 0]
     assert np.isnan(found["change_effective_rank"]).all()
+
+
+@pytest.mark.parametrize("shape", [(6, 1, 3, 3), (8, 3, 1, 1)])
+def test_grouped_convolution_changes_as_its_block_diagonal_matrix(tmp_path, shape):
+    generator = torch.Generator().manual_seed(0)
+    steps = [{"a": torch.randn(shape, generator=generator)} for _ in range(3)]
+    groups = 6 if shape[1] == 1 else 2
+    view = View("a", shape, groups=groups)
+    wiring = Wiring((Matrix("a", "a", view),), ())
+    found = entries(measure(tmp_path, Walk(steps), wiring, settings=ALL))["a"]
+    blocks = (steps[2]["a"] - steps[0]["a"]).double().reshape(groups, shape[0] // groups, -1)
+    expected = torch.linalg.svdvals(torch.block_diag(*blocks))
+    count = min(view.rows, view.columns)
+    assert found["change_singular_values"].shape == (3, count)
+    np.testing.assert_allclose(found["change_singular_values"][2], expected[:count], atol=1e-6)
+    energy = float(steps[2]["a"].double().square().sum())
+    permuted = found["permuted_singular_values"][2]
+    assert (permuted**2).sum() == pytest.approx(energy, rel=1e-6)
+    of_noise = [name for name in ON_DEMAND if QUANTITIES[name].takes_shape]
+    assert of_noise
+    assert all(np.isnan(found[name]).all() for name in of_noise)
 
 
 def test_permuted_entries_have_one_order_for_each_matrix(tmp_path, trained):

@@ -49,6 +49,14 @@ def test_numbers_are_those_of_float64():
     np.testing.assert_allclose(found.S_b, np.linalg.svd(y, compute_uv=False))
 
 
+@pytest.mark.parametrize("ratio", [1e-30, 1e-4, 1.0, 1e6, 1e30])
+def test_cosine_does_not_depend_on_scales(ratio):
+    a, b = random(30, 20, seed=0).float(), random(30, 20, seed=1).float()
+    expected = (a.double() * b).sum() / a.double().norm() / b.double().norm()
+    assert difference(a, ratio * b).cosine == pytest.approx(float(expected), abs=1e-6)
+    assert -1 <= difference(a, -ratio * a).cosine <= -1 + 1e-6
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("seed", range(5))
 def test_merged_low_rank_change_has_its_rank_in_every_dtype(dtype, seed):
@@ -127,6 +135,22 @@ def test_rounding_level_grows_by_the_units_of_the_dtype():
     assert doubled == 2 * rounding_level(weight)
     assert rounding_level(weight, weight) == pytest.approx(math.sqrt(2) * rounding_level(weight))
     assert rounding_level(random(50, 40)) < 1e-12
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 5), (6, 1, 9), (3, 4, 2)])
+def test_blocks_differ_as_the_block_diagonal_matrix_does(shape):
+    a, change = random(*shape, seed=0), torch.zeros(shape).double()
+    change[0, 0, 0] = 1
+    a, b = a.float(), a.float() + change.float()
+    stacked = difference(a.flatten(0, 1), b.flatten(0, 1), groups=shape[0])
+    whole = difference(torch.block_diag(*a), torch.block_diag(*b))
+    assert stacked.rank == whole.rank == 1
+    for name in ("S_a", "S_b", "S"):
+        found, expected = getattr(stacked, name), getattr(whole, name)
+        torch.testing.assert_close(found, expected[: len(found)], atol=1e-7, rtol=0)
+    scalars = ("relative_change", "cosine", "left_overlap", "right_overlap", "agreement_score")
+    for name in scalars:
+        assert getattr(stacked, name) == pytest.approx(getattr(whole, name), abs=1e-5), name
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ AUDIT = Audit(
     steps=(0, 3, 6, 10),
     tensors=2,
     frozen=(),
+    analysed=(),
     flags=(Flag(step=3, tensor="a", flag="non_finite", evidence='1 of 48, "all"'),),
     skipped={},
     notes=(),

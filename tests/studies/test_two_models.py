@@ -52,6 +52,17 @@ def test_change_from_zero_is_infinite_and_comes_first():
     assert "What moved most is b, which is 0 in A;" in " ".join(models.sentences)
 
 
+def test_change_within_rounding_is_not_said_to_be_rounding():
+    """The base may be where training in float32 began: then the whole change is real."""
+    start = base()["lm_head.weight"].bfloat16().float()
+    models = found({"a.weight": start}, {"a.weight": start + 1e-6})
+    assert models.matrices["rank_difference"].tolist() == [0]
+    assert models.matrices["relative_change"][0] > 0
+    said = " ".join(models.sentences)
+    assert "rank 0 in the matrices that changed" in said
+    assert "what is beyond, rounding can account for" in said
+
+
 def test_spectra_are_of_what_moved_most_and_whole_at_the_top():
     models = found()
     assert set(models.spectra["matrix"]) == set(models.matrices["matrix"][:2])

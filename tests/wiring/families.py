@@ -167,6 +167,30 @@ COHERE = {
         {**_attention("q_proj k_proj v_proj o_proj"), "input_layernorm": (D,), **_GATED},
     ),
 }
+FALCON_H1 = {
+    "model.embed_tokens.weight": (V, D),
+    **_blocks(
+        "model.layers",
+        {
+            **_attention("q_proj k_proj v_proj o_proj", kv=KV * SIZE),
+            "mamba.in_proj": (2 * D + 6, D),
+            "mamba.out_proj": (D, D),
+            "input_layernorm": (D,),
+            "pre_ff_layernorm": (D,),
+            **{name.replace("mlp", "feed_forward"): shape for name, shape in _GATED.items()},
+        },
+    ),
+}
+SEGFORMER = _blocks(
+    "stages.0.blocks",
+    {
+        **_attention("q_proj k_proj v_proj o_proj", "attention"),
+        "layer_norm_1": (D,),
+        "layer_norm_2": (D,),
+        "mlp.fc1": (F, D),
+        "mlp.fc2": (D, F),
+    },
+) | {f"stages.0.blocks.{index}.mlp.dwconv.dwconv.weight": (F, 1, 3, 3) for index in range(2)}
 
 SEQUENTIAL = {
     "BERT": BERT,

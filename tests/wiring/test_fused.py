@@ -78,6 +78,64 @@ def test_what_lies_by_groups_of_unknown_number_stays_whole():
     assert any("whose number is not known (num_heads)" in note for note in wiring.notes)
 
 
+def glm(x, norms=("input_layernorm", "post_attention_layernorm")):
+    """A block with a gate in its MLP, and query, key and value as they lie in turn."""
+    rows = D + 2 * GROUPS * SIZE
+    names = {"self_attention.query_key_value": (rows, D), "self_attention.dense": (D, D)}
+    mlp = {"mlp.dense_h_to_4h": (2 * F, D), "mlp.dense_4h_to_h": (D, F)}
+    tensors = block(names | mlp | {norm: (D,) for norm in norms})
+    whole = x @ tensors["h.0.self_attention.query_key_value.weight"].T
+    return tensors, whole.split([D, GROUPS * SIZE, GROUPS * SIZE], dim=-1)
+
+
+def bailing(x):
+    rows = D + 2 * GROUPS * SIZE
+    names = {"attention.query_key_value": (rows, D), "attention.dense": (D, D)}
+    mlp = {"mlp.gate_proj": (F, D), "mlp.up_proj": (F, D), "mlp.down_proj": (D, F)}
+    norms = {"input_layernorm": (D,), "post_attention_layernorm": (D,)}
+    tensors = block(names | mlp | norms)
+    whole = x @ tensors["h.0.attention.query_key_value.weight"].T
+    return tensors, whole.split([D, GROUPS * SIZE, GROUPS * SIZE], dim=-1)
+
+
+@pytest.mark.parametrize(("made", "model"), [(glm, "chatglm"), (bailing, "bailing_moe")])
+def test_models_with_a_gate_have_query_key_and_value_in_turn_under_the_name_of_another(
+    x, made, model
+):
+    tensors, expected = made(x)
+    parts, pairs, _ = parts_of(tensors, {"model_type": model, "num_attention_heads": H})
+    for role, value in zip(("query", "key", "value"), expected, strict=True):
+        torch.testing.assert_close(x @ parts[f"block 1 {role}"].T, value)
+    assert len(pairs["block 1 query -> block 1 key"].meetings) == H
+    assert any(label.startswith("block 1 attention out -> block 1 MLP") for label in pairs)
+
+
+@pytest.mark.parametrize("made", [glm, bailing])
+@pytest.mark.parametrize("heads", [H, None])
+def test_where_no_config_tells_what_the_name_means_it_stays_whole(x, made, heads):
+    """Its order is not known, nor does its number of rows tell heads: they are those asked for."""
+    parts, pairs, wiring = parts_of(made(x)[0], num_heads=heads)
+    assert parts["block 1 attention in"].shape == (D + 2 * GROUPS * SIZE, D)
+    assert "block 1 query -> block 1 key" not in pairs
+    assert any("order that is not known: declare them in fused" in n for n in wiring.notes)
+
+
+@pytest.mark.parametrize("model", ["internlm2", None, "another"])
+def test_wqkv_lies_by_heads_in_internlm2_alone(x, model):
+    names = {"attention.wqkv": (D + 2 * GROUPS * SIZE, D), "attention.wo": (D, D)}
+    mlp = {"feed_forward.w1": (F, D), "feed_forward.w3": (F, D), "feed_forward.w2": (D, F)}
+    tensors = block(names | mlp)
+    config = {"model_type": model, "num_attention_heads": H}
+    parts, _, wiring = parts_of(tensors, config)
+    if model != "internlm2":
+        assert "block 1 attention in" in parts
+        assert any("order that is not known" in note for note in wiring.notes)
+        return
+    whole = x @ tensors["h.0.attention.wqkv.weight"].T
+    whole = whole.view(5, GROUPS, H // GROUPS + 2, SIZE).transpose(0, 1)
+    torch.testing.assert_close(heads_of(parts, x, "key", GROUPS), whole[:, :, -2])
+
+
 def test_phi3_has_queries_then_grouped_keys_and_a_gate_before_what_it_gates(x):
     names = {
         "self_attn.qkv_proj": (D + 2 * GROUPS * SIZE, D),
@@ -203,3 +261,18 @@ def test_codegen_whose_order_is_its_own_stays_whole():
     parts, _, wiring = parts_of(block(names | mlp), num_heads=H)
     assert parts["block 1 attention in"].shape == (3 * D, D)
     assert any("order that is not known" in note for note in wiring.notes)
+
+
+def test_qkv_of_timm_that_may_lie_by_heads_or_hold_no_queries_stays_whole():
+    plain = block({"attn.qkv": (3 * D, D), "attn.proj": (D, D)}, "blocks")
+    matrices, *_ = parts_of(plain, num_heads=H)
+    assert "block 1 query" in matrices
+    table = {"blocks.0.attn.rel_pos.relative_position_bias_table": torch.ones(H, 9)}
+    without = block({"attn.qkv": (2 * D, D), "attn.proj": (D, D)}, "blocks")
+    for tensors in (plain | table, without):  # MaxViT and CoAtNet; GCViT
+        matrices, _, wiring = parts_of(tensors, num_heads=H)
+        assert "block 1 attention in" in matrices
+        assert "block 1 query" not in matrices
+        assert any("1 fused matrices stay whole" in note for note in wiring.notes)
+    matrices, *_ = parts_of(without, {"num_attention_heads": H, "num_key_value_heads": H // 2})
+    assert matrices["block 1 key"].shape == (D // 2, D)

@@ -78,12 +78,115 @@ class ResNeXt(nn.Module):
         self.fc = nn.Linear(64, 10)
 
 
+class Bottleneck(nn.Module):
+    """ResNeXt, whose groups are as wide as other layers write: the stem, and what squeezes."""
+
+    def __init__(self, colours):
+        super().__init__()
+        self.conv1 = nn.Conv2d(colours, 8, 7)
+        self.layer1 = nn.Module()
+        self.layer1.conv1 = nn.Conv2d(8, 32, 1)
+        self.layer1.conv2 = nn.Conv2d(32, 32, 3, groups=4)
+        self.layer1.squeeze = nn.Conv2d(32, 8, 1)
+        self.layer1.conv3 = nn.Conv2d(32, 64, 1)
+        self.fc = nn.Linear(64, 8)
+
+
+class Inverted(nn.Module):
+    """MobileNet, whose pointwise layer writes as much as the depthwise one after it."""
+
+    def __init__(self, colours):
+        super().__init__()
+        self.conv_stem = nn.Conv2d(colours, 16, 3)
+        self.blocks = nn.ModuleList([nn.Module(), nn.Module()])
+        for block in self.blocks:
+            block.conv_pw = nn.Conv2d(16, 32, 1)
+            block.conv_dw = nn.Conv2d(32, 32, 3, groups=32)
+            block.conv_pwl = nn.Conv2d(32, 16, 1)
+
+
+class WithNorms(nn.Module):
+    """ConvNeXt V2, with scales of shape (1, 1, 1, width), and a last layer of one output."""
+
+    def __init__(self, colours):
+        super().__init__()
+        self.stem = nn.Conv2d(colours, 16, 4)
+        self.blocks = nn.ModuleList([nn.Module(), nn.Module()])
+        for block in self.blocks:
+            block.dwconv = nn.Conv2d(16, 16, 7, groups=16)
+            block.grn = nn.Parameter(torch.ones(1, 1, 1, 16))
+            block.pwconv1 = nn.Linear(16, 32)
+        self.head = nn.Linear(16, 1)
+
+
+class Branches(nn.Module):
+    """RepVGG, whose first layer has branches that both read the data."""
+
+    def __init__(self, colours):
+        super().__init__()
+        self.stem = nn.Module()
+        self.stem.conv_1x1 = nn.Conv2d(max(colours, 3), 48, 1)
+        self.stem.conv_kxk = nn.Conv2d(max(colours, 3), 48, 3)
+        self.next = nn.Conv2d(48, 48, 3)
+
+
+class CharacterCNN(nn.Module):
+    def __init__(self, colours):
+        super().__init__()
+        self.embedding = nn.Embedding(100, 16)
+        self.conv1 = nn.Conv1d(16, 64, 3)
+        self.conv2 = nn.Conv1d(64, 128, 3)
+        self.fc = nn.Linear(128, 4)
+
+
+class SentenceCNN(nn.Module):
+    """Kim (2014): branches of one channel, side by side."""
+
+    def __init__(self, colours):
+        super().__init__()
+        self.embedding = nn.Embedding(100, 50)
+        self.convs = nn.ModuleList(nn.Conv2d(1, 100, (size, 50)) for size in (3, 4, 5))
+        self.fc = nn.Linear(300, 2)
+
+
+class Whisper(nn.Module):
+    """A first layer that reads 80 channels of sound and writes a multiple of them."""
+
+    def __init__(self, colours):
+        super().__init__()
+        self.encoder = nn.Module()
+        self.encoder.conv1 = nn.Conv1d(80, 160, 3)
+        self.encoder.conv2 = nn.Conv1d(160, 160, 3)
+        self.decoder = nn.Module()
+        self.decoder.embed_tokens = nn.Embedding(50, 160)
+
+
+class Mixer(nn.Module):
+    """Mamba-2 in a transformer: the convolution reads a part of what the layer before writes."""
+
+    def __init__(self, colours):
+        super().__init__()
+        self.embed_tokens = nn.Embedding(50, 16)
+        self.layers = nn.ModuleList([nn.Module(), nn.Module()])
+        for layer in self.layers:
+            layer.mamba = nn.Module()
+            layer.mamba.conv1d = nn.Conv1d(24, 24, 4, groups=24)
+            layer.mamba.in_proj = nn.Linear(16, 44, bias=False)
+            layer.mamba.out_proj = nn.Linear(16, 16, bias=False)
+
+
 def lenet(colours):
     return nn.Sequential(nn.Conv2d(colours, 6, 5), nn.ReLU(), nn.Conv2d(6, 16, 5), nn.ReLU())
 
 
 @pytest.mark.parametrize("colours", [1, 3])
-@pytest.mark.parametrize("make", [convnext, ResNeXt, lenet])
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(convnext, ResNeXt, lenet, Bottleneck, Inverted, WithNorms, Branches),
+        *(CharacterCNN, SentenceCNN, Whisper, Mixer),
+    ],
+)
 def test_names_and_shapes_tell_the_groups_that_modules_have(make, colours):
     module = make(colours)
     live, alone = (wiring_of_module(module, live) for live in (True, False))
@@ -101,3 +204,18 @@ def test_depthwise_convolution_is_one_row_of_its_kernel_a_channel():
     blocks = matrix.view.of(module[0].weight.detach()).unflatten(0, (8, -1))
     norms = module[0].weight.detach().flatten(1).double().norm(dim=1).sort(descending=True).values
     torch.testing.assert_close(decompose_blocks(blocks).S, norms, rtol=1e-9, atol=0)
+
+
+def test_layers_of_a_separable_block_meet_in_the_order_of_its_kind():
+    """MobileNet: first a depthwise layer in one kind of block, a pointwise one in the other."""
+    separable, inverted = nn.Module(), nn.Module()
+    for block in (separable, inverted):
+        block.conv_dw = nn.Conv2d(16, 16, 3, groups=16)
+        block.conv_pw = nn.Conv2d(16, 16, 1)
+    inverted.conv_pwl = nn.Conv2d(16, 8, 1)
+    net = nn.ModuleDict({"conv_stem": nn.Conv2d(3, 16, 3), "a": separable, "b": inverted})
+    assert {pair.label for pair in wiring_of_module(net, live=False).pairs} == {
+        "a.conv_dw -> a.conv_pw",
+        "b.conv_pw -> b.conv_dw",
+        "b.conv_dw -> b.conv_pwl",
+    }

@@ -20,6 +20,9 @@ _ENTRIES = 16  # that differ between: fewer may come back by themselves (clipped
 _DEVIATIONS = 5.0  # by which a tensor fits one place better than another
 _NOISES = 3.0  # times the noise there is: it may differ by step
 _OUTLIERS = 3  # times as many steps are equal as differ between them: then these are wrong
+_UNTOLD = "; it cannot be told whose it is"
+# The second of step 0 and 1, where a warm-up begins with a learning rate of 0.
+_NEIGHBOURS = "; one is a copy, or nothing was trained between"
 
 Places = tuple[int, ...]
 
@@ -53,11 +56,13 @@ def copies_of(suite: Suite) -> Named:
     flags: list[Flag] = []
     whole: set[int] = set()
     for group in _identical(suite):
-        guilty = _guilty(suite, suite.weights, group) or group
-        whole |= set(guilty)
-        for place in guilty:
+        guilty = _guilty(suite, suite.weights, group)
+        doubt = "" if guilty else _NEIGHBOURS if len(_runs(group)) == 1 else _UNTOLD
+        whole |= set(guilty or group)
+        for place in guilty or group:
             others = suite.called(other for other in group if other != place)
-            flags.append(suite.flag(place, "identical", [], f"every tensor is that of {others}"))
+            evidence = f"every tensor is that of {others}{doubt}"
+            flags.append(suite.flag(place, "identical", [], evidence))
     tensors: set[str] = set()
     for (group, between), names in _recurring(suite, whole).items():
         if len(group) >= _OUTLIERS * len(between):
@@ -80,8 +85,7 @@ def _foreign(suite: Suite, group: Places, names: list[str]) -> Iterator[Flag]:
         others = [other for other in group if other not in guilty] if guilty else group
         what = f"bit for bit that of {suite.called(other for other in others if other != place)}"
         differs = suite.called([_first_between(group, place)])
-        doubt = "" if guilty else "; it cannot be told whose it is"
-        evidence = f"{what}, and differs at {differs}{doubt}"
+        evidence = f"{what}, and differs at {differs}{'' if guilty else _UNTOLD}"
         yield suite.flag(place, "of_another_step", names, evidence)
 
 
@@ -92,12 +96,12 @@ def _first_between(group: Places, place: int) -> int:
 
 
 def _identical(suite: Suite) -> list[Places]:
-    """Return groups of places all of whose weights are the same."""
+    """Return groups of places all of whose weights are the same; all that is packed, if none is."""
+    names = suite.weights or tuple(suite.contents.expected)
     same: defaultdict[tuple[tuple[str, str], ...], list[int]] = defaultdict(list)
     for place, scans in enumerate(suite.scans):
-        own = [n for n in scans if n in suite.weights and suite.sound(n, place)]
-        if own:
-            same[tuple(sorted((name, scans[name].digest) for name in own))].append(place)
+        if own := [name for name in names if name in scans and scans[name].sample.size]:
+            same[tuple((name, scans[name].digest) for name in own)].append(place)
     return [tuple(group) for group in same.values() if len(group) > 1]
 
 
@@ -135,8 +139,12 @@ def _guilty(suite: Suite, names: Sequence[str], group: Places) -> Places:
     if holed := tuple(p for p in group if suite.empty(p)):
         return holed if len(holed) < len(group) else ()
     others = [place for place in range(len(suite.steps)) if place not in group]
-    used = [n for n in names if n in suite.weights]
-    sound = [n for n in used if all(suite.sound(n, place) for place in (group[0], *others))]
+    used = set(names)
+    sound = [
+        n
+        for n in suite.weights
+        if n in used and all(suite.sound(n, place) for place in (group[0], *others))
+    ]
     points = suite.points(sound, [group[0], *others])
     fits = [fit for run in _runs(group) if (fit := _fit(points, others, run)) is not None]
     if len(fits) < max(2, len(_runs(group))):

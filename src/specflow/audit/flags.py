@@ -29,6 +29,7 @@ from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.stream import contents_of
 from specflow.executor import Report
 from specflow.scratch import Scratch
+from specflow.wiring.coverage import LEFT_OUT, counted_by_reason
 from specflow.wiring.names import some_of
 from specflow.wiring.wiring import Wiring
 
@@ -52,7 +53,7 @@ def audit_checkpoints(
         SpecflowError: If a file is broken or a partial result cannot be kept.
     """
     contents = contents_of(checkpoints)
-    scans = scan_steps(checkpoints, scratch, report, workers)
+    scans = scan_steps(checkpoints, len(contents.expected), scratch, report, workers)
     suite = Suite([step.number for step in checkpoints.steps], contents, scans)
     frozen, copies = _frozen(suite), copies_of(suite)
     kin = unrelated(suite, _without(suite, copies.steps), frozen)
@@ -68,7 +69,11 @@ def audit_checkpoints(
         frozen=tuple(frozen),
         skipped={**wiring.skipped, **contents.unreadable},
         notes=(*wiring.notes, *_notes(suite, frozen), *doubts),
-        analysed=wiring.analysed,
+        analysed=(
+            *wiring.analysed,
+            *counted_by_reason("read as applied", contents.composed),
+            *counted_by_reason(LEFT_OUT, contents.unreadable),
+        ),
         changes=_changes(wiring, scans),
     )
 

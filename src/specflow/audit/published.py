@@ -8,7 +8,7 @@ from itertools import chain
 from specflow.audit.findings import WHOLE_STEP, Audit, Flag, FlagKind
 from specflow.checkpoints.files import FileCheckpoints
 from specflow.checkpoints.folders import INDEX_SUFFIX, holds_weights
-from specflow.checkpoints.remote import Published
+from specflow.checkpoints.remote.step import Published
 from specflow.errors import SpecflowError
 from specflow.wiring.names import in_natural_order, some_of
 
@@ -22,9 +22,10 @@ def audit_published(checkpoints: FileCheckpoints) -> Audit:
 
     A step is flagged if it lacks a file of weights that most steps have, or a shard that the names
     of others count; if all its weights are another step's, bit by bit; or if a file is another
-    step's, though it differs in others. Where the last step is among those that are equal, it is
-    believed, since what is overwritten is mostly overwritten by the end of the training. A file
-    that is equal in all steps is noted: it may be frozen.
+    step's, though it differs at a step between. Where the last step is among those that are
+    equal, it is believed, since what is overwritten is mostly overwritten by the end of the
+    training. A file that is equal in all steps is frozen; one that is equal in some steps that
+    follow each other is noted.
 
     Raises:
         SpecflowError: If a step is on no hub, or has no weights.
@@ -37,10 +38,14 @@ def audit_published(checkpoints: FileCheckpoints) -> Audit:
         steps=tuple(steps),
         flags=tuple(sorted(flags, key=lambda flag: flag.step)),
         tensors=0,
-        frozen=(),
+        frozen=tuple(_frozen(hashes)),
         skipped={},
         analysed=(),
-        notes=(*_notes(hashes), "only the hashes of files were compared: no weight was read"),
+        notes=(
+            *_kept(steps, hashes, same),
+            *_notes(hashes),
+            "only the hashes of files were compared: no weight was read",
+        ),
         changes={},
     )
 
@@ -105,8 +110,8 @@ def _shared(steps: Sequence[int], hashes: _Hashes, same: Sequence[Sequence[int]]
         own = [place for place, held in enumerate(hashes) if name in held]
         groups = _groups([hashes[place][name] for place in own])
         for group in ([own[place] for place in places] for places in groups):
-            if len(group) == len(own) or set(group) <= whole.get(group[0], set()):
-                continue  # frozen, or told of the whole step
+            if _in_a_row(group, own) or set(group) <= whole.get(group[0], set()):
+                continue  # it did not change in between, or all of the step is told of
             for place, others in _not_believed(group, len(steps) - 1):
                 content = hashes[place][name][:12]
                 differ = [other for other in own if other not in group]
@@ -115,7 +120,12 @@ def _shared(steps: Sequence[int], hashes: _Hashes, same: Sequence[Sequence[int]]
                     f"its hash {content}... is that of {_listed(steps, others)}, and not that of "
                     f"step {steps[nearest]}"
                 )
-                yield _flag(steps[place], name, "identical", evidence)
+                yield _flag(steps[place], name, "of_another_step", evidence)
+
+
+def _in_a_row(group: Sequence[int], every: Sequence[int]) -> bool:
+    """Return whether no other of the steps that have a file stands between those of a group."""
+    return len(group) == every.index(group[-1]) - every.index(group[0]) + 1
 
 
 def _groups(contents: Sequence[object]) -> list[list[int]]:
@@ -133,12 +143,27 @@ def _not_believed(group: Sequence[int], last: int) -> Iterator[tuple[int, list[i
             yield place, [other for other in group if other != place]
 
 
+def _frozen(hashes: _Hashes) -> Sequence[str]:
+    names = in_natural_order(set(chain.from_iterable(hashes)))
+    same = [name for name in names if len({own.get(name) for own in hashes}) == 1]
+    return same if len(hashes) > 1 and len(same) < len(names) else ()
+
+
+def _kept(steps: Sequence[int], hashes: _Hashes, same: Sequence[Sequence[int]]) -> Iterator[str]:
+    """Yield notes on files that do not change for a while, where other files do."""
+    whole = {tuple(group) for group in same}
+    for name in in_natural_order(set(chain.from_iterable(hashes))):
+        own = [place for place, held in enumerate(hashes) if name in held]
+        for places in _groups([hashes[place][name] for place in own]):
+            group = [own[place] for place in places]
+            if _in_a_row(group, own) and len(group) < len(own) and tuple(group) not in whole:
+                yield f"the same file {name} at {_listed(steps, group)}, which follow each other"
+
+
 def _notes(hashes: _Hashes) -> Iterator[str]:
     names = in_natural_order(set(chain.from_iterable(hashes)))
-    found = {name: {own.get(name) for own in hashes} for name in names}
-    frozen = [name for name in names if len(found[name]) == 1] if len(hashes) > 1 else []
-    if frozen and len(frozen) < len(names):
-        yield f"the same file at every step: {some_of(frozen)}"
+    if frozen := _frozen(hashes):
+        yield f"the same file at every step (frozen): {some_of(frozen)}"
     counts = Counter(chain.from_iterable(hashes))
     rare = [name for name in names if 2 * counts[name] <= len(hashes)]
     if rare:

@@ -44,12 +44,13 @@ StepScan = Mapping[str, TensorScan]
 
 
 def scan_steps(
-    checkpoints: Checkpoints, scratch: Scratch, report: Report, workers: int
+    checkpoints: Checkpoints, tensors: int, scratch: Scratch, report: Report, workers: int
 ) -> list[StepScan]:
     """Return the scans of all tensors of all steps; those kept in scratch are not made again.
 
     Args:
         checkpoints: The steps.
+        tensors: How many a step has, of which all samples together are made.
         scratch: Where finished steps are kept.
         report: Called with 1 after each step.
         workers: Threads, a tensor each, beside the one that reads.
@@ -58,8 +59,10 @@ def scan_steps(
         SpecflowError: If a file is broken or a scan cannot be kept.
     """
     scans: list[StepScan] = []
+    length = max(_ALL_SAMPLES // max(tensors, 1), _FEWEST)
     for index in range(len(checkpoints.steps)):
-        kept = scratch.remember(f"scan{index:06d}", partial(_scan, checkpoints, index, workers))
+        scan = partial(_scan, checkpoints, index, length, workers)
+        kept = scratch.remember(f"scan{index:06d}", scan)
         scans.append(_taken_up(**kept))
         report(1)
     return scans
@@ -102,10 +105,10 @@ def _soundness(tensor: Tensor) -> tuple[bool, bool]:
     return bool(ends.isfinite().all()), not bool(ends.any())
 
 
-def _scan(checkpoints: Checkpoints, index: int, workers: int) -> dict[str, Any]:
+def _scan(checkpoints: Checkpoints, index: int, length: int, workers: int) -> dict[str, Any]:
     """Return what is kept of the scans of a step: few large parts, however many tensors."""
     with checkpoints.open(index) as tensors:
-        scans = _scan_all(tensors, workers)
+        scans = _scan_all(tensors, length, workers)
     samples = [scan.sample for scan in scans.values()]
     return {
         "names": list(scans),
@@ -126,9 +129,8 @@ def _taken_up(
     }
 
 
-def _scan_all(tensors: Tensors, workers: int) -> dict[str, TensorScan]:
+def _scan_all(tensors: Tensors, length: int, workers: int) -> dict[str, TensorScan]:
     """Scan tensors in threads while others are read, a few tensors in memory at any time."""
-    length = max(_ALL_SAMPLES // max(len(tensors.infos), 1), _FEWEST)
     waiting: deque[tuple[int, Future[TensorScan]]] = deque()
     futures: dict[str, Future[TensorScan]] = {}
     held = freed = 0

@@ -9,9 +9,8 @@ import numpy as np
 from specflow.audit.findings import WHOLE_STEP, Flag, FlagKind
 from specflow.audit.places import Array, squared_distances
 from specflow.audit.scan import StepScan
-from specflow.checkpoints.stream import Contents, holds
+from specflow.checkpoints.stream import Contents
 from specflow.wiring.names import some_of
-from specflow.wiring.tensors import FLOATS
 
 _SHOWN = 3  # names of tensors that have one fault
 
@@ -49,13 +48,15 @@ class Suite:
     def weights(self) -> tuple[str, ...]:
         """Tensors in floating point with entries that most steps have."""
         expected = self.contents.expected.items()
-        return tuple(n for n, info in expected if info.dtype in FLOATS and 0 not in info.shape)
+        floats = ((name, info) for name, info in expected if info.dtype.is_floating_point)
+        return tuple(name for name, info in floats if 0 not in info.shape)
 
     def sound(self, name: str, place: int) -> bool:
         """Return whether a step has a tensor in the expected shape, and all of it is finite."""
-        shape = self.contents.expected[name].shape
-        scan = self.scans[place].get(name)
-        return scan is not None and scan.finite and holds(self.contents.infos[place], name, shape)
+        info, shape = self.contents.infos[place].get(name), self.contents.expected[name].shape
+        if info is None or info.shape != shape or not info.dtype.is_floating_point:
+            return False
+        return self.scans[place][name].finite
 
     def empty(self, place: int) -> list[str]:
         """Return the tensors of a step in floating point that have no entries."""

@@ -8,6 +8,7 @@ from typing import Any
 from specflow.errors import SpecflowError, one_line
 
 MAX_BYTES = 10 * 2**20
+TOLD_BY = ("config.json", "adapter_config.json")  # files that are read beside weights
 _EXPECTED = "expected a JSON object, or no such file"
 
 

@@ -13,14 +13,15 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from specflow.checkpoints.base import Infos, Step, Tensors
+from specflow.checkpoints.beside import TOLD_BY
 from specflow.checkpoints.folders import chosen_in, only_at, places_at
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.checkpoints.network import structure_beside
 from specflow.checkpoints.opening import files_of, kind_of, open_checkpoint
 from specflow.checkpoints.parts import check_names_whole, check_whole
-from specflow.checkpoints.remote import Published, RemoteStep
-from specflow.checkpoints.remote_names import in_order, step_at, steps_at
-from specflow.checkpoints.remote_places import is_url
+from specflow.checkpoints.remote.names import in_order, step_at, steps_at
+from specflow.checkpoints.remote.places import is_url
+from specflow.checkpoints.remote.step import Published, RemoteStep
 from specflow.checkpoints.steps import steps_by_pattern, steps_of
 from specflow.errors import SpecflowError
 from specflow.scratch import state_of
@@ -163,7 +164,8 @@ class FileCheckpoints:
             if isinstance(file.path, RemoteStep):
                 digest.update(file.path.fingerprint().encode())
                 continue
-            for path in files_of(file.path):
+            beside = (file.path.parent / name for name in TOLD_BY)
+            for path in (*files_of(file.path), *(one for one in beside if one.is_file())):
                 digest.update(f"{state_of(path.resolve())}\n".encode())
         return digest.hexdigest()
 

@@ -33,6 +33,7 @@ USUAL_KEYS = (
     *("state_dict", "model_state_dict", "model", "module", "net", "network", "weights"),
     *("params", "model_state"),
 )
+_ELSEWHERE = "tensors under another key, which --key reads in place of these"
 
 
 class TorchFile(TensorFile):
@@ -45,6 +46,7 @@ class TorchFile(TensorFile):
             SpecflowError: If the file is broken, or has no weights there.
         """
         self._key = key
+        self._others: Mapping[str, str] = {}
         super().__init__(path)
 
     def _look(self) -> None:
@@ -69,7 +71,7 @@ class TorchFile(TensorFile):
 
     def _hold(self, weights: Mapping[Any, Any]) -> None:
         infos: dict[str, Any] = {}
-        self.skipped: Mapping[str, str] = (skipped := {})
+        self.skipped: Mapping[str, str] = (skipped := dict(self._others))
         self._places: Mapping[str, Place] = (places := {})
         size = self._identity[1]
         for name, value in weights.items():
@@ -105,6 +107,8 @@ class TorchFile(TensorFile):
         found = {key: state_in(entries.get(key)) for key in USUAL_KEYS}
         usual = [key for key, state in found.items() if state is not None]
         if len(usual) == 1:
+            others = (key for key, value in entries.items() if key != usual[0] and _has_some(value))
+            self._others = {f"{key}.*": _ELSEWHERE for key in others if isinstance(key, str)}
             return found[usual[0]] or {}
         if holds_tensors(content) and not any(map(holds_tensors, entries.values())):
             return entries  # beside tensors, entries such as an epoch
@@ -198,6 +202,11 @@ def _legacy_content(file: BinaryIO, size: int) -> Any:
     if place > size:
         raise ValueError(f"{size} bytes, not {place}")
     return content
+
+
+def _has_some(value: Any) -> bool:
+    """Return whether an entry beside the weights holds tensors, or a dict of some: an average."""
+    return holds_tensors(value) or any(map(holds_tensors, (entries_of(value) or {}).values()))
 
 
 def _no_tensor(value: Any) -> str:

@@ -169,7 +169,7 @@ def _draw_small(fig: Figure, tables: Tables, subject: Subject, name: Name) -> No
         heatmaps.draw_heatmap(axes, diagonal, timeline, colours)
         for axes, diagonal in zip(grid, diagonals, strict=True)
     ]
-    panels.label_time(grid, timeline, _COLUMNS)
+    panels.label_columns(grid, timeline.unit, _COLUMNS)
     for axes in grid[::_COLUMNS]:
         axes.set_ylabel("index i")
     heatmaps.add_colour_bar(fig, grid, meshes, name)

@@ -1,6 +1,6 @@
 """Quantities against depth, a mark a role: which kinds of matrices do what, and where."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
@@ -17,6 +17,7 @@ from specflow.figures.subjects import Subject
 from specflow.frames import RANK, Tables, at_end, where
 
 UNKNOWN = "no known role"
+AXIS = "depth (number of the matrix)"
 _SHOWN = (RANK, "stable_rank", "spectral_norm")
 _MARKERS = "osD^vPX*h"
 _HEIGHT = 1.75  # inches of a panel
@@ -36,16 +37,32 @@ _FIRST = {"markerfacecolor": "white", "linestyle": ":", "alpha": 0.55}
 )
 def by_depth(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw a panel for each of a few quantities."""
-    matrices = where(tables["matrices"], experiment=subject.experiment)
-    rows = subject.rows(tables, "spectra").merge(matrices[["matrix", "role", "depth"]], on="matrix")
+    rows = with_roles(subject.rows(tables, "spectra"), tables, subject)
     last, first = at_end(rows), rows[rows["step"] == rows["step"].min()]
-    panels = depth_panels(fig, {name: style.quantity_label(name) for name in _SHOWN})
-    for name, axes in panels.items():
-        if first["step"].iat[0] != last["step"].iat[0]:
+    labels, has_more = {name: style.quantity_label(name) for name in _SHOWN}, len(first) < len(rows)
+    if has_more:
+        labels[RANK] += f" (hollow: step {first['step'].iat[0]})"
+    for name, axes in depth_panels(fig, labels).items():
+        if has_more:
             draw_roles(axes, first, name, hollow=True)
         draw_roles(axes, last, name)
         scale_wide(axes, rows[name])
     add_role_keys(fig, last["role"])
+
+
+def with_roles(rows: pd.DataFrame, tables: Tables, subject: Subject) -> pd.DataFrame:
+    """Return rows of matrices with their `role` and `depth`, from 0."""
+    matrices = where(tables["matrices"], experiment=subject.experiment)
+    return rows.merge(matrices[["matrix", "role", "depth"]], on="matrix")
+
+
+def draw_each(fig: Figure, grid: Sequence[Axes], rows: pd.DataFrame, values: Sequence[str]) -> None:
+    """Draw a column of rows in each panel, mean over seeds, with a legend of roles."""
+    means = rows.groupby(["role", "depth"], as_index=False)[list(values)].mean()
+    for axes, name in zip(grid, values, strict=True):
+        draw_roles(axes, means, name)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    add_role_keys(fig, means.sort_values("depth")["role"])
 
 
 def depth_panels(fig: Figure, labels: Mapping[str, str]) -> dict[str, Axes]:
@@ -55,7 +72,7 @@ def depth_panels(fig: Figure, labels: Mapping[str, str]) -> dict[str, Axes]:
     for axes, label in zip(grid, labels.values(), strict=True):
         axes.set_title(label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    grid[-1].set_xlabel("depth (number of the matrix)")
+    grid[-1].set_xlabel(AXIS)
     return dict(zip(labels, grid, strict=True))
 
 

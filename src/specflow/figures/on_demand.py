@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from specflow.figures import heatmaps, panels, style
 from specflow.figures.registry import When, figure
@@ -33,7 +34,7 @@ def _names(tables: Tables, subject: Subject, *families: str) -> list[str]:
     caption="The Marchenko-Pastur bulk of each matrix, its scale fitted; the singular values that "
     "stand out of it by Tracy-Widom at 1%; how far the spectrum is from that law; the effective "
     "rank with entries permuted. A line for each matrix, from the input of the network to its "
-    "output; none where nothing is left of a bulk.",
+    "output, of one step a mark; none where nothing is left of a bulk.",
     over_seeds="Mean over seeds.",
     when=_measured("random_matrix", "permuted"),
     order=8,
@@ -82,8 +83,8 @@ def _has_heads(tables: Tables, subject: Subject) -> bool:
     *("experiment", "checkpoints"),
     title="Effective rank of what heads multiply",
     caption="Of W_Q^T W_K of each attention head, and of W_O W_V where the heads of values are "
-    "known: a line for each head, from the first (dark) to the last. At most 12 pairs, evenly by "
-    "depth.",
+    "known: a line for each head, from the first (dark) to the last; of one step a mark for each. "
+    "At most 12 pairs, evenly by depth.",
     over_seeds="Mean over seeds.",
     when=_has_heads,
     order=8,
@@ -97,12 +98,16 @@ def heads(fig: Figure, tables: Tables, subject: Subject) -> None:
         np.unique(np.linspace(0, len(layers) - 1, _MOST_PAIRS).round().astype(int))
     ]
     grid = panels.small_panels(fig, list(layers["label"]), _COLUMNS)
-    highest = rows["effective_rank"].max()
+    highest, is_one_step = rows["effective_rank"].max(), rows["time"].nunique() == 1
     for axes, pair in zip(grid, layers.index, strict=True):
         own = where(rows, pair=pair)
         values = heatmaps.grid(own, "head", sorted(own["head"].unique()), "effective_rank")
-        axes.set_prop_cycle(color=style.spread_colours(style.DEPTH_MAP, len(values)))
-        axes.plot(values.columns, values.T, linewidth=1.0)
         axes.set_ylim(0, 1.04 * highest if highest > 0 else 1.0)
-        timeline.apply(axes, values.columns)
-    panels.label_time(grid, timeline, _COLUMNS)
+        if is_one_step:
+            axes.plot(values, ".", color=style.LINE_COLOURS[1])
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        else:
+            axes.set_prop_cycle(color=style.spread_colours(style.DEPTH_MAP, len(values)))
+            axes.plot(values.columns, values.T, linewidth=1.0)
+            timeline.apply(axes, values.columns)
+    panels.label_columns(grid, "head" if is_one_step else timeline.unit, _COLUMNS)

@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from specflow.figures import style
-from specflow.figures.timeline import Timeline
 
 _HEIGHT = 1.55  # inches of a panel with its title
 
@@ -26,7 +25,7 @@ def small_panels(fig: Figure, titles: Sequence[str], num_columns: int) -> list[A
     return list(grid.flat[: len(titles)])
 
 
-def label_time(panels: Sequence[Axes], timeline: Timeline, num_columns: int) -> None:
+def label_columns(panels: Sequence[Axes], label: str, num_columns: int) -> None:
     """Say what the horizontal axis counts below the last panel of every column."""
     for axes in panels[-num_columns:]:
-        axes.set_xlabel(timeline.unit)
+        axes.set_xlabel(label)

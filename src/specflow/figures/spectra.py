@@ -11,7 +11,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from specflow.figures import heatmaps, lines, panels, style
+from specflow.figures import depth, heatmaps, lines, panels, style
 from specflow.figures.registry import figure, has_rows, over_steps
 from specflow.figures.subjects import Subject
 from specflow.figures.timeline import Timeline
@@ -36,6 +36,7 @@ _OTHERS = {
     "bottom row).",
     over_seeds="Mean over seeds.",
     claims=("rank_falls", "grokking_is_low_rank", "grokking_coincides", "more_data_low_rank"),
+    when=over_steps("spectra"),
     order=2,
 )
 def effective_rank(fig: Figure, tables: Tables, subject: Subject) -> None:
@@ -51,7 +52,7 @@ def effective_rank(fig: Figure, tables: Tables, subject: Subject) -> None:
     "unequal (paper, figure 3, top row).",
     over_seeds="Mean and one standard deviation over seeds of each.",
     claims=("unequal_growth",),
-    when=has_rows("singular_values"),
+    when=over_steps("singular_values"),
     order=3,
 )
 def singular_values(fig: Figure, tables: Tables, subject: Subject) -> None:
@@ -98,7 +99,7 @@ def several_singular_values(fig: Figure, tables: Tables, subject: Subject) -> No
     last = max(int(rows["index"].max()) for rows in values)
     for axes, rows in zip(grid, values, strict=True):
         colours = draw_evolution(axes, rows, timeline, last)
-    panels.label_time(grid, timeline, _SMALL_COLUMNS)
+    panels.label_columns(grid, timeline.unit, _SMALL_COLUMNS)
     for axes in grid[::_SMALL_COLUMNS]:
         axes.set_ylabel("singular value")
     _add_index_bar(fig, grid, colours)
@@ -147,22 +148,26 @@ def quantities(fig: Figure, tables: Tables, subject: Subject) -> None:
 def draw_quantities(
     fig: Figure, tables: Tables, subject: Subject, names: Sequence[str], marker: str = ""
 ) -> None:
-    """Draw a panel for each of some quantities, with a line for each matrix.
+    """Draw a panel for each of some quantities: a line for each matrix, of one step against depth.
 
     A marker shows values between steps where a quantity is not defined.
     """
     rows, layers = subject.rows(tables, "spectra"), subject.layers(tables, "matrix")
-    timeline = subject.timeline(tables)
-    grid = panels.small_panels(fig, [style.quantity_label(name) for name in names], _COLUMNS)
-    cycle = style.spread_colours(style.DEPTH_MAP, len(layers))
+    num_columns = 2 if len(names) == 4 else _COLUMNS
+    grid = panels.small_panels(fig, [style.quantity_label(name) for name in names], num_columns)
+    if rows["time"].nunique() == 1:
+        depth.draw_each(fig, grid, depth.with_roles(rows, tables, subject), names)
+        panels.label_columns(grid, depth.AXIS, num_columns)
+        return
+    timeline, cycle = subject.timeline(tables), style.spread_colours(style.DEPTH_MAP, len(layers))
     for axes, name in zip(grid, names, strict=True):
         values = heatmaps.grid(rows, "matrix", layers.index, name)
         axes.set_prop_cycle(color=cycle)
         axes.plot(values.columns, values.T, linewidth=1.0, marker=marker, markersize=3)
         timeline.apply(axes, values.columns)
-    panels.label_time(grid, timeline, _COLUMNS)
+    panels.label_columns(grid, timeline.unit, num_columns)
     depths = ScalarMappable(Normalize(1, max(len(layers), 2)), style.DEPTH_MAP)
-    bar = heatmaps.add_colour_bar(fig, grid, [depths], "depth (number of the matrix)")
+    bar = heatmaps.add_colour_bar(fig, grid, [depths], depth.AXIS)
     bar.set_ticks(MaxNLocator(integer=True))
     bar.ax.invert_yaxis()
 

@@ -65,6 +65,7 @@ class Timeline:
             return
         low, high = float(np.min(x)), float(np.max(x))
         if low == high:
+            axes.set_xticks([low], [f"{low:.10g}"])
             low, high = low - 0.5, high + 0.5
         elif self.scale == "log":
             self._apply_log(axes, x)

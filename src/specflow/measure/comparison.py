@@ -95,7 +95,7 @@ def _differences(
     def compare(view: View, weight: Tensor) -> Difference | None:
         other = b[view]
         both_finite = bool(weight.isfinite().all()) and bool(other.isfinite().all())
-        return difference(weight, other, COUNT) if both_finite else None
+        return difference(weight, other, COUNT, view.groups) if both_finite else None
 
     by_name = {named[view].name: view for view in a}
     found = map_matrices(

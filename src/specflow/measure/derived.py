@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -23,6 +24,7 @@ from specflow.spectra import (
     permuted_singular_values,
     product_singular_values,
 )
+from specflow.spectra.block_diagonal import singular_values_of_blocks
 from specflow.spectra.side_by_side import map_matrices
 from specflow.wiring import Meeting, Pair, View, Wiring
 
@@ -104,14 +106,15 @@ class DerivedSpectra:
         return found
 
     def _permuted(self, view: View, weight: Tensor) -> Tensor:
-        return permuted_singular_values(weight.to(self.device), _seed_of(view)).cpu()
+        permuted = partial(permuted_singular_values, seed=_seed_of(view))
+        return singular_values_of_blocks(permuted, view.groups, weight.to(self.device)).cpu()
 
     def _changes(self, weights: Mapping[View, Tensor], other: Tensors) -> dict[View, Tensor]:
         then = _only_finite(read_views(other, weights))
 
         def of(view: View, weight: Tensor) -> Tensor:
             both = (one.to(self.device) for one in (weight, then[view]))
-            return change_singular_values(*both).cpu()
+            return singular_values_of_blocks(change_singular_values, view.groups, *both).cpu()
 
         return map_matrices(of, {view: weights[view] for view in then}, self.workers)
 

@@ -7,7 +7,7 @@ until any two are compared. `spectra_file` says what the result holds.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from specflow.matrices import Side
 from specflow.measure.decompositions import Batch, Decompositions
 from specflow.measure.derived import DerivedSpectra
 from specflow.measure.packed import Row, packed, unpacked
-from specflow.measure.quantities import quantities_on_demand
+from specflow.measure.quantities import alike, quantities_on_demand
 from specflow.measure.settings import SpectraParams
 from specflow.measure.spectra_file import write_spectra
 from specflow.scratch import Scratch
@@ -38,6 +38,7 @@ from specflow.threads import one_thread
 from specflow.wiring import Cut, Meeting, Pair, View, Wiring
 
 _CPU = torch.device("cpu")
+_TOGETHER = 2**11  # singular values, of which quantities are computed in one turn
 _NAN = torch.tensor(math.nan, dtype=torch.float64)
 
 
@@ -174,14 +175,27 @@ class _Steps:
     def _with_more(self, rows: Iterable[Row], derived: Mapping[View, Row]) -> Iterable[Row]:
         """Return rows of all matrices with the derived spectra, and quantities on demand."""
         views = [matrix.view for matrix in self.wiring.matrices]
-        full = {view: row | derived.get(view, {}) for view, row in zip(views, rows, strict=True)}
+        full = [row | derived.get(view, {}) for view, row in zip(views, rows, strict=True)]
+        together = {
+            ", ".join(str(views[place]) for place in places): places
+            for kind in alike((view.rows, view.columns, view.groups) for view in views)
+            for places in _some(kind, len(full[kind[0]]["singular_values"]))
+        }
 
-        def of(view: View, S: Tensor) -> Row:
-            return quantities_on_demand(full[view], view, self.settings)
+        def of(name: str, S: Tensor) -> list[Row]:
+            some, first = together[name], views[together[name][0]]
+            own = [full[place] for place in some]
+            shape = first.rows, first.columns
+            return quantities_on_demand(own, shape, self.settings, first.groups)
 
-        spectra = {view: row["singular_values"] for view, row in full.items()}
-        more = map_matrices(of, spectra, self.derived.workers)
-        return [full[view] | more[view] for view in views]
+        spectra = {
+            name: torch.stack([full[place]["singular_values"] for place in some])
+            for name, some in together.items()
+        }
+        for name, more in map_matrices(of, spectra, self.derived.workers).items():
+            for place, own in zip(together[name], more, strict=True):
+                full[place] |= own
+        return full
 
     def _matrix_row(self, now: Decomposition, last: Decomposition) -> Row:
         agreement, leading = _agreement(now, last), self._leading(now)
@@ -214,6 +228,12 @@ class _Steps:
         if math.prod(pair.meetings[0].kernel or ()) > 1:
             row["kernel_scores"] = diagonal_score(meetings[0], count)
         return row
+
+
+def _some(places: Sequence[int], length: int) -> list[Sequence[int]]:
+    """Return places of spectra of a length in turns that have few values together."""
+    count = max(_TOGETHER // length, 1)
+    return [places[start : start + count] for start in range(0, len(places), count)]
 
 
 def _name(index: int) -> str:

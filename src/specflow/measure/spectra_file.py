@@ -62,11 +62,12 @@ def write_spectra(
         write(file, "epoch", np.array([step.epoch for step in steps], dtype=np.float64))
         shapes = {f"matrices/{m.name}": (m.view.rows, m.view.columns) for m in wiring.matrices}
         names = [*shapes, *(f"pairs/{pair.label}" for pair in wiring.pairs)]
-        for name, over_time in zip(names, _over_time(len(steps), rows), strict=True):
-            arrays = _arrays(over_time, shapes.get(name), settings)
-            group = file.create_group(name)
-            for array in sorted(arrays):
-                write(group, array, arrays[array].numpy())
+        for some, over_time in _over_time(len(steps), rows):
+            arrays = _arrays(over_time, [shapes.get(name) for name in names[some]], settings)
+            for name, own in zip(names[some], arrays, strict=True):
+                group = file.create_group(name)
+                for array in sorted(own):
+                    write(group, array, own[array].numpy())
         for depth, matrix in enumerate(wiring.matrices):
             view = matrix.view
             file[f"matrices/{matrix.name}"].attrs.update(
@@ -85,12 +86,15 @@ def write_spectra(
             file[f"pairs/{pair.label}"].attrs.update(depth=depth, null_alignment=null)
 
 
-def _over_time(length: int, rows: Callable[[int], list[Row]]) -> Iterator[Row]:
-    # The rows of all steps of each matrix and pair, shape (T, ...); few are read at a time.
+def _over_time(length: int, rows: Callable[[int], list[Row]]) -> Iterator[tuple[slice, list[Row]]]:
+    """Yield few neighbours at a time, and what each has of all steps, shape (T, ...)."""
     sizes = [length * sum(part.nbytes for part in row.values()) for row in rows(0)]
     for some in _groups(sizes):
-        for over_time in zip(*(rows(index)[some] for index in range(length)), strict=True):
-            yield {key: torch.stack([row[key] for row in over_time]) for key in over_time[0]}
+        of_steps = zip(*(rows(index)[some] for index in range(length)), strict=True)
+        yield (
+            some,
+            [{key: torch.stack([row[key] for row in one]) for key in one[0]} for one in of_steps],
+        )
 
 
 def _groups(sizes: Sequence[int]) -> list[slice]:
@@ -104,14 +108,18 @@ def _groups(sizes: Sequence[int]) -> list[slice]:
     return [slice(*ends) for ends in pairwise([*starts, len(sizes)])]
 
 
-def _arrays(rows: Row, shape: tuple[int, int] | None, settings: SpectraParams) -> Row:
-    """Return what the file has of a matrix of a shape, or of a pair, which has none."""
-    if shape is None:
-        return rows
-    given = {name: rows[name] for name in rows if name not in ("left", "right")}
-    quantities = quantities_always(rows["singular_values"], shape, settings)
-    agreement = pairwise_agreement(rows["left"], rows["right"])
-    return quantities | given | {"pairwise_agreement": agreement}
+def _arrays(
+    rows: Sequence[Row], shapes: Sequence[tuple[int, int] | None], settings: SpectraParams
+) -> list[Row]:
+    """Return what the file has of matrices of some shapes, or of pairs, which have none."""
+    found = [{name: row[name] for name in row if name not in ("left", "right")} for row in rows]
+    matrices = [(place, shape) for place, shape in enumerate(shapes) if shape is not None]
+    spectra = [rows[place]["singular_values"] for place, _ in matrices]
+    quantities = quantities_always(spectra, [shape for _, shape in matrices], settings)
+    for (place, _), own in zip(matrices, quantities, strict=True):
+        agreement = pairwise_agreement(rows[place]["left"], rows[place]["right"])
+        found[place] |= own | {"pairwise_agreement": agreement}
+    return found
 
 
 def pairwise_agreement(left: Tensor, right: Tensor) -> Tensor:

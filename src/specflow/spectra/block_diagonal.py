@@ -1,9 +1,29 @@
 """Block-diagonal matrices, those of grouped convolutions: decomposed block by block."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from specflow.spectra.decomposition import Decomposition, decompose
+
+
+def singular_values_of_blocks(
+    function: Callable[..., Tensor], groups: int, *stacked: Tensor
+) -> Tensor:
+    """Return the singular values of a block-diagonal matrix, those of all its blocks together.
+
+    Args:
+        function: From a block of each matrix to its singular values, in any order.
+        groups: How many blocks there are.
+        stacked: Matrices (groups m, n), their blocks one below the other.
+
+    Example:
+        >>> singular_values_of_blocks(torch.linalg.svdvals, 2, torch.tensor([[1.0], [3.0]]))
+        tensor([3., 1.])
+    """
+    blocks = zip(*(one.unflatten(0, (groups, -1)) for one in stacked), strict=True)
+    return torch.cat([function(*block) for block in blocks]).sort(descending=True).values
 
 
 def decompose_blocks(blocks: Tensor, count: int | None = None) -> Decomposition:

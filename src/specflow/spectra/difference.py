@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from specflow.spectra.agreement import diagonal_score, singular_vector_agreement
+from specflow.spectra.block_diagonal import decompose_blocks, singular_values_of_blocks
 from specflow.spectra.decomposition import Decomposition, decompose, singular_values, where_defined
 from specflow.spectra.quantities import frobenius_norm
 
@@ -43,13 +44,14 @@ class Difference(NamedTuple):
     S: Tensor
 
 
-def difference(a: Tensor, b: Tensor, count: int = 10) -> Difference:
+def difference(a: Tensor, b: Tensor, count: int = 10, groups: int = 1) -> Difference:
     """Return what sets two matrices apart.
 
     Args:
         a: Matrix (m, n); not modified.
         b: Matrix of the same shape, of any floating-point dtype; not modified.
         count: How many leading singular vectors scores are of.
+        groups: Of block-diagonal matrices the number of blocks, one below the other in a and b.
 
     Raises:
         ValueError: If the two are not of one shape, or one is empty, not finite or no matrix.
@@ -64,18 +66,20 @@ def difference(a: Tensor, b: Tensor, count: int = 10) -> Difference:
     if a.shape != b.shape:
         shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
         raise ValueError(f"matrices of shape {shapes} have no difference; expected one shape")
-    first = decompose(a, count)
-    second = first if torch.equal(a, b) else decompose(b, count)
+    first = _decomposed(a, count, groups)
+    second = first if torch.equal(a, b) else _decomposed(b, count, groups)
     # float32 rounds a difference by less than its two matrices, unless these are float64
     wide = torch.promote_types(torch.promote_types(a.dtype, b.dtype), torch.float32)
-    S = singular_values(b.detach().to(wide) - a.detach().to(wide))
+    change = b.detach().to(wide) - a.detach().to(wide)
+    S = singular_values_of_blocks(singular_values, groups, change)
     norm_a, norm_b, norm = (float(frobenius_norm(one)) for one in (first.S, second.S, S))
-    rounding = rounding_level(a, b)
+    blocks = zip(a.chunk(groups), b.chunk(groups), strict=True)
+    rounding = max(rounding_level(*both) for both in blocks)
     return Difference(
         relative_change=norm / norm_a if norm_a else math.inf if norm else 0.0,
-        cosine=_cosine(norm_a, norm_b, norm),
+        cosine=_product(a, b, norm_a, norm_b) if norm_a * norm_b else math.nan,
         **_scores(first, second, count),
-        rank=numerical_rank(S, tuple(a.shape), rounding),
+        rank=numerical_rank(S, (len(a), groups * a.shape[1]), rounding),
         rounding=rounding,
         S_a=first.S,
         S_b=second.S,
@@ -83,11 +87,17 @@ def difference(a: Tensor, b: Tensor, count: int = 10) -> Difference:
     )
 
 
-def _cosine(norm_a: float, norm_b: float, norm: float) -> float:
-    """Return that of two matrices from their norms and that of their difference."""
-    if not norm_a * norm_b:
-        return math.nan
-    return (norm_a**2 + norm_b**2 - norm**2) / (2 * norm_a * norm_b)
+def _decomposed(weight: Tensor, count: int, groups: int) -> Decomposition:
+    if groups == 1:
+        return decompose(weight, count)
+    return decompose_blocks(weight.unflatten(0, (groups, -1)), count)
+
+
+def _product(a: Tensor, b: Tensor, norm_a: float, norm_b: float) -> float:
+    """Return <A / ||A||, B / ||B||>; of norms alone it would drown where these differ much."""
+    stripes = zip(a.detach().split(_STRIPE), b.detach().split(_STRIPE), strict=True)
+    products = [(x.double() / norm_a * (y.double() / norm_b)).sum() for x, y in stripes]
+    return max(-1.0, min(1.0, float(sum(products))))
 
 
 def _scores(a: Decomposition, b: Decomposition, count: int) -> dict[str, float]:

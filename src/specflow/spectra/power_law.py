@@ -8,7 +8,6 @@ and a semi-parametric bootstrap that searches xmin anew in every replicate.
 
 import math
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from torch import Tensor
 from specflow.spectra.decomposition import is_direction
 from specflow.spectra.quantities import quantity
 from specflow.spectra.random_matrix import fit_noise
-from specflow.spectra.spectrum import each_spectrum
+from specflow.spectra.spectrum import each_spectrum, remembering
 
 Doubles = NDArray[np.float64]
 
@@ -76,13 +75,7 @@ def fit_power_law(S: Tensor) -> PowerLaw:
         >>> round(fit.alpha, 1), fit.is_plausible
         (2.5, True)
     """
-    logs = 2 * S[is_direction(S)].double().log().sort().values
-    return _fitted(logs.cpu().numpy().tobytes())
-
-
-@lru_cache(maxsize=64)  # several quantities read one fit
-def _fitted(content: bytes) -> PowerLaw:
-    logs = np.frombuffer(content)
+    logs = (2 * S[is_direction(S)].double().log().sort().values).cpu().numpy()
     distances, exponents, starts = _scan(logs[None], range(len(logs) - 1))
     if not np.isfinite(distances[0]):
         return PowerLaw(*[math.nan] * 7)
@@ -150,8 +143,11 @@ def power_law_of(S: Tensor, rows: int, columns: int) -> PowerLaw:
     return fit._replace(alpha=math.nan, low=math.nan, high=math.nan)
 
 
+_power_laws = remembering(power_law_of)
+
+
 def _of_fit(S: Tensor, rows: int, columns: int, field: str) -> Tensor:
-    return each_spectrum(S, lambda one: (getattr(power_law_of(one, rows, columns), field),))[..., 0]
+    return each_spectrum(S, rows, columns, _power_laws, lambda _, law: getattr(law, field))
 
 
 @quantity(label="power-law exponent", range=(1, math.inf), family="power_law", **_CLAUSET)

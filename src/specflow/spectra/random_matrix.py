@@ -15,7 +15,7 @@ from torch import Tensor
 
 from specflow.spectra.decomposition import is_direction
 from specflow.spectra.quantities import quantity
-from specflow.spectra.spectrum import each_spectrum
+from specflow.spectra.spectrum import each_spectrum, remembering
 
 Doubles = NDArray[np.float64]
 
@@ -155,8 +155,11 @@ def _means() -> tuple[Doubles, Doubles]:
     return ratios, np.concatenate([[1.0], np.sqrt(low) @ weights / 2])
 
 
+_noises = remembering(fit_noise)
+
+
 def _of_noise(S: Tensor, rows: int, columns: int, field: str) -> Tensor:
-    return each_spectrum(S, lambda one: (getattr(fit_noise(one, rows, columns), field),))[..., 0]
+    return each_spectrum(S, rows, columns, _noises, lambda _, noise: getattr(noise, field))
 
 
 @quantity(label="noise scale", range=(0, math.inf), family="random_matrix", **_GAVISH)
@@ -225,12 +228,12 @@ def energy_above_noise(S: Tensor, rows: int, columns: int) -> Tensor:
         0.0
     """
 
-    def share(one: Tensor) -> tuple[float]:
-        noise, energy = fit_noise(one, rows, columns), (one / one[0]).square()
+    def share(one: Tensor, noise: Noise) -> float:
+        energy = (one / one[0]).square()
         above = float(energy[one > noise.upper].sum() / energy.sum())
-        return (above if noise.num_outliers >= 0 else math.nan,)
+        return above if noise.num_outliers >= 0 else math.nan
 
-    return each_spectrum(S, share)[..., 0]
+    return each_spectrum(S, rows, columns, _noises, share)
 
 
 @quantity(label="share below noise", range=(0, 1), family="random_matrix", **_MARCHENKO_PASTUR)
@@ -246,12 +249,11 @@ def fraction_below_noise(S: Tensor, rows: int, columns: int) -> Tensor:
         0.25
     """
 
-    def share(one: Tensor) -> tuple[float]:
-        noise = fit_noise(one, rows, columns)
+    def share(one: Tensor, noise: Noise) -> float:
         below = float((one < noise.lower).double().mean())
-        return (below if noise.num_outliers >= 0 else math.nan,)
+        return below if noise.num_outliers >= 0 else math.nan
 
-    return each_spectrum(S, share)[..., 0]
+    return each_spectrum(S, rows, columns, _noises, share)
 
 
 @quantity(label="distance from noise", range=(0, 1), family="random_matrix", **_MARCHENKO_PASTUR)
@@ -265,12 +267,12 @@ def noise_distance(S: Tensor, rows: int, columns: int) -> Tensor:
         True
     """
 
-    def distance(one: Tensor) -> tuple[float]:
-        scale, n, R = fit_noise(one, rows, columns).scale, max(rows, columns), len(one)
+    def distance(one: Tensor, noise: Noise) -> float:
+        scale, n, R = noise.scale, max(rows, columns), len(one)
         if not scale > 0:
-            return (math.nan,)
+            return math.nan
         eigenvalues = (one.flip(0).cpu().numpy() / scale) ** 2 / n
         law, count = marchenko_pastur_cdf(eigenvalues, R / n), np.arange(R + 1) / R
-        return (float(max((law - count[:-1]).max(), (count[1:] - law).max())),)
+        return float(max((law - count[:-1]).max(), (count[1:] - law).max()))
 
-    return each_spectrum(S, distance)[..., 0]
+    return each_spectrum(S, rows, columns, _noises, distance)

@@ -1,9 +1,16 @@
 """What a spectrum must be before a quantity is made of it: finite, not negative, not all zero."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+F = TypeVar("F")
+Fits = Callable[[Tensor, int, int], Sequence[F]]
+
+_REMEMBERED = 64  # calls, of which several threads may each make some
 
 
 def shares(S: Tensor) -> Tensor:
@@ -18,17 +25,44 @@ def over_largest(S: Tensor) -> Tensor:
     return values / not_zero(values.amax(-1, keepdim=True))
 
 
-def each_spectrum(S: Tensor, function: Callable[[Tensor], Sequence[float]]) -> Tensor:
-    """Return what a function says of each spectrum, descending, of shape (..., R): (..., count).
+def each_spectrum(
+    S: Tensor, rows: int, columns: int, fits: Fits[F], function: Callable[[Tensor, F], float]
+) -> Tensor:
+    """Return what a function says of each spectrum (R,), descending, and its fit.
+
+    Args:
+        S: Singular values of matrices of one shape, (..., R); not modified.
+        rows: Of each matrix.
+        columns: Of each matrix.
+        fits: What `remembering` returned.
+        function: What is said.
+
+    Returns:
+        Shape (...).
 
     Raises:
         ValueError: If one is empty, negative, not finite or all zero.
     """
     values = checked(S)
     not_zero(values.amax(-1))
-    rows = values.sort(-1, descending=True).values.reshape(-1, S.shape[-1])
-    found = torch.tensor([tuple(function(row)) for row in rows], dtype=torch.float64)
-    return found.reshape(*S.shape[:-1], -1).to(S.device)
+    spectra = values.sort(-1, descending=True).values.reshape(-1, S.shape[-1])
+    both = zip(spectra, fits(spectra, rows, columns), strict=True)
+    found = torch.tensor([function(one, fit) for one, fit in both], dtype=torch.float64)
+    return found.reshape(S.shape[:-1]).to(S.device)
+
+
+def remembering(fit: Callable[[Tensor, int, int], F]) -> Fits[F]:
+    """Return what makes the fits of spectra (N, R) of matrices of one shape, and keeps the last.
+
+    Several quantities are made of the same fits, one after the other.
+    """
+
+    @lru_cache(maxsize=_REMEMBERED)
+    def fits(content: bytes, length: int, rows: int, columns: int) -> tuple[F, ...]:
+        spectra = torch.frombuffer(bytearray(content), dtype=torch.float64).view(-1, length)
+        return tuple(fit(S, rows, columns) for S in spectra)
+
+    return lambda S, rows, columns: fits(S.cpu().numpy().tobytes(), S.shape[1], rows, columns)
 
 
 def checked(S: Tensor) -> Tensor:

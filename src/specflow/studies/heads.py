@@ -1,6 +1,6 @@
 """The table of what attention heads multiply; it is there only if a file has their spectra."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import h5py
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from specflow.spectra import QUANTITIES, is_defined
-from specflow.studies.tables import entries_of, read
+from specflow.studies.tables import read
 
 TABLE = "heads"
 _QUANTITIES = ("effective_rank", "spectral_norm", "frobenius_norm")
@@ -16,10 +16,9 @@ COLUMNS = ("step", "pair", "head", *_QUANTITIES)
 _SPECTRA = "head_singular_values"
 
 
-def rows_of(file: h5py.File) -> Iterator[pd.DataFrame]:
+def rows_of(steps: np.ndarray, pairs: Mapping[str, h5py.Group]) -> Iterator[pd.DataFrame]:
     """Yield the rows of each pair: one for each step and head, numbered from 0."""
-    steps = read(file, "step")
-    for pair, entry in entries_of(file, "pairs").items():
+    for pair, entry in pairs.items():
         if _SPECTRA in entry:
             S = torch.from_numpy(read(entry, _SPECTRA))
             cells = {

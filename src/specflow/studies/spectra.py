@@ -19,7 +19,7 @@ from specflow.measure.layouts import SPECTRA
 from specflow.spectra import QUANTITIES, is_direction
 from specflow.studies import heads
 from specflow.studies.shown import Chosen
-from specflow.studies.tables import Spread, entries_of, over, read, stacked
+from specflow.studies.tables import SpectraOfRun, Spread, over, read, stacked
 
 TOP = 10  # directions whose agreement is compared with that of as many next ones
 MEAN = "mean of all"  # in place of a matrix
@@ -93,13 +93,14 @@ def spectra_tables(all_measured: Sequence[Measured]) -> dict[str, pd.DataFrame]:
     frames = defaultdict(list)
     for measured in all_measured:
         with ExitStack() as stack:
-            files = [
-                stack.enter_context(open_file(path, SPECTRA)) for path in measured.files.values()
+            runs = [
+                SpectraOfRun(stack.enter_context(open_file(path, SPECTRA)))
+                for path in measured.files.values()
             ]
-            for seed, file in zip(measured.files, files, strict=True):
-                for table, rows in _of_run(file):
+            for seed, run in zip(measured.files, runs, strict=True):
+                for table, rows in _of_run(run):
                     frames[table].append(rows.assign(experiment=measured.name, seed=seed))
-            for table, rows in _of_all(measured, files):
+            for table, rows in _of_all(measured, runs):
                 frames[table].append(rows.assign(experiment=measured.name))
     return {
         table: stacked(_present(columns, frames[table]), frames[table])
@@ -118,16 +119,16 @@ def is_on_demand(column: str) -> bool:
     return column in QUANTITIES and QUANTITIES[column].family is not None
 
 
-def _of_run(file: h5py.File) -> Iterator[tuple[str, pd.DataFrame]]:
+def _of_run(run: SpectraOfRun) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield the rows of one seed, of every matrix or pair and step."""
-    steps, matrices = read(file, "step"), entries_of(file, "matrices")
+    steps, matrices = read(run.file, "step"), run.matrices
     yield "spectra", _scores("spectra", steps, matrices)
-    yield "alignment", _scores("alignment", steps, entries_of(file, "pairs"))
+    yield "alignment", _scores("alignment", steps, run.pairs)
     growth = [
         (matrix, *growth_factors(*read(entry, "singular_values")[[0, -1]]))
         for matrix, entry in matrices.items()
     ]
-    yield from ((heads.TABLE, rows) for rows in heads.rows_of(file))
+    yield from ((heads.TABLE, rows) for rows in heads.rows_of(steps, run.pairs))
     yield "growth", pd.DataFrame(growth, columns=list(_COLUMNS["growth"][2:]))
     yield "settling", _settling(steps, matrices)
 
@@ -181,18 +182,18 @@ def _settling(steps: np.ndarray, matrices: Mapping[str, h5py.Group]) -> pd.DataF
     return pd.DataFrame(rows, columns=list(_COLUMNS["settling"][2:]))
 
 
-def _of_all(measured: Measured, files: Sequence[h5py.File]) -> Iterator[tuple[str, pd.DataFrame]]:
+def _of_all(measured: Measured, runs: Sequence[SpectraOfRun]) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield the rows of all seeds together."""
+    files = [run.file for run in runs]
     yield "steps", pd.DataFrame({name: read(files[0], name) for name in ("step", "epoch")})
-    for kind in ("matrices", "pairs"):
+    for kind, entries in (("matrices", runs[0].matrices), ("pairs", runs[0].pairs)):
         _, column, *about = _COLUMNS[kind]
-        entries = entries_of(files[0], kind).items()
-        rows = [(name, *(entry.attrs[key] for key in about)) for name, entry in entries]
+        rows = [(name, *(entry.attrs[key] for key in about)) for name, entry in entries.items()]
         yield kind, pd.DataFrame(rows, columns=[column, *about])
     yield "singular_values", _over_seeds("matrices", measured.matrices, "singular_values", files)
     yield "agreement_diagonal", _over_seeds("matrices", measured.matrices, "agreement", files)
     yield "alignment_diagonal", _over_seeds("pairs", measured.pairs, "alignment", files)
-    yield "pairwise_agreement", _pairwise(measured.matrices.full[:1], files)
+    yield "pairwise_agreement", _pairwise(measured.matrices.full[:1], runs)
 
 
 def _over_seeds(
@@ -231,17 +232,17 @@ def _shown_places(count: int, most: int) -> np.ndarray:
     return np.linspace(0, count - 1, min(count, most)).round().astype(int)
 
 
-def _pairwise(names: Sequence[str], files: Sequence[h5py.File]) -> pd.DataFrame:
+def _pairwise(names: Sequence[str], runs: Sequence[SpectraOfRun]) -> pd.DataFrame:
     """Return every two steps once, of some matrices, then means over all."""
-    steps = read(files[0], "step")
+    steps = read(runs[0].file, "step")
     shown = _shown_places(len(steps), _MOST_STEPS_SQUARED)
     first, second = np.array(list(combinations_with_replacement(shown, 2))).T
     scores = {
-        name: np.mean([read(f, f"matrices/{name}/pairwise_agreement") for f in files], axis=0)
+        name: np.mean([read(run.matrices[name], "pairwise_agreement") for run in runs], axis=0)
         for name in names
     }
     if scores:
-        scores[MEAN] = np.mean([_mean_agreement(file) for file in files], axis=0)
+        scores[MEAN] = np.mean([_mean_agreement(run) for run in runs], axis=0)
     pairs = pd.DataFrame({"step": steps[first], "other_step": steps[second]})
     frames = (
         pairs.assign(matrix=name, agreement_score=values[first, second])
@@ -250,10 +251,10 @@ def _pairwise(names: Sequence[str], files: Sequence[h5py.File]) -> pd.DataFrame:
     return stacked(_COLUMNS["pairwise_agreement"][1:], frames)
 
 
-def _mean_agreement(file: h5py.File) -> np.ndarray:
+def _mean_agreement(run: SpectraOfRun) -> np.ndarray:
     """Return the mean over the matrices that are defined, shape (T, T); NaN without any."""
-    total = count = np.zeros(2 * file["step"].shape)
-    for entry in entries_of(file, "matrices").values():
+    total = count = np.zeros(2 * run.file["step"].shape)
+    for entry in run.matrices.values():
         scores = read(entry, "pairwise_agreement")
         total, count = total + np.nan_to_num(scores), count + np.isfinite(scores)
     return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)

@@ -5,13 +5,17 @@ quantity is not defined for every unit, and the std where there is one unit alon
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pandas as pd
+from h5py import h5o
 
+from specflow import hdf5
 from specflow.errors import BrokenFileError
 from specflow.frames import BASELINE
 
@@ -57,16 +61,36 @@ def entries_of(file: h5py.File, kind: str) -> dict[str, h5py.Group]:
         file: The file; without the group there are no entries.
         kind: "matrices" or "pairs"; their groups, whose names may have slashes, say their `depth`.
     """
-    found = dict(_described(file[kind], "")) if kind in file else {}
-    return dict(sorted(found.items(), key=lambda entry: entry[1].attrs["depth"]))
+    if kind not in file:
+        return {}
+    group, names = file[kind], list[str]()
+
+    def note(name: bytes, info: h5o.ObjInfo) -> None:
+        if info.type == h5o.TYPE_GROUP:
+            names.append(name.decode())
+
+    h5o.visit(group.id, note, info=True)
+    found = [(name, group[name]) for name in names]
+    depths = {name: entry.attrs.get("depth") for name, entry in found}
+    described = [(name, entry) for name, entry in found if depths[name] is not None]
+    return dict(sorted(described, key=lambda one: depths[one[0]]))
 
 
-def _described(group: h5py.Group, prefix: str) -> Iterator[tuple[str, h5py.Group]]:
-    for name in group:
-        if group.get(name, getclass=True) is h5py.Group:
-            if "depth" in group[name].attrs:
-                yield prefix + name, group[name]
-            yield from _described(group[name], f"{prefix}{name}/")
+@dataclass(frozen=True)
+class SpectraOfRun:
+    """An open file of spectra, whose entries are looked for once."""
+
+    file: h5py.File
+
+    @cached_property
+    def matrices(self) -> dict[str, h5py.Group]:
+        """The matrices by name."""
+        return entries_of(self.file, "matrices")
+
+    @cached_property
+    def pairs(self) -> dict[str, h5py.Group]:
+        """The pairs by label."""
+        return entries_of(self.file, "pairs")
 
 
 def read(group: h5py.Group, name: str) -> np.ndarray:
@@ -76,7 +100,7 @@ def read(group: h5py.Group, name: str) -> np.ndarray:
         BrokenFileError: If it is not there, or the file is damaged at it.
     """
     try:
-        return group[name][()]
+        return hdf5.read(group, name)
     except (KeyError, OSError) as error:
         path = Path(group.file.filename)
         raise BrokenFileError(path, f"cannot read {group.name}/{name} ({error})") from error

@@ -14,7 +14,7 @@ from specflow.audit.kinship import UNRELATED
 from specflow.measure.comparison import ComparedTensor, Comparison
 from specflow.spectra import agreement_null_level, effective_rank, is_defined, stable_rank
 from specflow.spectra.difference import Difference
-from specflow.wiring.names import some_of
+from specflow.wiring.names import number_of, some_of
 from specflow.wiring.tensors import TensorInfo
 from specflow.wiring.wiring import Matrix
 
@@ -146,7 +146,8 @@ class TwoModels:
             shown = f"{high}" if low == high else f"{low} to {high}"
             yield (
                 f"The difference has rank {shown} in the matrices that changed, of "
-                f"{int(directions.min())} directions or more: what is beyond is rounding."
+                f"{int(directions.min())} directions or more: what is beyond, rounding can "
+                "account for."
             )
 
     def _left_out(self) -> Iterator[str]:
@@ -159,17 +160,18 @@ class TwoModels:
         for status in ("reshaped", "only in A", "only in B", "unreadable"):
             if names := self.names_with(status):
                 told = [self._told(name) for name in names] if status == "reshaped" else names
-                yield f"Not compared, {status}: {counted(names, 'tensor')} ({some_of(told, _FEW)})."
+                number = number_of(len(names), "tensor")
+                yield f"Not compared, {status}: {number} ({some_of(told, _FEW)})."
         undefined = [m.name for m, own in self.comparison.matrices.items() if own is None]
         if undefined:
-            number = counted(undefined, "matrix", "matrices")
+            number = number_of(len(undefined), "matrix", "matrices")
             yield (
                 f"Not compared, as one of the two holds NaN or infinity: {number} "
                 f"({some_of(undefined, _FEW)})."
             )
         if differing := [name for name in self.names_with("changed") if name in self.skipped]:
             yield (
-                f"Changed, and no matrix that is analysed: {counted(differing, 'tensor')} "
+                f"Changed, and no matrix that is analysed: {number_of(len(differing), 'tensor')} "
                 f"({some_of(differing, _FEW)})."
             )
         mixed = {
@@ -194,11 +196,6 @@ class TwoModels:
 def share(value: float) -> str:
     """Return a share in percent, three digits of it."""
     return f"{100 * value:.3g}%"
-
-
-def counted(things: list[str], one: str, many: str = "") -> str:
-    """Return how many there are, in words."""
-    return f"{len(things)} {one if len(things) == 1 else many or f'{one}s'}"
 
 
 _COLUMNS = (

@@ -5,9 +5,11 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from specflow.wiring.names import some_of
+from specflow.wiring.names import number_of, some_of
 from specflow.wiring.tensors import TensorInfo
 from specflow.wiring.wiring import Matrix
+
+LEFT_OUT = "left out"  # what sentences on tensors that are not analysed begin with
 
 
 def coverage(
@@ -23,14 +25,25 @@ def coverage(
     total = sum(math.prod(info.shape) for info in tensors.values())
     analysed = sum(m.view.rows * (m.view.columns // m.view.groups) for m in matrices)
     of_all = f"{analysed:,} of {total:,} parameters ({_percent(analysed, total)})"
-    found = [f"analysed: {len(matrices)} matrices, {of_all}"]
+    found = [f"analysed: {number_of(len(matrices), 'matrix', 'matrices')}, {of_all}"]
+    return [*found, *counted_by_reason(LEFT_OUT, skipped)]
+
+
+def counted_by_reason(what: str, reasons: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each reason, with how many tensors have it, the most frequent first.
+
+    Args:
+        what: What is done with them: "left out".
+        reasons: Why, by the name of each.
+    """
     by_reason: dict[str, list[str]] = {}
-    for name, reason in skipped.items():
+    for name, reason in reasons.items():
         by_reason.setdefault(_kind(reason), []).append(name)
     counts = Counter({reason: len(names) for reason, names in by_reason.items()})
-    for reason, count in counts.most_common():
-        found.append(f"left out: {count} x {reason}: {some_of(by_reason[reason], 2)}")
-    return found
+    return [
+        f"{what}: {count} x {reason}: {some_of(by_reason[reason], 2)}"
+        for reason, count in counts.most_common()
+    ]
 
 
 def _percent(part: int, whole: int) -> str:

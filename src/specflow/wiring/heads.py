@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from specflow.errors import SpecflowError
 from specflow.wiring.places import Place
-from specflow.wiring.splitting import sides_of
+from specflow.wiring.splitting import lies_by_heads, sides_of
 from specflow.wiring.structure import Structure
 from specflow.wiring.tensors import TensorInfo
 from specflow.wiring.view import Cut, View
@@ -37,27 +37,71 @@ def count_heads(
     Raises:
         SpecflowError: If params say a number that is not that of the network, or cannot be.
     """
-    rows = {place.role: sides_of(m, place) for m, place in placed.items() if not place.unit}
+    rows = _rows(placed)
     told, source = structure.heads_of(stack), structure.source
     if told is None or not _fits(told, rows):
         told, source = _by_shapes(stack, placed, rows, tensors), "shapes"
-    queries = rows.get("query", rows.get("attention out", (0, 0))[::-1])[0]
+        told = told if told is None or _fits(told, rows) else None
     if asked is not None and told not in (None, asked):
         raise SpecflowError(f"num_heads: got {asked}; expected {told} in {stack}*, by {source}")
-    if asked is not None and queries % asked:
+    if asked is not None and not _fits(asked, rows):
         raise SpecflowError(
-            f"num_heads: got {asked}; expected a divisor of the {queries} rows of queries in "
-            f"{stack}*"
+            f"num_heads: got {asked}; expected a divisor of the {_queries(rows)} rows of queries "
+            f"in {stack}*, whose heads fit into the rows of keys and values"
         )
     return told if told is not None else asked
 
 
+def heads_of_block(
+    path: str,
+    placed: Mapping[Matrix, Place],
+    first: Mapping[Matrix, Place],
+    heads: int | None,
+    structure: Structure,
+) -> int | None:
+    """Return the attention heads of one block; None where they are not known.
+
+    They are those of its stack if it has as many rows of queries as the block that they were told
+    of: blocks of others may have heads of another size, or another number of them.
+
+    Args:
+        path: What the names of its matrices begin with.
+        placed: Its matrices, turned.
+        first: Those of the block that the heads of the stack were told of.
+        heads: Of the stack.
+        structure: What else is known.
+    """
+    rows = _rows(placed)
+    own = structure.heads_within(path)
+    if own is None and _queries(rows) in (0, _queries(_rows(first))):
+        own = heads
+    return own if own is not None and _fits(own, rows) else None
+
+
+def _rows(placed: Mapping[Matrix, Place]) -> dict[Role, tuple[int, int]]:
+    """Return outputs and inputs of the matrices of a block by role."""
+    return {place.role: sides_of(m, place) for m, place in placed.items() if not place.unit}
+
+
+def _queries(rows: Mapping[Role, tuple[int, int]]) -> int:
+    return rows.get("query", rows.get("attention out", (0, 0))[::-1])[0]
+
+
 def _fits(heads: int, rows: Mapping[Role, tuple[int, int]]) -> bool:
-    """Return whether queries and keys can have a number of heads."""
-    queries = rows.get("query", rows.get("attention out", (0, 0))[::-1])[0]
-    keys = rows.get("key", (queries, 0))[0]
-    size, rest = divmod(queries, heads)
-    return not rest and (size == 0 or (not keys % size and keys // size <= heads))
+    """Return whether queries can have a number of heads, and keys as many as values."""
+    queries = _queries(rows)
+    inputs = rows.get("attention out", (0, queries))[1]
+    if queries % heads or inputs % heads:
+        return False
+    sizes: dict[Role, int] = {"key": queries // heads, "value": inputs // heads}
+    counts = {_count(rows[role][0], size) for role, size in sizes.items() if role in rows}
+    return len(counts) <= 1 and all(count > 0 and heads % count == 0 for count in counts)
+
+
+def _count(length: int, size: int) -> int:
+    """Return how many heads of a size some rows are; 0 if none fit."""
+    count, rest = divmod(length, size) if size else (0, 0)
+    return 0 if rest else count
 
 
 def _by_shapes(
@@ -73,9 +117,10 @@ def _by_shapes(
             count = shape[0] if len(shape) != 2 else shape[1]
             if count > 1 and queries % count == 0:
                 return count
-        size = shape[0] if len(shape) == 1 and _OF_A_HEAD.fullmatch(name) else queries
-        if 0 < size < queries and queries % size == 0:
-            return queries // size
+    norms = {shape for n, shape in own.items() if len(shape) == 1 and _OF_A_HEAD.fullmatch(n)}
+    size = norms.pop()[0] if len(norms) == 1 else queries  # those of all heads differ (OLMo 2)
+    if 0 < size < queries and queries % size == 0:
+        return queries // size
     if latent := Latent.of(rows):
         return latent.heads
     fused = next((p for p in placed.values() if p.role == "attention in"), None)
@@ -83,7 +128,8 @@ def _by_shapes(
         return None
     keys = (rows["attention in"][0] - queries) // 2
     several = any(".ln_attn." in name for name in own)  # Falcon's, with more heads of keys than one
-    shares_one = fused.path.endswith(("query_key_value", "c_attn")) and not several
+    by_heads = lies_by_heads(fused, placed, None) or fused.path.endswith("c_attn")
+    shares_one = by_heads and not several
     return queries // keys if shares_one and 0 < keys < queries and queries % keys == 0 else None
 
 

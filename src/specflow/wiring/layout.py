@@ -67,10 +67,10 @@ def _pairs(stacks: Sequence[Stack], ends: Ends) -> list[Pair]:
         firsts, outputs = ends.before.get(path, ()), ends.behind.get(path, ())
         if stack.has_attention:
             above = encoded if stack.reads_encoder else ()
-            pairs += transformer_pairs(stack.blocks, firsts, outputs, stack.heads, above)
+            pairs += transformer_pairs(stack.blocks, firsts, outputs, above)
         else:  # what passes from block to block is not known
             for block in stack.blocks:
-                pairs += transformer_pairs([Block(block.matrices, None)], (), (), None)
+                pairs += transformer_pairs([Block(block.matrices, None)], (), ())
     return pairs
 
 
@@ -135,6 +135,12 @@ def _notes(stacks: Sequence[Stack]) -> Iterable[str]:
             yield (
                 f"{stack.path}*: num_heads is not given: {len(queries)} queries are not compared "
                 "with their keys"
+            )
+        unknown = [str((b.index or 0) + 1) for b in stack.blocks if b.heads is None]
+        if stack.heads is not None and unknown:
+            yield (
+                f"{stack.path}*: blocks {some_of(unknown, 5)} have other rows of queries, keys or "
+                "values than the first: their heads are not known, nor compared"
             )
         yield from _uneven(stack)
 

@@ -8,6 +8,7 @@ from specflow.wiring.structure import Structure
 from specflow.wiring.tensors import TensorInfo
 
 _KEYS = ("use_parallel_residual", "parallel_attn")
+_OF_NEOX = {"attention.query_key_value.weight", "mlp.dense_h_to_4h.weight"}
 
 
 def is_parallel(
@@ -29,7 +30,8 @@ def is_parallel(
             return told, []
     inside = [n.removeprefix(stack).split(".", 1) for n in tensors if n.startswith(stack)]
     names = {parts[1] for parts in inside if len(parts) == 2}
-    if any(name.startswith("attention.query_key_value.") for name in names):
+    model = str(structure.says("model_type", stack) or "gpt_neox")
+    if names >= _OF_NEOX and model.startswith("gpt_neox"):
         return True, [
             "attention and MLP are taken as parallel, as GPT-NeoX has them by default "
             "(no config.json says use_parallel_residual)"

@@ -15,7 +15,7 @@ from specflow.wiring.declared import PairParams, declared_pairs
 from specflow.wiring.fusion import FusionParams, cut_declared
 from specflow.wiring.grouped import with_groups
 from specflow.wiring.layout import Layout, layout_of
-from specflow.wiring.names import some_of
+from specflow.wiring.names import number_of, some_of
 from specflow.wiring.stacks import Known
 from specflow.wiring.structure import Structure
 from specflow.wiring.tensors import EMPTY, TensorInfo, matches_any, whole_matrices
@@ -120,7 +120,7 @@ def wiring_of(
             f"structure: from {structure.source}",
             *layout.said,
             *coverage(tensors, matrices, skipped),
-            f"neighbours: {len(pairs)} pairs",
+            f"neighbours: {number_of(len(pairs), 'pair')}",
         ),
     )
 

@@ -2,18 +2,25 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 
 from specflow.wiring.wiring import Matrix, Pair, follow
 
-# Layers of a block in the order in which it applies them (torchvision, timm).
+# Layers of a block in the order in which it applies them (torchvision, timm, transformers). Of two
+# orders that a block has, that of more layers counts, then the first.
 _IN_BLOCKS = (
     ("conv1", "conv2", "conv3"),
+    ("conv_dw", "conv_pw"),
     ("conv_pw", "conv_dw", "conv_pwl"),
     ("conv_dw", "mlp.fc1", "mlp.fc2"),
     ("dwconv", "pwconv1", "pwconv2"),
     ("block.0", "block.3", "block.5"),
     ("layer.0.convolution", "layer.1.convolution", "layer.2.convolution"),
+    ("conv1.conv", "conv2.conv", "conv3.conv"),
+    ("f.a.0", "f.b.0", "f.c.0"),
+    ("expand_1x1.convolution", "conv_3x3.convolution", "reduce_1x1.convolution"),
+    ("depthwise_conv.depthwise_conv", "projection.project_conv"),
+    ("expansion.expand_conv", "depthwise_conv.depthwise_conv", "projection.project_conv"),
 )
 _SEQUENTIAL = ("features", "classifier")
 
@@ -32,18 +39,19 @@ def sequence_pairs(matrices: Iterable[Matrix], sequences: Sequence[Sequence[str]
 
 def block_pairs(matrices: Iterable[Matrix]) -> list[Pair]:
     """Return the pairs of layers in blocks of convolutional networks that names tell of."""
+    return _fitting(block_orders(matrices))
+
+
+def block_orders(matrices: Iterable[Matrix]) -> list[Sequence[Matrix]]:
+    """Return the layers of each block of a convolutional network, in order, as names tell."""
     by_name = {matrix.name: matrix for matrix in matrices if not matrix.view.cuts}
-    chains = (
-        [
-            by_name[one]
-            for layer in layers
-            if (one := name.removesuffix(layers[0]) + layer) in by_name
-        ]
-        for name in by_name
-        for layers in _IN_BLOCKS
-        if name.endswith(f".{layers[0]}")
-    )
-    return _fitting(chains)
+    orders: dict[str, Sequence[Matrix]] = {}
+    for layers, name in product(_IN_BLOCKS, by_name):
+        if name.endswith(f".{layers[0]}"):
+            owner = name.removesuffix(layers[0])
+            there = [by_name[owner + layer] for layer in layers if owner + layer in by_name]
+            orders[owner] = max(orders.get(owner, []), there, key=len)
+    return list(orders.values())
 
 
 def numbered_pairs(matrices: Iterable[Matrix]) -> list[Pair]:

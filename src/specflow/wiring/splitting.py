@@ -12,8 +12,9 @@ from specflow.wiring.tensors import TensorInfo
 from specflow.wiring.view import Cut
 from specflow.wiring.wiring import Matrix
 
-# Names of a projection whose rows lie by heads: those of queries, then of their key and value.
-_BY_HEADS = ("query_key_value", "linear_qkv", "wqkv")
+# Models whose projection has a name that other models give to one whose rows lie by heads.
+_IN_TURN = ("chatglm", "bailing")
+_BIAS_TABLE = "relative_position_bias_table"
 _UNKNOWN_ORDER = "its parts lie in an order that is not known: declare them in fused"
 
 Placed = Mapping[Matrix, Place]
@@ -80,12 +81,27 @@ class Splitter:
         is_codegen = any(other.path == "mlp.fc_in" for other in self.block.values())
         if rest or keys < 1 or (out is None and rows % 3) or is_codegen:
             return _UNKNOWN_ORDER
+        if self._is_of_vision(matrix, place, rows, queries):
+            return _UNKNOWN_ORDER
         if model == "gpt_bigcode" and keys == queries:
             return _in_turn(axis, (1, 1, 1), self.heads) if self.heads else _UNKNOWN_HEADS
-        if place.path.endswith(_BY_HEADS) and model != "chatglm":
+        by_heads = lies_by_heads(place, self.block, model)
+        if by_heads is None:
+            return _UNKNOWN_ORDER
+        if by_heads:
             return self._grouped(axis, rows, queries, keys)
         unit = gcd(queries, keys)
         return _in_turn(axis, (queries // unit, keys // unit, keys // unit))
+
+    def _is_of_vision(self, matrix: Matrix, place: Place, rows: int, queries: int) -> bool:
+        """Return whether a `qkv` of timm is one of those that do not lie in turn.
+
+        MaxViT's lie by heads in some variants; GCViT's hold no queries where these are global.
+        """
+        owner = matrix.view.tensor.removesuffix(".weight").rpartition(".")[0]
+        no_queries = place.path.endswith(".qkv") and rows == 2 * queries
+        told = self.structure.says("num_key_value_heads", place.stack) is not None
+        return (no_queries and not told) or f"{owner}.rel_pos.{_BIAS_TABLE}" in self.tensors
 
     def _grouped(self, axis: int, rows: int, queries: int, keys: int) -> Cuts | str:
         """Cut what lies by heads of keys: the heads of queries that read one, it, its value."""
@@ -114,6 +130,30 @@ def _in_turn(axis: int, shares: tuple[int, int, int], groups: int = 1) -> Cuts:
     ends = list(accumulate(shares, initial=0))
     places = zip("qkv", pairwise(ends), strict=True)
     return {name: Cut(axis, start, stop, ends[-1], groups) for name, (start, stop) in places}
+
+
+def lies_by_heads(place: Place, block: Placed, model: object) -> bool | None:
+    """Return whether the rows of a projection lie by heads; None if that is not known.
+
+    So they do in Megatron's `linear_qkv`, and in `query_key_value` beside a plain `dense_h_to_4h`
+    (GPT-NeoX, BLOOM, Falcon): those of queries, then of their key and value. Beside an MLP with a
+    gate that name has either order, and `wqkv` is in InternLM2 by heads, in others in turn.
+
+    Args:
+        place: Where the projection stands.
+        block: The matrices of its block, turned.
+        model: The type of model that a config says.
+    """
+    name = place.path.rpartition(".")[2]
+    if name == "wqkv":
+        return True if model == "internlm2" else None
+    if name != "query_key_value":
+        return name == "linear_qkv"
+    outer = {p.role: sides_of(m, p) for m, p in block.items() if p.path.startswith("mlp.dense_")}
+    up, down = outer.get("MLP in"), outer.get("MLP out")
+    if up is not None and down is not None and up[0] == down[1]:
+        return True
+    return False if str(model).startswith(_IN_TURN) else None
 
 
 def sides_of(matrix: Matrix, place: Place) -> tuple[int, int]:

@@ -1,9 +1,9 @@
 """From the matrices of checkpoints to stacks of blocks: turned, cut, labelled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from specflow.wiring.heads import count_heads
+from specflow.wiring.heads import count_heads, heads_of_block
 from specflow.wiring.orientation import oriented, width_of
 from specflow.wiring.parallel import is_parallel
 from specflow.wiring.places import Place, place_of
@@ -41,7 +41,7 @@ class Stack:
     Attributes:
         path: What stands before the numbers of the blocks, "model.layers.".
         width: How many numbers pass from block to block, where that is known.
-        heads: Attention heads, where they are known.
+        heads: Attention heads of the first block that has some, where they are known.
         blocks: In order of depth.
         became: What each matrix was turned and cut into.
         whole: Why matrices that hold several stay whole.
@@ -78,6 +78,7 @@ def stacks_of(matrices: Sequence[Matrix], known: Known) -> list[Stack]:
         place = place_of(matrix)
         if place is not None:
             placed.setdefault(place.stack, {})[matrix] = place
+    placed = {path: own for path, own in placed.items() if _is_stack(own.values())}
     several = sum(any(p.index is not None for p in own.values()) for own in placed.values()) > 1
     return [_stack(path, own, known, several) for path, own in placed.items()]
 
@@ -97,14 +98,21 @@ def _stack(path: str, placed: Mapping[Matrix, Place], known: Known, several: boo
     became: dict[str, list[Matrix]] = {}
     whole: dict[str, str] = {}
     for index in sorted(by_index, key=lambda number: -1 if number is None else number):
-        splitter = Splitter(known.tensors, known.structure, heads, by_index[index])
+        at = path if index is None else f"{path}{index}."
+        own = heads_of_block(at, by_index[index], first, heads, known.structure)
+        splitter = Splitter(known.tensors, known.structure, own, by_index[index])
         parts, left = splitter.split()
-        blocks.append(Block(_labelled(path, index, parts, several), index, parallel))
+        blocks.append(Block(_labelled(path, index, parts, several), index, parallel, own))
         became |= _by_tensor(parts, blocks[-1].matrices)
         whole |= left
     square = ["all matrices are square; taken as (inputs, outputs), as GPT-2 has them"]
     notes = [f"{path}*: {note}" for note in (*(square if guessed else []), *assumed)]
     return Stack(path, width, heads, tuple(blocks), became, whole, tuple(notes))
+
+
+def _is_stack(places: Iterable[Place]) -> bool:
+    """Return whether there are blocks, or a lone attention that has more than an `out_proj`."""
+    return any(one.index is not None or one.role != "attention out" for one in places)
 
 
 def _is_conv1d(path: str, placed: Mapping[Matrix, Place], structure: Structure) -> bool:

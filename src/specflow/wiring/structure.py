@@ -53,9 +53,9 @@ class Structure:
 
     def heads_of(self, stack: str) -> int | None:
         """Return the attention heads of the blocks of a stack, where they are known."""
-        own = {count for path, count in self.heads.items() if f"{path}.".startswith(stack)}
-        if len(own) == 1:
-            return own.pop()
+        own = self.heads_within(stack)
+        if own is not None:
+            return own
         section = _tower(self.config, stack)
         side = next((side for side in ("decoder", "encoder") if side in stack), "encoder")
         for key in (f"{side}_attention_heads", *_HEADS):
@@ -66,6 +66,11 @@ class Structure:
             if isinstance(count, int) and not isinstance(count, bool) and count > 0:
                 return count
         return None
+
+    def heads_within(self, start: str) -> int | None:
+        """Return the attention heads of all modules whose paths start so, where they have one."""
+        own = {count for path, count in self.heads.items() if f"{path}.".startswith(start)}
+        return own.pop() if len(own) == 1 else None
 
     def says(self, key: str, stack: str = "") -> Any:
         """Return what the config says of a stack under a key; None if it says nothing."""

@@ -84,7 +84,7 @@ def _reason_to_skip(name: str, info: TensorInfo) -> str | None:
         expected = ", ".join(_dtype_name(dtype) for dtype in FLOATS)
         return f"dtype {_dtype_name(info.dtype)}, none of {expected}"
     if 0 in info.shape:
-        return EMPTY
+        return f"no entries: shape {info.shape}"
     dimensions = len(info.shape)
     if dimensions == 0:
         return "a scalar"

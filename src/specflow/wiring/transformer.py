@@ -14,7 +14,7 @@ _READERS: tuple[Role, ...] = (
     *("attention in", "query down", "query", "key value down", "key", "value"),
 )
 _ENCODED: tuple[Role, ...] = ("cross key value", "cross key", "cross value")
-_MLP: tuple[Role, ...] = ("router", "MLP gate", "MLP in", "MLP out")
+_MLP: tuple[Role, ...] = ("router", "MLP gate", "MLP in", "MLP convolution", "MLP out")
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,13 @@ class Block:
             a whole "attention in", its query, key and value are parts that pairs compare.
         index: Number of the block in its stack, None of a lone attention.
         parallel: Whether its MLP reads what its attention reads, not what that writes.
+        heads: Attention heads; queries meet keys if they are known.
     """
 
     matrices: Mapping[tuple[Role, str], Matrix]
     index: int | None
     parallel: bool = False
+    heads: int | None = None
 
     def main(self) -> dict[Role, Matrix]:
         """Return the matrices that are not of one of several MLPs."""
@@ -62,8 +64,9 @@ def transformer_wiring(
     Raises:
         SpecflowError: If the heads do not divide the rows of queries or keys.
     """
-    known = [_block({**block, **_parts(block)}, index) for index, block in enumerate(blocks)]
-    pairs = transformer_pairs(known, [(embedding, "right")], [output], num_heads)
+    whole = [{**block, **_parts(block)} for block in blocks]
+    known = [_block(block, index, num_heads) for index, block in enumerate(whole)]
+    pairs = transformer_pairs(known, [(embedding, "right")], [output])
     inner = (matrix for block in blocks for matrix in block.values())
     return Wiring((embedding, *inner, output), tuple(pairs))
 
@@ -72,7 +75,6 @@ def transformer_pairs(
     blocks: Sequence[Block],
     firsts: Sequence[tuple[Matrix, Side]],
     outputs: Sequence[Matrix],
-    num_heads: int | None,
     encoded: Sequence[Matrix] = (),
 ) -> list[Pair]:
     """Return all neighbours of a stack of blocks, those included whose dimensions do not meet.
@@ -82,7 +84,6 @@ def transformer_pairs(
         firsts: What feeds the first block, with its side of outputs: the right one of an
             embedding, whose rows are tokens.
         outputs: What reads the last block.
-        num_heads: Attention heads of a block; queries meet keys if they are known.
         encoded: What writes what cross-attention reads.
 
     Raises:
@@ -92,7 +93,7 @@ def transformer_pairs(
     written: Sequence[Matrix] = ()
     last: int | None = None
     for block in blocks:
-        sublayers = _sublayers(block, num_heads)
+        sublayers = _sublayers(block, block.heads)
         if block.index == 0:
             readers = sublayers[0].readers if sublayers else ()
             pairs += [follow(first, r, side) for (first, side), r in product(firsts, readers)]
@@ -118,8 +119,8 @@ def last_writers(blocks: Sequence[Block]) -> Sequence[Matrix]:
     return sublayers[-1].writers if sublayers else ()
 
 
-def _block(matrices: Mapping[Role, Matrix], index: int) -> Block:
-    return Block({(role, ""): matrix for role, matrix in matrices.items()}, index)
+def _block(matrices: Mapping[Role, Matrix], index: int, heads: int) -> Block:
+    return Block({(role, ""): matrix for role, matrix in matrices.items()}, index, heads=heads)
 
 
 def _parts(block: Mapping[Role, Matrix]) -> dict[Role, Matrix]:
@@ -135,22 +136,23 @@ def _parts(block: Mapping[Role, Matrix]) -> dict[Role, Matrix]:
 
 def _sublayers(block: Block, heads: int | None) -> list[_Sublayer]:
     own = block.main()
-    found = [
-        _attention(own, heads),
-        _cross_attention(own, heads),
-        _mixer(own),
-        _mlps(block.matrices),
-    ]
+    # attention and state space in one block read the same (Falcon-H1)
+    mixing = _side_by_side([_attention(own, heads), _mixer(own)])
+    found = [*mixing, _cross_attention(own, heads), _mlps(block.matrices)]
     there = [one for one in found if one.readers or one.writers]
-    if not block.parallel or len(there) < 2:
-        return there
+    return _side_by_side(there) if block.parallel else there
+
+
+def _side_by_side(sublayers: Sequence[_Sublayer]) -> list[_Sublayer]:
+    """Return sublayers that read the same as one; none of none."""
+    there = [one for one in sublayers if one.readers or one.writers]
     return [
         _Sublayer(
             [reader for one in there for reader in one.readers],
             [writer for one in there for writer in one.writers],
             [pair for one in there for pair in one.inner],
         )
-    ]
+    ] * bool(there)
 
 
 def _attention(own: Mapping[Role, Matrix], heads: int | None) -> _Sublayer:
@@ -190,14 +192,17 @@ def _mlps(matrices: Mapping[tuple[Role, str], Matrix]) -> _Sublayer:
         if role in _MLP:
             units.setdefault(unit, {})[role] = matrix
     readers = [m for own in units.values() for m in _there(own, ["router", "MLP gate", "MLP in"])]
-    inner = [
-        follow(reader, own["MLP out"])
-        for own in units.values()
-        for reader in _there(own, ["MLP gate", "MLP in"])
-        if "MLP out" in own
-    ]
+    inner = [pair for own in units.values() for pair in _inside_mlp(own)]
     writers = [own["MLP out"] for own in units.values() if "MLP out" in own]
     return _Sublayer(readers, writers, inner)
+
+
+def _inside_mlp(own: Mapping[Role, Matrix]) -> list[Pair]:
+    """Return the pairs inside an MLP, in which a convolution may stand (SegFormer)."""
+    between, last = _there(own, ["MLP convolution"]), _there(own, ["MLP out"])
+    first = _there(own, ["MLP gate", "MLP in"])
+    steps = [*product(first, between or last), *product(between, last)]
+    return [follow(previous, following) for previous, following in steps]
 
 
 def _there(own: Mapping[Role, Matrix], roles: Iterable[Role]) -> list[Matrix]:

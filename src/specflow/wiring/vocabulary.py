@@ -29,6 +29,7 @@ Role = Literal[  # in order of depth
     "router",
     "MLP gate",
     "MLP in",
+    "MLP convolution",
     "MLP out",
 ]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -49,7 +50,7 @@ _VALUE = "v_proj|v|value|v_lin|wv|Wv|value_proj|to_v|linear_v|v_proj_weight"
 _WHOLE = "query_key_value|c_attn|Wqkv|wqkv|qkv|qkv_proj|in_proj|in_proj_weight|linear_qkv|W_pack"
 _BOTH = "kv|key_value|kv_proj|to_kv"
 _OUT = (
-    r"o_proj|out_proj|o|dense|output\.dense|c_proj|proj|out_lin|wo|Wo|to_out|to_out\.0|linear_proj"
+    r"o_proj|out_proj|o|dense|output\.dense|c_proj|proj|projection|out_lin|wo|Wo|to_out|to_out\.0|linear_proj"
     "|linear_out"
 )
 _SELF = "self_attn|self_attention|attn|attn1|attention|SelfAttention"
@@ -95,14 +96,15 @@ _ROLE_OF: tuple[tuple[Role, str], ...] = (
     ("cross key", _attention(_CROSS, _KEY)),
     ("cross value", _attention(_CROSS, _VALUE)),
     ("cross attention out", _attention(_CROSS, _OUT)),
-    ("mixer in", r"mixer\.in_proj"),
-    ("mixer convolution", r"mixer\.conv1d"),
-    ("mixer parameters", r"mixer\.x_proj"),
-    ("mixer time step", r"mixer\.dt_proj"),
-    ("mixer out", r"mixer\.out_proj"),
+    ("mixer in", r"(?:mixer|mamba)\.in_proj"),
+    ("mixer convolution", r"(?:mixer|mamba)\.conv1d"),
+    ("mixer parameters", r"(?:mixer|mamba)\.x_proj"),
+    ("mixer time step", r"(?:mixer|mamba)\.dt_proj"),
+    ("mixer out", r"(?:mixer|mamba)\.out_proj"),
     ("router", rf"(?:{_MLP})\.(?:gate|router|router\.layer|gate\.wg)"),
     ("MLP gate", _mlp("gate_proj|w1|wi_0|linear_gate")),
     ("MLP in", _mlp(_UP)),
+    ("MLP convolution", rf"(?:{_MLP})\.dwconv(?:\.dwconv)?"),
     ("MLP out", _mlp(_DOWN)),
     ("MLP in", r"fc1|linear1|intermediate\.dense|ffn"),
     ("MLP out", r"fc2|linear2|output\.dense|ffn_output"),
@@ -111,11 +113,12 @@ _EXPRESSIONS = tuple((role, re.compile(expression)) for role, expression in _ROL
 
 EMBEDDINGS = (
     *("embed_tokens", "tok_embeddings", "wte", "word_embeddings", "embed_in", "token_embedding"),
-    *("shared", "embeddings", "embedding", "embed", "tok_emb", "token_emb"),
+    *("shared", "embeddings", "embedding", "embed", "tok_emb", "token_emb", "tokens_embed"),
+    "word_embedding",
 )
 POSITIONS = (
     *("wpe", "position_embeddings", "position_embedding", "embed_positions"),
-    *("positional_embedding", "pos_emb"),
+    *("positional_embedding", "pos_emb", "positions_embed"),
 )
 PATCHES = (
     *("patch_embed.proj", "patch_embeddings.projection", "patch_embedding", "conv_proj"),
@@ -128,7 +131,8 @@ HEADS = (  # between the last block and the output layer
 OUTPUTS = (
     *("lm_head", "embed_out", "output", "head", "head.fc", "heads.head", "classifier", "score"),
     *("proj_out", "visual_projection", "text_projection", "qa_outputs", "decoder"),
-    *("vocab_projector", "lm_head.decoder", "classifier.out_proj"),
+    *("vocab_projector", "lm_head.decoder", "classifier.out_proj", "output_projection"),
+    *("generator_lm_head", "lm_loss", "pred_layer.proj"),
 )
 TIED = ("wte",)  # embeddings that are the output layer too, where there is none of its own
 

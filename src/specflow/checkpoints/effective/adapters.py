@@ -3,10 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from torch import Tensor
-
 from specflow.checkpoints.base import Infos, Tensors
-from specflow.checkpoints.effective.parts import Beside, Composed, Found
+from specflow.checkpoints.effective.parts import Beside, Composed, Found, as_it_is
 
 # First letters of what other methods add to a layer, and what they are called.
 _OTHERS = {
@@ -59,8 +57,4 @@ def _trained_copies(infos: Infos, skipped: dict[str, str]) -> Iterator[Composed]
         if original in infos:
             skipped[original] = "replaced by the copy that an adapter trains"
         how = "the copy that an adapter trains"
-        yield Composed(f"{start}{match[3]}", info.shape, how, (name,), _same, info.dtype)
-
-
-def _same(tensor: Tensor) -> Tensor:
-    return tensor
+        yield Composed(f"{start}{match[3]}", info.shape, how, (name,), as_it_is, info.dtype)

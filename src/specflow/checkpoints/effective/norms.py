@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from specflow.checkpoints.base import Infos, Tensors
-from specflow.checkpoints.effective.parts import Beside, Composed, Found
+from specflow.checkpoints.effective.parts import Beside, Composed, Found, as_it_is
 
 _LISTED = re.compile(r"((?:[^.]+\.)*?)parametrizations\.([^.]+)\.(.+)")
 # Along which dimension the outputs of a square weight lie, the vectors tell: u is W v normed, or v
@@ -144,11 +144,7 @@ def _kept_beside(name: str, parts: tuple[str, str], infos: Infos) -> Composed | 
     if infos[name].shape != infos[parts[0]].shape or len(infos[parts[1]].shape) != 1:
         return None
     how, dtype = "spectral norm, kept as applied", infos[name].dtype
-    return Composed(name, infos[name].shape, how, (name,), _same, dtype, gone=parts)
-
-
-def _same(weight: Tensor) -> Tensor:
-    return weight
+    return Composed(name, infos[name].shape, how, (name,), as_it_is, dtype, gone=parts)
 
 
 def _pruned(name: str, weight: str, mask: str, infos: Infos) -> Composed | None:

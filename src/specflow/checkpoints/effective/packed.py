@@ -3,11 +3,11 @@
 The grids of scales and zeros beside them look like weight matrices, and are none.
 """
 
+import sys
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from itertools import islice, takewhile
 
 import torch
 
@@ -87,15 +87,15 @@ def _sides(name: str, dtype: torch.dtype, form: _Format, names: Sequence[str]) -
         return None
     stem = name[: len(name) - len(form.packed)]
     alike = _starting_with(stem, names)
-    marked = all(any(_matches(one, stem, mark) for one in alike) for mark in form.marks)
+    if not all(any(_matches(one, stem, mark) for one in alike) for mark in form.marks):
+        return None
     sides = [one for one in alike if any(_matches(one, stem, side) for side in form.sides)]
-    return [one for one in sides if one != name] if marked else None
+    return [one for one in sides if one != name]
 
 
 def _starting_with(stem: str, names: Sequence[str]) -> Sequence[str]:
     """Return the names that start with a stem, of sorted ones."""
-    start = bisect_left(names, stem)
-    return list(takewhile(lambda name: name.startswith(stem), islice(names, start, None)))
+    return names[bisect_left(names, stem) : bisect_left(names, f"{stem}{chr(sys.maxunicode)}")]
 
 
 def _matches(name: str, stem: str, pattern: str) -> bool:

@@ -52,6 +52,11 @@ class Found:
     quantized: Mapping[str, str] = field(default_factory=dict)
 
 
+def as_it_is(weight: Tensor) -> Tensor:
+    """Return a weight that is the one part of what it makes."""
+    return weight
+
+
 Rule = Callable[[Tensors, Beside], Found]
 
 

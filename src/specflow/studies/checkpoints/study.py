@@ -9,7 +9,7 @@ import pandas as pd
 
 from specflow import paths
 from specflow.audit.findings import read_audit
-from specflow.checkpoints.remote_places import bare, is_url
+from specflow.checkpoints.remote.places import bare, is_url
 from specflow.frames import Frames, where
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import SPECTRA

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import urllib3
 
-from specflow.checkpoints.remote_http import (
+from specflow.checkpoints.remote.http import (
     RefusedError,
     TryAgainError,
     answer,
     chunks,
     patiently,
 )
-from specflow.checkpoints.remote_places import Resource
+from specflow.checkpoints.remote.places import Resource
 from specflow.errors import SpecflowError, shown
 
 _RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+)")

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import product
 
-from specflow.checkpoints.hub import steps_on_hub
-from specflow.checkpoints.remote import RemoteStep
-from specflow.checkpoints.remote_ahead import ReadAhead
-from specflow.checkpoints.remote_places import Resource, bare, is_url, resource_of
+from specflow.checkpoints.remote.ahead import ReadAhead
+from specflow.checkpoints.remote.hub import steps_on_hub
+from specflow.checkpoints.remote.places import Resource, bare, is_url, resource_of
+from specflow.checkpoints.remote.step import RemoteStep
 from specflow.errors import SpecflowError, shown
 from specflow.wiring.names import some_of
 

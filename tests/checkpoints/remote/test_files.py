@@ -16,10 +16,10 @@ from tests.checkpoints.web import (
     silent,
 )
 
-from specflow.checkpoints import remote_http
-from specflow.checkpoints.remote_files import RemoteFile, State, fetch
-from specflow.checkpoints.remote_http import AbsentError, Patience
-from specflow.checkpoints.remote_places import resource_of
+from specflow.checkpoints.remote import http as web_client
+from specflow.checkpoints.remote.files import RemoteFile, State, fetch
+from specflow.checkpoints.remote.http import AbsentError, Patience
+from specflow.checkpoints.remote.places import resource_of
 from specflow.errors import SpecflowError
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -98,8 +98,8 @@ def test_busy_server_is_asked_again(web, file, status):
 
 def test_pause_that_a_server_asks_for_is_made_and_else_the_usual_one(web, file, monkeypatch):
     pauses = []
-    monkeypatch.setattr(remote_http, "time", SimpleNamespace(sleep=pauses.append, monotonic=float))
-    monkeypatch.setattr(remote_http, "PATIENCE", Patience(tries=4))
+    monkeypatch.setattr(web_client, "time", SimpleNamespace(sleep=pauses.append, monotonic=float))
+    monkeypatch.setattr(web_client, "PATIENCE", Patience(tries=4))
     web.faults += [answers(429, Retry_After="7"), answers(503), answers(429, Retry_After="x")]
     assert file.read(0, 100) == CONTENT[:100]
     assert pauses == [7, 2, 4]
@@ -114,7 +114,7 @@ def test_pause_that_is_too_long_is_not_made(web, file, after):
 
 def test_silent_and_dripping_servers_are_given_up(web, file, monkeypatch):
     patience = Patience(tries=3, pause=0, silence=0.3, slowest=1000)
-    monkeypatch.setattr(remote_http, "PATIENCE", patience)
+    monkeypatch.setattr(web_client, "PATIENCE", patience)
     web.faults += [silent(0.5)] * 3
     refused(file, "no answer within 0.3 seconds; tried 3 times")
     web.faults += [drips] * 3

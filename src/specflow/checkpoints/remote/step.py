@@ -24,10 +24,10 @@ from specflow.checkpoints.opening import (
     tensors_of,
     weight_map_in,
 )
-from specflow.checkpoints.remote_ahead import ReadAhead
-from specflow.checkpoints.remote_files import RemoteFile, fetch
-from specflow.checkpoints.remote_http import RefusedError
-from specflow.checkpoints.remote_places import Resource
+from specflow.checkpoints.remote.ahead import ReadAhead
+from specflow.checkpoints.remote.files import RemoteFile, fetch
+from specflow.checkpoints.remote.http import RefusedError
+from specflow.checkpoints.remote.places import Resource
 from specflow.errors import SpecflowError, one_line, shown
 
 MAX_HEADER_BYTES = 100 * 10**6  # as the safetensors library has it
@@ -195,13 +195,16 @@ class RemoteStep:
     def fingerprint(self) -> str:
         """Return what changes when a file does: what was published or is said of each.
 
+        What lies beside them counts by what it makes of tensors: scales of adapters and of blocks.
+
         Raises:
             SpecflowError: As for `open`.
         """
-        with self.open():
+        with self.open() as tensors:
             known = self.published or {}
             states = {file.place: known.get(file.place) or file.state for file in self._files}
-        return "".join(f"{place} {state}\n" for place, state in states.items())
+        told = (*states.items(), *tensors.composed.items())
+        return "".join(f"{name} {what}\n" for name, what in told)
 
     def json_beside(self, name: str) -> Mapping[str, Any] | None:
         """Return what a JSON file in the folder of the checkpoint says; None if there is none.

@@ -14,8 +14,8 @@ from tests.commands import ended_with
 
 import specflow
 from specflow.checkpoints.files import FileCheckpoints, FilesParams
-from specflow.checkpoints.hub import revisions
-from specflow.checkpoints.remote_names import steps_at
+from specflow.checkpoints.remote.hub import revisions
+from specflow.checkpoints.remote.names import steps_at
 from specflow.errors import SpecflowError
 
 TOKEN = "hf_S3cret"

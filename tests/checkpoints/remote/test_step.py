@@ -11,10 +11,10 @@ from tests.attacks.damage import damaged
 from tests.checkpoints.web import cut, hangs_up
 
 from specflow.checkpoints.opening import open_checkpoint
-from specflow.checkpoints.remote import Published, RemoteSafetensors, RemoteStep
-from specflow.checkpoints.remote_ahead import ReadAhead
-from specflow.checkpoints.remote_files import RemoteFile
-from specflow.checkpoints.remote_places import Resource, resource_of
+from specflow.checkpoints.remote.ahead import ReadAhead
+from specflow.checkpoints.remote.files import RemoteFile
+from specflow.checkpoints.remote.places import Resource, resource_of
+from specflow.checkpoints.remote.step import Published, RemoteSafetensors, RemoteStep
 from specflow.errors import SpecflowError
 
 STATE = {"module.a.weight": torch.ones(30, 20), "b.weight": torch.zeros(7, 3), "c": torch.ones(5)}
@@ -221,6 +221,15 @@ def test_fingerprint_is_that_of_content_and_place(web):
     assert step(web).fingerprint() != first
 
 
+def test_fingerprint_changes_with_the_scale_that_lies_beside_an_adapter(web):
+    factors = {"a.lora_A.weight": torch.ones(2, 3), "a.lora_B.weight": torch.ones(4, 2)}
+    found = set()
+    for alpha in (2, 4, 2):
+        web.files["/run/adapter_config.json"] = json.dumps({"lora_alpha": alpha, "r": 2}).encode()
+        found.add(step(web, save(factors)).fingerprint())
+    assert len(found) == 2
+
+
 def test_what_is_published_bounds_what_is_read(web):
     web.files["/run/model.safetensors"] = content = save(STATE)
     resource = Resource("hf://a/b/model.safetensors", f"{web.url}/run/model.safetensors")
@@ -261,7 +270,7 @@ def test_small_tensors_in_a_row_take_few_requests(web):
 
 
 def test_what_waits_is_bounded(web, monkeypatch):
-    monkeypatch.setattr("specflow.checkpoints.remote_ahead.MOST", 1000)
+    monkeypatch.setattr("specflow.checkpoints.remote.ahead.MOST", 1000)
     weights = {f"w{n:05d}": torch.full((10, 10), float(n)) for n in range(1000)}
     file = file_at(web, weights)
     for name in weights:

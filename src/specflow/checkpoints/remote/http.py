@@ -18,7 +18,7 @@ from urllib3.exceptions import (
 )
 from urllib3.util import Retry, make_headers, parse_url
 
-from specflow.checkpoints.remote_places import Resource, led_to, proxy_of
+from specflow.checkpoints.remote.places import Resource, led_to, proxy_of
 from specflow.errors import SpecflowError, one_line
 
 MAX_REDIRECTS = 5
@@ -27,7 +27,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _TRY_AGAIN = (429, 500, 502, 503, 504)
 _ABSENT = (404, 410)
 _LEAST = 2**16  # bytes of a connection that breaks and is not counted as a failed try
-_CHUNK = 2**16  # bytes that are received at a time
+_CHUNK = 2**20  # bytes that are received at a time, at most
 _HEADERS = {"User-Agent": "specflow", "Accept-Encoding": "identity"}
 
 
@@ -153,7 +153,7 @@ def _asked(asked: Resource, headers: dict[str, str]) -> Iterator[urllib3.BaseHTT
     try:
         yield response
     finally:
-        if response.status not in _GIVEN and (response.length_remaining or _CHUNK) < _CHUNK:
+        if response.status not in _GIVEN and (response.length_remaining or _LEAST) < _LEAST:
             response.drain_conn()  # a few words
         if response.length_remaining == 0:
             response.release_conn()

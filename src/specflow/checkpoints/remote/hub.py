@@ -12,11 +12,11 @@ from urllib.parse import quote, unquote
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from specflow.checkpoints.folders import SAFETENSORS, chosen_of, holds_weights
-from specflow.checkpoints.remote import Published, RemoteStep
-from specflow.checkpoints.remote_ahead import ReadAhead
-from specflow.checkpoints.remote_files import Whole, fetch
-from specflow.checkpoints.remote_http import AbsentError
-from specflow.checkpoints.remote_places import Resource, is_this_machine, led_to, resource_of
+from specflow.checkpoints.remote.ahead import ReadAhead
+from specflow.checkpoints.remote.files import Whole, fetch
+from specflow.checkpoints.remote.http import AbsentError
+from specflow.checkpoints.remote.places import Resource, bare, is_this_machine, led_to, resource_of
+from specflow.checkpoints.remote.step import Published, RemoteStep
 from specflow.errors import SpecflowError, one_line, shown
 from specflow.wiring.names import in_natural_order, some_of
 
@@ -143,7 +143,7 @@ def revisions(url: str) -> tuple[dict[str, Revision], str | None]:
     """
     parts = _NAME.fullmatch(url)
     if parts is None:
-        raise SpecflowError(f"{shown(url)}: no model of a hub; {_EXPECTED}")
+        raise SpecflowError(f"{bare(url)}: no model of a hub; {_EXPECTED}")
     model, pattern, file = parts[1], unquote(parts[2] or "main"), parts[3]
     endpoint, name = _endpoint(), f"hf://{model}"
     if _COMMIT.fullmatch(pattern):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from tests.checkpoints.web import redirects
 
-from specflow.checkpoints.remote_files import RemoteFile
-from specflow.checkpoints.remote_places import (
+from specflow.checkpoints.remote.files import RemoteFile
+from specflow.checkpoints.remote.places import (
     Resource,
     bare,
     is_this_machine,

@@ -13,8 +13,8 @@ from tests.measure.made_up import Killed, dies_after
 
 import specflow
 from specflow.checkpoints.files import FileCheckpoints, FilesParams
-from specflow.checkpoints.remote import RemoteSafetensors
-from specflow.checkpoints.remote_names import steps_at
+from specflow.checkpoints.remote.names import steps_at
+from specflow.checkpoints.remote.step import RemoteSafetensors
 from specflow.errors import SpecflowError
 from specflow.measure.settings import SpectraParams
 from specflow.measure.spectra import measure_spectra
@@ -210,6 +210,16 @@ def test_no_secret_of_a_query_gets_into_what_is_written_or_said(pattern, web, ca
     assert "S3cret" not in said.out + said.err
     written = [path for path in Path("out").rglob("*") if path.is_file()]
     assert {".html", ".json", ".csv", ".h5"} <= {path.suffix for path in written}
+    assert all(b"S3cret" not in path.read_bytes() for path in written)
+
+
+def test_no_secret_of_a_query_gets_into_a_comparison(web, capsys):
+    urls = [f"{web.url}/run/step{n}/model.safetensors?token=hf_S3cret" for n in (0, 40)]
+    assert ended_with("compare", *urls, "-o", "out") == 0
+    said = capsys.readouterr()
+    assert "S3cret" not in said.out + said.err
+    written = [path for path in Path("out").rglob("*") if path.is_file()]
+    assert written
     assert all(b"S3cret" not in path.read_bytes() for path in written)
 
 

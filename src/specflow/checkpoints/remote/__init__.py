@@ -1,0 +1,1 @@
+"""Checkpoints on web servers and on the hub, read tensor by tensor; no weight is kept."""
