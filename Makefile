@@ -14,8 +14,9 @@ CHECK_VERSION := import sys; sys.exit(sys.version_info < (3, 11) and \
 	"$(PYTHON) is too old: specflow needs Python 3.11 or newer; try: make PYTHON=python3.12")
 SEED := 1
 QUICK := .specflow/quick
-# checkpoints_memory.py takes a quarter of an hour: run by hand.
-BENCHMARKS := $(filter-out benchmarks/checkpoints_memory.py,$(sort $(wildcard benchmarks/*.py)))
+# Run by hand, since they take long or install packages; planted.py is imported by one of them.
+BY_HAND := $(patsubst %,benchmarks/%.py,checkpoints_memory embedding_memory field_tools planted)
+BENCHMARKS := $(filter-out $(BY_HAND),$(sort $(wildcard benchmarks/*.py)))
 
 # The stages of the pipeline call `python`, and `dvc` calls `git`, by the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)

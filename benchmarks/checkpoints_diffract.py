@@ -66,7 +66,7 @@ with Session(profile="ram") as session:
 def main() -> None:
     """Print times and peak memory of both sides, and their ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--python", default=_newer_python(), help="Python 3.12 or later")
+    parser.add_argument("--python", default=newer_python(), help="Python 3.12 or later")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--matrices", type=int, default=48)
     chosen = parser.parse_args()
@@ -88,7 +88,8 @@ def main() -> None:
     _report(found, chosen.matrices)
 
 
-def _newer_python() -> str | None:
+def newer_python() -> str | None:
+    """Return the first Python from 3.12 on of the PATH that starts."""
     found = filter(None, (shutil.which(f"python3.{minor}") for minor in range(12, 20)))
     return next(filter(_runs, found), None)
 
