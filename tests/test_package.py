@@ -106,7 +106,7 @@ def test_wheel_without_extras_analyses_a_checkpoint_from_another_folder(installe
     weights = {"layers.0.weight": torch.randn(6, 4), "layers.1.weight": torch.randn(3, 6)}
     torch.save(weights, tmp_path / "step0.pt")
     said = run(installed / "specflow", "analyze", "step0.pt", "-o", "out", folder=tmp_path)
-    assert "no flags: 1 steps, 2 tensors" in said
+    assert "no flags: 1 step, 2 tensors" in said
     page = (tmp_path / "out" / "index.html").read_text()
     assert "layers.0" in page
     program = (
