@@ -172,7 +172,8 @@ def _environment(tool: Tool, folder: Path, python: str) -> str | None:
             subprocess.run([python, "-m", "venv", "--without-pip", place], check=True)
             subprocess.run([*pip, "--quiet"], check=True, capture_output=True, text=True)
         except (OSError, subprocess.CalledProcessError) as error:
-            print(f"{tool.name} is left out, as it cannot be installed: {error}", file=sys.stderr)
+            why = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1]
+            print(f"{tool.name} is left out, as it cannot be installed: {why}", file=sys.stderr)
             return None
         (place / "installed").touch()
     return str(place / "bin" / "python")
