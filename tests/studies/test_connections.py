@@ -111,10 +111,12 @@ def write_path(group: h5py.Group, barrier: float) -> None:
     for keep in ("full/1.0", "top/0.5", "bottom/0.5"):
         metrics = ("train/loss", "validation/loss", "validation/loss_baseline", "validation/other")
         for metric in metrics:
-            curve = write(group, f"curves/{keep}/{metric}", np.array([1.0, 2.0, 3.0]))
-            curve.attrs["barrier"] = barrier
+            name = f"curves/{keep}/{metric}"
+            write(group, name, np.array([1.0, 2.0, 3.0]))
+            group[name].attrs["barrier"] = barrier
     diagonal = barrier / (1 + np.arange(40))
-    write(group, "agreement/w", diagonal).attrs["score"] = 0.5
+    write(group, "agreement/w", diagonal)
+    group["agreement/w"].attrs["score"] = 0.5
 
 
 def test_every_row_says_which_path_it_is_of(tables):
