@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-WITHIN = 30.0  # seconds, on two quiet cores
+AT_MOST = 40  # times the CPU of the singular values alone; a call or two more each would show
 _EACH = 16  # tensors of a block
 _REFERENCE = """
 import sys, torch
@@ -46,11 +46,11 @@ def main() -> None:
     print(
         f"{chosen.tensors} tensors in one file, analyze {' '.join(quick)}: "
         f"here {here[0]:.1f} s ({here[1]:.1f} s of CPU) and {here[2]:.0f} MiB, singular values "
-        f"alone {reference[0]:.1f} s ({reference[1]:.1f} s of CPU): {here[0] / reference[0]:.1f} "
-        "times as long"
+        f"alone {reference[0]:.1f} s ({reference[1]:.1f} s of CPU): {here[1] / reference[1]:.1f} "
+        "times the CPU"
     )
-    if chosen.tensors == 12304 and not chosen.full and here[0] > WITHIN:
-        sys.exit(f"expected at most {WITHIN:g} s on two quiet cores")
+    if chosen.tensors == 12304 and not chosen.full and here[1] > AT_MOST * reference[1]:
+        sys.exit(f"expected at most {AT_MOST} times")
 
 
 def _write_checkpoint(path: Path, count: int) -> Path:
