@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from tests.sealed import edited
 
+from specflow import hdf5
 from specflow.errors import BrokenFileError, SpecflowError
-from specflow.hdf5 import Layout, create, open_file, write, write_row
+from specflow.hdf5 import Layout, create, open_file, read, write, write_row
 
 THING = Layout("thing", 1)
 
@@ -28,6 +29,53 @@ def test_same_content_gives_the_same_bytes(tmp_path):
     write_thing(tmp_path / "a.h5")
     write_thing(tmp_path / "b.h5")
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+ARRAYS = {
+    "a/b/deep": np.arange(6.0).reshape(2, 3),
+    "a/flags": np.array([True, False]),
+    "integers": np.arange(5, dtype=np.int16),
+    "none": np.empty((0, 3), dtype=np.float32),
+    "scalar": np.float64(2.5),
+    "strided": np.arange(12.0).reshape(3, 4).T,
+    "größe": np.ones(3),
+}
+
+
+def test_arrays_are_written_as_h5py_itself_does(tmp_path):
+    with create(tmp_path / "here.h5", THING, {}) as file:
+        for name, values in ARRAYS.items():
+            write(file, name, values)
+    with create(tmp_path / "naive.h5", THING, {}) as file:
+        for name, values in ARRAYS.items():
+            file.create_dataset(name, data=values, track_times=False)
+    assert (tmp_path / "here.h5").read_bytes() == (tmp_path / "naive.h5").read_bytes()
+
+
+def test_arrays_are_read_as_h5py_itself_does(tmp_path):
+    with create(tmp_path / "thing.h5", THING, {}) as file:
+        for name, values in ARRAYS.items():
+            write(file, name, values)
+    with open_file(tmp_path / "thing.h5", THING) as file:
+        for name in ARRAYS:
+            found, naive = read(file, name), file[name][()]
+            assert (found.shape, found.dtype) == (naive.shape, naive.dtype)
+            assert np.array_equal(found, naive)
+        with pytest.raises(KeyError):
+            read(file, "absent")
+
+
+def test_file_of_another_process_is_whole_in_itself(tmp_path, monkeypatch):
+    with create(tmp_path / "thing.h5", THING, {}) as file:
+        for name, values in ARRAYS.items():
+            write(file, name, values)
+        for index in range(3):
+            write_row(file.require_group("rows"), {"w": np.ones(2), "x": 1.0}, index, 3)
+        file["again"] = file["a"]
+        file["a/itself"] = file["a"]
+    monkeypatch.setattr(hdf5, "_own", set())
+    with open_file(tmp_path / "thing.h5", THING) as file:
+        assert set(file) == {*(name.split("/")[0] for name in ARRAYS), "rows", "again"}
 
 
 def test_error_while_writing_leaves_nothing_and_keeps_the_old_file(tmp_path):

@@ -1,8 +1,10 @@
 """Checkpoints analysed on their own: behind the command line and `specflow.analyze`."""
 
+import gc
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -40,6 +42,9 @@ from specflow.wiring.recognize import NoMatrixError, wiring_of
 # QUICK leaves out what takes about as long again as all else.
 QUICK = SpectraParams(diagonal_length=100, score_length=10, mass=0.9, more=("random_matrix",))
 SPECTRA = QUICK.model_copy(update={"more": get_args(Family)})
+_NEW_OBJECTS = (
+    10**5
+)  # before the collector looks at them; Python's own 700 took a sixth of the time
 
 Tables = dict[str, pd.DataFrame]
 Source = str | Path | Sequence[str | Path] | Mapping[str, Tensor] | nn.Module
@@ -137,6 +142,18 @@ def name_of(output: Path) -> str:
     return name if re.match("[a-z]", name) else f"checkpoints_{name}".strip("_")
 
 
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for cycles seldom: what there is of thousands of matrices is many objects in none."""
+    before = gc.get_threshold()
+    gc.set_threshold(before[0] and max(before[0], _NEW_OBJECTS), *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+@_rare_collections()
 def _measured(
     source: Source, options: Mapping[str, Any], output: Path, settings: SpectraParams
 ) -> tuple[Audit, Tables]:

@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.figures.drawn import GROUPS, draw, title_of
+from tests.figures.drawn import GROUPS, draw, legend_of, title_of
 
 from specflow.figures.registry import kinds
 from specflow.figures.section import FiguresParams
-from specflow.figures.subjects import subjects
+from specflow.figures.spectra import OF_MANY
+from specflow.figures.subjects import MOST_LINES, subjects
 from specflow.frames import Tables, write_table
 from specflow.spectra import QUANTITIES
 
@@ -78,3 +79,41 @@ def test_heads_have_a_line_each_in_the_panel_of_their_pair(make_tables):
     assert [line.get_ydata().tolist() for line in panels[0].lines] == [
         [3 + head] * 2 for head in range(4)
     ]
+
+
+def bands_of(axes) -> list[np.ndarray]:
+    """Return the lowest and the highest place of each band."""
+    paths = [one.get_paths()[0].vertices[:, 1] for one in axes.collections]
+    return [np.array([ys.min(), ys.max()]) for ys in paths]
+
+
+@pytest.mark.parametrize("last", [0, 10])
+def test_very_many_matrices_are_bands_of_quantiles_and_the_caption_says_so(make_tables, last):
+    folder = make_tables(num_matrices=MOST_LINES + 1)
+    table = Tables(folder)["spectra"]
+    table = table[table["step"] <= last].assign(
+        noise_scale=range(len(table[table["step"] <= last]))
+    )
+    write_table(folder / "spectra.csv", table)
+    tables, kind = Tables(folder), kinds()["noise"]
+    (subject,) = subjects("experiment", tables, FiguresParams(), GROUPS)
+    assert kind.entry(subject, tables).caption.endswith(OF_MANY)
+    fig = draw("noise", folder)
+    assert legend_of(fig) == ["median", "middle half", "middle 90%"]
+    (line,), bands = fig.axes[0].lines, bands_of(fig.axes[0])
+    by_matrix = tables["spectra"].groupby(["matrix", "step"])["noise_scale"].mean().unstack()
+    assert line.get_ydata()[-1] == pytest.approx(np.median(by_matrix.iloc[:, -1]))
+    for band, share in zip(bands, (25, 5), strict=True):
+        expected = np.percentile(by_matrix, [share, 100 - share], axis=0)
+        assert band == pytest.approx([expected.min(), expected.max()])
+
+
+def test_few_matrices_are_lines_and_the_caption_says_nothing_of_many(make_tables):
+    folder = make_tables()
+    with_more(folder, ["noise_scale"])
+    tables = Tables(folder)
+    (subject,) = subjects("experiment", tables, FiguresParams(), GROUPS)
+    assert OF_MANY not in kinds()["noise"].entry(subject, tables).caption
+    axes = draw("noise", folder).axes[0]
+    assert len(axes.lines) == len(subject.layers(tables, "matrix"))
+    assert not axes.collections

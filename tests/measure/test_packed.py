@@ -27,6 +27,19 @@ def test_rows_of_any_keys_shapes_and_kinds_come_back(tmp_path):
             assert torch.equal(other[key], value)
 
 
+def test_some_rows_are_those_of_all():
+    rows = [
+        {"a": torch.arange(place)} | ({"b": torch.ones(2, 2)} if place % 3 else {})
+        for place in range(9)
+    ]
+    kept = packed(rows)
+    for start in range(10):
+        for stop in range(start, 10):
+            found = unpacked(kept, slice(start, stop))
+            assert [row.keys() for row in found] == [row.keys() for row in rows[start:stop]]
+            assert [len(row["a"]) for row in found] == list(range(start, min(stop, 9)))
+
+
 def test_no_rows_are_none():
     assert unpacked(packed([])) == []
     assert unpacked(packed([{}, {}])) == [{}, {}]

@@ -31,13 +31,17 @@ def packed(rows: Sequence[Row]) -> dict[str, Any]:
     return {"count": len(rows), "parts": kept}
 
 
-def unpacked(kept: Mapping[str, Any]) -> list[Row]:
-    """Return the rows that were `packed`, as views of what was kept."""
-    rows: list[Row] = [{} for _ in range(kept["count"])]
+def unpacked(kept: Mapping[str, Any], some: slice = slice(None)) -> list[Row]:
+    """Return some neighbours of the rows that were `packed`, as views of what was kept."""
+    places = range(kept["count"])[some]
+    rows: list[Row] = [{} for _ in places]
     for kind, part in kept["parts"].items():
-        key, shapes = kind.split(" ")[0], part["shapes"]
-        entries = part["entries"].split(shapes.long().prod(1).tolist())
-        places = zip(part["rows"].tolist(), shapes.tolist(), entries, strict=True)
-        for place, shape, values in places:
-            rows[place][key] = values.view(shape)
+        key, ends = kind.split(" ")[0], torch.tensor([places.start, places.stop])
+        within = slice(*torch.searchsorted(part["rows"], ends).tolist())
+        sizes = part["shapes"].long().prod(1)
+        lengths = sizes[within].tolist()
+        entries = part["entries"].narrow(0, int(sizes[: within.start].sum()), sum(lengths))
+        found = zip(part["rows"][within].tolist(), part["shapes"][within].tolist(), strict=True)
+        for (place, shape), values in zip(found, entries.split(lengths), strict=True):
+            rows[place - places.start][key] = values.view(shape)
     return rows

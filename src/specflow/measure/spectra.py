@@ -143,9 +143,9 @@ class _Steps:
     decompositions: Decompositions
     derived: DerivedSpectra
 
-    def rows(self, index: int) -> list[Row]:
-        """Return the rows of a finished step."""
-        return unpacked(self.scratch.load(_name(index), mapped=True))
+    def rows(self, index: int, some: slice) -> list[Row]:
+        """Return some rows of a finished step."""
+        return unpacked(self.scratch.load(_name(index), mapped=True), some)
 
     def measure(self, index: int) -> None:
         """Finish a step, unless it is finished."""

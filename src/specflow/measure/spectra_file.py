@@ -41,7 +41,7 @@ def write_spectra(
     steps: Sequence[Step],
     wiring: Wiring,
     settings: SpectraParams,
-    rows: Callable[[int], list[Row]],
+    rows: Callable[[int, slice], list[Row]],
 ) -> None:
     """Write the file.
 
@@ -50,7 +50,7 @@ def write_spectra(
         steps: The steps.
         wiring: The matrices and pairs.
         settings: What is kept of each.
-        rows: Returns the rows of a step, those of matrices and then those of pairs: what the file
+        rows: Returns some rows of a step, those of matrices and then those of pairs: what the file
             has of one, but quantities and, in place of agreement of any two steps, left (c, m)
             and right (c, n), the leading singular vectors.
 
@@ -86,15 +86,18 @@ def write_spectra(
             file[f"pairs/{pair.label}"].attrs.update(depth=depth, null_alignment=null)
 
 
-def _over_time(length: int, rows: Callable[[int], list[Row]]) -> Iterator[tuple[slice, list[Row]]]:
+def _over_time(
+    length: int, rows: Callable[[int, slice], list[Row]]
+) -> Iterator[tuple[slice, list[Row]]]:
     """Yield few neighbours at a time, and what each has of all steps, shape (T, ...)."""
-    sizes = [length * sum(part.nbytes for part in row.values()) for row in rows(0)]
+    sizes = [length * sum(part.nbytes for part in row.values()) for row in rows(0, slice(None))]
     for some in _groups(sizes):
-        of_steps = zip(*(rows(index)[some] for index in range(length)), strict=True)
-        yield (
-            some,
-            [{key: torch.stack([row[key] for row in one]) for key in one[0]} for one in of_steps],
-        )
+        of_steps = zip(*(rows(index, some) for index in range(length)), strict=True)
+        yield some, [_stacked(over_time) for over_time in of_steps]
+
+
+def _stacked(over_time: Sequence[Row]) -> Row:
+    return {key: torch.stack([row[key] for row in over_time]) for key in over_time[0]}
 
 
 def _groups(sizes: Sequence[int]) -> list[slice]:

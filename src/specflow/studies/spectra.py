@@ -141,10 +141,11 @@ def _scores(table: str, steps: np.ndarray, entries: Mapping[str, h5py.Group]) ->
         "step": np.tile(steps, len(entries)),
         column: np.repeat(np.array(list(entries), dtype=object), len(steps)),
     }
-    for name in names:
-        if name in first or name not in QUANTITIES:
-            values = [read(entry, name) for entry in entries.values()]
-            cells[name] = np.concatenate([np.empty(0), *values])
+    there = [name for name in names if name in first or name not in QUANTITIES]
+    # entry by entry, as HDF5 finds neighbours at once
+    values = [[read(entry, name) for name in there] for entry in entries.values()]
+    for place, name in enumerate(there):
+        cells[name] = np.concatenate([np.empty(0), *(own[place] for own in values)])
     return pd.DataFrame(cells)
 
 
