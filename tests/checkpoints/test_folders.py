@@ -56,8 +56,11 @@ def test_shards_of_an_index_are_no_other_weights(tmp_path):
 @pytest.mark.parametrize(
     ("names", "match"),
     [
-        (("a.pt", "b.pt"), r"has a.pt, b.pt; expected one checkpoint, name the file"),
-        (("model.fp16.safetensors", "model.bf16.safetensors"), "expected one checkpoint, name the"),
+        (
+            ("a.pt", "b.pt"),
+            r"has a.pt, b.pt; expected one checkpoint: name the file, .* such as '.*/\*.pt'$",
+        ),
+        (("model.fp16.safetensors", "model.bf16.safetensors"), "expected one checkpoint: name the"),
         (("optimizer.pt",), "a folder without a checkpoint"),
         (("x-00001-of-00002.safetensors", "x-00002-of-00002.safetensors"), "expected its index"),
     ],

@@ -5,7 +5,7 @@ Beside the weights a training leaves the states of its optimizer, other formats 
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from specflow.checkpoints.foreign import foreign_folder
@@ -177,8 +177,8 @@ def _main_of(folder: str | Path, names: Sequence[str], suffixes: Sequence[str]) 
     plain = [name for name in names if not _is_variant(name, names) and not _COPY.search(name)]
     found = [name for name in usual if name in names] or plain
     if len(found) != 1:
-        listed = some_of(names)
-        raise SpecflowError(f"{folder}: has {listed}; expected one checkpoint, name the file")
+        ways = f"name the file, or of several steps a pattern, such as '{folder}/*{PurePath(names[0]).suffix}'"
+        raise SpecflowError(f"{folder}: has {some_of(names)}; expected one checkpoint: {ways}")
     return found[0]
 
 

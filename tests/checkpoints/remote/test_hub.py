@@ -130,7 +130,7 @@ def test_shards_of_an_index_are_read(hub):
         ({}, "has no weights; it has no files"),
         (
             {"a.safetensors": b"", "b.safetensors": b""},
-            "has a.safetensors, b.safetensors; expected one checkpoint, name the file",
+            "has a.safetensors, b.safetensors; expected one checkpoint: name the file",
         ),
     ],
 )
