@@ -177,7 +177,8 @@ def _main_of(folder: str | Path, names: Sequence[str], suffixes: Sequence[str]) 
     plain = [name for name in names if not _is_variant(name, names) and not _COPY.search(name)]
     found = [name for name in usual if name in names] or plain
     if len(found) != 1:
-        ways = f"name the file, or of several steps a pattern, such as '{folder}/*{PurePath(names[0]).suffix}'"
+        steps = f"'{folder}/*{PurePath(names[0]).suffix}'"
+        ways = f"name the file, or of several steps a pattern, such as {steps}"
         raise SpecflowError(f"{folder}: has {some_of(names)}; expected one checkpoint: {ways}")
     return found[0]
 
