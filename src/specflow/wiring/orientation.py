@@ -13,6 +13,7 @@ READ: frozenset[Role] = frozenset(  # what comes from the blocks before
     {
         *("attention in", "query down", "query", "key value down", "key value", "key", "value"),
         *("cross attention in", "cross query", "mixer in", "router", "MLP gate", "MLP in"),
+        *("receptance", "attention gate", "MLP receptance"),
     }
 )
 WRITE: frozenset[Role] = frozenset({"attention out", "cross attention out", "mixer out", "MLP out"})

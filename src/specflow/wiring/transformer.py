@@ -12,9 +12,12 @@ from specflow.wiring.wiring import Matrix, Pair, Wiring, follow
 
 _READERS: tuple[Role, ...] = (
     *("attention in", "query down", "query", "key value down", "key", "value"),
+    *("receptance", "attention gate"),
 )
+_BEHIND: tuple[Role, ...] = ("key value down", "key", "value")  # of what may be changed before
 _ENCODED: tuple[Role, ...] = ("cross key value", "cross key", "cross value")
-_MLP: tuple[Role, ...] = ("router", "MLP gate", "MLP in", "MLP convolution", "MLP out")
+_MLP_IN: tuple[Role, ...] = ("MLP gate", "MLP in", "MLP first half", "MLP second half")
+_MLP: tuple[Role, ...] = ("router", *_MLP_IN, "MLP receptance", "MLP convolution", "MLP out")
 
 
 @dataclass(frozen=True)
@@ -25,14 +28,17 @@ class Block:
         matrices: By role, and by which of several MLPs they are of ("expert 3", mostly ""). Beside
             a whole "attention in", its query, key and value are parts that pairs compare.
         index: Number of the block in its stack, None of a lone attention.
-        parallel: Whether its MLP reads what its attention reads, not what that writes.
+        parallel: Whether its MLP reads what its attention reads, not what that writes; None if
+            that is not known.
         heads: Attention heads; queries meet keys if they are known.
+        is_plain: Whether nothing that is not known stands between the parts of its attention.
     """
 
     matrices: Mapping[tuple[Role, str], Matrix]
     index: int | None
-    parallel: bool = False
+    parallel: bool | None = False
     heads: int | None = None
+    is_plain: bool = True
 
     def main(self) -> dict[Role, Matrix]:
         """Return the matrices that are not of one of several MLPs."""
@@ -92,21 +98,24 @@ def transformer_pairs(
     pairs: list[Pair] = []
     written: Sequence[Matrix] = ()
     last: int | None = None
+    mixed = any(_mixes(block) and _ends_with_mlp(block) for block in blocks)
     for block in blocks:
-        sublayers = _sublayers(block, block.heads)
-        if block.index == 0:
+        sublayers = _sublayers(block)
+        follows = last is not None and block.index == last + 1
+        if mixed and not _mixes(block):  # its attention is missing
+            written = ()
+        elif block.index == 0:
             readers = sublayers[0].readers if sublayers else ()
             pairs += [follow(first, r, side) for (first, side), r in product(firsts, readers)]
-        elif last is None or block.index != last + 1:
+        elif not follows:
             written = ()
         for sublayer in sublayers:
             pairs += [follow(w, r) for w, r in product(written, sublayer.readers)]
             pairs += sublayer.inner
-            written = sublayer.writers
+            written = () if block.parallel is None else sublayer.writers
         cross = [m for r in _ENCODED if (m := block.matrices.get((r, ""))) is not None]
         pairs += [follow(writer, reader) for writer, reader in product(encoded, cross)]
-        if not _ends_with_mlp(block):
-            written = ()
+        written = sublayers[-1].writers if _ends_with_mlp(block) else ()
         last = block.index
     return pairs + [follow(writer, output) for writer, output in product(written, outputs)]
 
@@ -115,7 +124,7 @@ def last_writers(blocks: Sequence[Block]) -> Sequence[Matrix]:
     """Return what writes the output of the last block; nothing if a part of it is not known."""
     if not blocks or not _ends_with_mlp(blocks[-1]):
         return ()
-    sublayers = _sublayers(blocks[-1], None)
+    sublayers = _sublayers(blocks[-1])
     return sublayers[-1].writers if sublayers else ()
 
 
@@ -134,11 +143,12 @@ def _parts(block: Mapping[Role, Matrix]) -> dict[Role, Matrix]:
     }
 
 
-def _sublayers(block: Block, heads: int | None) -> list[_Sublayer]:
+def _sublayers(block: Block) -> list[_Sublayer]:
     own = block.main()
     # attention and state space in one block read the same (Falcon-H1)
-    mixing = _side_by_side([_attention(own, heads), _mixer(own)])
-    found = [*mixing, _cross_attention(own, heads), _mlps(block.matrices)]
+    attention = _attention(own, block.heads)
+    mixing = _side_by_side([attention if block.is_plain else _opaque(own), _mixer(own)])
+    found = [*mixing, _cross_attention(own, block.heads), _mlps(block.matrices)]
     there = [one for one in found if one.readers or one.writers]
     return _side_by_side(there) if block.parallel else there
 
@@ -164,6 +174,14 @@ def _attention(own: Mapping[Role, Matrix], heads: int | None) -> _Sublayer:
     return _Sublayer(readers, writers, inner)
 
 
+def _opaque(own: Mapping[Role, Matrix]) -> _Sublayer:
+    """Return an attention between whose parts something stands that is not known."""
+    readers = _attention(own, None).readers
+    queries = {m.view.tensor for m in _there(own, ["attention in", "query", "query down"])}
+    plain = [m for m in readers if m.role not in _BEHIND or m.view.tensor in queries]
+    return _Sublayer(plain, _there(own, ["attention out"]), [])
+
+
 def _cross_attention(own: Mapping[Role, Matrix], heads: int | None) -> _Sublayer:
     readers = _there(own, ["cross attention in", "cross query"])
     return _Sublayer(readers, _there(own, ["cross attention out"]), _inside(own, "cross ", heads))
@@ -179,7 +197,17 @@ def _inside(own: Mapping[Role, Matrix], kind: str, heads: int | None) -> list[Pa
     if value is not None and out is not None:
         is_shared = value.view.rows < out.view.columns and heads is not None
         pairs.append(value_out(value, out, heads or 1) if is_shared else follow(value, out))
+    if not kind and out is not None:
+        pairs += [follow(gate, out) for gate in _channelwise(own)]
     return pairs
+
+
+def _channelwise(own: Mapping[Role, Matrix]) -> list[Matrix]:
+    """Return what scales values number by number: gates, and keys without queries (RWKV)."""
+    if "attention gate" not in own:
+        return []
+    alone = "query" not in own and "receptance" not in own
+    return _there(own, ["attention gate", "key"] if alone else ["attention gate"])
 
 
 def _mixer(own: Mapping[Role, Matrix]) -> _Sublayer:
@@ -191,7 +219,8 @@ def _mlps(matrices: Mapping[tuple[Role, str], Matrix]) -> _Sublayer:
     for (role, unit), matrix in matrices.items():
         if role in _MLP:
             units.setdefault(unit, {})[role] = matrix
-    readers = [m for own in units.values() for m in _there(own, ["router", "MLP gate", "MLP in"])]
+    reading: tuple[Role, ...] = ("router", *_MLP_IN, "MLP receptance")
+    readers = [m for own in units.values() for m in _there(own, reading)]
     inner = [pair for own in units.values() for pair in _inside_mlp(own)]
     writers = [own["MLP out"] for own in units.values() if "MLP out" in own]
     return _Sublayer(readers, writers, inner)
@@ -200,13 +229,17 @@ def _mlps(matrices: Mapping[tuple[Role, str], Matrix]) -> _Sublayer:
 def _inside_mlp(own: Mapping[Role, Matrix]) -> list[Pair]:
     """Return the pairs inside an MLP, in which a convolution may stand (SegFormer)."""
     between, last = _there(own, ["MLP convolution"]), _there(own, ["MLP out"])
-    first = _there(own, ["MLP gate", "MLP in"])
+    first = _there(own, _MLP_IN)
     steps = [*product(first, between or last), *product(between, last)]
     return [follow(previous, following) for previous, following in steps]
 
 
 def _there(own: Mapping[Role, Matrix], roles: Iterable[Role]) -> list[Matrix]:
     return [own[role] for role in roles if role in own]
+
+
+def _mixes(block: Block) -> bool:
+    return any(role in (*_READERS, "mixer in") for role in block.main())
 
 
 def _ends_with_mlp(block: Block) -> bool:
