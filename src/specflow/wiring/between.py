@@ -10,8 +10,9 @@ from specflow.wiring.wiring import Matrix
 # What only adds to the scores of an attention, or is a part of a weight: positions, LoRA.
 _HARMLESS = re.compile(
     r"r|pos\w*|rel\w*|linear_pos|gru_rel\w*|distance_embedding|\w+_global|cpb_mlp|indexer|seg_embed"
-    r"|\w*bias\w*|proj_[lw]|\w*lora\w*|\w*norm\w*"
+    r"|\w*bias\w*|meta_mlp|proj_[lw]|\w*lora\w*|\w*norm\w*"
 )
+_BEFORE_KEYS = re.compile(r".*\.(?:sr|sequence_reduction)(?:\..*)?")  # PVT, SegFormer
 _OF_CHANNELS = ("cpe1.proj.weight", "attn.temperature")  # DaViT's blocks, XCiT's attention
 
 
@@ -23,7 +24,7 @@ def strangers(
 ) -> list[str]:
     """Return what may change queries, keys or values of a block before they meet.
 
-    That are matrices beside them which are not known: a convolution that pools (PVT, MViTv2). Of
+    That are matrices beside them which are not known: a convolution that pools (MViTv2). Of
     blocks that attend over channels (DaViT, XCiT), whose queries meet their values, it is what
     tells of them.
 
@@ -37,6 +38,16 @@ def strangers(
     beside = [name for name in unplaced if any(_within(name, owner) for owner in owners)]
     channels = [f"{at}{name}" for name in _OF_CHANNELS if len(_shape(tensors, f"{at}{name}")) > 1]
     return [*beside, *(channels if owners else [])]
+
+
+def is_harmless(name: str) -> bool:
+    """Return whether a matrix in an attention changes neither its queries, keys nor values."""
+    return stands_before(name) or any(_HARMLESS.fullmatch(part) for part in name.split("."))
+
+
+def stands_before(name: str) -> bool:
+    """Return whether a stranger is read by keys and values alone: it shortens the sequence."""
+    return _BEFORE_KEYS.fullmatch(name) is not None
 
 
 def _is_read(place: Place) -> bool:

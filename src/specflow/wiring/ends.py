@@ -136,7 +136,9 @@ def _has(name: str, words: Iterable[str]) -> bool:
 
 def _first_of_each(towers: Sequence[Stack]) -> list[Stack]:
     """Return the stacks that no other feeds: those of stages stand after each other."""
-    return list({_tower(tower): tower for tower in reversed(towers)}.values())[::-1]
+    alone = {_tower(tower): tower for tower in reversed(towers)}
+    parents = {tower.rstrip(".").rpartition(".")[0]: one for tower, one in alone.items()}
+    return list(parents.values())[::-1]  # of several in one module (CaiT) it is the first
 
 
 def _last_of_each(towers: Sequence[Stack]) -> list[Stack]:

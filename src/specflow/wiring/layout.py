@@ -3,14 +3,15 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from specflow.wiring.between import is_harmless
 from specflow.wiring.ends import Ends, ends_of
 from specflow.wiring.lstm import lstm_pairs, lstms_of, reads_states
 from specflow.wiring.names import number_of, some_of
 from specflow.wiring.sequences import block_pairs, numbered_pairs, sequence_pairs
 from specflow.wiring.stacks import Known, Stack, stacks_of
-from specflow.wiring.transformer import Block, last_writers, transformer_pairs
+from specflow.wiring.transformer import last_writers, transformer_pairs
 from specflow.wiring.wiring import Matrix, Pair
 
 _ATTENTION = re.compile(r"attn|attention|qkv|mixer\.m\.", re.IGNORECASE)
@@ -73,7 +74,7 @@ def _pairs(stacks: Sequence[Stack], ends: Ends) -> list[Pair]:
             pairs += transformer_pairs(stack.blocks, firsts, outputs, above)
         else:  # what passes from block to block is not known
             for block in stack.blocks:
-                pairs += transformer_pairs([Block(block.matrices, None)], (), ())
+                pairs += transformer_pairs([replace(block, index=None)], (), ())
     return pairs
 
 
@@ -125,7 +126,9 @@ def _not_understood(
     names = [
         m.name
         for m in matrices
-        if _ATTENTION.search(m.name) and not {m.name, m.view.tensor} & known
+        if _ATTENTION.search(m.name)
+        and not {m.name, m.view.tensor} & known
+        and not is_harmless(m.name)
     ]
     if names:
         yield (

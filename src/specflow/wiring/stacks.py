@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from specflow.wiring.between import strangers
+from specflow.wiring.between import stands_before, strangers
 from specflow.wiring.heads import count_heads, heads_of_block
 from specflow.wiring.orientation import oriented, width_of
 from specflow.wiring.parallel import is_parallel
@@ -16,7 +16,9 @@ from specflow.wiring.view import Joined
 from specflow.wiring.vocabulary import ROLES, Role
 from specflow.wiring.wiring import Matrix
 
-_READERS: tuple[Role, ...] = ("attention in", "query", "query down", "key value", "mixer in")
+_READERS: tuple[Role, ...] = (
+    *("attention in", "query", "query down", "key value", "key", "receptance", "mixer in"),
+)
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ def _stack(
     became: dict[str, list[Matrix]] = {}
     whole: dict[str, str] = {}
     between: list[str] = []
+    convolves = any(n.startswith(path) and ".mlp.dwconv." in n for n in known.tensors)
     gated = {p.unit for p in placed.values() if p.role == "MLP in"}
     for index in sorted(by_index, key=lambda number: -1 if number is None else number):
         at = path if index is None else f"{path}{index}."
@@ -127,9 +130,10 @@ def _stack(
         splitter = Splitter(known.tensors, known.structure, own, by_index[index])
         parts, left = splitter.split()
         unknown = strangers(at, by_index[index], unplaced, known.tensors)
-        between += unknown
+        between += (inside := [name for name in unknown if not stands_before(name)])
         labelled = _labelled(path, index, parts, several, gated)
-        blocks.append(Block(labelled, index, parallel, own, not unknown))
+        is_short = convolves and not any(role == "MLP convolution" for role, _ in labelled)
+        blocks.append(Block(labelled, index, parallel, own, not inside, not unknown, is_short))
         became |= _by_tensor(parts, blocks[-1].matrices)
         whole |= left
     square = ["all matrices are square; taken as (inputs, outputs), as GPT-2 has them"]

@@ -32,6 +32,8 @@ class Block:
             that is not known.
         heads: Attention heads; queries meet keys if they are known.
         is_plain: Whether nothing that is not known stands between the parts of its attention.
+        is_direct: Whether keys and values read what queries do.
+        is_short: Whether a convolution is missing between the layers of its MLP.
     """
 
     matrices: Mapping[tuple[Role, str], Matrix]
@@ -39,6 +41,8 @@ class Block:
     parallel: bool | None = False
     heads: int | None = None
     is_plain: bool = True
+    is_direct: bool = True
+    is_short: bool = False
 
     def main(self) -> dict[Role, Matrix]:
         """Return the matrices that are not of one of several MLPs."""
@@ -146,9 +150,9 @@ def _parts(block: Mapping[Role, Matrix]) -> dict[Role, Matrix]:
 def _sublayers(block: Block) -> list[_Sublayer]:
     own = block.main()
     # attention and state space in one block read the same (Falcon-H1)
-    attention = _attention(own, block.heads)
-    mixing = _side_by_side([attention if block.is_plain else _opaque(own), _mixer(own)])
-    found = [*mixing, _cross_attention(own, block.heads), _mlps(block.matrices)]
+    attention = _attention(own, block.heads, block.is_plain, block.is_direct)
+    mixing = _side_by_side([attention, _mixer(own)])
+    found = [*mixing, _cross_attention(own, block.heads), _mlps(block)]
     there = [one for one in found if one.readers or one.writers]
     return _side_by_side(there) if block.parallel else there
 
@@ -165,21 +169,17 @@ def _side_by_side(sublayers: Sequence[_Sublayer]) -> list[_Sublayer]:
     ] * bool(there)
 
 
-def _attention(own: Mapping[Role, Matrix], heads: int | None) -> _Sublayer:
+def _attention(
+    own: Mapping[Role, Matrix], heads: int | None, is_plain: bool, is_direct: bool
+) -> _Sublayer:
     whole = own.get("attention in")
     readers = [own[role] for role in _READERS if role in own] if whole is None else [whole]
     writers = _there(own, ["attention out"])
     latent = Latent.of({role: (m.view.rows, m.view.columns) for role, m in own.items()})
     inner = latent_pairs(own, latent) if latent else _inside(own, "", heads)
-    return _Sublayer(readers, writers, inner)
-
-
-def _opaque(own: Mapping[Role, Matrix]) -> _Sublayer:
-    """Return an attention between whose parts something stands that is not known."""
-    readers = _attention(own, None).readers
     queries = {m.view.tensor for m in _there(own, ["attention in", "query", "query down"])}
-    plain = [m for m in readers if m.role not in _BEHIND or m.view.tensor in queries]
-    return _Sublayer(plain, _there(own, ["attention out"]), [])
+    direct = [m for m in readers if m.role not in _BEHIND or m.view.tensor in queries]
+    return _Sublayer(readers if is_direct else direct, writers, inner if is_plain else [])
 
 
 def _cross_attention(own: Mapping[Role, Matrix], heads: int | None) -> _Sublayer:
@@ -214,14 +214,15 @@ def _mixer(own: Mapping[Role, Matrix]) -> _Sublayer:
     return _Sublayer(_there(own, ["mixer in"]), _there(own, ["mixer out"]), mixer_pairs(own))
 
 
-def _mlps(matrices: Mapping[tuple[Role, str], Matrix]) -> _Sublayer:
+def _mlps(block: Block) -> _Sublayer:
     units: dict[str, dict[Role, Matrix]] = {}
-    for (role, unit), matrix in matrices.items():
+    for (role, unit), matrix in block.matrices.items():
         if role in _MLP:
             units.setdefault(unit, {})[role] = matrix
     reading: tuple[Role, ...] = ("router", *_MLP_IN, "MLP receptance")
     readers = [m for own in units.values() for m in _there(own, reading)]
-    inner = [pair for own in units.values() for pair in _inside_mlp(own)]
+    whole = () if block.is_short else units.values()
+    inner = [pair for own in whole for pair in _inside_mlp(own)]
     writers = [own["MLP out"] for own in units.values() if "MLP out" in own]
     return _Sublayer(readers, writers, inner)
 
