@@ -53,7 +53,7 @@ class Splitter:
                 cuts = {}
             for one in _experts(matrix, place):
                 parts = [one.part(name, cut) for name, cut in cuts.items()] or [one]
-                found |= {part: place_of(part) or place for part in parts}
+                found |= {p: place if p is matrix else place_of(p) or place for p in parts}
         return found, whole
 
     def _cuts(self, matrix: Matrix, place: Place) -> Cuts | str:
