@@ -13,7 +13,8 @@ _HARMLESS = re.compile(
     r"|\w*bias\w*|meta_mlp|proj_[lw]|\w*lora\w*|\w*norm\w*"
 )
 _BEFORE_KEYS = re.compile(r".*\.(?:sr|sequence_reduction)(?:\..*)?")  # PVT, SegFormer
-_OF_CHANNELS = ("cpe1.proj.weight", "attn.temperature")  # DaViT's blocks, XCiT's attention
+# DaViT's blocks and XCiT's attention, over channels; DiffLlama's, whose heads share two values.
+_MARKS = {"cpe1.proj.weight": 2, "attn.temperature": 3, "self_attn.lambda_q1": 1}
 
 
 def strangers(
@@ -25,8 +26,8 @@ def strangers(
     """Return what may change queries, keys or values of a block before they meet.
 
     That are matrices beside them which are not known: a convolution that pools (MViTv2). Of
-    blocks that attend over channels (DaViT, XCiT), whose queries meet their values, it is what
-    tells of them.
+    blocks that attend in a way of their own (over channels, or by differences) it is what tells of
+    them.
 
     Args:
         at: What the names of the block's tensors begin with.
@@ -36,8 +37,12 @@ def strangers(
     """
     owners = {_owner(m.name) for m, place in block.items() if _is_read(place)}
     beside = [name for name in unplaced if any(_within(name, owner) for owner in owners)]
-    channels = [f"{at}{name}" for name in _OF_CHANNELS if len(_shape(tensors, f"{at}{name}")) > 1]
-    return [*beside, *(channels if owners else [])]
+    marks = [
+        f"{at}{name}"
+        for name, least in _MARKS.items()
+        if len(_shape(tensors, f"{at}{name}")) >= least
+    ]
+    return [*beside, *(marks if owners else [])]
 
 
 def is_harmless(name: str) -> bool:

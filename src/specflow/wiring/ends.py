@@ -81,7 +81,8 @@ def _by_kind(matrices: Iterable[Matrix]) -> dict[str, list[Matrix]]:
     found: dict[str, list[Matrix]] = {kind: [] for kind in _KINDS}
     for matrix in matrices:
         kind = next((k for k, names in _KINDS.items() if _is_named(matrix.name, names)), None)
-        if kind is not None and not matrix.view.cuts:
+        is_flat = matrix.name.endswith("conv_proj") and len(matrix.view.shape) < 4
+        if kind is not None and not matrix.view.cuts and not is_flat:
             found[kind].append(replace(matrix, role=kind))
     return {kind: _labelled(own, kind) for kind, own in found.items()}
 

@@ -14,6 +14,7 @@ _READERS: tuple[Role, ...] = (
     *("attention in", "query down", "query", "key value down", "key", "value"),
     *("receptance", "attention gate"),
 )
+_ATTENDING: tuple[Role, ...] = ("query", "cross attention in", "cross query")
 _BEHIND: tuple[Role, ...] = ("key value down", "key", "value")  # of what may be changed before
 _ENCODED: tuple[Role, ...] = ("cross key value", "cross key", "cross value")
 _MLP_IN: tuple[Role, ...] = ("MLP gate", "MLP in", "MLP first half", "MLP second half")
@@ -56,6 +57,7 @@ class _Sublayer:
     readers: Sequence[Matrix]
     writers: Sequence[Matrix]
     inner: Sequence[Pair]
+    is_there: bool = False  # though what reads and writes in it may not be known
 
 
 def transformer_wiring(
@@ -152,19 +154,29 @@ def _sublayers(block: Block) -> list[_Sublayer]:
     # attention and state space in one block read the same (Falcon-H1)
     attention = _attention(own, block.heads, block.is_plain, block.is_direct)
     mixing = _side_by_side([attention, _mixer(own)])
-    found = [*mixing, _cross_attention(own, block.heads), _mlps(block)]
-    there = [one for one in found if one.readers or one.writers]
+    cross = _cross_attention(own, block.heads)
+    attending = [cross, *mixing] if _crosses_first(own) else [*mixing, cross]
+    found = [*attending, _mlps(block)]
+    there = [one for one in found if one.readers or one.writers or one.is_there]
     return _side_by_side(there) if block.parallel else there
+
+
+def _crosses_first(own: Mapping[Role, Matrix]) -> bool:
+    """Return whether cross-attention stands before attention: Mask2Former, by its names."""
+    names = [own[role].view.tensor for role in _ATTENDING if role in own]
+    ends = ("cross_attn.in_proj_weight", "self_attn.q_proj.weight")
+    return all(any(name.endswith(end) for name in names) for end in ends)
 
 
 def _side_by_side(sublayers: Sequence[_Sublayer]) -> list[_Sublayer]:
     """Return sublayers that read the same as one; none of none."""
-    there = [one for one in sublayers if one.readers or one.writers]
+    there = [one for one in sublayers if one.readers or one.writers or one.is_there]
     return [
         _Sublayer(
             [reader for one in there for reader in one.readers],
             [writer for one in there for writer in one.writers],
             [pair for one in there for pair in one.inner],
+            any(one.is_there for one in there),
         )
     ] * bool(there)
 
@@ -179,7 +191,9 @@ def _attention(
     inner = latent_pairs(own, latent) if latent else _inside(own, "", heads)
     queries = {m.view.tensor for m in _there(own, ["attention in", "query", "query down"])}
     direct = [m for m in readers if m.role not in _BEHIND or m.view.tensor in queries]
-    return _Sublayer(readers if is_direct else direct, writers, inner if is_plain else [])
+    return _Sublayer(
+        readers if is_direct else direct, writers, inner if is_plain else [], bool(readers)
+    )
 
 
 def _cross_attention(own: Mapping[Role, Matrix], heads: int | None) -> _Sublayer:
