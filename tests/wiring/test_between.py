@@ -107,3 +107,38 @@ def test_what_reads_patches_is_the_first_stack_of_a_module(wire):
     found = [label for label in labels(wire(shapes)) if label.startswith("patch embedding")]
     assert len(found) == 3
     assert not any("token_only" in label for label in found)
+
+
+def test_where_an_attention_is_not_understood_the_mlp_does_not_read_what_comes_before_it(wire):
+    """JetMoE: queries and outputs are experts."""
+    own = {"self_attn.kv_proj.weight": (2 * D, D), "self_attn.experts.mix.weight": (D, D)}
+    shapes = {"embed_tokens.weight": (11, D)} | blocks(own)
+    found = labels(wire(shapes, num_heads=H))
+    assert found == {f"block {n} MLP in -> block {n} MLP out" for n in (1, 2)}
+
+
+def test_in_blocks_with_a_bottleneck_nothing_passes_between_parts_that_are_known(wire):
+    """MobileBERT: other layers stand between attention, MLP and the next block."""
+    shapes = blocks(PLAIN | {"bottleneck.input.dense.weight": (D, D)})
+    assert labels(wire(shapes, num_heads=H)) == {
+        *(pair.replace("1", str(n)) for pair in INSIDE for n in (1, 2)),
+        *(f"block {n} MLP in -> block {n} MLP out" for n in (1, 2)),
+    }
+
+
+def test_cross_attention_of_mask2former_stands_before_its_attention(wire):
+    own = {f"self_attn.{name}_proj.weight": (D, D) for name in ("q", "k", "v", "o")}
+    own |= {"cross_attn.in_proj_weight": (3 * D, D), "cross_attn.out_proj.weight": (D, D)}
+    found = labels(wire(blocks(own), num_heads=H))
+    assert "block 1 cross attention out -> block 1 query" in found
+    assert "block 1 attention out -> block 1 MLP in" in found
+    assert "block 1 MLP out -> block 2 cross query" in found
+    assert "block 1 attention out -> block 1 cross query" not in found
+
+
+def test_a_projection_of_another_module_holds_no_patches(wire):
+    """VITS: a one-dimensional convolution of its flows is called conv_proj."""
+    shapes = blocks(PLAIN) | {"flow.conv_proj.weight": (D, 4, 1)}
+    assert not [label for label in labels(wire(shapes)) if "patch" in label]
+    shapes = blocks(PLAIN) | {"conv_proj.weight": (D, 3, 2, 2)}
+    assert "patch embedding -> block 1 query" in labels(wire(shapes))

@@ -31,9 +31,11 @@ def width_of(stack: str, tensors: Mapping[str, TensorInfo]) -> int | None:
 
 def is_norm(name: str) -> bool:
     """Return whether a tensor is the weight of a normalization of a whole layer's width."""
-    owner, _, last = name.rpartition(".")
-    owner = owner.rpartition(".")[2].lower()
-    of_part = owner.startswith(("q_", "k_", "kv_", "q_a", "query_", "key_"))
+    path, _, last = name.rpartition(".")
+    owner = path.rpartition(".")[2].lower()
+    of_part = f".{path}".endswith((".mamba.norm", ".mixer.norm")) or owner.startswith(
+        ("q_", "k_", "kv_", "q_a", "query_", "key_")
+    )
     return last == "weight" and not of_part and ("norm" in owner or owner.startswith("ln"))
 
 

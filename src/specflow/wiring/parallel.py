@@ -53,6 +53,6 @@ def is_parallel(
         return False, []
     if len({parts[0] for parts in inside if parts[0].isdecimal()}) == 1 and model not in _MODELS:
         return None, [
-            "it has one block without two norms: whether attention feeds MLP is not known"
+            "one block without two norms: what passes between attention and MLP is not known"
         ]
     return bool(counts), []

@@ -133,7 +133,9 @@ def _stack(
         between += (inside := [name for name in unknown if not stands_before(name)])
         labelled = _labelled(path, index, parts, several, gated)
         is_short = convolves and not any(role == "MLP convolution" for role, _ in labelled)
-        blocks.append(Block(labelled, index, parallel, own, not inside, not unknown, is_short))
+        narrow = any(name.startswith(f"{at}bottleneck.") for name in unplaced)
+        order = None if narrow else parallel  # MobileBERT's blocks hold more than what is known
+        blocks.append(Block(labelled, index, order, own, not inside, not unknown, is_short))
         became |= _by_tensor(parts, blocks[-1].matrices)
         whole |= left
     square = ["all matrices are square; taken as (inputs, outputs), as GPT-2 has them"]

@@ -30,7 +30,7 @@ class Block:
             a whole "attention in", its query, key and value are parts that pairs compare.
         index: Number of the block in its stack, None of a lone attention.
         parallel: Whether its MLP reads what its attention reads, not what that writes; None if
-            that is not known.
+            what its parts read is not known.
         heads: Attention heads; queries meet keys if they are known.
         is_plain: Whether nothing that is not known stands between the parts of its attention.
         is_direct: Whether keys and values read what queries do.
@@ -108,7 +108,7 @@ def transformer_pairs(
     for block in blocks:
         sublayers = _sublayers(block)
         follows = last is not None and block.index == last + 1
-        if mixed and not _mixes(block):  # its attention is missing
+        if block.parallel is None or (mixed and not _mixes(block)):
             written = ()
         elif block.index == 0:
             readers = sublayers[0].readers if sublayers else ()
@@ -118,12 +118,17 @@ def transformer_pairs(
         for sublayer in sublayers:
             pairs += [follow(w, r) for w, r in product(written, sublayer.readers)]
             pairs += sublayer.inner
-            written = () if block.parallel is None else sublayer.writers
+            written = _passed(block, sublayer)
         cross = [m for r in _ENCODED if (m := block.matrices.get((r, ""))) is not None]
         pairs += [follow(writer, reader) for writer, reader in product(encoded, cross)]
-        written = sublayers[-1].writers if _ends_with_mlp(block) else ()
+        written = _passed(block, sublayers[-1]) if _ends_with_mlp(block) else ()
         last = block.index
     return pairs + [follow(writer, output) for writer, output in product(written, outputs)]
+
+
+def _passed(block: Block, sublayer: _Sublayer) -> Sequence[Matrix]:
+    """Return what writes what the next sublayer reads, nothing where that is not known."""
+    return () if block.parallel is None else sublayer.writers
 
 
 def last_writers(blocks: Sequence[Block]) -> Sequence[Matrix]:
@@ -131,7 +136,7 @@ def last_writers(blocks: Sequence[Block]) -> Sequence[Matrix]:
     if not blocks or not _ends_with_mlp(blocks[-1]):
         return ()
     sublayers = _sublayers(blocks[-1])
-    return sublayers[-1].writers if sublayers else ()
+    return _passed(blocks[-1], sublayers[-1]) if sublayers else ()
 
 
 def _block(matrices: Mapping[Role, Matrix], index: int, heads: int) -> Block:
