@@ -46,6 +46,26 @@ def test_lists_of_attentions_and_of_mlps_make_blocks(wire):
     ]
 
 
+def test_a_list_of_modules_that_hold_attentions_is_no_list_of_attentions(wire):
+    """A U-Net of diffusers: transformers in a list that is called attentions."""
+    at = "down_blocks.0.attentions.0.transformer_blocks.0"
+    names = ("to_q", "to_k", "to_v", "to_out.0")
+    shapes = {f"{at}.attn1.{name}.weight": (D, D) for name in names}
+    shapes |= {f"{at}.norm{number}.weight": (D,) for number in (1, 2)}
+    found = labels(wire(shapes, num_heads=H))
+    assert found == ["block 1 query -> block 1 key", "block 1 value -> block 1 attention out"]
+
+
+def test_tokens_do_not_feed_a_tower_of_images_whose_file_lacks_the_other_tower(wire):
+    """CLIP, of which the blocks of text are missing."""
+    at = "visual.transformer.resblocks.0"
+    shapes = {f"{at}.attn.in_proj_weight": (3 * D, D), f"{at}.attn.out_proj.weight": (D, D)}
+    shapes |= {f"{at}.ln_{number}.weight": (D,) for number in (1, 2)}
+    shapes |= {"token_embedding.weight": (V, D), "visual.conv1.weight": (D, 3, 2, 2)}
+    first = [label for label in labels(wire(shapes)) if "embedding" in label]
+    assert first == [f"patch embedding -> block 1 {part}" for part in ("query", "key", "value")]
+
+
 def xlnet():
     generator = torch.Generator().manual_seed(0)
     shapes = {"transformer.word_embedding.weight": (V, D), "lm_loss.weight": (V, D)}

@@ -58,6 +58,8 @@ def ends_of(
     for stack in _first_of_each(towers):
         embedding = _nearest(found["embedding"], stack, "right", towers)
         patches = _nearest(found["patch embedding"], stack, "left", towers)
+        if embedding is not None and _is_of_images(stack.path) > _is_of_images(embedding.name):
+            embedding = None  # that of another tower
         rows: list[tuple[Matrix, Side]] = [] if embedding is None else [(embedding, "right")]
         before[stack.path] = rows if patches is None else [*rows, (patches, "left")]
     readers = [stack for stack in towers if stack.reads_encoder] or _last_of_each(towers)
@@ -133,6 +135,10 @@ def _shared(name: str, path: str) -> int:
 
 def _has(name: str, words: Iterable[str]) -> bool:
     return any(word in name for word in words)
+
+
+def _is_of_images(name: str) -> bool:
+    return _has(name, TOWERS["vision_config"])
 
 
 def _first_of_each(towers: Sequence[Stack]) -> list[Stack]:

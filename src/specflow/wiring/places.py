@@ -63,7 +63,8 @@ def place_of(matrix: Matrix) -> Place | None:
     if listed is not None:
         path = f"{_OF_LIST[listed[2]]}.{listed[4]}"
         found = role_of(path)
-        return found and Place(listed[1] or "", int(listed[3]), *found, path)
+        if found is not None:
+            return Place(listed[1] or "", int(listed[3]), *found, path)
     for match in _NUMBER.finditer(whole):
         found = role_of(rest := whole[match.end() :])
         if found is not None:
