@@ -41,6 +41,7 @@ BERT = {
         },
     ),
     "cls.predictions.transform.dense.weight": (D, D),
+    "cls.predictions.transform.LayerNorm.weight": (D,),
     "cls.predictions.decoder.weight": (V, D),
 }
 DISTILBERT = {
@@ -113,6 +114,7 @@ MODERNBERT = {
         },
     ),
     "head.dense.weight": (D, D),
+    "head.norm.weight": (D,),
     "decoder.weight": (V, D),
 }
 MODERNBERT.pop("model.layers.0.attn_norm.weight")  # an identity there
@@ -190,7 +192,11 @@ SEGFORMER = _blocks(
         "mlp.fc1": (F, D),
         "mlp.fc2": (D, F),
     },
-) | {f"stages.0.blocks.{index}.mlp.dwconv.dwconv.weight": (F, 1, 3, 3) for index in range(2)}
+) | {
+    f"stages.0.blocks.{index}.mlp.dwconv.dwconv.{name}": shape
+    for index in range(2)
+    for name, shape in (("weight", (F, 1, 3, 3)), ("bias", (F,)))
+}
 
 SEQUENTIAL = {
     "BERT": BERT,

@@ -76,3 +76,11 @@ def test_heads_of_a_config_that_cannot_be_are_not_believed(heads):
     assert any("num_heads is not given" in note for note in wiring.notes)
     found = wire(tensors, {"num_attention_heads": H})
     assert [pair for pair in found.pairs if "query -> " in pair.label]
+
+
+def test_norms_inside_a_state_space_do_not_tell_the_width_between_blocks():
+    """Mamba-2 and Zamba 2: each block has a norm of what its mixer holds, wider than the blocks."""
+    inside = {"mamba.in_proj": (4 * D + 6, D), "mamba.out_proj": (D, 2 * D), "mamba.norm": (2 * D,)}
+    tensors = {f"h.{i}.{n}.weight": torch.ones(s) for i in range(2) for n, s in inside.items()}
+    wiring = wire(tensors | {"h.0.input_layernorm.weight": torch.ones(D)})
+    assert turned(wiring) == set()

@@ -134,7 +134,7 @@ class FileCheckpoints:
         """
         own = [name for run in self._trajectories.values() for name in run.transposed]
         if self._trajectories:
-            return Structure("a trajectory", layers={n: Layer("conv", True) for n in own})
+            return Structure("a trajectory", layers={n: Layer(True) for n in own})
         return structure_beside(self._files[-1].path, tensors)
 
     def open(self, index: int) -> AbstractContextManager[Tensors]:

@@ -1,7 +1,8 @@
 """What feeds the first block of a stack, and what reads its last one."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from specflow.matrices import Side
@@ -17,6 +18,7 @@ _KINDS: Mapping[str, Sequence[str]] = {
     "head": HEADS,
     "output": OUTPUTS,
 }
+_OF_GPT_2 = re.compile(r"\.attn\.(c_attn|attention\.q_proj|Wqkv)\.")
 _CAUSAL = ("LMHeadModel", "ForCausalLM", "ForMaskedLM", "ForConditionalGeneration")
 
 
@@ -39,7 +41,12 @@ class Ends:
     pairs: Sequence[Pair]
 
 
-def ends_of(matrices: Iterable[Matrix], stacks: Sequence[Stack], structure: Structure) -> Ends:
+def ends_of(
+    matrices: Iterable[Matrix],
+    stacks: Sequence[Stack],
+    structure: Structure,
+    tensors: Collection[str],
+) -> Ends:
     """Return the ends of stacks: each the one whose name stands nearest to a stack's and fits."""
     found = _by_kind(matrices)
     towers = [
@@ -51,6 +58,8 @@ def ends_of(matrices: Iterable[Matrix], stacks: Sequence[Stack], structure: Stru
     for stack in _first_of_each(towers):
         embedding = _nearest(found["embedding"], stack, "right", towers)
         patches = _nearest(found["patch embedding"], stack, "left", towers)
+        if embedding is not None and _is_of_images(stack.path) > _is_of_images(embedding.name):
+            embedding = None  # that of another tower
         rows: list[tuple[Matrix, Side]] = [] if embedding is None else [(embedding, "right")]
         before[stack.path] = rows if patches is None else [*rows, (patches, "left")]
     readers = [stack for stack in towers if stack.reads_encoder] or _last_of_each(towers)
@@ -59,9 +68,11 @@ def ends_of(matrices: Iterable[Matrix], stacks: Sequence[Stack], structure: Stru
         if output is not None and len(_fed_by(output, "right", readers)) > 1:
             output = None
         if output is None and len(readers) == 1:
-            output = _tied(before.get(stack.path, ()), structure)
+            output = _tied(before.get(stack.path, ()), structure, stack, tensors)
         head = _nearest(found["head"], stack, "right", readers)
         last = [one for one in (head, output) if one is not None]
+        if head is None and _lacks_head(tensors):
+            last = []
         behind[stack.path] = last[:1]
         pairs += [follow(last[0], last[1])] if len(last) == 2 else []
     firsts = [m for kind in ("embedding", "patch embedding", "positions") for m in found[kind]]
@@ -72,7 +83,8 @@ def _by_kind(matrices: Iterable[Matrix]) -> dict[str, list[Matrix]]:
     found: dict[str, list[Matrix]] = {kind: [] for kind in _KINDS}
     for matrix in matrices:
         kind = next((k for k, names in _KINDS.items() if _is_named(matrix.name, names)), None)
-        if kind is not None and not matrix.view.cuts:
+        is_flat = matrix.name.endswith("conv_proj") and len(matrix.view.shape) < 4
+        if kind is not None and not matrix.view.cuts and not is_flat:
             found[kind].append(replace(matrix, role=kind))
     return {kind: _labelled(own, kind) for kind, own in found.items()}
 
@@ -125,9 +137,15 @@ def _has(name: str, words: Iterable[str]) -> bool:
     return any(word in name for word in words)
 
 
+def _is_of_images(name: str) -> bool:
+    return _has(name, TOWERS["vision_config"])
+
+
 def _first_of_each(towers: Sequence[Stack]) -> list[Stack]:
     """Return the stacks that no other feeds: those of stages stand after each other."""
-    return list({_tower(tower): tower for tower in reversed(towers)}.values())[::-1]
+    alone = {_tower(tower): tower for tower in reversed(towers)}
+    parents = {tower.rstrip(".").rpartition(".")[0]: one for tower, one in alone.items()}
+    return list(parents.values())[::-1]  # of several in one module (CaiT) it is the first
 
 
 def _last_of_each(towers: Sequence[Stack]) -> list[Stack]:
@@ -139,8 +157,25 @@ def _tower(stack: Stack) -> str:
     return ".".join(part for part in stack.path.split(".") if not part.isdecimal())
 
 
-def _tied(before: Sequence[tuple[Matrix, Side]], structure: Structure) -> Matrix | None:
-    """Return the embedding if it is the output layer too."""
+def _lacks_head(tensors: Iterable[str]) -> bool:
+    """Return whether what belongs to a layer before the output is there, but not its weight."""
+    known = set(tensors)
+    beside = re.compile(rf"(?:.*\.)?({'|'.join(map(re.escape, HEADS))})\.bias")
+    norms = re.compile(
+        r"(.*(?:^|\.)(?:predictions\.transform|lm_head|head)\.)(?:\w*[nN]orm)\.weight"
+    )
+    without = any(beside.fullmatch(n) and f"{n[:-4]}weight" not in known for n in known)
+    owners = [match[1] for name in known if (match := norms.fullmatch(name))]
+    return without or any(f"{owner}dense.weight" not in known for owner in owners)
+
+
+def _tied(
+    before: Sequence[tuple[Matrix, Side]],
+    structure: Structure,
+    stack: Stack,
+    tensors: Iterable[str],
+) -> Matrix | None:
+    """Return the embedding if it is the output layer too: told, or of GPT-2 and its kin."""
     embedding = next((one for one, side in before if side == "right"), None)
     if embedding is None:
         return None
@@ -149,4 +184,8 @@ def _tied(before: Sequence[tuple[Matrix, Side]], structure: Structure) -> Matrix
     if isinstance(classes, list) and classes:
         is_whole = str(classes[0]).endswith(_CAUSAL)
         return embedding if is_whole and told is not False else None
-    return embedding if told or _is_named(embedding.name, TIED) else None
+    roles = {role for block in stack.blocks for role, _ in block.matrices}
+    kin = any(_OF_GPT_2.search(name) for name in stack.became) and "MLP gate" not in roles
+    has_own = any(name.rpartition("lm_head.")[1] for name in tensors)
+    by_name = kin and not has_own and _is_named(embedding.name, TIED)
+    return embedding if told or by_name else None

@@ -15,7 +15,8 @@ from specflow.wiring.wiring import Matrix, Meeting, Pair
 
 # Vectors and tables that have an entry, or a column, for each head.
 _ONE_A_HEAD = re.compile(r".*(?:\.sinks|\.logit_scale|relative_attention_bias\.weight|bias_table)")
-_OF_A_HEAD = re.compile(r".*\.(?:q_norm|k_norm|q_layernorm|k_layernorm)\.weight")
+_OF_A_HEAD = re.compile(r".*\.(?:q_norm|q_layernorm)\.weight")
+_BIAS_OF_HEADS = re.compile(r".*\.rel_attn\.r_[wrs]_bias")  # XLNet's: (heads, size of one)
 
 
 def count_heads(
@@ -113,8 +114,9 @@ def _by_shapes(
     queries = rows.get("attention out", (0, 0))[1]
     own = {name: info.shape for name, info in tensors.items() if name.startswith(stack)}
     for name, shape in own.items():
-        if _ONE_A_HEAD.fullmatch(name) and shape:
-            count = shape[0] if len(shape) != 2 else shape[1]
+        is_bias = _BIAS_OF_HEADS.fullmatch(name)
+        if shape and (is_bias or _ONE_A_HEAD.fullmatch(name)):
+            count = shape[0] if len(shape) != 2 or is_bias else shape[1]
             if count > 1 and queries % count == 0:
                 return count
     norms = {shape for n, shape in own.items() if len(shape) == 1 and _OF_A_HEAD.fullmatch(n)}

@@ -1,16 +1,20 @@
 """The layout of a network: its stacks of blocks, recurrent layers and sequences, and who meets."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from specflow.wiring.between import is_harmless
 from specflow.wiring.ends import Ends, ends_of
 from specflow.wiring.lstm import lstm_pairs, lstms_of, reads_states
-from specflow.wiring.names import some_of
+from specflow.wiring.names import number_of, some_of
 from specflow.wiring.sequences import block_pairs, numbered_pairs, sequence_pairs
 from specflow.wiring.stacks import Known, Stack, stacks_of
-from specflow.wiring.transformer import Block, last_writers, transformer_pairs
+from specflow.wiring.transformer import last_writers, transformer_pairs
 from specflow.wiring.wiring import Matrix, Pair
+
+_ATTENTION = re.compile(r"attn|attention|qkv|mixer\.m\.", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ def layout_of(matrices: Sequence[Matrix], known: Known) -> Layout:
     stacks = stacks_of(matrices, known)
     in_stacks = {tensor for stack in stacks for tensor in stack.became}
     others = [m for m in matrices if m.view.tensor not in in_stacks]
-    ends = ends_of(others, stacks, known.structure)
+    ends = ends_of(others, stacks, known.structure, known.tensors)
     pairs, inner = [*_pairs(stacks, ends), *ends.pairs], _inner(stacks)
     recurrent, of_recurrent = _recurrent(others, ends)
     placed = {m.name for m in (*ends.firsts, *ends.outputs, *recurrent)}
@@ -49,12 +53,12 @@ def layout_of(matrices: Sequence[Matrix], known: Known) -> Layout:
     if known.structure.layers:
         pairs += sequence_pairs(plain, known.structure.sequences)
     else:
-        pairs += numbered_pairs(plain)
+        pairs += numbered_pairs(plain, known.tensors)
     return Layout(
         (*ends.firsts, *inner, *recurrent, *left, *ends.outputs),
         (*pairs, *of_recurrent),
-        tuple(_said(stacks, recurrent, pairs)),
-        tuple(_notes(stacks)),
+        tuple(_said(stacks, recurrent, pairs, len(matrices))),
+        (*_notes(stacks), *_not_understood(left, stacks, pairs)),
     )
 
 
@@ -70,7 +74,7 @@ def _pairs(stacks: Sequence[Stack], ends: Ends) -> list[Pair]:
             pairs += transformer_pairs(stack.blocks, firsts, outputs, above)
         else:  # what passes from block to block is not known
             for block in stack.blocks:
-                pairs += transformer_pairs([Block(block.matrices, None)], (), ())
+                pairs += transformer_pairs([replace(block, index=None)], (), ())
     return pairs
 
 
@@ -94,7 +98,7 @@ def _recurrent(matrices: Sequence[Matrix], ends: Ends) -> tuple[list[Matrix], li
 
 
 def _said(
-    stacks: Sequence[Stack], recurrent: Sequence[Matrix], pairs: Sequence[Pair]
+    stacks: Sequence[Stack], recurrent: Sequence[Matrix], pairs: Sequence[Pair], count: int
 ) -> Iterable[str]:
     for stack in stacks:
         if stack.blocks[0].index is not None:
@@ -104,10 +108,33 @@ def _said(
     if recurrent:
         yield f"layout: {len(recurrent)} matrices of LSTMs"
     if not stacks and not recurrent:
-        if pairs:
+        met = len({view.tensor for pair in pairs for view in pair.views})
+        if pairs and len(pairs) == count - 1:
             yield "layout: plain layers in sequence"
+        elif pairs:
+            yield f"layout: no transformer; {met} of {count} matrices in sequences of layers"
         else:
             yield "layout: none found; matrices are whole, neighbours unknown"
+
+
+def _not_understood(
+    matrices: Iterable[Matrix], stacks: Iterable[Stack], pairs: Iterable[Pair]
+) -> Iterable[str]:
+    """Yield how many matrices are of attentions that have no place in any block."""
+    known = {view.tensor for pair in pairs for view in pair.views}
+    known |= {name for stack in stacks for name in stack.between}
+    names = [
+        m.name
+        for m in matrices
+        if _ATTENTION.search(m.name)
+        and not {m.name, m.view.tensor} & known
+        and not is_harmless(m.name)
+    ]
+    if names:
+        yield (
+            f"{number_of(len(names), 'matrix', 'matrices')} of attentions are not understood, and "
+            f"not compared: {some_of(names, 3)}"
+        )
 
 
 def _kinds(stack: Stack) -> Iterable[str]:
@@ -124,11 +151,19 @@ def _kinds(stack: Stack) -> Iterable[str]:
 def _notes(stacks: Sequence[Stack]) -> Iterable[str]:
     for stack in stacks:
         yield from stack.notes
+        if stack.between:
+            yield (
+                f"{stack.path}*: attentions hold what is not known, {some_of(stack.between, 3)}: "
+                "nothing inside them is compared"
+            )
         reasons = Counter(stack.whole.values())
         for reason, count in reasons.items():
             yield f"{stack.path}*: {count} fused matrices stay whole: {reason}"
         queries = [
-            m for b in stack.blocks for (role, _), m in b.matrices.items() if role == "query"
+            m
+            for block in stack.blocks
+            for (role, _), m in block.matrices.items()
+            if role == "query" and block.is_plain
         ]
         keys = any(role == "key" for b in stack.blocks for role, _ in b.matrices)
         if queries and keys and stack.heads is None:

@@ -21,7 +21,7 @@ def structure_of_module(module: nn.Module, source: str | None = None) -> Structu
     Example:
         >>> structure = structure_of_module(nn.Sequential(nn.Conv2d(8, 8, 3, groups=4)))
         >>> structure.layers["0.weight"]
-        Layer(kind='conv', inputs_first=False, groups=4)
+        Layer(inputs_first=False, groups=4)
     """
     to_dict = getattr(getattr(module, "config", None), "to_dict", dict)
     return Structure(
@@ -31,6 +31,7 @@ def structure_of_module(module: nn.Module, source: str | None = None) -> Structu
         heads=dict(_heads(module)),
         sequences=tuple(_sequences(module)),
         tied=_tied(module),
+        gate_last=dict(_gates(module)),
     )
 
 
@@ -43,15 +44,13 @@ def _layers(module: nn.Module) -> Iterator[tuple[str, Layer]]:
 
 def _layer(module: nn.Module) -> Layer | None:
     if isinstance(module, _CONVOLUTIONS):
-        return Layer("conv", groups=module.groups)
+        return Layer(groups=module.groups)
     if isinstance(module, _TRANSPOSED):
-        return Layer("conv", inputs_first=True, groups=module.groups)
-    if isinstance(module, nn.Linear):
-        return Layer("linear")
-    if isinstance(module, nn.Embedding):
-        return Layer("embedding")
+        return Layer(inputs_first=True, groups=module.groups)
+    if isinstance(module, (nn.Linear, nn.Embedding)):
+        return Layer()
     if type(module).__name__ == "Conv1D" and hasattr(module, "nf"):  # of transformers
-        return Layer("linear", inputs_first=True)
+        return Layer(inputs_first=True)
     return None
 
 
@@ -99,6 +98,14 @@ def _tied(module: nn.Module) -> dict[str, str]:
         if other != name:
             found[name] = other
     return found
+
+
+def _gates(module: nn.Module) -> Iterator[tuple[str, bool]]:
+    """Yield whether an MLP with a gate has it in its second half, where it says so (timm)."""
+    for path, one in module.named_modules():
+        last = getattr(one, "gate_last", None)
+        if isinstance(last, bool):
+            yield path, last
 
 
 def _name(path: str, last: str) -> str:

@@ -13,6 +13,7 @@ READ: frozenset[Role] = frozenset(  # what comes from the blocks before
     {
         *("attention in", "query down", "query", "key value down", "key value", "key", "value"),
         *("cross attention in", "cross query", "mixer in", "router", "MLP gate", "MLP in"),
+        *("receptance", "attention gate", "MLP receptance"),
     }
 )
 WRITE: frozenset[Role] = frozenset({"attention out", "cross attention out", "mixer out", "MLP out"})
@@ -30,9 +31,11 @@ def width_of(stack: str, tensors: Mapping[str, TensorInfo]) -> int | None:
 
 def is_norm(name: str) -> bool:
     """Return whether a tensor is the weight of a normalization of a whole layer's width."""
-    owner, _, last = name.rpartition(".")
-    owner = owner.rpartition(".")[2].lower()
-    of_part = owner.startswith(("q_", "k_", "kv_", "q_a", "query_", "key_"))
+    path, _, last = name.rpartition(".")
+    owner = path.rpartition(".")[2].lower()
+    of_part = f".{path}".endswith((".mamba.norm", ".mixer.norm")) or owner.startswith(
+        ("q_", "k_", "kv_", "q_a", "query_", "key_")
+    )
     return last == "weight" and not of_part and ("norm" in owner or owner.startswith("ln"))
 
 

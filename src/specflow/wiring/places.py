@@ -7,6 +7,9 @@ from specflow.wiring.vocabulary import Role, role_of
 from specflow.wiring.wiring import Matrix
 
 _NUMBER = re.compile(r"(?:(?<=^)|(?<=\.))(\d+)\.")
+# A network that holds all attentions in one list and all MLPs in another (XLM).
+_IN_LISTS = re.compile(r"(?:(.*\.)?)(attentions|encoder_attn|ffns)\.(\d+)\.(.*)")
+_OF_LIST = {"attentions": "attention", "encoder_attn": "encoder_attn", "ffns": "ffn"}
 _PARTS: dict[str, dict[Role, Role]] = {
     "q": {"attention in": "query", "cross attention in": "cross query"},
     "k": {
@@ -23,6 +26,8 @@ _PARTS: dict[str, dict[Role, Role]] = {
     },
     "gate": {"MLP in": "MLP gate"},
     "up": {"MLP in": "MLP in"},
+    "half0": {"MLP in": "MLP first half"},
+    "half1": {"MLP in": "MLP second half"},
 }
 
 
@@ -54,6 +59,12 @@ def place_of(matrix: Matrix) -> Place | None:
     A name may have several numbers: the first one after which the rest is known is the block's.
     """
     whole, _, part = matrix.name.partition(":")
+    listed = _IN_LISTS.fullmatch(whole)
+    if listed is not None:
+        path = f"{_OF_LIST[listed[2]]}.{listed[4]}"
+        found = role_of(path)
+        if found is not None:
+            return Place(listed[1] or "", int(listed[3]), *found, path)
     for match in _NUMBER.finditer(whole):
         found = role_of(rest := whole[match.end() :])
         if found is not None:

@@ -1,7 +1,7 @@
 """Neighbours in plain sequences of layers, and in the blocks of convolutional networks."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise, product
 
 from specflow.wiring.wiring import Matrix, Pair, follow
@@ -33,8 +33,7 @@ def sequence_pairs(matrices: Iterable[Matrix], sequences: Sequence[Sequence[str]
         sequences: Tensors in the order in which they are applied.
     """
     by_tensor = {matrix.view.tensor: matrix for matrix in matrices if not matrix.view.cuts}
-    chains = ([by_tensor[name] for name in names if name in by_tensor] for names in sequences)
-    return _fitting(chains)
+    return _fitting([by_tensor.get(name) for name in names] for names in sequences)
 
 
 def block_pairs(matrices: Iterable[Matrix]) -> list[Pair]:
@@ -43,24 +42,35 @@ def block_pairs(matrices: Iterable[Matrix]) -> list[Pair]:
 
 
 def block_orders(matrices: Iterable[Matrix]) -> list[Sequence[Matrix]]:
-    """Return the layers of each block of a convolutional network, in order, as names tell."""
+    """Return layers of blocks of convolutional networks that follow each other, as names tell.
+
+    Where one is missing between two others, these do not follow each other.
+    """
     by_name = {matrix.name: matrix for matrix in matrices if not matrix.view.cuts}
-    orders: dict[str, Sequence[Matrix]] = {}
+    orders: dict[str, Sequence[Matrix | None]] = {}
     for layers, name in product(_IN_BLOCKS, by_name):
         if name.endswith(f".{layers[0]}"):
             owner = name.removesuffix(layers[0])
-            there = [by_name[owner + layer] for layer in layers if owner + layer in by_name]
-            orders[owner] = max(orders.get(owner, []), there, key=len)
-    return list(orders.values())
+            there = [by_name.get(owner + layer) for layer in layers]
+            orders[owner] = max(orders.get(owner, []), there, key=lambda one: sum(map(bool, one)))
+    return [run for order in orders.values() for run in _runs(order)]
 
 
-def numbered_pairs(matrices: Iterable[Matrix]) -> list[Pair]:
+def numbered_pairs(matrices: Iterable[Matrix], tensors: Collection[str]) -> list[Pair]:
     """Return the pairs of layers that are numbered one after the other.
 
     Numbers tell a sequence if some are left out (those of activations), or by the usual names of
     the whole; numbers in a row may be those of branches side by side.
+
+    Args:
+        matrices: Whole matrices.
+        tensors: Names of all tensors: a bias alone tells of a layer whose weight is missing.
     """
-    owners: dict[str, dict[int, Matrix]] = {}
+    owners: dict[str, dict[int, Matrix | None]] = {}
+    for name in tensors:
+        match = re.fullmatch(r"(?:(.*)\.)?(\d+)\.bias", name)
+        if match is not None and f"{name.removesuffix('bias')}weight" not in tensors:
+            owners.setdefault(match[1] or "", {})[int(match[2])] = None
     for matrix in matrices:
         match = re.fullmatch(r"(?:(.*)\.)?(\d+)", matrix.name)
         if match is not None and not matrix.view.cuts:
@@ -73,6 +83,18 @@ def numbered_pairs(matrices: Iterable[Matrix]) -> list[Pair]:
     return _fitting(chains)
 
 
-def _fitting(chains: Iterable[Sequence[Matrix]]) -> list[Pair]:
-    pairs = (follow(a, b) for chain in chains for a, b in pairwise(chain))
+def _fitting(chains: Iterable[Sequence[Matrix | None]]) -> list[Pair]:
+    runs = (run for chain in chains for run in _runs(chain))
+    pairs = (follow(a, b) for run in runs for a, b in pairwise(run))
     return [pair for pair in pairs if pair.fits]
+
+
+def _runs(chain: Sequence[Matrix | None]) -> list[list[Matrix]]:
+    """Return the parts of a chain in which nothing is missing."""
+    runs: list[list[Matrix]] = [[]]
+    for matrix in chain:
+        if matrix is None:
+            runs.append([])
+        else:
+            runs[-1].append(matrix)
+    return [run for run in runs if run]

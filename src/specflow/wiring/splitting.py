@@ -14,6 +14,11 @@ from specflow.wiring.wiring import Matrix
 
 # Models whose projection has a name that other models give to one whose rows lie by heads.
 _IN_TURN = ("chatglm", "bailing")
+# First layers of MLPs whose first half is the gate; of others either half may be.
+_GATE_FIRST = (
+    *("gate_up_proj", "Wi", "dense_h_to_4h", "w12", "linear_fc1", "weights_in", "W12"),
+    *("input_linear", "gate_up"),
+)
 _BIAS_TABLE = "relative_position_bias_table"
 _UNKNOWN_ORDER = "its parts lie in an order that is not known: declare them in fused"
 
@@ -48,7 +53,7 @@ class Splitter:
                 cuts = {}
             for one in _experts(matrix, place):
                 parts = [one.part(name, cut) for name, cut in cuts.items()] or [one]
-                found |= {part: place_of(part) or place for part in parts}
+                found |= {p: place if p is matrix else place_of(p) or place for p in parts}
         return found, whole
 
     def _cuts(self, matrix: Matrix, place: Place) -> Cuts | str:
@@ -64,22 +69,39 @@ class Splitter:
         (rows, _), (_, inner) = sides_of(matrix, place), sides_of(*down)
         if rows != 2 * inner:
             return {}
-        alternate = inner if self._alternates(matrix) else 1
-        return {"gate": Cut(axis, 0, 1, 2, alternate), "up": Cut(axis, 1, 2, 2, alternate)}
+        alternate = inner if self._alternates(matrix, place) else 1
+        first, second = self._halves(matrix, place)
+        return {first: Cut(axis, 0, 1, 2, alternate), second: Cut(axis, 1, 2, 2, alternate)}
 
-    def _alternates(self, matrix: Matrix) -> bool:
-        """Return whether gate and up take turns, row by row: gpt-oss, whose experts have biases."""
-        return f"{matrix.view.tensor}_bias" in self.tensors
+    def _alternates(self, matrix: Matrix, place: Place) -> bool:
+        """Return whether gate and up take turns, row by row: stacked experts of gpt-oss.
+
+        These have biases, as no other stacked experts whose first layer is named so.
+        """
+        model = self.structure.says("model_type", place.stack)
+        is_named = place.stacked and place.path.endswith("experts.gate_up_proj")
+        has_biases = f"{matrix.view.tensor}_bias" in self.tensors
+        return is_named and has_biases and model in (None, "gpt_oss")
+
+    def _halves(self, matrix: Matrix, place: Place) -> tuple[str, str]:
+        """Return the names of two halves: gate and up, where the order is known."""
+        owner, _, last = matrix.view.tensor.removesuffix(".weight").rpartition(".")
+        is_last = self.structure.gate_last.get(owner)
+        if is_last is None and last in _GATE_FIRST:
+            is_last = False
+        if is_last is None:
+            return "half0", "half1"
+        return ("up", "gate") if is_last else ("gate", "up")
 
     def _of_projection(self, matrix: Matrix, place: Place) -> Cuts | str:
-        axis, (rows, _) = _axis(matrix), sides_of(matrix, place)
+        axis, (rows, columns) = _axis(matrix), sides_of(matrix, place)
         role = "cross attention out" if place.role.startswith("cross") else "attention out"
         out = self._other(role, place)
-        queries = sides_of(*out)[1] if out else rows // 3
+        queries = sides_of(*out)[1] if out else columns
         keys, rest = divmod(rows - queries, 2)
         model = self.structure.says("model_type", place.stack)
         is_codegen = any(other.path == "mlp.fc_in" for other in self.block.values())
-        if rest or keys < 1 or (out is None and rows % 3) or is_codegen:
+        if rest or keys < 1 or (out is None and rows != 3 * columns) or is_codegen:
             return _UNKNOWN_ORDER
         if self._is_of_vision(matrix, place, rows, queries):
             return _UNKNOWN_ORDER

@@ -1,8 +1,9 @@
 """From the matrices of checkpoints to stacks of blocks: turned, cut, labelled."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from specflow.wiring.between import stands_before, strangers
 from specflow.wiring.heads import count_heads, heads_of_block
 from specflow.wiring.orientation import oriented, width_of
 from specflow.wiring.parallel import is_parallel
@@ -11,10 +12,13 @@ from specflow.wiring.splitting import Splitter
 from specflow.wiring.structure import Structure
 from specflow.wiring.tensors import TensorInfo
 from specflow.wiring.transformer import Block
+from specflow.wiring.view import Joined
 from specflow.wiring.vocabulary import ROLES, Role
 from specflow.wiring.wiring import Matrix
 
-_READERS: tuple[Role, ...] = ("attention in", "query", "query down", "key value", "mixer in")
+_READERS: tuple[Role, ...] = (
+    *("attention in", "query", "query down", "key value", "key", "receptance", "mixer in"),
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Stack:
         blocks: In order of depth.
         became: What each matrix was turned and cut into.
         whole: Why matrices that hold several stay whole.
+        between: Names of what stands between queries, keys or values and is not known.
         notes: What had to be taken for granted, a sentence each.
     """
 
@@ -54,6 +59,7 @@ class Stack:
     blocks: tuple[Block, ...]
     became: Mapping[str, Sequence[Matrix]] = field(default_factory=dict)
     whole: Mapping[str, str] = field(default_factory=dict)
+    between: Sequence[str] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -74,16 +80,34 @@ def stacks_of(matrices: Sequence[Matrix], known: Known) -> list[Stack]:
         SpecflowError: If the heads that params ask for are not those of the network.
     """
     placed: dict[str, dict[Matrix, Place]] = {}
+    unplaced: list[str] = []
     for matrix in matrices:
         place = place_of(matrix)
-        if place is not None:
-            placed.setdefault(place.stack, {})[matrix] = place
+        if place is None:
+            unplaced.append(matrix.name)
+        else:
+            placed.setdefault(place.stack, {})[_joined(matrix, place)] = place
     placed = {path: own for path, own in placed.items() if _is_stack(own.values())}
     several = sum(any(p.index is not None for p in own.values()) for own in placed.values()) > 1
-    return [_stack(path, own, known, several) for path, own in placed.items()]
+    return [_stack(path, own, known, several, unplaced) for path, own in placed.items()]
 
 
-def _stack(path: str, placed: Mapping[Matrix, Place], known: Known, several: bool) -> Stack:
+def _joined(matrix: Matrix, place: Place) -> Matrix:
+    """Return a matrix, one of XLNet's (width, heads, size of a head) with its heads joined."""
+    if not place.path.startswith("rel_attn.") or len(matrix.view.shape) != 3 or matrix.view.cuts:
+        return matrix
+    inputs_first = place.role != "attention out"
+    return replace(matrix, view=replace(matrix.view.cut(Joined(1)), transposed=inputs_first))
+
+
+def _stack(
+    path: str,
+    placed: Mapping[Matrix, Place],
+    known: Known,
+    several: bool,
+    unplaced: Sequence[str],
+) -> Stack:
+    placed = _with_gates(path, placed, known.tensors)
     width = width_of(path, known.tensors)
     conv1d = _is_conv1d(path, placed, known.structure)
     turned, guessed = oriented(placed, width, known.turned, conv1d)
@@ -97,22 +121,46 @@ def _stack(path: str, placed: Mapping[Matrix, Place], known: Known, several: boo
     blocks: list[Block] = []
     became: dict[str, list[Matrix]] = {}
     whole: dict[str, str] = {}
+    between: list[str] = []
+    convolves = any(n.startswith(path) and ".mlp.dwconv." in n for n in known.tensors)
+    gated = {p.unit for p in placed.values() if p.role == "MLP in"}
     for index in sorted(by_index, key=lambda number: -1 if number is None else number):
         at = path if index is None else f"{path}{index}."
         own = heads_of_block(at, by_index[index], first, heads, known.structure)
         splitter = Splitter(known.tensors, known.structure, own, by_index[index])
         parts, left = splitter.split()
-        blocks.append(Block(_labelled(path, index, parts, several), index, parallel, own))
+        unknown = strangers(at, by_index[index], unplaced, known.tensors)
+        between += (inside := [name for name in unknown if not stands_before(name)])
+        labelled = _labelled(path, index, parts, several, gated)
+        is_short = convolves and not any(role == "MLP convolution" for role, _ in labelled)
+        narrow = any(name.startswith(f"{at}bottleneck.") for name in unplaced)
+        order = None if narrow else parallel  # MobileBERT's blocks hold more than what is known
+        blocks.append(Block(labelled, index, order, own, not inside, not unknown, is_short))
         became |= _by_tensor(parts, blocks[-1].matrices)
         whole |= left
     square = ["all matrices are square; taken as (inputs, outputs), as GPT-2 has them"]
     notes = [f"{path}*: {note}" for note in (*(square if guessed else []), *assumed)]
-    return Stack(path, width, heads, tuple(blocks), became, whole, tuple(notes))
+    return Stack(path, width, heads, tuple(blocks), became, whole, between, tuple(notes))
 
 
 def _is_stack(places: Iterable[Place]) -> bool:
     """Return whether there are blocks, or a lone attention that has more than an `out_proj`."""
     return any(one.index is not None or one.role != "attention out" for one in places)
+
+
+def _with_gates(
+    path: str, placed: Mapping[Matrix, Place], tensors: Mapping[str, TensorInfo]
+) -> Mapping[Matrix, Place]:
+    """Return places, a receptance as a gate where nothing tells that it meets keys head by head.
+
+    It scales what is read in RWKV-4; since RWKV-5 it is a query, and `ln_x` norms what heads make.
+    """
+    if any(name.startswith(path) and ".ln_x." in name for name in tensors):
+        return placed
+    return {
+        m: replace(p, role="attention gate") if p.role == "receptance" else p
+        for m, p in placed.items()
+    }
 
 
 def _is_conv1d(path: str, placed: Mapping[Matrix, Place], structure: Structure) -> bool:
@@ -123,22 +171,29 @@ def _is_conv1d(path: str, placed: Mapping[Matrix, Place], structure: Structure) 
 
 
 def _labelled(
-    path: str, index: int | None, parts: Mapping[Matrix, Place], several: bool
+    path: str,
+    index: int | None,
+    parts: Mapping[Matrix, Place],
+    several: bool,
+    gated: Collection[str],
 ) -> dict[tuple[Role, str], Matrix]:
-    """Return the matrices of a block by role and unit, labelled, in order of depth."""
+    """Return the matrices of a block by role and unit, labelled, in order of depth.
+
+    What is named as a gate is none in a unit where nothing stands beside it in any block.
+    """
     owner = path.rstrip(".")
     if index is not None:
         stem = owner.rpartition(".")[0] or owner
         owner = f"{stem if several else ''} block {index + 1}"
     units = {unit: n for n, unit in enumerate(dict.fromkeys(p.unit for p in parts.values()))}
-    has_input = {place.unit for place in parts.values() if place.role == "MLP in"}
+    has_input = {*gated, *(place.unit for place in parts.values() if place.role == "MLP in")}
     found: dict[tuple[Role, str], Matrix] = {}
     for matrix, place in sorted(
         parts.items(),
         key=lambda item: (item[1].unit != "", units[item[1].unit], ROLES.index(item[1].role)),
     ):
-        # what is named as a gate is none if nothing stands beside it
-        lone = place.role == "MLP gate" and place.unit not in has_input
+        is_gate = place.path.endswith("gate_proj") or place.unit in has_input
+        lone = place.role == "MLP gate" and not is_gate
         role: Role = "MLP in" if lone else place.role
         label = " ".join(part for part in (owner.strip(), place.unit, role) if part)
         found.setdefault((role, place.unit), replace(matrix, label=label, role=role))

@@ -21,12 +21,10 @@ class Layer:
     """What a module does with a weight.
 
     Attributes:
-        kind: "linear", "conv", "embedding", "recurrent".
         inputs_first: Whether it lies (inputs, outputs): transposed convolutions, Conv1D.
         groups: Of a convolution.
     """
 
-    kind: str
     inputs_first: bool = False
     groups: int = 1
 
@@ -42,6 +40,7 @@ class Structure:
         heads: Attention heads, by the path of the module that has them.
         sequences: Weights in the order in which modules that follow each other apply them.
         tied: Tensors that are another one, which is the value.
+        gate_last: Whether the second half of what an MLP's first layer writes is the gate, by path.
     """
 
     source: str = "names and shapes"
@@ -50,6 +49,7 @@ class Structure:
     heads: Mapping[str, int] = field(default_factory=dict)
     sequences: Sequence[Sequence[str]] = ()
     tied: Mapping[str, str] = field(default_factory=dict)
+    gate_last: Mapping[str, bool] = field(default_factory=dict)
 
     def heads_of(self, stack: str) -> int | None:
         """Return the attention heads of the blocks of a stack, where they are known."""

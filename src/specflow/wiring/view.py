@@ -45,6 +45,28 @@ class Cut:
         units = tensor.unflatten(self.axis, (self.groups, self.total, -1))
         return units.narrow(self.axis + 1, self.start, self.stop - self.start).reshape(shape)
 
+    def __str__(self) -> str:
+        return f"[{self.axis}: {self.start}-{self.stop} of {self.groups} x {self.total}]"
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Two dimensions of a tensor that follow each other, seen as one: heads, and those of each."""
+
+    axis: int
+
+    def shape_of(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape that a tensor of this shape has after the two are joined."""
+        before, joined, after = shape[: self.axis], shape[self.axis :][:2], shape[self.axis + 2 :]
+        return (*before, math.prod(joined), *after)
+
+    def of(self, tensor: Tensor) -> Tensor:
+        """Return a tensor with the two dimensions joined."""
+        return tensor.flatten(self.axis, self.axis + 1)
+
+    def __str__(self) -> str:
+        return f"[{self.axis} with {self.axis + 1}]"
+
 
 @dataclass(frozen=True)
 class View:
@@ -53,14 +75,14 @@ class View:
     Attributes:
         tensor: Name of the tensor: a parameter in a state dict, or an entry of a file.
         shape: Shape of that tensor.
-        cuts: What is cut out of it, one after the other.
+        cuts: What is cut out of it, or joined in it, one after the other.
         transposed: True if inputs come before outputs in what is left (transposed convolutions).
         groups: Of a convolution: as many blocks lie on the diagonal of its matrix, all else is 0.
     """
 
     tensor: str
     shape: tuple[int, ...]
-    cuts: tuple[Cut, ...] = ()
+    cuts: tuple[Cut | Joined, ...] = ()
     transposed: bool = False
     groups: int = 1
 
@@ -109,7 +131,7 @@ class View:
             return torch.cat([as_matrix(one, transposed=True) for one in tensor.chunk(self.groups)])
         return as_matrix(tensor, self.transposed)
 
-    def cut(self, cut: Cut) -> "View":
+    def cut(self, cut: Cut | Joined) -> "View":
         """Return the view of a part of this one, along a dimension as it lies in the tensor."""
         return replace(self, cuts=(*self.cuts, cut))
 
@@ -127,5 +149,4 @@ class View:
         return (shape[1], shape[0], *shape[2:]) if self.transposed else shape
 
     def __str__(self) -> str:
-        parts = (f"[{c.axis}: {c.start}-{c.stop} of {c.groups} x {c.total}]" for c in self.cuts)
-        return "".join([self.tensor, *parts])
+        return "".join([self.tensor, *map(str, self.cuts)])

@@ -14,6 +14,8 @@ Role = Literal[  # in order of depth
     "key value",
     "key",
     "value",
+    "receptance",
+    "attention gate",
     "attention out",
     "cross attention in",
     "cross query",
@@ -29,6 +31,9 @@ Role = Literal[  # in order of depth
     "router",
     "MLP gate",
     "MLP in",
+    "MLP first half",
+    "MLP second half",
+    "MLP receptance",
     "MLP convolution",
     "MLP out",
 ]
@@ -50,10 +55,10 @@ _VALUE = "v_proj|v|value|v_lin|wv|Wv|value_proj|to_v|linear_v|v_proj_weight"
 _WHOLE = "query_key_value|c_attn|Wqkv|wqkv|qkv|qkv_proj|in_proj|in_proj_weight|linear_qkv|W_pack"
 _BOTH = "kv|key_value|kv_proj|to_kv"
 _OUT = (
-    r"o_proj|out_proj|o|dense|output\.dense|c_proj|proj|projection|out_lin|wo|Wo|to_out|to_out\.0|linear_proj"
+    r"o_proj|out_proj|o|dense|output\.dense|output|c_proj|proj|projection|out_lin|wo|Wo|to_out|to_out\.0|linear_proj"
     "|linear_out"
 )
-_SELF = "self_attn|self_attention|attn|attn1|attention|SelfAttention"
+_SELF = "self_attn|self_attention|attn|attn1|attention|SelfAttention|rel_attn|att"
 _CROSS = (
     "encoder_attn|encoder_attention|crossattention|cross_attention|cross_attn|EncDecAttention"
     "|multihead_attn|attn2"
@@ -61,11 +66,11 @@ _CROSS = (
 _MLP = "mlp|ffn|feed_forward|ff|DenseReluDense|block_sparse_moe|moe"
 _UP = (
     "up_proj|fc1|c_fc|dense_h_to_4h|lin1|linear1|wi|wi_1|Wi|fc_in|w3|w12|linear_fc1"
-    "|intermediate_dense|gate_up_proj|weights_in"
+    "|intermediate_dense|gate_up_proj|weights_in|layer_1"
 )
 _DOWN = (
     "down_proj|fc2|c_proj|dense_4h_to_h|lin2|linear2|wo|Wo|fc_out|w2|linear_fc2|output_dense"
-    "|weights_out"
+    "|weights_out|layer_2"
 )
 _UNIT = r"(?:experts\.(?P<number>\d+)|(?P<stacked>experts)|(?P<shared>shared_experts?|shared_mlp))"
 
@@ -88,6 +93,8 @@ _ROLE_OF: tuple[tuple[Role, str], ...] = (
     ("key value", _attention(_SELF, _BOTH)),
     ("key", _attention(_SELF, _KEY)),
     ("value", _attention(_SELF, _VALUE)),
+    ("receptance", r"(?:attention|att)\.receptance"),  # RWKV
+    ("attention gate", r"att\.gate"),
     ("attention out", _attention(_SELF, _OUT)),
     ("cross query", _attention(_CROSS, _QUERY)),
     ("cross key value", _attention("crossattention", "c_attn")),
@@ -106,13 +113,24 @@ _ROLE_OF: tuple[tuple[Role, str], ...] = (
     ("MLP in", _mlp(_UP)),
     ("MLP convolution", rf"(?:{_MLP})\.dwconv(?:\.dwconv)?"),
     ("MLP out", _mlp(_DOWN)),
+    ("MLP in", r"(?:feed_forward|ffn)\.key"),
+    ("MLP receptance", r"(?:feed_forward|ffn)\.receptance"),
+    ("MLP out", r"(?:feed_forward|ffn)\.value"),
     ("MLP in", r"fc1|linear1|intermediate\.dense|ffn"),
     ("MLP out", r"fc2|linear2|output\.dense|ffn_output"),
 )
 _EXPRESSIONS = tuple((role, re.compile(expression)) for role, expression in _ROLE_OF)
 
 EMBEDDINGS = (
-    *("embed_tokens", "tok_embeddings", "wte", "word_embeddings", "embed_in", "token_embedding"),
+    *(
+        "embed_tokens",
+        "tok_embeddings",
+        "wte",
+        "emb",
+        "word_embeddings",
+        "embed_in",
+        "token_embedding",
+    ),
     *("shared", "embeddings", "embedding", "embed", "tok_emb", "token_emb", "tokens_embed"),
     "word_embedding",
 )
