@@ -28,11 +28,13 @@ from specflow.errors import SpecflowError
 from specflow.executor import num_workers
 from specflow.frames import SUMS, write_table
 from specflow.measure.settings import Family, SpectraParams
+from specflow.measure.spectra_file import See
 from specflow.scratch import Scratch
 from specflow.studies import heads
 from specflow.studies.checkpoints.analysis import analyze_checkpoints, wiring_of_files
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.studies.checkpoints.study import checkpoint_tables
+from specflow.studies.rows import SpectraRows
 from specflow.wiring import Wiring
 from specflow.wiring.coverage import LEFT_OUT
 from specflow.wiring.declared import pair_of
@@ -159,8 +161,9 @@ def _measured(
 ) -> tuple[Audit, Tables]:
     """Write audit.json and spectra.h5; return the audit and all tables."""
     spectra, audit = output / "spectra.h5", output / "audit.json"
-    found = _run(source, options, output / ".partial", settings, audit=audit, spectra=spectra)
-    return found, checkpoint_tables(name_of(output), spectra, audit)
+    root, rows = output / ".partial", SpectraRows()
+    found = _run(source, options, root, settings, rows.add, audit=audit, spectra=spectra)
+    return found, checkpoint_tables(name_of(output), spectra, audit, rows)
 
 
 def _run(
@@ -168,6 +171,7 @@ def _run(
     options: Mapping[str, Any],
     root: Path,
     spectra_settings: SpectraParams,
+    see: See | None = None,
     **places: Path,
 ) -> Audit:
     params = _params(source, options)
@@ -187,6 +191,7 @@ def _run(
                 Scratch.of(root, "steps", *settings, wired, checkpoints.fingerprint(), repr(code)),
                 bar.update,
                 workers=num_workers(),
+                see=see,
                 **places,
             )
         whole.remove()

@@ -8,13 +8,13 @@ from tests.studies.made_up import PAIRS, SHAPES, change, write_spectra
 from specflow.errors import BrokenFileError
 from specflow.frames import where
 from specflow.hdf5 import write
+from specflow.studies.rows import growth_factors
 from specflow.studies.shown import Chosen
 from specflow.studies.spectra import (
     FULL,
     MEAN,
     SMALL,
     Measured,
-    growth_factors,
     shown_indices,
     spectra_tables,
 )
