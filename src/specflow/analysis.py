@@ -44,9 +44,7 @@ from specflow.wiring.recognize import NoMatrixError, wiring_of
 # QUICK leaves out what takes about as long again as all else.
 QUICK = SpectraParams(diagonal_length=100, score_length=10, mass=0.9, more=("random_matrix",))
 SPECTRA = QUICK.model_copy(update={"more": get_args(Family)})
-_NEW_OBJECTS = (
-    10**5
-)  # before the collector looks at them; Python's own 700 took a sixth of the time
+_NEW_OBJECTS = 10**5  # before the collector looks at them; after 700 each it takes a sixth longer
 
 Tables = dict[str, pd.DataFrame]
 Source = str | Path | Sequence[str | Path] | Mapping[str, Tensor] | nn.Module

@@ -166,11 +166,13 @@ def pairwise_agreement(left: Tensor, right: Tensor) -> Tensor:
     over the c vectors of |<u, u'> <v, v'>|.
     """
     total = np.zeros((len(left), len(left)))
+    both = left.numpy(), right.numpy()  # of few entries the calls are what takes time
     for vector in range(left.shape[1]):
-        total += abs(_products(left[:, vector]) * _products(right[:, vector]))
+        of_left, of_right = (_products(one[:, vector]) for one in both)
+        total += abs(of_left * of_right)
     return torch.from_numpy(total / left.shape[1])
 
 
-def _products(vectors: Tensor) -> np.ndarray:
-    exact = vectors.double().numpy()
+def _products(vectors: np.ndarray) -> np.ndarray:
+    exact = vectors.astype(np.float64)
     return exact @ exact.T  # numpy takes the symmetric product, so that the bits are symmetric too
