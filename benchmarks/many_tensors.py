@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-AT_MOST = 40  # times the CPU of the singular values alone; a call or two more each would show
+AT_MOST = 20  # times the CPU of the singular values alone; to read the spectra again would add 7
 _EACH = 16  # tensors of a block
 _REFERENCE = """
 import sys, torch

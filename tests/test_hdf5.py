@@ -8,7 +8,7 @@ from tests.sealed import edited
 
 from specflow import hdf5
 from specflow.errors import BrokenFileError, SpecflowError
-from specflow.hdf5 import Layout, create, open_file, read, write, write_row
+from specflow.hdf5 import Layout, create, describe, open_file, read, write, write_row
 
 THING = Layout("thing", 1)
 
@@ -50,6 +50,19 @@ def test_arrays_are_written_as_h5py_itself_does(tmp_path):
         for name, values in ARRAYS.items():
             file.create_dataset(name, data=values, track_times=False)
     assert (tmp_path / "here.h5").read_bytes() == (tmp_path / "naive.h5").read_bytes()
+
+
+def test_attributes_are_written_as_h5py_itself_does(tmp_path):
+    about = {"label": "größe", "role": "", "rows": 3, "null": 0.25}
+    with create(tmp_path / "here.h5", THING, {}) as file:
+        write(file, "a/b", np.ones(2))
+        describe(file, "a", about)
+    with create(tmp_path / "naive.h5", THING, {}) as file:
+        write(file, "a/b", np.ones(2))
+        file["a"].attrs.update(about)
+    assert (tmp_path / "here.h5").read_bytes() == (tmp_path / "naive.h5").read_bytes()
+    with open_file(tmp_path / "here.h5", THING) as file:
+        assert dict(file["a"].attrs) == about
 
 
 def test_arrays_are_read_as_h5py_itself_does(tmp_path):

@@ -28,11 +28,13 @@ from specflow.errors import SpecflowError
 from specflow.executor import num_workers
 from specflow.frames import SUMS, write_table
 from specflow.measure.settings import Family, SpectraParams
+from specflow.measure.spectra_file import See
 from specflow.scratch import Scratch
 from specflow.studies import heads
 from specflow.studies.checkpoints.analysis import analyze_checkpoints, wiring_of_files
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.studies.checkpoints.study import checkpoint_tables
+from specflow.studies.rows import SpectraRows
 from specflow.wiring import Wiring
 from specflow.wiring.coverage import LEFT_OUT
 from specflow.wiring.declared import pair_of
@@ -42,9 +44,7 @@ from specflow.wiring.recognize import NoMatrixError, wiring_of
 # QUICK leaves out what takes about as long again as all else.
 QUICK = SpectraParams(diagonal_length=100, score_length=10, mass=0.9, more=("random_matrix",))
 SPECTRA = QUICK.model_copy(update={"more": get_args(Family)})
-_NEW_OBJECTS = (
-    10**5
-)  # before the collector looks at them; Python's own 700 took a sixth of the time
+_NEW_OBJECTS = 10**5  # before the collector looks at them; after 700 each it takes a sixth longer
 
 Tables = dict[str, pd.DataFrame]
 Source = str | Path | Sequence[str | Path] | Mapping[str, Tensor] | nn.Module
@@ -159,8 +159,9 @@ def _measured(
 ) -> tuple[Audit, Tables]:
     """Write audit.json and spectra.h5; return the audit and all tables."""
     spectra, audit = output / "spectra.h5", output / "audit.json"
-    found = _run(source, options, output / ".partial", settings, audit=audit, spectra=spectra)
-    return found, checkpoint_tables(name_of(output), spectra, audit)
+    root, rows = output / ".partial", SpectraRows()
+    found = _run(source, options, root, settings, rows.add, audit=audit, spectra=spectra)
+    return found, checkpoint_tables(name_of(output), spectra, audit, rows)
 
 
 def _run(
@@ -168,6 +169,7 @@ def _run(
     options: Mapping[str, Any],
     root: Path,
     spectra_settings: SpectraParams,
+    see: See | None = None,
     **places: Path,
 ) -> Audit:
     params = _params(source, options)
@@ -187,6 +189,7 @@ def _run(
                 Scratch.of(root, "steps", *settings, wired, checkpoints.fingerprint(), repr(code)),
                 bar.update,
                 workers=num_workers(),
+                see=see,
                 **places,
             )
         whole.remove()

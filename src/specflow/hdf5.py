@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
-from h5py import h5d, h5g, h5l, h5o, h5p, h5s, h5t
+from h5py import h5a, h5d, h5g, h5l, h5o, h5p, h5s, h5t
 
 from specflow.errors import BrokenFileError, one_line
 from specflow.seal import fault_of, seal, seal_of
@@ -22,7 +22,11 @@ from specflow.textfiles import PART, publish, writing
 _TIMELESS = h5p.create(h5p.DATASET_CREATE)
 _TIMELESS.set_obj_track_times(False)
 _DOUBLE = np.dtype("<f8")
+_TEXT = h5py.string_dtype()
 _own: set[str] = set()  # seals of files that this process wrote: they hold what it put into them
+
+
+Attributes = Mapping[str, str | int | float]
 
 
 class Layout(NamedTuple):
@@ -33,9 +37,7 @@ class Layout(NamedTuple):
 
 
 @contextmanager
-def create(
-    path: Path, layout: Layout, attributes: Mapping[str, str | int | float]
-) -> Iterator[h5py.File]:
+def create(path: Path, layout: Layout, attributes: Attributes) -> Iterator[h5py.File]:
     """Write a file beside its place and move it there when it is complete.
 
     The bytes depend on the content alone as long as datasets are created in one order: no time
@@ -186,6 +188,15 @@ def write(group: h5py.Group, name: str, values: np.ndarray | list) -> None:
     stored, held = _kinds(array.dtype)
     data = h5d.create(place.id, last.encode(), stored, _space(array.shape), _TIMELESS)
     data.write(h5s.ALL, h5s.ALL, array, held)
+
+
+def describe(group: h5py.Group, name: str, attributes: Attributes) -> None:
+    """Write attributes of what lies in a group by a name, which has none of them yet."""
+    place = h5o.open(group.id, name.encode())
+    for key, value in attributes.items():
+        cell = np.asarray(value, dtype=_TEXT if isinstance(value, str) else None)
+        stored, held = _kinds(cell.dtype)
+        h5a.create(place, key.encode(), stored, _space(())).write(cell, held)
 
 
 def read(group: h5py.Group, name: str) -> np.ndarray:

@@ -54,8 +54,9 @@ def test_every_call_has_one_blas_thread_and_the_number_is_restored():
 
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("workers", [1, 2])
-def test_error_names_the_first_bad_matrix(workers):
+def test_error_names_the_largest_bad_matrix(workers):
     weights = _weights()
+    weights["small"][0, 0] = torch.inf
     weights["conv"][0, 0, 0, 0] = torch.nan
     weights["tall"][0, 0] = torch.inf
     with pytest.raises(ValueError, match="conv: 1 of 18900 entries are not finite"):
@@ -67,8 +68,32 @@ def test_matrix_that_does_not_converge_is_named():
     def give_up(_, __):
         raise torch.linalg.LinAlgError("did not converge")
 
-    with pytest.raises(ArithmeticError, match="small: did not converge"):
+    with pytest.raises(ArithmeticError, match="conv: did not converge"):
         map_matrices(give_up, _weights(), workers=1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_of_many_weights_each_has_its_own_result_and_the_largest_comes_first(workers):
+    sizes = [1 + n % 7 for n in range(500)] + [256]
+    weights = {n: torch.full((size, size), float(n)) for n, size in enumerate(sizes)}
+    order = []
+
+    def entry(key, weight):
+        order.append(key)
+        return weight[0, 0].item()
+
+    found = map_matrices(entry, weights, workers)
+    assert list(found.items()) == [(n, float(n)) for n in weights]
+    assert sorted(order) == list(weights)
+    if workers == 1:
+        assert [sizes[n] for n in order] == sorted(sizes, reverse=True)
+
+
+def test_one_bad_matrix_among_many_small_ones_is_named():
+    weights = {n: torch.ones(3, 3) for n in range(500)}
+    weights[321] = torch.full((3, 3), torch.nan)
+    with pytest.raises(ValueError, match=r"^321: 9 of 9 entries are not finite"):
+        decompose_all(weights, None, workers=2)
 
 
 def test_function_sees_key_and_weight():

@@ -22,6 +22,7 @@ from specflow.studies.checkpoints.study import (
     checkpoint_tables,
     measured_checkpoints,
 )
+from specflow.studies.rows import rows_in
 from specflow.studies.shown import ShownParams
 
 SPECTRA = {"diagonal_length": 100, "score_length": 10, "mass": 0.9}
@@ -132,7 +133,7 @@ def places(tmp_path):
 
 
 def test_tables_are_those_of_runs_with_seed_0_and_those_of_the_audit(places):
-    tables = checkpoint_tables("theirs", *places)
+    tables = checkpoint_tables("theirs", *places, rows_in(places[0]))
     for table in tables.values():
         assert set(table["experiment"]) <= {"theirs"}
     assert tables["spectra"]["seed"].unique().tolist() == [0]
@@ -147,20 +148,21 @@ def test_tables_are_those_of_runs_with_seed_0_and_those_of_the_audit(places):
 
 def test_the_middle_matrix_and_pair_are_in_full_or_those_named(places):
     spectra, _ = places
-    middle = measured_checkpoints("theirs", spectra)
+    rows = rows_in(spectra)
+    middle = measured_checkpoints("theirs", spectra, rows)
     assert (middle.matrices.full, middle.pairs.full) == (("c",), (PAIRS[1],))
     shown = ShownParams(matrix="a", pair=PAIRS[0], matrices="all")
-    named = measured_checkpoints("theirs", spectra, shown)
+    named = measured_checkpoints("theirs", spectra, rows, shown)
     assert (named.matrices.full, named.pairs.full) == (("a",), (PAIRS[0],))
     assert (named.matrices.small, named.pairs.small) == (("b", "c", "d"), ())
     for key, expected in (("matrix", "a, b, c, d"), ("pair", "z -> a/b, a -> out")):
         message = f"figures.checkpoints.theirs.{key}: got 'more'; expected one of {expected}"
         with pytest.raises(SpecflowError, match=message):
-            measured_checkpoints("theirs", spectra, ShownParams(**{key: "more"}))
+            measured_checkpoints("theirs", spectra, rows, ShownParams(**{key: "more"}))
 
 
 def test_missing_results_are_named(tmp_path, places):
     with pytest.raises(SpecflowError, match=r"absent\.h5: there is no such file"):
-        checkpoint_tables("theirs", tmp_path / "absent.h5", places[1])
+        rows_in(tmp_path / "absent.h5")
     with pytest.raises(SpecflowError, match=r"absent\.json: there is no such file"):
-        checkpoint_tables("theirs", places[0], tmp_path / "absent.json")
+        checkpoint_tables("theirs", places[0], tmp_path / "absent.json", rows_in(places[0]))

@@ -14,7 +14,6 @@ from specflow.studies.spectra import (
     MEAN,
     SMALL,
     Measured,
-    growth_factors,
     shown_indices,
     spectra_tables,
 )
@@ -154,12 +153,6 @@ def test_growth_is_from_the_first_to_the_last_step_of_every_matrix(tmp_path):
     change(files[0], "matrices/z.weight/singular_values", np.stack([start, end, end, end]))
     growth = spectra_tables([Measured("run", files)])["growth"]
     assert growth.loc[0, ["top_growth", "median_growth"]].tolist() == [3.0, 2.0]
-
-
-def test_null_directions_at_the_start_are_left_out_of_growth():
-    start, end = np.array([2.0, 1.0, 1e-12, 0.0]), np.array([4.0, 3.0, 1.0, 1.0])
-    assert growth_factors(start, end) == (2.0, 2.5)
-    assert np.isnan(growth_factors(np.zeros(2), np.ones(2))).all()
 
 
 def test_settling_is_at_the_last_kept_step_of_the_first_half_of_large_matrices(tmp_path):

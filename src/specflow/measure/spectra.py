@@ -24,7 +24,7 @@ from specflow.measure.derived import DerivedSpectra
 from specflow.measure.packed import Row, packed, unpacked
 from specflow.measure.quantities import alike, quantities_on_demand
 from specflow.measure.settings import SpectraParams
-from specflow.measure.spectra_file import write_spectra
+from specflow.measure.spectra_file import See, write_spectra
 from specflow.scratch import Scratch
 from specflow.spectra import (
     Decomposition,
@@ -53,6 +53,7 @@ def measure_spectra(
     workers: int,
     device: torch.device = _CPU,
     strict: bool = False,
+    see: See | None = None,
 ) -> None:
     """Measure every matrix and pair at every step, and write the result.
 
@@ -66,6 +67,7 @@ def measure_spectra(
         workers: Threads, one matrix each; their number changes no bit.
         device: What decomposes.
         strict: Whether a matrix that is absent or not finite is an error, not just undefined.
+        see: Called with each entry of the result, as `write_spectra` does.
 
     Raises:
         SpecflowError: If a checkpoint is broken, a decomposition does not converge (it names the
@@ -87,7 +89,7 @@ def measure_spectra(
         for index in range(steps.count):
             steps.measure(index)
             report(1)
-        write_spectra(target, checkpoints.steps, wiring, settings, steps.rows)
+        write_spectra(target, checkpoints.steps, wiring, settings, steps.rows, see)
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,17 @@ What is not defined (of a matrix that is all zero, not finite or not there) is N
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from specflow.checkpoints.base import Step
-from specflow.hdf5 import create, write
+from specflow.hdf5 import Attributes, create, describe, write
 from specflow.measure.layouts import SPECTRA
 from specflow.measure.packed import Row
 from specflow.measure.quantities import quantities_always
@@ -36,12 +37,32 @@ from specflow.wiring import Wiring
 _HELD = 2**25  # bytes of all steps that are in memory together
 
 
+class Entry(NamedTuple):
+    """A matrix or a pair, as the file has it.
+
+    Attributes:
+        kind: Its group, "matrices" or "pairs".
+        name: Its name or label.
+        attributes: Its attributes.
+        arrays: Its arrays, of all steps.
+    """
+
+    kind: str
+    name: str
+    attributes: Attributes
+    arrays: Mapping[str, np.ndarray]
+
+
+See = Callable[[Entry], None]
+
+
 def write_spectra(
     path: Path,
     steps: Sequence[Step],
     wiring: Wiring,
     settings: SpectraParams,
     rows: Callable[[int, slice], list[Row]],
+    see: See | None = None,
 ) -> None:
     """Write the file.
 
@@ -53,37 +74,50 @@ def write_spectra(
         rows: Returns some rows of a step, those of matrices and then those of pairs: what the file
             has of one, but quantities and, in place of agreement of any two steps, left (c, m)
             and right (c, n), the leading singular vectors.
+        see: Called with each entry, those of a kind in the order of depth.
 
     Raises:
         SpecflowError: If it cannot be written.
     """
+    about = _attributes(wiring)
+    shapes = [(m.view.rows, m.view.columns) for m in wiring.matrices] + [None] * len(wiring.pairs)
+    entries = list(about)
     with create(path, SPECTRA, {}) as file:
         write(file, "step", np.array([step.number for step in steps], dtype=np.int64))
         write(file, "epoch", np.array([step.epoch for step in steps], dtype=np.float64))
-        shapes = {f"matrices/{m.name}": (m.view.rows, m.view.columns) for m in wiring.matrices}
-        names = [*shapes, *(f"pairs/{pair.label}" for pair in wiring.pairs)]
         for some, over_time in _over_time(len(steps), rows):
-            arrays = _arrays(over_time, [shapes.get(name) for name in names[some]], settings)
-            for name, own in zip(names[some], arrays, strict=True):
-                group = file.create_group(name)
-                for array in sorted(own):
-                    write(group, array, own[array].numpy())
-        for depth, matrix in enumerate(wiring.matrices):
-            view = matrix.view
-            file[f"matrices/{matrix.name}"].attrs.update(
-                label=matrix.label,
-                role=matrix.role,
-                tensor=view.tensor,
-                depth=depth,
-                rows=view.rows,
-                columns=view.columns,
-                null_agreement=agreement_null_level(view.rows, view.columns),
-            )
-        for depth, pair in enumerate(wiring.pairs):
-            meeting = pair.meetings[0]
-            length = meeting.following.length(meeting.following_side)
-            null = alignment_null_level(length) * math.sqrt(meeting.share)
-            file[f"pairs/{pair.label}"].attrs.update(depth=depth, null_alignment=null)
+            found = _arrays(over_time, shapes[some], settings)
+            for (kind, name), own in zip(entries[some], found, strict=True):
+                group = file.create_group(f"{kind}/{name}")
+                arrays = {array: own[array].numpy() for array in sorted(own)}
+                for array, values in arrays.items():
+                    write(group, array, values)
+                if see is not None:
+                    see(Entry(kind, name, about[kind, name], arrays))
+        for (kind, name), attributes in about.items():
+            describe(file, f"{kind}/{name}", attributes)
+
+
+def _attributes(wiring: Wiring) -> dict[tuple[str, str], Attributes]:
+    """Return the attributes of each entry, by kind and name, in the order of rows."""
+    found: dict[tuple[str, str], Attributes] = {}
+    for depth, matrix in enumerate(wiring.matrices):
+        view = matrix.view
+        found["matrices", matrix.name] = {
+            "label": matrix.label,
+            "role": matrix.role,
+            "tensor": view.tensor,
+            "depth": depth,
+            "rows": view.rows,
+            "columns": view.columns,
+            "null_agreement": agreement_null_level(view.rows, view.columns),
+        }
+    for depth, pair in enumerate(wiring.pairs):
+        meeting = pair.meetings[0]
+        length = meeting.following.length(meeting.following_side)
+        null = alignment_null_level(length) * math.sqrt(meeting.share)
+        found["pairs", pair.label] = {"depth": depth, "null_alignment": null}
+    return found
 
 
 def _over_time(
@@ -132,11 +166,13 @@ def pairwise_agreement(left: Tensor, right: Tensor) -> Tensor:
     over the c vectors of |<u, u'> <v, v'>|.
     """
     total = np.zeros((len(left), len(left)))
+    both = left.numpy(), right.numpy()  # of few entries the calls are what takes time
     for vector in range(left.shape[1]):
-        total += abs(_products(left[:, vector]) * _products(right[:, vector]))
+        of_left, of_right = (_products(one[:, vector]) for one in both)
+        total += abs(of_left * of_right)
     return torch.from_numpy(total / left.shape[1])
 
 
-def _products(vectors: Tensor) -> np.ndarray:
-    exact = vectors.double().numpy()
+def _products(vectors: np.ndarray) -> np.ndarray:
+    exact = vectors.astype(np.float64)
     return exact @ exact.T  # numpy takes the symmetric product, so that the bits are symmetric too

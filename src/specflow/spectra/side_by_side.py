@@ -4,8 +4,8 @@ torch releases the interpreter lock in its kernels, and LAPACK gains little from
 own on matrices of this size; so two threads with a matrix each beat one matrix with two threads.
 """
 
-from collections.abc import Callable, Hashable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
@@ -17,6 +17,9 @@ from specflow.threads import one_thread
 K = TypeVar("K", bound=Hashable)
 R = TypeVar("R")
 
+_TOGETHER = 2**21  # entries times smaller side: one of 128 x 128, or 64 of 32 x 32
+_MOST_TURNS = 16  # each worker's, of which small weights may be together
+
 
 def map_matrices(
     function: Callable[[K, Tensor], R], weights: Mapping[K, Tensor], workers: int
@@ -27,20 +30,25 @@ def map_matrices(
     depend on it to the last bit. Not to be called from two threads at once: the number of threads
     of torch, restored at the end, is one setting for the whole process.
 
-    The order is that of `weights`; those that take longest are started first.
+    The order is that of `weights`; those that take longest are started first, small ones together.
 
     Raises:
-        ValueError: If workers is less than 1, or `function` raised ValueError; names the key.
+        ValueError: If workers is less than 1, or `function` raised ValueError; names the key, of
+            several that of the weight that takes longest.
         ArithmeticError: If a decomposition did not converge; names the key.
     """
     if workers < 1:
         raise ValueError(f"workers is {workers}; expected 1 or more")
-    longest_first = sorted(weights, key=lambda key: -_work(weights[key]))
+
+    def of(keys: Sequence[K]) -> dict[K, R]:
+        return {key: _named(key, function, weights[key]) for key in keys}
+
     with one_thread():
         pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
         try:
-            futures = {key: pool.submit(function, key, weights[key]) for key in longest_first}
-            return {key: _result(key, futures[key]) for key in weights}
+            futures = [pool.submit(of, keys) for keys in _turns(weights, workers)]
+            found = {key: one for future in futures for key, one in future.result().items()}
+            return {key: found[key] for key in weights}
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -63,9 +71,27 @@ def _work(weight: Tensor) -> int:
     return weight.numel() * min(rows, weight.numel() // max(rows, 1))
 
 
-def _result(key: Hashable, future: Future[R]) -> R:
+def _turns(weights: Mapping[K, Tensor], workers: int) -> list[list[K]]:
+    """Return keys, longest first, those of one turn of a thread together.
+
+    A turn of its own takes longer than the decomposition of a small matrix. Where there are few,
+    each has one, as how long it takes is not known.
+    """
+    turns: list[list[K]] = []
+    held, most = 0, len(weights) // (_MOST_TURNS * workers)
+    work = {key: _work(weight) for key, weight in weights.items()}
+    for key in sorted(work, key=lambda key: -work[key]):
+        held += work[key]
+        if not turns or held > _TOGETHER or len(turns[-1]) >= most:
+            turns.append([])
+            held = work[key]
+        turns[-1].append(key)
+    return turns
+
+
+def _named(key: K, function: Callable[[K, Tensor], R], weight: Tensor) -> R:
     try:
-        return future.result()
+        return function(key, weight)
     except ValueError as error:
         raise ValueError(f"{key}: {error}") from error
     except torch.linalg.LinAlgError as error:

@@ -11,17 +11,16 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 import pandas as pd
-import torch
 
 from specflow.frames import RANK, Frames, at_end, where
 from specflow.hdf5 import open_file
 from specflow.measure.layouts import SPECTRA
-from specflow.spectra import QUANTITIES, is_direction
+from specflow.spectra import QUANTITIES
 from specflow.studies import heads
+from specflow.studies.rows import KINDS, SpectraRows, rows_in
 from specflow.studies.shown import Chosen
-from specflow.studies.tables import SpectraOfRun, Spread, over, read, stacked
+from specflow.studies.tables import Spread, over, read, stacked
 
-TOP = 10  # directions whose agreement is compared with that of as many next ones
 MEAN = "mean of all"  # in place of a matrix
 
 _MOST_STEPS_SQUARED = 12  # any two of which are compared
@@ -73,12 +72,14 @@ class Measured:
         matrices: Matrices of which single singular values and diagonals go into tables, and of the
             first one the agreement of any two steps.
         pairs: Pairs whose diagonals go into tables.
+        rows: Of each seed, if they are at hand; else they are read of its file.
     """
 
     name: str
     files: Mapping[int, Path]
     matrices: Chosen = field(default_factory=Chosen)
     pairs: Chosen = field(default_factory=Chosen)
+    rows: Mapping[int, SpectraRows] = field(default_factory=dict)
 
 
 def spectra_tables(all_measured: Sequence[Measured]) -> dict[str, pd.DataFrame]:
@@ -92,15 +93,13 @@ def spectra_tables(all_measured: Sequence[Measured]) -> dict[str, pd.DataFrame]:
     """
     frames = defaultdict(list)
     for measured in all_measured:
+        runs = [measured.rows.get(seed) or rows_in(path) for seed, path in measured.files.items()]
         with ExitStack() as stack:
-            runs = [
-                SpectraOfRun(stack.enter_context(open_file(path, SPECTRA)))
-                for path in measured.files.values()
-            ]
-            for seed, run in zip(measured.files, runs, strict=True):
-                for table, rows in _of_run(run):
+            files = [stack.enter_context(open_file(p, SPECTRA)) for p in measured.files.values()]
+            for seed, run, file in zip(measured.files, runs, files, strict=True):
+                for table, rows in run.frames(read(file, "step")):
                     frames[table].append(rows.assign(experiment=measured.name, seed=seed))
-            for table, rows in _of_all(measured, runs):
+            for table, rows in _of_all(measured, runs, files):
                 frames[table].append(rows.assign(experiment=measured.name))
     return {
         table: stacked(_present(columns, frames[table]), frames[table])
@@ -119,89 +118,26 @@ def is_on_demand(column: str) -> bool:
     return column in QUANTITIES and QUANTITIES[column].family is not None
 
 
-def _of_run(run: SpectraOfRun) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield the rows of one seed, of every matrix or pair and step."""
-    steps, matrices = read(run.file, "step"), run.matrices
-    yield "spectra", _scores("spectra", steps, matrices)
-    yield "alignment", _scores("alignment", steps, run.pairs)
-    growth = [
-        (matrix, *growth_factors(*read(entry, "singular_values")[[0, -1]]))
-        for matrix, entry in matrices.items()
-    ]
-    yield from ((heads.TABLE, rows) for rows in heads.rows_of(steps, run.pairs))
-    yield "growth", pd.DataFrame(growth, columns=list(_COLUMNS["growth"][2:]))
-    yield "settling", _settling(steps, matrices)
-
-
-def _scores(table: str, steps: np.ndarray, entries: Mapping[str, h5py.Group]) -> pd.DataFrame:
-    """Return a row for each entry and step; a quantity that the first lacks is no column."""
-    column, *names = _COLUMNS[table][3:]
-    first = next(iter(entries.values()), ())
-    cells = {
-        "step": np.tile(steps, len(entries)),
-        column: np.repeat(np.array(list(entries), dtype=object), len(steps)),
-    }
-    there = [name for name in names if name in first or name not in QUANTITIES]
-    # entry by entry, as HDF5 finds neighbours at once
-    values = [[read(entry, name) for name in there] for entry in entries.values()]
-    for place, name in enumerate(there):
-        cells[name] = np.concatenate([np.empty(0), *(own[place] for own in values)])
-    return pd.DataFrame(cells)
-
-
-def growth_factors(start: np.ndarray, end: np.ndarray) -> tuple[float, float]:
-    """Return by what the top singular value grew, and the median of what each grew by.
-
-    Args:
-        start: Singular values at the first step, shape (R,), descending.
-        end: Those at the last step, shape (R,), descending.
-
-    Returns:
-        s_1(T) / s_1(0), and the median over directions i of the first step of s_i(T) / s_i(0);
-        both NaN if there are none.
-    """
-    if not start[0] > 0:
-        return np.nan, np.nan
-    there = is_direction(torch.from_numpy(start)).numpy()
-    factors = end[there] / start[there]
-    return float(factors[0]), float(np.median(factors))
-
-
-def _settling(steps: np.ndarray, matrices: Mapping[str, h5py.Group]) -> pd.DataFrame:
-    """Return the mean agreement with the last step of directions 1 to 10, and of 11 to 20.
-
-    At half of all steps, between two kept ones on the line through these; matrices with fewer
-    directions kept have no row.
-    """
-    half, rows = (steps[0] + steps[-1]) / 2, []
-    for matrix, entry in matrices.items():
-        agreement = read(entry, "agreement")
-        if agreement.shape[1] >= 2 * TOP:
-            groups = agreement[:, : 2 * TOP].reshape(-1, 2, TOP).mean(axis=2).T
-            scores = (float(np.interp(half, steps, scores)) for scores in groups)
-            rows.append((matrix, half, *scores))
-    return pd.DataFrame(rows, columns=list(_COLUMNS["settling"][2:]))
-
-
-def _of_all(measured: Measured, runs: Sequence[SpectraOfRun]) -> Iterator[tuple[str, pd.DataFrame]]:
+def _of_all(
+    measured: Measured, runs: Sequence[SpectraRows], files: Sequence[h5py.File]
+) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield the rows of all seeds together."""
-    files = [run.file for run in runs]
     yield "steps", pd.DataFrame({name: read(files[0], name) for name in ("step", "epoch")})
-    for kind, entries in (("matrices", runs[0].matrices), ("pairs", runs[0].pairs)):
+    for kind, entries in runs[0].about.items():
         _, column, *about = _COLUMNS[kind]
-        rows = [(name, *(entry.attrs[key] for key in about)) for name, entry in entries.items()]
+        rows = [(name, *(entry[key] for key in about)) for name, entry in entries.items()]
         yield kind, pd.DataFrame(rows, columns=[column, *about])
     yield "singular_values", _over_seeds("matrices", measured.matrices, "singular_values", files)
     yield "agreement_diagonal", _over_seeds("matrices", measured.matrices, "agreement", files)
     yield "alignment_diagonal", _over_seeds("pairs", measured.pairs, "alignment", files)
-    yield "pairwise_agreement", _pairwise(measured.matrices.full[:1], runs)
+    yield "pairwise_agreement", _pairwise(measured.matrices.full[:1], runs, files)
 
 
 def _over_seeds(
     kind: str, chosen: Chosen, quantity: str, files: Sequence[h5py.File]
 ) -> pd.DataFrame:
     """Return a quantity that has steps and indices: mean and deviation over seeds, and one seed."""
-    steps, column, frames = read(files[0], "step"), _COLUMNS[kind][1], []
+    steps, column, frames = read(files[0], "step"), KINDS[kind], []
     thinned = [(name, FULL) for name in chosen.full] + [(name, SMALL) for name in chosen.small]
     for name, thinning in thinned:
         places = _shown_places(len(steps), thinning.steps)
@@ -233,32 +169,25 @@ def _shown_places(count: int, most: int) -> np.ndarray:
     return np.linspace(0, count - 1, min(count, most)).round().astype(int)
 
 
-def _pairwise(names: Sequence[str], runs: Sequence[SpectraOfRun]) -> pd.DataFrame:
+def _pairwise(
+    names: Sequence[str], runs: Sequence[SpectraRows], files: Sequence[h5py.File]
+) -> pd.DataFrame:
     """Return every two steps once, of some matrices, then means over all."""
-    steps = read(runs[0].file, "step")
+    steps = read(files[0], "step")
     shown = _shown_places(len(steps), _MOST_STEPS_SQUARED)
     first, second = np.array(list(combinations_with_replacement(shown, 2))).T
     scores = {
-        name: np.mean([read(run.matrices[name], "pairwise_agreement") for run in runs], axis=0)
+        name: np.mean([read(file, f"matrices/{name}/pairwise_agreement") for file in files], axis=0)
         for name in names
     }
     if scores:
-        scores[MEAN] = np.mean([_mean_agreement(run) for run in runs], axis=0)
+        scores[MEAN] = np.mean([run.mean_agreement() for run in runs], axis=0)
     pairs = pd.DataFrame({"step": steps[first], "other_step": steps[second]})
     frames = (
         pairs.assign(matrix=name, agreement_score=values[first, second])
         for name, values in scores.items()
     )
     return stacked(_COLUMNS["pairwise_agreement"][1:], frames)
-
-
-def _mean_agreement(run: SpectraOfRun) -> np.ndarray:
-    """Return the mean over the matrices that are defined, shape (T, T); NaN without any."""
-    total = count = np.zeros(2 * run.file["step"].shape)
-    for entry in run.matrices.values():
-        scores = read(entry, "pairwise_agreement")
-        total, count = total + np.nan_to_num(scores), count + np.isfinite(scores)
-    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
 def spectra_summary(

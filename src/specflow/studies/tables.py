@@ -5,8 +5,6 @@ quantity is not defined for every unit, and the std where there is one unit alon
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -74,23 +72,6 @@ def entries_of(file: h5py.File, kind: str) -> dict[str, h5py.Group]:
     depths = {name: entry.attrs.get("depth") for name, entry in found}
     described = [(name, entry) for name, entry in found if depths[name] is not None]
     return dict(sorted(described, key=lambda one: depths[one[0]]))
-
-
-@dataclass(frozen=True)
-class SpectraOfRun:
-    """An open file of spectra, whose entries are looked for once."""
-
-    file: h5py.File
-
-    @cached_property
-    def matrices(self) -> dict[str, h5py.Group]:
-        """The matrices by name."""
-        return entries_of(self.file, "matrices")
-
-    @cached_property
-    def pairs(self) -> dict[str, h5py.Group]:
-        """The pairs by label."""
-        return entries_of(self.file, "pairs")
 
 
 def read(group: h5py.Group, name: str) -> np.ndarray:

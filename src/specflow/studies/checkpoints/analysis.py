@@ -11,6 +11,7 @@ from specflow.checkpoints.stream import contents_of
 from specflow.executor import Report
 from specflow.measure.settings import SpectraParams
 from specflow.measure.spectra import measure_spectra
+from specflow.measure.spectra_file import See
 from specflow.scratch import Scratch
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.wiring import Wiring
@@ -52,6 +53,7 @@ def analyze_checkpoints(
     workers: int,
     audit: Path | None = None,
     spectra: Path | None = None,
+    see: See | None = None,
 ) -> Audit:
     """Audit checkpoints, then measure them; flags end neither.
 
@@ -64,6 +66,7 @@ def analyze_checkpoints(
         workers: Threads, one matrix each.
         audit: Place of the audit; None keeps it from disk.
         spectra: Place of the spectra; None measures none.
+        see: Called with each matrix and pair of the spectra, as `write_spectra` does.
 
     Raises:
         SpecflowError: If a file is broken, a decomposition does not converge, or the disk is full.
@@ -74,6 +77,6 @@ def analyze_checkpoints(
             write_audit(audit, found)
         if spectra is not None:
             measure_spectra(
-                checkpoints, wiring, settings, spectra, scratch, report, workers=workers
+                checkpoints, wiring, settings, spectra, scratch, report, workers=workers, see=see
             )
     return found

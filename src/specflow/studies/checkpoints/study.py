@@ -1,6 +1,7 @@
 """Sections of checkpoints made elsewhere, and their tables: spectra, changes, the audit's flags."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -11,14 +12,13 @@ from specflow import paths
 from specflow.audit.findings import read_audit
 from specflow.checkpoints.remote.places import bare, is_url
 from specflow.frames import Frames, where
-from specflow.hdf5 import open_file
-from specflow.measure.layouts import SPECTRA
 from specflow.section import Section
 from specflow.studies.checkpoints.settings import CheckpointsSettings
+from specflow.studies.rows import KINDS, SpectraRows, rows_in
 from specflow.studies.shown import ShownParams
 from specflow.studies.spectra import Measured, spectra_summary, spectra_tables
 from specflow.studies.study import Known, Shown, Study
-from specflow.studies.tables import entries_of, spread, stacked
+from specflow.studies.tables import spread, stacked
 
 _CHANGES = ("experiment", "step", "matrix", "relative_change", "cosine")
 _FLAGS = ("experiment", "step", "tensor", "flag", "evidence")
@@ -63,8 +63,9 @@ class CheckpointsParams(Study, CheckpointsSettings):
             SpecflowError: If a result is missing or broken, or has not what is to be in full.
         """
         measured = [
-            measured_checkpoints(name, paths.checkpoints_spectra(name), own.shown)
+            measured_checkpoints(name, spectra, rows_in(spectra), own.shown)
             for name, own in entries.items()
+            for spectra in (paths.checkpoints_spectra(name),)
         ]
         return _tables(measured, {name: paths.checkpoints_audit(name) for name in entries})
 
@@ -88,50 +89,61 @@ def _problem_of(path: str) -> str:
     return "; expected a path or pattern within path" if outside else ""
 
 
-def checkpoint_tables(name: str, spectra: Path, audit: Path) -> dict[str, pd.DataFrame]:
+def checkpoint_tables(
+    name: str, spectra: Path, audit: Path, rows: SpectraRows
+) -> dict[str, pd.DataFrame]:
     """Return every table of one network's checkpoints; the middle matrix and pair are in full.
+
+    Args:
+        name: What tables call them.
+        spectra: Place of the spectra.
+        audit: Place of the audit.
+        rows: The rows of the spectra.
 
     Raises:
         SpecflowError: If a result is missing or broken.
     """
-    return _tables([measured_checkpoints(name, spectra)], {name: audit})
+    return _tables([measured_checkpoints(name, spectra, rows)], {name: audit})
 
 
-def measured_checkpoints(name: str, spectra: Path, shown: ShownParams | None = None) -> Measured:
+def measured_checkpoints(
+    name: str, spectra: Path, rows: SpectraRows, shown: ShownParams | None = None
+) -> Measured:
     """Return the spectra of checkpoints, of seed 0, and what is shown of them entry by entry.
 
     By default these are the middle matrix and pair by depth.
 
     Raises:
-        SpecflowError: If the file is missing or broken, or there is no such matrix or pair.
+        SpecflowError: If there is no such matrix or pair.
     """
-    shown, path = shown or ShownParams(), f"figures.checkpoints.{name}"
-    with open_file(spectra, SPECTRA) as file:
-        matrices, pairs = (list(entries_of(file, kind)) for kind in ("matrices", "pairs"))
-    return Measured(
-        name,
-        {0: spectra},
-        shown.chosen(path, "matrix", matrices),
-        shown.chosen(path, "pair", pairs),
+    shown = shown or ShownParams()
+    path = f"figures.checkpoints.{name}"
+    matrices, pairs = (
+        shown.chosen(path, one, list(rows.about[kind])) for kind, one in KINDS.items()
     )
+    return Measured(name, {0: spectra}, matrices, pairs, {0: rows})
 
 
 def _tables(measured: Sequence[Measured], audits: Mapping[str, Path]) -> dict[str, pd.DataFrame]:
     changes, flags = [], []
     for name, path in audits.items():
         audit = read_audit(path)
-        for matrix, own in audit.changes.items():
-            cells = {
-                "experiment": name,
-                "step": audit.steps,
-                "matrix": matrix,
-                "relative_change": np.array(own.relative_change, dtype=np.float64),
-                "cosine": np.array(own.cosine, dtype=np.float64),
-            }
-            changes.append(pd.DataFrame(cells)[1:])  # from each step to the next
+        of_all, later = audit.changes, audit.steps[1:]  # from each step to the next
+        cells = {
+            "experiment": name,
+            "step": np.tile(later, len(of_all)),
+            "matrix": np.repeat(np.array(list(of_all), dtype=object), len(later)),
+            "relative_change": _joined(own.relative_change[1:] for own in of_all.values()),
+            "cosine": _joined(own.cosine[1:] for own in of_all.values()),
+        }
+        changes.append(pd.DataFrame(cells))
         flags += [(name, one.step, one.tensor, one.flag, one.evidence) for one in audit.flags]
     return {
         **spectra_tables(measured),
         "changes": stacked(_CHANGES, changes),
         "audit": pd.DataFrame(flags, columns=list(_FLAGS)),
     }
+
+
+def _joined(parts: Iterable[Sequence[float | None]]) -> np.ndarray:
+    return np.array([*chain.from_iterable(parts)], dtype=np.float64)
