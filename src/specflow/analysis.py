@@ -34,10 +34,10 @@ from specflow.studies.checkpoints.analysis import analyze_checkpoints, wiring_of
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.studies.checkpoints.study import checkpoint_tables
 from specflow.wiring import Wiring
-from specflow.wiring.coverage import LEFT_OUT
+from specflow.wiring.coverage import LEFT_OUT, NoMatrixError
 from specflow.wiring.declared import pair_of
 from specflow.wiring.fusion import fusion_of
-from specflow.wiring.recognize import NoMatrixError, wiring_of
+from specflow.wiring.recognize import wiring_of
 
 # QUICK leaves out what takes about as long again as all else.
 QUICK = SpectraParams(diagonal_length=100, score_length=10, mass=0.9, more=("random_matrix",))
@@ -219,18 +219,19 @@ def _opened(source: Source, params: ReadingParams, *, needed: bool) -> tuple[Che
     """Return checkpoints and their wiring, one without matrices if none is needed.
 
     Raises:
-        NoMatrixError: If there is no matrix, and one is needed.
+        SpecflowError: If there is no matrix, and one is needed.
     """
     if isinstance(source, nn.Module | Mapping):
         checkpoints: Checkpoints = LiveCheckpoints(source)
         structure = structure_of_live(source) if isinstance(source, nn.Module) else None
-        find = partial(wiring_of, contents_of(checkpoints).expected, params, structure)
+        held = contents_of(checkpoints)
+        find = partial(wiring_of, held.expected, params, structure, held.unreadable)
     else:
         checkpoints = FileCheckpoints(params, Path())
         find = partial(wiring_of_files, checkpoints, params)
     try:
         return checkpoints, find()
-    except NoMatrixError:
+    except NoMatrixError as error:
         if needed:
-            raise
+            raise SpecflowError(f"{checkpoints.steps[-1].place}: {error}") from error
         return checkpoints, Wiring((), ())

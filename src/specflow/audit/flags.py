@@ -71,7 +71,7 @@ def audit_checkpoints(
         notes=(*wiring.notes, *_notes(suite, frozen), *doubts),
         analysed=(
             *wiring.analysed,
-            *counted_by_reason("read as applied", contents.composed),
+            *counted_by_reason("read as", contents.composed),
             *counted_by_reason(LEFT_OUT, contents.unreadable),
         ),
         changes=_changes(wiring, scans),

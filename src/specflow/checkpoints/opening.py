@@ -11,6 +11,7 @@ from torch import Tensor
 
 from specflow.checkpoints.base import Infos, Tensors
 from specflow.checkpoints.beside import json_beside
+from specflow.checkpoints.effective.alpha import AlphaError
 from specflow.checkpoints.effective.parts import Beside
 from specflow.checkpoints.effective.tensors import Effective
 from specflow.checkpoints.folders import INDEX_SUFFIX, TORCH_SUFFIXES
@@ -54,10 +55,14 @@ def tensors_of(place: str | Path, file: Tensors, beside: Beside) -> Effective:
     """Return the weights of a file, in whatever `place`, as layers apply them.
 
     Raises:
-        SpecflowError: If the name of one is no HDF5 path, or what lies beside it is broken.
+        SpecflowError: If the name of one is no HDF5 path, a scale is not finite, or what lies
+            beside it is broken.
     """
     check_names(place, file.infos)
-    return Effective(Unwrapped(file), beside)
+    try:
+        return Effective(Unwrapped(file), beside)
+    except AlphaError as error:
+        raise SpecflowError(f"{place}: {error}") from error
 
 
 def kind_of(path: Path) -> Kind:
