@@ -68,7 +68,7 @@ def audit_checkpoints(
         flags=tuple(sorted(flags, key=lambda flag: flag.step)),
         frozen=tuple(frozen),
         skipped={**wiring.skipped, **contents.unreadable},
-        notes=(*wiring.notes, *_notes(suite, frozen), *doubts),
+        notes=(*wiring.notes, *_notes(suite, frozen), *kin.doubts, *doubts),
         analysed=(
             *wiring.analysed,
             *counted_by_reason("read as", contents.composed),

@@ -21,13 +21,15 @@ class Named:
 
     Attributes:
         flags: What is wrong.
-        steps: Places of steps that are wrong as a whole.
+        steps: Places of steps that are wrong as a whole, or like no other.
         tensors: Tensors that are not a step's own at some place.
+        doubts: What it cannot tell, a sentence each.
     """
 
     flags: tuple[Flag, ...] = ()
     steps: frozenset[int] = frozenset()
     tensors: frozenset[str] = frozenset()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
