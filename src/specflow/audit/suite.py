@@ -66,11 +66,12 @@ class Suite:
         return [n for n, info in infos if 0 in info.shape and info.dtype.is_floating_point]
 
     def digests(self, name: str) -> dict[int, str]:
-        """Return the hash of a tensor by place, where it is there and has entries."""
+        """Return the hash of a tensor by place, where it is there, has entries and is finite."""
         return {
             place: scans[name].digest
             for place, scans in enumerate(self.scans)
-            if name in scans and 0 not in self.contents.infos[place][name].shape
+            if name in scans and scans[name].finite
+            if 0 not in self.contents.infos[place][name].shape
         }
 
     def num_samples(self, name: str) -> int:
