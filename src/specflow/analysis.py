@@ -26,13 +26,13 @@ from specflow.config.code import SOURCE, code_of
 from specflow.config.errors import problems_of
 from specflow.errors import SpecflowError
 from specflow.executor import num_workers
-from specflow.frames import SUMS, write_table
+from specflow.frames import write_table
 from specflow.measure.settings import Family, SpectraParams
 from specflow.scratch import Scratch
-from specflow.studies import heads
 from specflow.studies.checkpoints.analysis import analyze_checkpoints, wiring_of_files
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.studies.checkpoints.study import checkpoint_tables
+from specflow.sums import remove_noted
 from specflow.wiring import Wiring
 from specflow.wiring.coverage import LEFT_OUT, NoMatrixError
 from specflow.wiring.declared import pair_of
@@ -71,8 +71,7 @@ def analyze_to(
         SpecflowError: If a checkpoint cannot be read as asked, or a result cannot be written.
     """
     audit, tables = _measured(source, options, output, spectra)
-    for old in (SUMS, f"{heads.TABLE}.csv"):  # perhaps of an analysis that was not quick
-        (output / "tables" / old).unlink(missing_ok=True)
+    remove_earlier(output)
     for table, rows in tables.items():
         write_table(output / "tables" / f"{table}.csv", rows)
     from specflow.figures.draw import draw_checkpoints  # here, since a table alone draws nothing
@@ -134,6 +133,12 @@ def opened(source: Source, options: Mapping[str, Any]) -> tuple[Checkpoints, Wir
         SpecflowError: If a checkpoint cannot be read as asked.
     """
     return _opened(source, _params(source, options), needed=True)
+
+
+def remove_earlier(output: Path) -> None:
+    """Remove the tables and figures that an earlier call left, perhaps one that made others."""
+    for folder in ("tables", "figures"):
+        remove_noted(output / folder)
 
 
 def name_of(output: Path) -> str:
