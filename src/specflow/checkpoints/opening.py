@@ -1,7 +1,7 @@
 """Opening the file, or the files that an index names, of one step."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
-from specflow.checkpoints.base import Infos, Tensors
+from specflow.checkpoints.base import Infos, Tensors, expect
 from specflow.checkpoints.beside import json_beside
 from specflow.checkpoints.effective.alpha import AlphaError
 from specflow.checkpoints.effective.parts import Beside
@@ -150,6 +150,11 @@ class ShardedFile:
             self.close()
             self._last = home
         return home.read(name)
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Take note of tensors that will be read."""
+        for name in names:
+            expect(self._home[name], [name])
 
     def close(self) -> None:
         """Close the shard that is open; the next read opens it again."""
