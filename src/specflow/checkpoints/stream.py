@@ -62,6 +62,8 @@ def expected_tensors(steps: Sequence[Infos]) -> dict[str, TensorInfo]:
 
     Each is in its most frequent shape that has entries; a later step's where two are as frequent.
     """
+    if len(steps) == 1:
+        return dict(steps[0])
     counts: Counter[str] = Counter(name for infos in steps for name in infos)
     expected = {}
     for name, count in counts.items():
