@@ -8,8 +8,8 @@ from pathlib import Path
 
 import h5py
 
-from specflow.frames import SUMS
 from specflow.seal import seal, seal_of
+from specflow.sums import SUMS
 
 LENGTH = 40  # bytes of a seal
 

@@ -26,20 +26,20 @@ from specflow.config.code import SOURCE, code_of
 from specflow.config.errors import problems_of
 from specflow.errors import SpecflowError
 from specflow.executor import num_workers
-from specflow.frames import SUMS, write_table
+from specflow.frames import write_table
 from specflow.measure.settings import Family, SpectraParams
 from specflow.measure.spectra_file import See
 from specflow.scratch import Scratch
-from specflow.studies import heads
 from specflow.studies.checkpoints.analysis import analyze_checkpoints, wiring_of_files
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.studies.checkpoints.study import checkpoint_tables
 from specflow.studies.rows import SpectraRows
+from specflow.sums import remove_noted
 from specflow.wiring import Wiring
-from specflow.wiring.coverage import LEFT_OUT
+from specflow.wiring.coverage import LEFT_OUT, NoMatrixError
 from specflow.wiring.declared import pair_of
 from specflow.wiring.fusion import fusion_of
-from specflow.wiring.recognize import NoMatrixError, wiring_of
+from specflow.wiring.recognize import wiring_of
 
 # QUICK leaves out what takes about as long again as all else.
 QUICK = SpectraParams(diagonal_length=100, score_length=10, mass=0.9, more=("random_matrix",))
@@ -71,8 +71,7 @@ def analyze_to(
         SpecflowError: If a checkpoint cannot be read as asked, or a result cannot be written.
     """
     audit, tables = _measured(source, options, output, spectra)
-    for old in (SUMS, f"{heads.TABLE}.csv"):  # perhaps of an analysis that was not quick
-        (output / "tables" / old).unlink(missing_ok=True)
+    remove_earlier(output)
     for table, rows in tables.items():
         write_table(output / "tables" / f"{table}.csv", rows)
     from specflow.figures.draw import draw_checkpoints  # here, since a table alone draws nothing
@@ -134,6 +133,12 @@ def opened(source: Source, options: Mapping[str, Any]) -> tuple[Checkpoints, Wir
         SpecflowError: If a checkpoint cannot be read as asked.
     """
     return _opened(source, _params(source, options), needed=True)
+
+
+def remove_earlier(output: Path) -> None:
+    """Remove the tables and figures that an earlier call left, perhaps one that made others."""
+    for folder in ("tables", "figures"):
+        remove_noted(output / folder)
 
 
 def name_of(output: Path) -> str:
@@ -222,18 +227,19 @@ def _opened(source: Source, params: ReadingParams, *, needed: bool) -> tuple[Che
     """Return checkpoints and their wiring, one without matrices if none is needed.
 
     Raises:
-        NoMatrixError: If there is no matrix, and one is needed.
+        SpecflowError: If there is no matrix, and one is needed.
     """
     if isinstance(source, nn.Module | Mapping):
         checkpoints: Checkpoints = LiveCheckpoints(source)
         structure = structure_of_live(source) if isinstance(source, nn.Module) else None
-        find = partial(wiring_of, contents_of(checkpoints).expected, params, structure)
+        held = contents_of(checkpoints)
+        find = partial(wiring_of, held.expected, params, structure, held.unreadable)
     else:
         checkpoints = FileCheckpoints(params, Path())
         find = partial(wiring_of_files, checkpoints, params)
     try:
         return checkpoints, find()
-    except NoMatrixError:
+    except NoMatrixError as error:
         if needed:
-            raise
+            raise SpecflowError(f"{checkpoints.steps[-1].place}: {error}") from error
         return checkpoints, Wiring((), ())

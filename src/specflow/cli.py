@@ -235,7 +235,10 @@ def _options(chosen: argparse.Namespace) -> dict[str, Any]:
 
 def _end_by(audit: "Audit", compared: str = "") -> None:
     """Print what was analysed, notes and flags; end with `FLAGGED` if there are any of these."""
-    flags = (f"step {one.step}: {one.flag}: {one.tensor}: {one.evidence}" for one in audit.flags)
+    from specflow.audit.grouping import in_groups
+
+    found = in_groups((one.step, one.tensor, one.flag, one.evidence) for one in audit.flags)
+    flags = (f"step {step}: {flag}: {tensor}: {evidence}" for step, tensor, flag, evidence in found)
     notes = (f"note: {note}" for note in audit.notes)
     for line in (*audit.analysed, *notes, *flags):
         print(printable(line))

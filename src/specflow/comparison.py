@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from specflow.analysis import Source, name_of, opened
+from specflow.analysis import Source, name_of, opened, remove_earlier
 from specflow.checkpoints.base import Checkpoints, Tensors
 from specflow.checkpoints.prefixes import prefixes_between, renamed
 from specflow.checkpoints.wrappers import Renamed
@@ -107,6 +107,7 @@ def _check_common(a: Checkpoints, b: Checkpoints, wiring: Wiring, infos: Mapping
 
 
 def _write(found: TwoModels, options: Mapping[str, Any], output: Path) -> None:
+    remove_earlier(output)
     for name, table in found.tables.items():
         write_table(output / "tables" / f"{name}.csv", table)
     from specflow.figures.draw import draw_comparison  # here, since a table alone draws nothing

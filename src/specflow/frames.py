@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from specflow.errors import BrokenFileError
+from specflow.sums import SUMS, note, noted_in
 from specflow.textfiles import write_text
 
 # Columns of text, beside the first one of every table, which says whose rows they are; all others
@@ -23,7 +24,6 @@ TEXT = frozenset(
         *("status", "shape_a", "dtype_a", "shape_b", "dtype_b"),
     }
 )
-SUMS = "SHA256SUMS"
 _STAGE = "collect"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 DIGITS = 5  # significant ones of every number
@@ -49,22 +49,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     table = table.assign(**{name: table[name].map(_no_formula) for name in texts})
     text = table.to_csv(index=False, float_format=f"%.{DIGITS}g", lineterminator="\n")
     write_text(path, text)
-    sums = _sums(path.parent) | {path.name: _digest(text.encode())}
-    lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items())]
-    write_text(path.parent / SUMS, "".join(lines))
-
-
-def _sums(folder: Path) -> dict[str, str]:
-    """Return the digests of the tables in a folder, by name of the file."""
-    path = folder / SUMS
-    if not path.is_file():
-        return {}
-    lines = path.read_text("utf-8", errors="replace").splitlines()
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    note(path)
 
 
 def _no_formula(cell: Any) -> Any:
@@ -81,7 +66,7 @@ def read_table(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise BrokenFileError(path, "there is no such table", _STAGE)
     content = path.read_bytes()
-    if _sums(path.parent).get(path.name) != _digest(content):
+    if noted_in(path.parent).get(path.name) != hashlib.sha256(content).hexdigest():
         fault = f"damaged or edited: it is not what {SUMS} beside it says"
         raise BrokenFileError(path, fault, _STAGE)
     try:

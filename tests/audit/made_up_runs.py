@@ -130,16 +130,44 @@ NOISY: dict[str, Callable[[_Run], list[list[np.ndarray]]]] = {
 KINDS = TOLD | NOISY
 
 
+def turning_over(kept: Callable[[int], float], seed: int) -> list[State]:
+    """A run of 4 to 30 steps of one size; each has a cosine `kept` with the one before."""
+    run = _unlike(seed)
+    weights, steps = run.noise([np.empty(shape) for shape in SHAPES]), []
+    for time in range(run.count):
+        steps.append(weights)
+        share = kept(time)
+        fresh = zip(weights, run.noise(weights), strict=True)
+        weights = [share * w + np.sqrt(1 - share**2) * e for w, e in fresh]
+    return _states(run.random, steps)
+
+
+def large_steps(size: float, seed: int) -> list[State]:
+    """A random walk of 4 to 30 steps, each `size` times as large as the weights at its start."""
+    run = _unlike(seed)
+    return _states(run.random, _walk(run, lambda time: size))
+
+
+def _unlike(seed: int) -> _Run:
+    random = np.random.default_rng(seed)
+    return _Run(random, int(random.integers(4, 31)), 1.0, 4)
+
+
 def made_up(kind: str, seed: int, count: int | None = None) -> list[State]:
     """A run of 4 to 40 steps."""
     random = np.random.default_rng([seed, *kind.encode()])
     count = int(random.integers(4, 41)) if count is None else count
     run = _Run(random, count, float(random.choice([0.02, 0.1, 0.3])), int(random.integers(3, 8)))
+    return _states(random, KINDS[kind](run))
+
+
+def _states(random: np.random.Generator, steps: list[list[np.ndarray]]) -> list[State]:
+    """Return steps as state dicts, each tensor of a scale of its own."""
     scales = 10.0 ** random.uniform(-2, 1, size=len(SHAPES))
     return [
         {
             f"layers.{number}.weight": torch.tensor(scale * weight, dtype=torch.float32)
             for number, (scale, weight) in enumerate(zip(scales, weights, strict=True))
         }
-        for weights in KINDS[kind](run)
+        for weights in steps
     ]

@@ -56,7 +56,10 @@ def test_audit_needs_no_matrix(folder, capsys):
     assert said.startswith("step 0: empty: a.weight, b.bias: 2 of 2 tensors: no entries")
     assert "zero_to_fp32.py" in said
     assert ended_with("analyze", "run/step0.pt", "-o", "out") == 1
-    assert "no matrix is left of 2 tensors (2 have no entries" in capsys.readouterr().err
+    assert (
+        "no matrix is left of 2 tensors; left out: 2 x no entries: a.weight, b.bias"
+        in capsys.readouterr().err
+    )
     save_steps(folder, [0, 1], [{"norm.weight": torch.full((9,), 1.0 + n)} for n in range(2)])
     assert ended_with("audit", "run/step0.pt", "run/step1.pt") == 0
     assert capsys.readouterr().out == "no flags: 2 steps, 1 tensor\n"
@@ -101,5 +104,5 @@ def test_what_is_made_of_parts_and_what_stays_packed_is_told_on_the_terminal(fol
     save_steps(folder, [0], [state])
     assert ended_with("audit", "run/step0.pt") == 3
     said = capsys.readouterr().out
-    assert "read as applied: 1 x weight norm: a.weight" in said
+    assert "read as: 1 x weight norm: a.weight" in said
     assert "left out: 1 x quantized, GPTQ: packed integers: b.qweight" in said

@@ -61,3 +61,28 @@ def test_frozen_tensors_are_told_and_no_fault(tmp_path):
     audit = audit_of(tmp_path, weights)
     assert (audit.flags, audit.frozen) == ((), tuple(shard))
     assert f"3 tensors are the same at all steps (frozen): {', '.join(shard)}" in audit.notes
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_steps_of_nothing_but_nan_are_not_finite_and_no_copies(tmp_path, value):
+    """Nor are those where nothing but what is frozen is left, nor is a tensor that is NaN twice."""
+    weights, shard = shards(10)
+    for state in weights:
+        state["frozen.weight"] = torch.eye(6)
+    for place in (3, 4, 8):
+        weights[place] |= {n: torch.full_like(w, value) for n, w in weights[place].items()}
+    for place in (5, 6):
+        sick = {n: torch.full_like(w, value) for n, w in weights[place].items()}
+        weights[place] |= sick | {"frozen.weight": torch.eye(6)}
+    for place in (0, 2):
+        weights[place][shard[0]] = torch.full_like(weights[place][shard[0]], value)
+    flags = audit_of(tmp_path, weights).flags
+    assert [(flag.step, flag.flag) for flag in flags] == named("non_finite", (0, 2, 3, 4, 5, 6, 8))
+
+
+def test_copy_of_a_step_is_found_though_some_of_it_is_not_finite():
+    """The negative control: what is finite of the two is the same, and changes elsewhere."""
+    weights, shard = shards(8)
+    weights[6] = weights[6] | {shard[0]: torch.full_like(weights[6][shard[0]], torch.nan)}
+    found = flags_of([*weights[:2], weights[6], *weights[3:]])
+    assert found == sorted([(20, "identical"), *named("non_finite", (2, 6))])

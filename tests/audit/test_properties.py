@@ -3,9 +3,10 @@
 import random
 from itertools import product
 
+import numpy as np
 import pytest
-from tests.audit.made_up_runs import KINDS, NOISY, TOLD, made_up
-from tests.audit.made_up_steps import named_of
+from tests.audit.made_up_runs import KINDS, NOISY, TOLD, large_steps, made_up, turning_over
+from tests.audit.made_up_steps import audit_of, named_of
 
 SEEDS = range(14)  # of each of 15 kinds: 210 honest runs
 
@@ -88,13 +89,60 @@ def test_copies_in_runs_of_noise_are_found_even_if_not_whose_they_are():
         }
 
 
+def with_step_of(run, other, place):
+    """The run with a step of another one of its kind; their weights are of one size."""
+    foreign = {n: w * (run[place][n].norm() / w.norm()) for n, w in other[place].items()}
+    return [*run[:place], foreign, *run[place + 1 :]]
+
+
 def test_step_of_another_run_is_named():
     for kind in KINDS:
         run, other = made_up(kind, 0, count=10), made_up(kind, 1, count=10)
-        for place in (1, 5, 9):
-            found = named_of([*run[:place], other[place], *run[place + 1 :]])
+        for place in (0, 1, 5, 9):
+            found = named_of(with_step_of(run, other, place))
             assert (place, "another_initialization") in found
             assert {one for one, _ in found} == {place}
+
+
+FORGETTING = {
+    "all of it": lambda time: 0.0,
+    "next to all": lambda time: 0.05,
+    "as much as is called unrelated": lambda time: 0.1,
+    "half": lambda time: 0.5,
+    "ever less": lambda time: float(np.exp(-6 * np.exp(-time / 4))),
+    "in a cycle": lambda time: float(np.exp(-3 * (0.3 + np.cos(time) ** 2))),
+    "nine times as fast once": lambda time: 0.78 ** (9 if time == 4 else 1),
+    "nine times as fast at first": lambda time: 0.65 ** (9 if time == 0 else 1),
+}
+
+
+@pytest.mark.parametrize("kind", FORGETTING)
+def test_no_run_is_flagged_whose_weights_turn_over_between_steps(kind):
+    for seed in range(6):
+        run = turning_over(FORGETTING[kind], seed)
+        assert named_of(run) == set()
+
+
+@pytest.mark.parametrize("size", [1.0, 3.0, 10.0, 100.0])
+def test_no_walk_of_large_steps_is_flagged(size):
+    for seed in range(6):
+        assert named_of(large_steps(size, seed)) == set()
+
+
+def test_foreign_step_is_named_while_those_around_it_are_related():
+    """Where a step keeps 0.6 of the one before, steps on both sides still have 0.36."""
+    for seed in range(6):
+        run, other = (turning_over(lambda time: 0.6, number) for number in (seed, 50 + seed))
+        place = len(run) // 2
+        assert named_of(with_step_of(run, other, place)) == {(place, "another_initialization")}
+
+
+def test_what_cannot_be_told_of_unrelated_steps_is_noted(tmp_path):
+    audit = audit_of(tmp_path, turning_over(lambda time: 0.0, 0)[:4])
+    assert audit.flags == ()
+    (note,) = (note for note in audit.notes if note.startswith("Unrelated"))
+    assert "step 0, 10, 20." in note
+    assert "cannot be told" in note
 
 
 def test_shard_of_another_run_is_named_with_its_tensors():

@@ -101,6 +101,34 @@ def test_missing_or_broken_file_is_an_error_without_traceback(tmp_path, text, ex
         load_params(path)
 
 
+def test_faulty_yaml_is_named_with_its_place(tmp_path):
+    (tmp_path / "params.yaml").write_text("a: 1\nb: [2\nc: 3\n")
+    with pytest.raises(ParamsError) as raised:
+        load_params(tmp_path / "params.yaml")
+    assert f'in "{tmp_path / "params.yaml"}", line 3' in str(raised.value)
+    assert "unicode string" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "given"), [("num_epochs", "num_epohcs"), ("batch_size", "batchsize")]
+)
+def test_misspelt_key_is_one_error_that_names_the_right_one(problems_with, key, given):
+    path = "tasks.addition"
+    value = {"num_epochs": 1, "batch_size": "full"}[key]
+    (problem,) = problems_with({f"{path}.{given}": value}, remove=f"{path}.{key}")
+    assert problem.startswith(f"{path}.{given}: unknown key")
+    assert f"(did you mean {key}?)" in problem
+
+
+def test_unlike_key_beside_a_missing_one_are_two_errors(problems_with):
+    """The negative control."""
+    problems = problems_with({"tasks.addition.colour": 1}, remove="tasks.addition.num_epochs")
+    assert sorted(problem.split(":")[0] for problem in problems) == [
+        "tasks.addition.colour",
+        "tasks.addition.num_epochs",
+    ]
+
+
 def test_settings_of_the_file_hold_where_an_experiment_does_not_override_them(load):
     params = load({"experiments.grokking.pruning": {"keep_fractions": [0.25]}})
     assert params.experiments["grokking"].pruning.keep_fractions == (0.25,)

@@ -1,5 +1,6 @@
 """Figures of two models: what moved is shown where it is."""
 
+import numpy as np
 from matplotlib.figure import Figure
 from tests.figures.drawn import legend_of
 from tests.two_models import base, tuned
@@ -38,6 +39,22 @@ def test_spectra_of_what_moved_fall_below_rounding_after_the_rank():
         _, _, difference, rounding = axes.lines
         assert (difference.get_ydata() > rounding.get_ydata()[0]).sum() == 2
     assert legend_of(fig) == ["A", "B", "B - A", "rounding of the two"]
+
+
+def test_spectra_of_what_moved_fill_their_axes_whatever_rounding_is():
+    """A line far below all that is shown would leave it a small part of the axes."""
+    for weights in (base(), {name: weight.double() for name, weight in base().items()}):
+        tables = compare_models(weights, tuned(weights), {}).tables
+        fig, subject = Figure(layout="constrained"), comparison_of("comparison", FiguresParams())
+        kinds()["moved_spectra"].draw(fig, tables, subject)
+        for axes in fig.axes:
+            *lines, rounding = axes.lines
+            values = np.concatenate([line.get_ydata() for line in lines])
+            above = values[values > rounding.get_ydata()[0]]
+            low, high = axes.get_ylim()
+            assert low < above.min() < above.max() < high
+            assert low >= above.min() / 50
+            assert high <= 2 * above.max()
 
 
 def test_identical_models_have_no_spectra_of_what_moved():

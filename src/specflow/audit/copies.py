@@ -96,12 +96,19 @@ def _first_between(group: Places, place: int) -> int:
 
 
 def _identical(suite: Suite) -> list[Places]:
-    """Return groups of places all of whose weights are the same; all that is packed, if none is."""
+    """Return groups of places all of whose weights are the same; all that is packed, if none is.
+
+    What is not finite tells nothing: where some is, a part of the rest must not be frozen.
+    """
     names = suite.weights or tuple(suite.contents.expected)
+    digests = {name: suite.digests(name) for name in names}
+    changing = {name for name, own in digests.items() if len({*own.values()}) > 1}
     same: defaultdict[tuple[tuple[str, str], ...], list[int]] = defaultdict(list)
     for place, scans in enumerate(suite.scans):
-        if own := [name for name in names if name in scans and scans[name].sample.size]:
-            same[tuple((name, scans[name].digest) for name in own)].append(place)
+        own = [name for name in names if place in digests[name]]
+        broken = any(not scans[name].finite for name in names if name in scans)
+        if own and (not broken or changing.intersection(own)):
+            same[tuple((name, digests[name][place]) for name in own)].append(place)
     return [tuple(group) for group in same.values() if len(group) > 1]
 
 

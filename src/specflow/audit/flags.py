@@ -21,7 +21,7 @@ import numpy as np
 from specflow.audit.copies import copies_of
 from specflow.audit.findings import Audit, Changes, Flag
 from specflow.audit.kinship import unrelated
-from specflow.audit.places import Order, order_of, squared_distances
+from specflow.audit.places import FEWEST, Order, order_of, squared_distances
 from specflow.audit.scan import StepScan, scan_steps
 from specflow.audit.suite import Suite
 from specflow.audit.values import always_zero, structure_flags, value_flags
@@ -68,10 +68,10 @@ def audit_checkpoints(
         flags=tuple(sorted(flags, key=lambda flag: flag.step)),
         frozen=tuple(frozen),
         skipped={**wiring.skipped, **contents.unreadable},
-        notes=(*wiring.notes, *_notes(suite, frozen), *doubts),
+        notes=(*wiring.notes, *_notes(suite, frozen), *kin.doubts, *doubts),
         analysed=(
             *wiring.analysed,
-            *counted_by_reason("read as applied", contents.composed),
+            *counted_by_reason("read as", contents.composed),
             *counted_by_reason(LEFT_OUT, contents.unreadable),
         ),
         changes=_changes(wiring, scans),
@@ -92,6 +92,8 @@ def _misplaced(
     suite: Suite, places: list[int], names: Sequence[str]
 ) -> tuple[list[Flag], list[str]]:
     """Return the flags of steps that belong in the place of others, and what cannot be told."""
+    if len(places) < FEWEST:
+        return [], []
     places, names = _comparable(suite, places, names)
     points = suite.points(names, places)
     if not points.shape[1]:

@@ -1,7 +1,16 @@
-"""Steps, or tensors of steps, that are unrelated to the others: of another initialization."""
+"""Steps, or tensors of steps, that are unrelated to the others: of another initialization.
+
+That two steps are unrelated is no evidence by itself: weights that go far, or decay, forget what
+they were. So a step is said to be foreign where an honest training that is otherwise seen would
+have left it related: steps around it are related to each other, or those beside it change so
+slowly that they cannot have turned over within the one interval to it. Else it is told that it is
+unrelated, and that weights do not tell why.
+"""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +18,55 @@ from numpy.typing import NDArray
 from specflow.audit.findings import Flag
 from specflow.audit.places import Array
 from specflow.audit.suite import Named, Suite
+from specflow.wiring.names import some_of
 
 UNRELATED = 0.1
 _CHANCE = 4.0  # standard deviations of the cosine of unrelated samples
 _LEAST = 0.03  # unrelated weights may have a mean in common
 _TOLD = 0.25  # of a sample with a limit above this, nothing is said
+_CONTRAST = 3.0  # times the cosine of a step that a related one would have, at least
+_FASTER = 10.0  # times as fast as beside it a training may go on, as after a restart
+
+
+@dataclass(frozen=True)
+class _Likeness:
+    """How much alike steps are, over all matrices.
+
+    Attributes:
+        cosines: The median over matrices of the cosine of every two steps, shape (T, T).
+        norms: Of every two steps, the median over matrices of the norm of one over that of the
+            other, shape (T, T).
+        steps: Their numbers, ascending.
+    """
+
+    cosines: Array
+    norms: Array
+    steps: Sequence[int]
+
+    def nearest(self, rows: Sequence[int], kin: Sequence[int]) -> float:
+        """Return the largest cosine of some steps with some others; 0 if none is known."""
+        return float(np.nanmax(self.cosines[np.ix_(rows, kin)], initial=0.0))
+
+    def across(self, run: Sequence[int], kin: Sequence[int]) -> float:
+        """Return how much alike steps before and after a run are, that of those that are most."""
+        before, after = [k for k in kin if k < run[0]], [k for k in kin if k > run[-1]]
+        return self.nearest(before, after) if before and after else 0.0
+
+    def expected_at_end(self, run: Sequence[int], kin: Sequence[int]) -> float:
+        """Return the least cosine of a run before, or after, all kin if it is of their training.
+
+        Weights that forget by a share in each interval have a cosine of c^(t / s) after a time t if
+        it is c after s; a walk forgets more slowly. Weights that grow, x + e with any e that is
+        independent of x, have ||x|| / ||x + e||.
+        """
+        ends = (run[-1], kin[0]) if run[-1] < kin[0] else (kin[-1], run[0])
+        own = kin[0] if run[-1] < kin[0] else kin[-1]
+        gap = self.steps[ends[1]] - self.steps[ends[0]]
+        others = [row for row in kin if row != own]
+        spans = [abs(self.steps[row] - self.steps[own]) for row in others]
+        likeness = np.clip(np.nan_to_num(self.cosines[own, others]), 0, 1)
+        left = likeness ** np.maximum(1, _FASTER * gap / np.array(spans))
+        return float(left.max(initial=0.0) * min(1.0, np.nan_to_num(self.norms[ends])))
 
 
 def unrelated(suite: Suite, places: Sequence[int], frozen: Sequence[str]) -> Named:
@@ -42,20 +95,57 @@ def unrelated(suite: Suite, places: Sequence[int], frozen: Sequence[str]) -> Nam
     limits = np.full(medians.shape, UNRELATED)
     limits[0] = limits[:, 0] = np.clip(_CHANCE / np.sqrt(total), _LEAST, UNRELATED)
     kin = _related(medians >= limits, known)
-    alone = [row for row in known if row not in kin]
+    norms = _median([_norm_ratios(suite, name, places) for name in matrices])
+    like = _Likeness(medians, norms, [suite.steps[place] for place in places])
+    alone, untold = _told_apart(like, known, kin)
     foreign = _foreign(suite, cosines, kin)
-    flags = [_whole(suite, places, row, medians) for row in alone]
+    flags = [_whole(suite, places, row, medians, why) for row, why in alone.items()]
     flags += [_single(suite, places[row], names) for row, names in foreign.items()]
-    steps = frozenset(places[row] for row in alone)
-    return Named(tuple(flags), steps, frozenset(n for names in foreign.values() for n in names))
+    steps = frozenset(places[row] for row in (*alone, *untold))
+    tensors = frozenset(n for names in foreign.values() for n in names)
+    return Named(tuple(flags), steps, tensors, tuple(_doubts(suite, places, untold)))
 
 
-def _whole(suite: Suite, places: Sequence[int], row: int, medians: Array) -> Flag:
+def _told_apart(
+    like: _Likeness, known: Sequence[int], kin: Sequence[int]
+) -> tuple[dict[int, str], list[int]]:
+    """Return what shows which steps that are not kin to be foreign, and of which nothing does."""
+    foreign: dict[int, str] = {}
+    untold: list[int] = []
+    most = 2 * len(kin) > len(known)  # else it is as well the others that are foreign
+    for is_kin, group in groupby(known, key=lambda row: row in kin):
+        if is_kin:
+            continue
+        run = list(group)
+        if kin[0] < run[0] and run[-1] < kin[-1]:
+            honest = like.across(run, kin)
+            why = f"steps before and after it have {honest:.2g} with each other"
+        else:
+            honest = most * like.expected_at_end(run, kin)
+            why = (
+                f"by how steps beside it change it would be {honest:.2g} or more, even if training "
+                f"went on {_FASTER:g} times as fast"
+            )
+        if honest >= max(UNRELATED, _CONTRAST * like.nearest(run, kin)):
+            foreign |= dict.fromkeys(run, why)
+        else:
+            untold += run
+    return foreign, untold
+
+
+def _doubts(suite: Suite, places: Sequence[int], untold: Sequence[int]) -> Iterator[str]:
+    if untold:
+        steps = some_of(str(suite.steps[places[row]]) for row in untold)
+        yield (
+            f"Unrelated to the others (cosine under {UNRELATED}): step {steps}. It cannot be "
+            "told whether they are of another initialization: those of a training whose weights "
+            "turn over between its steps look the same."
+        )
+
+
+def _whole(suite: Suite, places: Sequence[int], row: int, medians: Array, why: str) -> Flag:
     nearest = np.nanmax(np.delete(medians[row], row), initial=0.0)
-    evidence = (
-        f"median cosine with the most similar other step is {nearest:.2g}; "
-        f"related steps have {UNRELATED} or more"
-    )
+    evidence = f"median cosine with the most similar other step is {nearest:.2g}; {why}"
     return suite.flag(places[row], "another_initialization", [], evidence)
 
 
@@ -69,12 +159,12 @@ def _foreign(suite: Suite, cosines: dict[str, Array], kin: list[int]) -> dict[in
     found: defaultdict[int, list[str]] = defaultdict(list)
     for name, own in cosines.items():
         limit = max(UNRELATED, _CHANCE / np.sqrt(suite.num_samples(name)))
-        near = own >= limit
         for place, row in enumerate(kin[1:-1], start=1):
             others = [other for other in kin if other != row]
             told = limit <= _TOLD and np.isfinite(own[row, others]).sum() > 1
-            around = near[np.ix_(kin[:place], kin[place + 1 :])]
-            if told and around.any() and not near[row, others].any():
+            around = np.nanmax(own[np.ix_(kin[:place], kin[place + 1 :])], initial=0.0)
+            nearest = np.nanmax(own[row, others], initial=0.0)
+            if told and nearest < limit and around >= max(limit, _CONTRAST * nearest):
                 found[row].append(name)
     return found
 
@@ -89,6 +179,16 @@ def _cosines(suite: Suite, name: str, places: Sequence[int]) -> Array:
         units = np.divide(sample, norms, out=np.full_like(sample, np.nan), where=norms > 0)
         cosines[np.ix_(rows, rows)] = units @ units.T
     return cosines
+
+
+def _norm_ratios(suite: Suite, name: str, places: Sequence[int]) -> Array:
+    """Return the norm of a matrix at every place over that at every other; NaN without both."""
+    norms = np.full(len(places), np.nan)
+    for row, place in enumerate(places):
+        if suite.sound(name, place):
+            norms[row] = np.linalg.norm(suite.scans[place][name].sample.astype(np.float64))
+    norms[norms == 0] = np.nan
+    return norms[:, None] / norms
 
 
 def _median(cosines: Sequence[Array]) -> Array:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from specflow.checkpoints.base import Checkpoints, Tensors
+from specflow.checkpoints.base import Checkpoints, Tensors, expect
 from specflow.checkpoints.stream import content_of, release_memory
 from specflow.executor import Report
 from specflow.scratch import Scratch
@@ -134,6 +134,7 @@ def _scan_all(tensors: Tensors, length: int, workers: int) -> dict[str, TensorSc
     waiting: deque[tuple[int, Future[TensorScan]]] = deque()
     futures: dict[str, Future[TensorScan]] = {}
     held = freed = 0
+    expect(tensors, tensors.infos)
     with ThreadPoolExecutor(workers) as pool:
         try:
             for name in tensors.infos:

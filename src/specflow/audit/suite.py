@@ -21,13 +21,15 @@ class Named:
 
     Attributes:
         flags: What is wrong.
-        steps: Places of steps that are wrong as a whole.
+        steps: Places of steps that are wrong as a whole, or like no other.
         tensors: Tensors that are not a step's own at some place.
+        doubts: What it cannot tell, a sentence each.
     """
 
     flags: tuple[Flag, ...] = ()
     steps: frozenset[int] = frozenset()
     tensors: frozenset[str] = frozenset()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,12 @@ class Suite:
         return [n for n, info in infos if 0 in info.shape and info.dtype.is_floating_point]
 
     def digests(self, name: str) -> dict[int, str]:
-        """Return the hash of a tensor by place, where it is there and has entries."""
+        """Return the hash of a tensor by place, where it is there, has entries and is finite."""
         return {
             place: scans[name].digest
             for place, scans in enumerate(self.scans)
-            if name in scans and 0 not in self.contents.infos[place][name].shape
+            if name in scans and scans[name].finite
+            if 0 not in self.contents.infos[place][name].shape
         }
 
     def num_samples(self, name: str) -> int:

@@ -1,9 +1,9 @@
 """The protocol of checkpoints: nothing after it knows where weights come from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -45,6 +45,20 @@ class Tensors(Protocol):
         Raises:
             SpecflowError: If the file is damaged there.
         """
+
+
+@runtime_checkable
+class Expecting(Protocol):
+    """Tensors that are read faster if they know what is read next, as from a server."""
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Take note of tensors that will be read, all of them."""
+
+
+def expect(tensors: Tensors, names: Iterable[str]) -> None:
+    """Tell tensors which of them will be read next, if that is of use to them."""
+    if isinstance(tensors, Expecting):
+        tensors.expect(names)
 
 
 class Checkpoints(Protocol):

@@ -1,7 +1,7 @@
 """Opening the file, or the files that an index names, of one step."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -9,8 +9,9 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
-from specflow.checkpoints.base import Infos, Tensors
+from specflow.checkpoints.base import Infos, Tensors, expect
 from specflow.checkpoints.beside import json_beside
+from specflow.checkpoints.effective.alpha import AlphaError
 from specflow.checkpoints.effective.parts import Beside
 from specflow.checkpoints.effective.tensors import Effective
 from specflow.checkpoints.folders import INDEX_SUFFIX, TORCH_SUFFIXES
@@ -54,10 +55,14 @@ def tensors_of(place: str | Path, file: Tensors, beside: Beside) -> Effective:
     """Return the weights of a file, in whatever `place`, as layers apply them.
 
     Raises:
-        SpecflowError: If the name of one is no HDF5 path, or what lies beside it is broken.
+        SpecflowError: If the name of one is no HDF5 path, a scale is not finite, or what lies
+            beside it is broken.
     """
     check_names(place, file.infos)
-    return Effective(Unwrapped(file), beside)
+    try:
+        return Effective(Unwrapped(file), beside)
+    except AlphaError as error:
+        raise SpecflowError(f"{place}: {error}") from error
 
 
 def kind_of(path: Path) -> Kind:
@@ -145,6 +150,11 @@ class ShardedFile:
             self.close()
             self._last = home
         return home.read(name)
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Take note of tensors that will be read."""
+        for name in names:
+            expect(self._home[name], [name])
 
     def close(self) -> None:
         """Close the shard that is open; the next read opens it again."""

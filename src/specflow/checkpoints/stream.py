@@ -10,7 +10,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from specflow.checkpoints.base import Checkpoints, Infos, Tensors
+from specflow.checkpoints.base import Checkpoints, Infos, Tensors, expect
 from specflow.checkpoints.effective.tensors import Effective, quantized_part
 from specflow.wiring.tensors import FLOATS, TensorInfo
 from specflow.wiring.view import View
@@ -62,6 +62,8 @@ def expected_tensors(steps: Sequence[Infos]) -> dict[str, TensorInfo]:
 
     Each is in its most frequent shape that has entries; a later step's where two are as frequent.
     """
+    if len(steps) == 1:
+        return dict(steps[0])
     counts: Counter[str] = Counter(name for infos in steps for name in infos)
     expected = {}
     for name, count in counts.items():
@@ -111,9 +113,9 @@ def read_views(tensors: Tensors, views: Iterable[View]) -> dict[View, Tensor]:
     """
     found: dict[View, Tensor] = {}
     name, tensor = "", None
-    for view in views:
-        if not holds(tensors.infos, view.tensor, view.shape):
-            continue
+    held = [view for view in views if holds(tensors.infos, view.tensor, view.shape)]
+    expect(tensors, dict.fromkeys(view.tensor for view in held))
+    for view in held:
         if tensor is None or view.tensor != name:
             name, tensor = view.tensor, tensors.read(view.tensor)
         found[view] = view.of(tensor)

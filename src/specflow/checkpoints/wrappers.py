@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
-from specflow.checkpoints.base import Infos, Tensors
+from specflow.checkpoints.base import Infos, Tensors, expect
 
 # DataParallel, compile, FSDP, checkpointed activations, adapters: none computes by itself.
 _WRAPPERS = (
@@ -30,6 +30,10 @@ class Renamed:
     def read(self, name: str) -> Tensor:
         """Return a copy of one tensor; errors as of its file."""
         return self._file.read(self._given[name])
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Take note of tensors that will be read."""
+        expect(self._file, map(self._given.__getitem__, names))
 
 
 class Unwrapped(Renamed):

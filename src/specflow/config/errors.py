@@ -52,10 +52,17 @@ def problems_of(
         is_wanted: Whether an error is reported, by the keys of its path.
 
     Returns:
-        Lines "path: got value; expected ...", in the order of the file's sections.
+        Lines "path: got value; expected ...", in the order of the file's sections. A key that is
+        missing is not told where another one is its misspelling, and told as that.
     """
-    found = ((problem, _place(problem["loc"], model, data)) for problem in error.errors())
-    return [_line(problem, place) for problem, place in found if is_wanted(place.keys)]
+    found = [(problem, _place(problem["loc"], model, data)) for problem in error.errors()]
+    unknown = [place for problem, place in found if problem["type"] == "extra_forbidden"]
+    meant = [[*place.keys[:-1], close] for place in unknown if (close := _meant_key(place))]
+    return [
+        _line(problem, place)
+        for problem, place in found
+        if is_wanted(place.keys) and not (problem["type"] == "missing" and place.keys in meant)
+    ]
 
 
 def _line(problem: Any, place: _Place) -> str:
@@ -125,10 +132,19 @@ def _tags_of(variant: type[BaseModel]) -> tuple[str, ...]:
 def _known_keys(place: _Place) -> str:
     if place.section is None:
         return "expected no such key here"
-    known = [field.alias or name for name, field in place.section.model_fields.items()]
-    close = difflib.get_close_matches(place.keys[-1], known, n=1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    return f"expected one of {', '.join(known)}{hint}"
+    close = _meant_key(place)
+    hint = f" (did you mean {close}?)" if close else ""
+    return f"expected one of {', '.join(_keys_of(place.section))}{hint}"
+
+
+def _meant_key(place: _Place) -> str | None:
+    """Return the key of a section that an unknown one is like; None if none is."""
+    known = _keys_of(place.section) if place.section else []
+    return next(iter(difflib.get_close_matches(place.keys[-1], known, n=1)), None)
+
+
+def _keys_of(section: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in section.model_fields.items()]
 
 
 def _known_kinds(annotation: Any) -> str:

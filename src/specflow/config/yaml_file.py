@@ -1,5 +1,6 @@
 """Reading a YAML file of any origin: its size is known before anything is made of it."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,15 +34,23 @@ def read_yaml(path: Path) -> Any:
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from error
     try:
-        _check_size(text)
-        return YAML(typ="safe").load(text)
+        _check_size(_Text(text, path))
+        return YAML(typ="safe").load(_Text(text, path))
     except YAMLError as error:
         raise ValueError(f"is not valid YAML: {error}") from error
     except RecursionError as error:
         raise ValueError(f"is not valid YAML: {one_line(error)}") from error
 
 
-def _check_size(text: str) -> None:
+class _Text(io.StringIO):
+    """Text whose place errors name."""
+
+    def __init__(self, text: str, path: Path) -> None:
+        super().__init__(text)
+        self.name = str(path)
+
+
+def _check_size(text: _Text) -> None:
     """Follow the events of a parser, which build nothing.
 
     Raises:
@@ -68,5 +77,5 @@ def _check_size(text: str) -> None:
             raise ValueError(f"has more than {MOST_VALUES} values, aliases followed")
 
 
-def _events(text: str) -> Iterator[Any]:
+def _events(text: _Text) -> Iterator[Any]:
     return iter(YAML(typ="safe").parse(text))

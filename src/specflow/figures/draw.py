@@ -1,6 +1,6 @@
 """All figures of a folder of tables, drawn side by side."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -23,6 +23,7 @@ from specflow.figures.subjects import (
 from specflow.frames import Tables
 from specflow.studies.comparisons import Groups
 from specflow.studies.shown import Key
+from specflow.sums import note
 
 Drawing = tuple[str, Subject]  # name of a kind, and of what
 
@@ -62,7 +63,8 @@ def draw_checkpoints(
     tables = Tables(tables_dir)
     names = tables["matrices"]["experiment"].unique()
     shown = _drawings("checkpoints", [checkpoints_of(name, params) for name in names], tables)
-    _draw(tables_dir, output_dir, params.dpi, shown, lambda _: None)
+    for path in _drawn(tables_dir, output_dir, params.dpi, shown):
+        note(path)
     return _entries(shown, tables)
 
 
@@ -76,7 +78,8 @@ def draw_comparison(
     """
     tables = Tables(tables_dir)
     shown = _drawings("comparison", [comparison_of(name, params)], tables)
-    _draw(tables_dir, output_dir, params.dpi, shown, lambda _: None)
+    for path in _drawn(tables_dir, output_dir, params.dpi, shown):
+        note(path)
     return _entries(shown, tables)
 
 
@@ -106,6 +109,22 @@ def _entries(drawings: Iterable[Drawing], tables: Tables) -> list[FigureEntry]:
 def _draw(
     tables_dir: Path, output_dir: Path, dpi: int, drawings: Sequence[Drawing], report: Report
 ) -> None:
+    for _ in _drawn(tables_dir, output_dir, dpi, drawings):
+        report(1)
+
+
+def _drawn(
+    tables_dir: Path, output_dir: Path, dpi: int, drawings: Sequence[Drawing]
+) -> Iterator[Path]:
+    """Draw figures one after the other.
+
+    Yields:
+        The place of each when it is whole.
+
+    Raises:
+        BrokenFileError: If a table lacks a column.
+        SpecflowError: If a figure cannot be drawn or written.
+    """
     tables = Tables(tables_dir)
     with house_style():
         for name, subject in drawings:
@@ -119,7 +138,7 @@ def _draw(
             except KeyError as error:
                 raise BrokenFileError(tables_dir, f"{entry.file}: no {error}", "collect") from error
             save(figure, output_dir / entry.file, dpi)
-            report(1)
+            yield output_dir / entry.file
 
 
 def _check_names(tables: Tables, params: FiguresParams, groups: Groups) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -24,6 +25,8 @@ _LOOKS: dict[str, dict[str, Any]] = {
 }
 _ROUNDING: dict[str, Any] = {**style.NULL_LINE, "label": "rounding of the two"}
 _COLUMNS = 2
+_MARGIN = 1.5  # times the largest value, and the smallest one
+_FALL = 30.0  # under the smallest value above rounding, at most, where others lie below it
 
 
 @figure(
@@ -54,7 +57,8 @@ def moved_by_depth(fig: Figure, tables: Tables, subject: Subject) -> None:
     "comparison",
     title="Spectra of what moved most",
     caption="Singular values of A, of B and of their difference; below the dashed line is what "
-    "rounding can account for. A difference of low rank falls below it after few.",
+    "rounding can account for, where that is within what the axes show. A difference of low rank "
+    "falls below it after few.",
     when=has_rows("compared_spectra"),
     order=2,
 )
@@ -74,7 +78,19 @@ def moved_spectra(fig: Figure, tables: Tables, subject: Subject) -> None:
         axes.axhline(matrices.at[name, "rounding"], **_ROUNDING)
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.set_ylim(*_limits(own[[*_LOOKS]].to_numpy(), matrices.at[name, "rounding"]))
         axes.set_xlabel("index i (1 = largest)")
         axes.set_ylabel("singular value")
     keys = [Line2D([], [], **look) for look in (*_LOOKS.values(), _ROUNDING)]
     fig.legend(handles=keys, loc="outside lower center", ncols=len(keys))
+
+
+def _limits(values: np.ndarray, rounding: float) -> tuple[float, float]:
+    """Return limits that all values above rounding fill; what falls below it is seen to fall."""
+    positive = values[values > 0]
+    above = positive[positive >= rounding]
+    if not above.size:
+        above = positive if positive.size else np.ones(1)
+    falls = above.size < positive.size
+    low = max(rounding, above.min() / _FALL) if falls else above.min()
+    return low / _MARGIN, above.max() * _MARGIN

@@ -8,6 +8,7 @@ import pandas as pd
 from pydantic import AliasPath, BaseModel, ConfigDict, Field, RootModel
 
 from specflow import paths
+from specflow.audit.grouping import in_groups
 from specflow.errors import BrokenFileError
 from specflow.frames import Tables, at_end, where
 from specflow.report.curves import Panel, panels_of, values_by_run
@@ -128,6 +129,13 @@ class Subject:
         counts = self.flags["flag"].value_counts()
         kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
         return f"Flags on {self.flags.index.nunique()} of {steps}: {kinds}."
+
+    @property
+    def faults(self) -> pd.DataFrame:
+        """Of checkpoints, their flags; those of many tensors of a part of a network together."""
+        assert self.flags is not None, "of checkpoints"
+        lines = in_groups(self.flags.itertuples(name=None))
+        return pd.DataFrame(lines, columns=["step", *self.flags.columns]).set_index("step")
 
     @property
     def left_out(self) -> dict[str, list[str]]:

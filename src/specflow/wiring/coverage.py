@@ -5,11 +5,38 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from specflow.errors import SpecflowError
 from specflow.wiring.names import number_of, some_of
-from specflow.wiring.tensors import TensorInfo
+from specflow.wiring.tensors import EMPTY, TensorInfo
 from specflow.wiring.wiring import Matrix
 
 LEFT_OUT = "left out"  # what sentences on tensors that are not analysed begin with
+# What may be done about reasons, by words in them, where nothing else is left.
+_WAYS_OUT = {
+    r"^(?!.*prompt).*\b(LoRA|adapter)\b": (
+        "what such an adapter adds is not told by its file alone; give its base with it, as one "
+        "network: merged (merge_and_unload of peft)"
+    ),
+    r"\bquantized\b": "give the weights as they were before they were quantized",
+    r"\bno entries\b": EMPTY,
+    r"\b(in|ex)clude$": "give other patterns to include and exclude",
+}
+
+
+class NoMatrixError(SpecflowError):
+    """There is nothing that has a spectrum."""
+
+    def __init__(self, left_out: Mapping[str, str]) -> None:
+        """Say what was left out, and what may be done about it.
+
+        Args:
+            left_out: Why each entry is no matrix, by its name.
+        """
+        every = set(left_out.values())
+        ways = [way for words, way in _WAYS_OUT.items() if any(re.search(words, w) for w in every)]
+        said = f"no matrix is left of {number_of(len(left_out), 'tensor')}"
+        reasons = [said, *counted_by_reason(LEFT_OUT, left_out), *ways]
+        super().__init__("; ".join(reasons if ways else [*reasons, "expected one or more"]))
 
 
 def coverage(

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from specflow.errors import SpecflowError
 from specflow.section import Count, Section, Text
-from specflow.wiring.coverage import coverage
+from specflow.wiring.coverage import NoMatrixError, coverage
 from specflow.wiring.declared import PairParams, declared_pairs
 from specflow.wiring.fusion import FusionParams, cut_declared
 from specflow.wiring.grouped import with_groups
@@ -18,7 +18,7 @@ from specflow.wiring.layout import Layout, layout_of
 from specflow.wiring.names import number_of, some_of
 from specflow.wiring.stacks import Known
 from specflow.wiring.structure import Structure
-from specflow.wiring.tensors import EMPTY, TensorInfo, matches_any, whole_matrices
+from specflow.wiring.tensors import TensorInfo, matches_any, whole_matrices
 from specflow.wiring.view import View
 from specflow.wiring.vocabulary import MARKS, LayoutName
 from specflow.wiring.wiring import Matrix, Pair, Wiring
@@ -59,20 +59,11 @@ class LayoutParams(Section):
         return self
 
 
-class NoMatrixError(SpecflowError):
-    """There is nothing that has a spectrum."""
-
-    def __init__(self, tensors: Mapping[str, TensorInfo]) -> None:
-        """Say of how many tensors, and how many of these are empty."""
-        empty = sum(0 in info.shape for info in tensors.values())
-        why = f" ({empty} have {EMPTY})" if empty else ""
-        super().__init__(f"no matrix is left of {len(tensors)} tensors{why}; expected one or more")
-
-
 def wiring_of(
     tensors: Mapping[str, TensorInfo],
     params: LayoutParams,
     structure: Structure | None = None,
+    unreadable: Mapping[str, str] | None = None,
 ) -> Wiring:
     """Return the matrices and pairs of checkpoints, from what is known of their tensors.
 
@@ -80,6 +71,7 @@ def wiring_of(
         tensors: Shape and dtype of every tensor by name.
         params: Layout, fusions, patterns and pairs.
         structure: What is known beside names and shapes.
+        unreadable: Why entries beside them are no tensors, by name; told if no matrix is there.
 
     Returns:
         The wiring; every tensor is in `matrices` or in `skipped`.
@@ -105,12 +97,12 @@ def wiring_of(
         layout = layout_of(found, known)
     left_out = _left_out(layout.matrices, params)
     matrices = [matrix for matrix in layout.matrices if matrix.name not in left_out]
+    skipped |= _by_tensor(layout.matrices, left_out)
     if not matrices:
-        raise NoMatrixError(tensors)
+        raise NoMatrixError({**skipped, **(unreadable or {})})
     within = _within(matrices, layout.pairs)
     met = [pair for pair in within if pair.fits] + declared_pairs(matrices, params.pairs)
     pairs = tuple({pair.label: pair for pair in met}.values())
-    skipped |= _by_tensor(layout.matrices, left_out)
     return Wiring(
         matrices=tuple(matrices),
         pairs=pairs,

@@ -10,6 +10,7 @@ from torch import nn
 import specflow
 from specflow.checkpoints.live import LiveCheckpoints
 from specflow.checkpoints.opening import open_checkpoint
+from specflow.errors import SpecflowError
 from specflow.wiring.tensors import TensorInfo
 
 EXACT = 4e-13
@@ -77,7 +78,10 @@ def test_without_alpha_the_product_stands_alone_and_says_so(tmp_path):
     given = factors()
     state = {"q.weight": given["w"], "q.lora_A.weight": given["a"], "q.lora_B.weight": given["b"]}
     with opened(tmp_path, state) as tensors:
-        assert "without its scale" in tensors.composed["q.lora"]
+        assert tensors.composed == {
+            "q.lora": "LoRA: B A without its scale, as alpha is not known",
+            "q.weight": "LoRA: W as it is, without B A, as alpha is not known",
+        }
         assert torch.allclose(tensors.read("q.lora"), given["b"] @ given["a"])
         assert torch.equal(tensors.read("q.weight"), given["w"])
 
@@ -102,7 +106,8 @@ def test_scale_is_that_of_the_config(tmp_path, case):
     with opened(tmp_path, state_of(given, "h.0.q"), config) as tensors:
         product = given["b"] @ given["a"] * (1.0 if scale is None else scale)
         assert torch.allclose(tensors.read("h.0.q.lora"), product, rtol=EXACT)
-        assert ("h.0.q.weight" in tensors.composed) == (scale is not None)
+        with_it = f"W + {scale:g} B A" if scale is not None else "W as it is, without B A"
+        assert tensors.composed["h.0.q.weight"].startswith(f"LoRA: {with_it}")
 
 
 def state_of(given, layer, adapter=""):
@@ -123,6 +128,18 @@ def test_alpha_beside_the_factors_is_taken(tmp_path):
     with opened(tmp_path, state) as tensors:
         assert tensors.composed == {"q.lora": "LoRA: 0.5 B A"}
         assert torch.allclose(tensors.read("q.lora"), given["b"] @ given["a"] / 2, rtol=EXACT)
+
+
+@pytest.mark.parametrize("alpha", [math.inf, -math.inf, math.nan])
+def test_alpha_that_is_not_finite_is_refused_with_its_place(tmp_path, alpha):
+    given = factors()
+    state = {"q.lora_down.weight": given["a"], "q.lora_up.weight": given["b"]}
+    expected = rf"adapter_model\.bin: 'q\.alpha' is {alpha}; expected a finite number"
+    with (
+        pytest.raises(SpecflowError, match=expected),
+        opened(tmp_path, state | {"q.alpha": torch.tensor(alpha)}),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("square", [False, True])

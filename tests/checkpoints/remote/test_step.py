@@ -244,35 +244,3 @@ def test_what_is_published_bounds_what_is_read(web):
         published(**{place: Published("model.safetensors", 3, "sha")}).fingerprint()
     with pytest.raises(SpecflowError, match="there is no such file; its index names it"):
         published().fingerprint()
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_whatever_is_read_at_most_2_percent_more_is_sent(web, seed):
-    generator, rng = torch.Generator().manual_seed(seed), Random(seed)
-    sizes = {f"w{n}": rng.choice([1, 30, 1000, 40_000]) for n in range(40)}
-    weights = {name: torch.randn(size, generator=generator) for name, size in sizes.items()}
-    file = file_at(web, weights)
-    header, read = web.sent, 0
-    in_order = sorted(weights)[: rng.randint(1, 40)]
-    for name in rng.choices([*weights], k=60) if seed % 2 else in_order:
-        assert torch.equal(file.read(name), weights[name])
-        read += weights[name].nbytes
-        assert web.sent - header <= 1.02 * read
-        assert sum(one.nbytes for one in file._waiting.values()) <= 0.02 * read
-
-
-def test_small_tensors_in_a_row_take_few_requests(web):
-    weights = {f"w{n:05d}": torch.full((10, 10), float(n)) for n in range(3000)}
-    file = file_at(web, weights)
-    assert all(torch.equal(file.read(name), weights[name]) for name in weights)
-    assert web.sent == len(web.files["/run/model.safetensors"])
-    assert len(web.asked) < 350  # log(3000 / 50) / log(1.02) + 50 singly, and a few
-
-
-def test_what_waits_is_bounded(web, monkeypatch):
-    monkeypatch.setattr("specflow.checkpoints.remote.ahead.MOST", 1000)
-    weights = {f"w{n:05d}": torch.full((10, 10), float(n)) for n in range(1000)}
-    file = file_at(web, weights)
-    for name in weights:
-        assert torch.equal(file.read(name), weights[name])
-        assert len(file._waiting) <= 2

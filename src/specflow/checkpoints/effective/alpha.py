@@ -8,6 +8,7 @@ from typing import Any
 
 from specflow.checkpoints.base import Tensors
 from specflow.checkpoints.effective.parts import Beside
+from specflow.errors import SpecflowError
 from specflow.wiring.tensors import FLOATS
 
 _MOST = 1e300  # of a number in a file, which may have any
@@ -32,6 +33,10 @@ class Adapter:
     inputs_first: bool = False
 
 
+class AlphaError(SpecflowError):
+    """A scale of LoRA in a file is no number to scale with; whoever knows the file names it."""
+
+
 Adapters = Callable[[str, str, int], Adapter]  # of a layer, the name of an adapter, and its rank
 
 
@@ -48,12 +53,15 @@ def adapter_in_files(
         rank: Length of the first dimension of A.
 
     Raises:
+        AlphaError: If alpha is no finite number.
         SpecflowError: If adapter_config.json is broken.
     """
-    alpha = f"{layer}.alpha"
-    info = tensors.infos.get(alpha)
+    name = f"{layer}.alpha"
+    info = tensors.infos.get(name)
     if info and math.prod(info.shape) == 1 and info.dtype in FLOATS:
-        return Adapter(float(tensors.read(alpha)) / rank)
+        if not math.isfinite(alpha := float(tensors.read(name))):
+            raise AlphaError(f"{name!r} is {alpha}; expected a finite number, alpha of LoRA")
+        return Adapter(alpha / rank)
     config = beside("adapter_config.json") or {}
     if config.get("peft_type", "LORA") != "LORA":
         return Adapter(None)

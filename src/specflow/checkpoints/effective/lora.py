@@ -11,7 +11,7 @@ from torch import Tensor
 
 from specflow.checkpoints.base import Infos, Tensors
 from specflow.checkpoints.effective.alpha import Adapter, Adapters, adapter_in_files
-from specflow.checkpoints.effective.parts import Beside, Composed, Found
+from specflow.checkpoints.effective.parts import Beside, Composed, Found, as_it_is
 
 # Ends of the names of A, and of B where A is found.
 _ENDS = {
@@ -30,6 +30,7 @@ _MAGNITUDE = "lora_magnitude_vector"
 _BASES = ("weight", "in_proj_weight")
 _MOST_ENTRIES = 2**31  # of what a few vectors make: 262,144 tokens of 8,192 numbers
 _NESTED = re.compile(r"(?:\.base_layer)+$")  # adapters of several parameters of one layer
+_UNKNOWN = "as alpha is not known"
 _THIRD = ("lora_E", "lora_mid", "dora_scale")  # with a third factor, B A is not what is added
 
 
@@ -149,7 +150,7 @@ def _alone(product: _Product, several: bool) -> Composed:
     def make(a: Tensor, b: Tensor) -> Tensor:
         return product.of(a, b).mul_(1.0 if scale is None else scale)
 
-    unknown = "LoRA: B A, without its scale (alpha is not known)"
+    unknown = f"LoRA: B A without its scale, {_UNKNOWN}"
     how = unknown if scale is None else f"LoRA: {scale:g} B A"
     gone = (lora.magnitude,) if lora.magnitude else ()
     return Composed(lora.named(end), product.shape, how, (lora.a, lora.b), make, gone=gone)
@@ -180,13 +181,16 @@ def _base(product: _Product, infos: Infos, stacked: Mapping[str, Sequence[str]])
 def _added(
     products: Sequence[_Product], infos: Infos, stacked: Mapping[str, Sequence[str]]
 ) -> list[Composed]:
-    """Return the weight of a layer with what adapters add; none if that is not known."""
+    """Return the weight of a layer with what adapters add, or as it is if that is not known."""
     first, added = products[0], [product for product in products if product.told.is_added]
     base, magnitudes = _base(first, infos, stacked), _magnitudes(added)
     scales = [one.told.scale for one in added if one.told.scale is not None]
-    if base is None or not added or len(scales) < len(added) or (magnitudes and len(added) > 1):
+    if base is None or not added:
         return []
-    shape = infos[base].shape
+    shape, several = infos[base].shape, "as the magnitudes of DoRA are of several adapters"
+    if why := _UNKNOWN if len(scales) < len(added) else magnitudes and len(added) > 1 and several:
+        how = f"LoRA: W as it is, without B A, {why}"
+        return [Composed(base, shape, how, (base,), as_it_is, infos[base].dtype)]
     is_square = len(shape) == 2 and shape[0] == shape[1]
     inputs_first = first.told.inputs_first if is_square else shape != first.shape
     inputs_first = inputs_first and not first.lora.is_embedding

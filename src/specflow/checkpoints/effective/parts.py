@@ -1,13 +1,14 @@
 """Tensors that are made of others when they are read: the parts leave, what they make is there."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from specflow.checkpoints.base import Infos, Tensors
+from specflow.checkpoints.base import Infos, Tensors, expect
 from specflow.wiring.tensors import TensorInfo
 
 Beside = Callable[[str], Mapping[str, Any] | None]  # what a JSON file beside the weights says
@@ -94,6 +95,11 @@ class Recomposed:
         if one is None:
             return self._tensors.read(name)
         return one.make(*map(self._tensors.read, one.parts)).contiguous()
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Take note of tensors that will be read: of their parts, if they have some."""
+        parts = (self._composed[n].parts if n in self._composed else (n,) for n in names)
+        expect(self._tensors, chain.from_iterable(parts))
 
 
 def _place(one: Composed, order: Mapping[str, int]) -> int:

@@ -7,12 +7,12 @@ each in what those before it left.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from torch import Tensor
 
-from specflow.checkpoints.base import Infos, Tensors
+from specflow.checkpoints.base import Infos, Tensors, expect
 from specflow.checkpoints.effective.adapters import adapter_weights
 from specflow.checkpoints.effective.alpha import Adapters
 from specflow.checkpoints.effective.lora import lora_weights
@@ -67,6 +67,10 @@ class Effective:
     def read(self, name: str) -> Tensor:
         """Return a tensor on the CPU, made of its parts if it has some; errors as of its file."""
         return self._tensors.read(name)
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Take note of tensors that will be read."""
+        expect(self._tensors, names)
 
 
 def quantized_part(tensors: Tensors) -> str | None:

@@ -21,13 +21,13 @@ class ReadAhead:
         self._read = self._waiting = 0
 
     def with_next(self, size: int, following: Iterable[int]) -> int:
-        """Return how many of those that follow may be received with a tensor of `size` bytes.
+        """Return how many of those that follow may be received with `size` bytes that are read.
 
         They are taken to be received.
 
         Args:
             size: Bytes of a tensor that is read.
-            following: Bytes of each of those behind it.
+            following: Bytes of each of those behind it that nobody has said to read.
         """
         with self._lock:
             self._read += size
@@ -39,6 +39,11 @@ class ReadAhead:
                 count, taken = count + 1, taken + one
             self._waiting += taken
             return count
+
+    def expected(self, size: int) -> None:
+        """Take note that `size` bytes are received that will be asked for."""
+        with self._lock:
+            self._waiting += size
 
     def asked_for(self, size: int) -> None:
         """Take note that one of `size` bytes that waits is read."""

@@ -2,11 +2,11 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 from typing import Annotated, Any, NoReturn
 from urllib.parse import quote, urlsplit
 
@@ -31,6 +31,7 @@ from specflow.checkpoints.remote.places import Resource
 from specflow.errors import SpecflowError, one_line, shown
 
 MAX_HEADER_BYTES = 100 * 10**6  # as the safetensors library has it
+_TOGETHER = 2**23  # bytes of one request for tensors that will be read, unless one has more
 _LENGTH = 8  # bytes that hold the length of a header
 _Whole = Annotated[int, Field(ge=0)]
 
@@ -62,7 +63,7 @@ _HEADER = TypeAdapter(dict[str, _Entry])
 
 
 class RemoteSafetensors:
-    """A safetensors file on a server: its header first, then a request a tensor (`Tensors`)."""
+    """A safetensors file on a server: its header first, then ranges of tensors (`Tensors`)."""
 
     def __init__(self, file: RemoteFile, ahead: ReadAhead) -> None:
         """Read the header; `ahead` says what may be received with a tensor.
@@ -72,6 +73,7 @@ class RemoteSafetensors:
         """
         self._file, self._ahead = file, ahead
         self._waiting: dict[str, Tensor] = {}
+        self._expected: set[str] = set()  # will be read, and was not received since
         start = file.read(0, _LENGTH)
         length = int.from_bytes(start, "little")
         if not 2 <= length <= min(MAX_HEADER_BYTES, file.state.size - _LENGTH):
@@ -96,6 +98,10 @@ class RemoteSafetensors:
             self._ahead.asked_for(data.nbytes)
         return data.view(info.dtype).reshape(info.shape)
 
+    def expect(self, names: Iterable[str]) -> None:
+        """Take note of tensors that will be read: those that follow each other come together."""
+        self._expected.update(names)
+
     def close(self) -> None:
         """Do nothing: between two tensors no answer is open."""
 
@@ -104,14 +110,28 @@ class RemoteSafetensors:
         start, size = self._places[name].offset, self._size(name)
         if not size:
             return torch.empty(0, dtype=torch.uint8)
-        count = self._ahead.with_next(size, map(self._size, self._behind(name)))
-        along = list(islice(self._behind(name), count))
+        along = self._along(name, size)
         data = torch.empty(size + sum(map(self._size, along)), dtype=torch.uint8)
         self._file.read_into(start, data.numpy().data)
         for other in along:
             begin = self._places[other].offset - start
             self._waiting[other] = data[begin : begin + self._size(other)].clone()
         return data[:size].clone() if data.nbytes > 2 * size else data[:size]
+
+    def _along(self, name: str, size: int) -> list[str]:
+        """Return what is received with a tensor of those behind it."""
+        self._expected.discard(name)
+        held, wanted = size, list[str]()
+        for other in takewhile(self._expected.__contains__, self._behind(name)):
+            held += self._size(other)
+            if held > _TOGETHER:
+                break
+            wanted.append(other)
+        self._expected.difference_update(wanted)
+        self._ahead.expected(sum(map(self._size, wanted)))
+        rest = self._behind(wanted[-1] if wanted else name)
+        sizes = (self._size(other) for other in self._behind(wanted[-1] if wanted else name))
+        return wanted + list(islice(rest, self._ahead.with_next(size, sizes)))
 
     def _behind(self, name: str) -> Iterator[str]:
         """Yield the tensors that lie behind one without a gap and do not wait."""

@@ -38,8 +38,9 @@ def wiring_of_files(checkpoints: FileCheckpoints, params: ReadingParams) -> Wiri
     Raises:
         SpecflowError: If a file is broken, or a name or a shape does not fit the layout.
     """
-    tensors = contents_of(checkpoints).expected
-    wiring = wiring_of(tensors, params, checkpoints.structure(tensors))
+    held = contents_of(checkpoints)
+    structure = checkpoints.structure(held.expected)
+    wiring = wiring_of(held.expected, params, structure, held.unreadable)
     return replace(wiring, notes=(*checkpoints.notes, *wiring.notes))
 
 

@@ -1,0 +1,97 @@
+"""What is received before it is asked for: few requests, and next to no byte in vain."""
+
+from random import Random
+
+import pytest
+import torch
+from safetensors.torch import save
+
+from specflow.checkpoints.base import expect
+from specflow.checkpoints.remote.ahead import ReadAhead
+from specflow.checkpoints.remote.files import RemoteFile
+from specflow.checkpoints.remote.places import resource_of
+from specflow.checkpoints.remote.step import RemoteSafetensors, RemoteStep
+
+
+@pytest.fixture
+def web(serve):
+    return serve()
+
+
+def step_at(web, content):
+    web.files["/run/model.safetensors"] = content
+    resource = resource_of(f"{web.url}/run/model.safetensors")
+    return RemoteStep(resource.place, lambda: resource, ReadAhead())
+
+
+def file_at(web, weights):
+    web.files["/run/model.safetensors"] = save(weights)
+    resource = resource_of(f"{web.url}/run/model.safetensors")
+    return RemoteSafetensors(RemoteFile(resource), ReadAhead())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_is_read_at_most_2_percent_more_is_sent(web, seed):
+    generator, rng = torch.Generator().manual_seed(seed), Random(seed)
+    sizes = {f"w{n}": rng.choice([1, 30, 1000, 40_000]) for n in range(40)}
+    weights = {name: torch.randn(size, generator=generator) for name, size in sizes.items()}
+    file = file_at(web, weights)
+    header, read = web.sent, 0
+    in_order = sorted(weights)[: rng.randint(1, 40)]
+    for name in rng.choices([*weights], k=60) if seed % 2 else in_order:
+        assert torch.equal(file.read(name), weights[name])
+        read += weights[name].nbytes
+        assert web.sent - header <= 1.02 * read
+        assert sum(one.nbytes for one in file._waiting.values()) <= 0.02 * read
+
+
+def test_small_tensors_in_a_row_take_few_requests(web):
+    weights = {f"w{n:05d}": torch.full((10, 10), float(n)) for n in range(3000)}
+    file = file_at(web, weights)
+    assert all(torch.equal(file.read(name), weights[name]) for name in weights)
+    assert web.sent == len(web.files["/run/model.safetensors"])
+    assert len(web.asked) < 350  # log(3000 / 50) / log(1.02) + 50 singly, and a few
+
+
+def test_what_waits_is_bounded(web, monkeypatch):
+    monkeypatch.setattr("specflow.checkpoints.remote.ahead.MOST", 1000)
+    weights = {f"w{n:05d}": torch.full((10, 10), float(n)) for n in range(1000)}
+    file = file_at(web, weights)
+    for name in weights:
+        assert torch.equal(file.read(name), weights[name])
+        assert len(file._waiting) <= 2
+
+
+def test_tensors_that_will_be_read_come_in_few_requests_of_bounded_size(web, monkeypatch):
+    """By whatever wrappers they are named, and LoRA's factors for what they make."""
+    monkeypatch.setattr("specflow.checkpoints.remote.step._TOGETHER", 2**15)
+    weights = {f"module.h.{n}.weight": torch.full((10, 10), float(n)) for n in range(900)}
+    factors = {"A": torch.ones(2, 8), "B": torch.ones(8, 2)}
+    weights |= {f"module.q.lora_{end}.weight": factor for end, factor in factors.items()}
+    content = save(weights)
+    with step_at(web, content).open() as tensors:
+        before = len(web.asked)
+        expect(tensors, tensors.infos)
+        assert all((tensors.read(f"h.{n}.weight") == n).all() for n in range(900))
+        assert (tensors.read("q.lora") == 2).all()
+    spans = [last - first + 1 for _, (first, last), _ in web.asked[before:]]
+    assert max(spans) <= 2**15
+    assert len(spans) <= 2 * len(content) / 2**15
+    assert web.sent <= 1.02 * len(content)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_of_tensors_that_will_be_read_no_others_come_along(web, seed):
+    """In any order, and again; what lies between them is at most 2 percent."""
+    rng = Random(seed)
+    sizes = {f"w{n:02d}": rng.choice([1, 30, 1000, 9000]) for n in range(60)}
+    weights = {name: torch.randn(size) for name, size in sizes.items()}
+    file = file_at(web, weights)
+    header, read = web.sent, 0
+    for _ in range(2):
+        chosen = rng.sample(sorted(weights), 30)
+        file.expect(chosen)
+        for name in chosen:
+            assert torch.equal(file.read(name), weights[name])
+            read += weights[name].nbytes
+    assert web.sent - header <= 1.02 * read
