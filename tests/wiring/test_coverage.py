@@ -57,3 +57,12 @@ def test_file_of_which_nothing_is_left_is_named(workplace):
     torch.save({"norm.weight": torch.ones(4)}, workplace / "step3.pt")
     with pytest.raises(SpecflowError, match=r"^step3\.pt: no matrix is left of 1 tensor; left out"):
         specflow.analyze("step3.pt")
+
+
+def test_share_of_what_is_analysed_leaves_out_what_is_packed_and_says_so():
+    state = {"embed.weight": torch.ones(4, 8), **packed(3)}
+    said = " ".join(specflow.analyze(state, quick=True).attrs["analysed"])
+    counted = "1 matrix, 32 of 40 parameters (80.0%)"
+    assert f"{counted}; parameters in 9 quantized tensors are not counted" in said
+    plain = {"embed.weight": torch.ones(4, 8), "norm.weight": torch.ones(8)}
+    assert "not counted" not in " ".join(specflow.analyze(plain, quick=True).attrs["analysed"])

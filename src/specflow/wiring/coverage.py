@@ -40,7 +40,10 @@ class NoMatrixError(SpecflowError):
 
 
 def coverage(
-    tensors: Mapping[str, TensorInfo], matrices: Sequence[Matrix], skipped: Mapping[str, str]
+    tensors: Mapping[str, TensorInfo],
+    matrices: Sequence[Matrix],
+    skipped: Mapping[str, str],
+    unreadable: Mapping[str, str],
 ) -> list[str]:
     """Return what share of the parameters is analysed, and what is left out, counted by reason.
 
@@ -48,10 +51,13 @@ def coverage(
         tensors: Shape and dtype of every tensor by name.
         matrices: What is analysed.
         skipped: Why a tensor, or a part of one, is not, by its name.
+        unreadable: Why entries beside them are no tensors, by name.
     """
     total = sum(math.prod(info.shape) for info in tensors.values())
     analysed = sum(m.view.rows * (m.view.columns // m.view.groups) for m in matrices)
     of_all = f"{analysed:,} of {total:,} parameters ({_percent(analysed, total)})"
+    if packed := sum(reason.startswith("quantized") for reason in unreadable.values()):
+        of_all += f"; parameters in {packed} quantized tensors are not counted"
     found = [f"analysed: {number_of(len(matrices), 'matrix', 'matrices')}, {of_all}"]
     return [*found, *counted_by_reason(LEFT_OUT, skipped)]
 

@@ -71,7 +71,7 @@ def wiring_of(
         tensors: Shape and dtype of every tensor by name.
         params: Layout, fusions, patterns and pairs.
         structure: What is known beside names and shapes.
-        unreadable: Why entries beside them are no tensors, by name; told if no matrix is there.
+        unreadable: Why entries beside them are no tensors, by name.
 
     Returns:
         The wiring; every tensor is in `matrices` or in `skipped`.
@@ -82,7 +82,7 @@ def wiring_of(
             not fit, the layout asked for is not that of the tensors, or the heads asked for are
             not those of the network.
     """
-    structure = structure or Structure()
+    structure, unreadable = structure or Structure(), unreadable or {}
     _check_layout(tensors, params.layout)
     turned = [name for name, layer in structure.layers.items() if layer.inputs_first]
     own = {name: info for name, info in tensors.items() if name not in structure.tied}
@@ -99,7 +99,7 @@ def wiring_of(
     matrices = [matrix for matrix in layout.matrices if matrix.name not in left_out]
     skipped |= _by_tensor(layout.matrices, left_out)
     if not matrices:
-        raise NoMatrixError({**skipped, **(unreadable or {})})
+        raise NoMatrixError({**skipped, **unreadable})
     within = _within(matrices, layout.pairs)
     met = [pair for pair in within if pair.fits] + declared_pairs(matrices, params.pairs)
     pairs = tuple({pair.label: pair for pair in met}.values())
@@ -111,7 +111,7 @@ def wiring_of(
         analysed=(
             f"structure: from {structure.source}",
             *layout.said,
-            *coverage(tensors, matrices, skipped),
+            *coverage(tensors, matrices, skipped, unreadable),
             f"neighbours: {number_of(len(pairs), 'pair')}",
         ),
     )
