@@ -101,7 +101,7 @@ def test_a_figure_of_no_known_kind_of_subject_is_refused(of):
 
 def test_numbers_alone_change_bytes_and_neither_time_nor_workers(make_tables, tmp_path):
     def draw(run: str, steps: tuple[int, ...], workers: int = 1) -> dict[str, bytes]:
-        tables = make_tables(samples=("images",), in_full=False, steps=steps)
+        tables = make_tables(samples=("images",), in_full=False, steps=steps, num_matrices=2)
         drawn = draw_all(tables, tmp_path / run, params(), NO_GROUPS, workers)
         return {one.file: (tmp_path / run / one.file).read_bytes() for one in drawn}
 
@@ -241,7 +241,7 @@ def test_groups_of_other_tables_are_refused(make_tables, tmp_path):
 
 
 def test_a_broken_table_ends_a_worker_with_figure_and_column(make_tables, tmp_path):
-    tables = make_tables(steps=(0, 20))
+    tables = make_tables(steps=(0, 20), in_full=False, with_pairs=False, num_matrices=2)
     write_csv(tables / "pruning.csv", "experiment,split\nvgg,train\n")
     with pytest.raises(SpecflowError, match=r"tables: losses_vgg\.png: no 'keep"):
         draw_all(tables, tmp_path / "figures", params(), NO_GROUPS, workers=2)
