@@ -117,6 +117,12 @@ def diffusion_run(workplace: Path) -> RunSettings:
 
 
 @pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No figures of checkpoints: most of what an analysis of small weights takes."""
+    monkeypatch.setattr("specflow.figures.draw.draw_checkpoints", lambda *_: [])
+
+
+@pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Web]]:
     """Start web servers, which end with the test; pauses are short."""
     patience = Patience(tries=3, pause=0.001, longest=0.2, silence=10)

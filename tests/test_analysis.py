@@ -59,12 +59,6 @@ def test_python_call_takes_a_pattern_and_keeps_what_is_asked_for(folder):
     pd.testing.assert_frame_equal(table, specflow.analyze("run/*.pt", exclude=["layers.0*"]))
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
-    """No figures: most of what an analysis of small weights takes."""
-    monkeypatch.setattr("specflow.figures.draw.draw_checkpoints", lambda *_: [])
-
-
 def test_killed_analysis_goes_on_to_the_same_files(folder, monkeypatch, undrawn):
     specflow.analyze("run/*.pt", output="whole")
     for survived in (1, 3, 9, 14):
