@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from tests.checkpoints.web import Web
+from threadpoolctl import threadpool_limits
 
 from specflow import paths
 from specflow.checkpoints.remote import http as web_client
@@ -20,6 +21,7 @@ from specflow.datasets.storage import write_dataset
 from specflow.training.settings import RunSettings
 
 torch.set_num_threads(1)
+threadpool_limits(1, user_api="blas")  # tests run side by side, and their products are small
 os.environ.pop("DVC_ROOT", None)
 
 ADAMW = {"kind": "adamw", "learning_rate": 0.01, "betas": [0.9, 0.98], "weight_decay": 0.1}
@@ -112,6 +114,12 @@ def diffusion_run(workplace: Path) -> RunSettings:
         batch_size=40,
         checkpoints=plan(1, 0, 2, 5),
     )
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No figures of checkpoints: most of what an analysis of small weights takes."""
+    monkeypatch.setattr("specflow.figures.draw.draw_checkpoints", lambda *_: [])
 
 
 @pytest.fixture

@@ -59,22 +59,22 @@ def test_python_call_takes_a_pattern_and_keeps_what_is_asked_for(folder):
     pd.testing.assert_frame_equal(table, specflow.analyze("run/*.pt", exclude=["layers.0*"]))
 
 
-@pytest.mark.parametrize("survived", [1, 3, 9, 14])
-def test_killed_analysis_goes_on_to_the_same_files(folder, monkeypatch, survived):
+def test_killed_analysis_goes_on_to_the_same_files(folder, monkeypatch, undrawn):
     specflow.analyze("run/*.pt", output="whole")
-    save = Scratch.save
-    with monkeypatch.context() as patched:
-        patched.setattr(Scratch, "save", dies_after(survived, save))
-        with pytest.raises(Killed):
-            specflow.analyze("run/*.pt", output="killed")
-    specflow.analyze("run/*.pt", output="killed")
-    for name in ("spectra.h5", "audit.json"):
-        assert Path("killed", name).read_bytes() == Path("whole", name).read_bytes()
-    assert not Path("killed/.partial").exists()
+    for survived in (1, 3, 9, 14):
+        killed = Path(f"killed{survived}")
+        with monkeypatch.context() as patched:
+            patched.setattr(Scratch, "save", dies_after(survived, Scratch.save))
+            with pytest.raises(Killed):
+                specflow.analyze("run/*.pt", output=killed)
+        specflow.analyze("run/*.pt", output=killed)
+        for name in ("spectra.h5", "audit.json"):
+            assert (killed / name).read_bytes() == Path("whole", name).read_bytes()
+        assert not (killed / ".partial").exists()
 
 
 def test_what_a_killed_analysis_left_is_not_taken_for_that_of_another_structure(
-    workplace, monkeypatch
+    workplace, monkeypatch, undrawn
 ):
     """The modules of two networks with the same weights may have other groups of channels."""
     one, other = nn.Conv2d(4, 4, 3, groups=2), nn.Conv2d(2, 4, 3)
@@ -107,7 +107,7 @@ def test_module_tells_its_transposed_convolutions(workplace):
         assert norm == pytest.approx(expected, rel=1e-4)
 
 
-def test_inputs_come_first_where_that_is_said(folder):
+def test_inputs_come_first_where_that_is_said(folder, undrawn):
     weight = torch.randn(4, 6, 3, 3, generator=torch.Generator().manual_seed(0))
     save_steps(folder, [0], [{"up.weight": weight}])
     expected = np.linalg.norm(weight.transpose(0, 1).reshape(6, -1), 2)
@@ -174,7 +174,9 @@ def test_analyze_writes_tables_figures_and_a_page(folder, capsys):
     assert page.count("layers.1.bias") == 1
 
 
-def test_partial_results_are_removed_while_no_one_else_may_write_there(folder, monkeypatch):
+def test_partial_results_are_removed_while_no_one_else_may_write_there(
+    folder, monkeypatch, undrawn
+):
     remove, removed = Scratch.remove, []
 
     def remove_if_locked(self):
@@ -220,7 +222,7 @@ def test_fused_tensors_and_pairs_are_those_of_params(fused):
     pd.testing.assert_frame_equal(specflow.analyze("step0.pt", **as_in_params), table)
 
 
-def test_fused_tensors_and_pairs_are_said_on_the_command_line(fused):
+def test_fused_tensors_and_pairs_are_said_on_the_command_line(fused, undrawn):
     options = ["--fused", "*.qkv=q,k,v", "--fused", "*.experts=*", "--pair", "*.qkv:v -> *.o"]
     assert ended_with("analyze", "step0.pt", *options, "-o", "out") == 0
     with open_file(Path("out/spectra.h5"), SPECTRA) as file:

@@ -21,6 +21,14 @@ def project(tmp_path, monkeypatch):
     return Project(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A project after its whole run, in which tests change nothing."""
+    project = Project(tmp_path_factory.mktemp("projects") / "finished")
+    project.repro()
+    return project
+
+
 def test_every_stage_stands_after_its_upstream_and_before_its_dependents(project):
     graph = Graph()
     assert len(graph.names) == 6
@@ -83,16 +91,16 @@ def test_damaged_result_is_made_again_once_it_is_forgotten(project, links, place
     """Restored from the cache it would be what it is: with links cache and result are one file."""
     project.write(".dvc/config", f"[cache]\n    type = {links}\n")
     project.set_params({"a": 1, "b": -1})  # equal results would be one file of the cache
-    project.repro()
+    project.repro("train")
     file = project.folder / "results/runs/a/out.txt"
     whole = file.read_bytes()
     cached = [path for path in (project.folder / ".dvc/cache").rglob("*") if path.is_file()]
     copies = [path for path in cached if path.read_bytes() == whole]
     for copy in (file, *(path for path in copies if not path.samefile(file))):
         damage_in_place(copy, 0)
-    assert project.repro() == []  # nobody sees it
+    assert project.repro("train") == []  # nobody sees it
     forget([Path(place)])
-    assert project.repro() == ["train@a"]
+    assert project.repro("train") == ["train@a"]
     assert file.read_bytes() == whole
 
 
@@ -103,7 +111,7 @@ def test_two_damaged_files_of_one_folder_are_forgotten_one_after_the_other(proje
         RUN.replace('"out.txt")', '"1.txt").write_text("1")\n    (target / "out.txt")'),
     )
     project.set_params({"a": 1})
-    project.repro()
+    project.repro("train")
     folder = project.folder / "results/runs/a"
     whole = {path: path.read_bytes() for path in folder.iterdir()}
     assert len(whole) == 2
@@ -111,19 +119,19 @@ def test_two_damaged_files_of_one_folder_are_forgotten_one_after_the_other(proje
         damage_in_place(path, 0)
     for path in whole:
         forget([path])
-    project.repro()
+    project.repro("train")
     shutil.rmtree(folder)
-    subprocess.run([sys.executable, "-m", "dvc", "checkout", "--quiet"], check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "checkout", "--quiet", "train"], check=True)
     assert {path: path.read_bytes() for path in folder.iterdir()} == whole
 
 
 @pytest.mark.parametrize(
     "place", ["params.yaml", "results", "results/runs", ".", "..", "/", "stages"]
 )
-def test_what_no_stage_has_made_is_not_forgotten(project, place):
+def test_what_no_stage_has_made_is_not_forgotten(finished, monkeypatch, place):
     """Least of all what holds the outputs of stages beside other things."""
-    project.repro()
-    before = {path for path in project.folder.rglob("*") if ".dvc/tmp" not in str(path)}
+    monkeypatch.chdir(finished.folder)
+    before = {path for path in finished.folder.rglob("*") if ".dvc/tmp" not in str(path)}
     with pytest.raises(SpecflowError, match="dvc: "):
         forget([Path(place)])
-    assert {path for path in project.folder.rglob("*") if ".dvc/tmp" not in str(path)} == before
+    assert {path for path in finished.folder.rglob("*") if ".dvc/tmp" not in str(path)} == before

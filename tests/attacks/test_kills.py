@@ -23,7 +23,7 @@ def clone(folder):
     params = YAML(typ="safe").load(TINY)
     params["datasets"].pop("digits")
     params["experiments"] = {"grokking": params["experiments"]["grokking"]}
-    params["tasks"]["addition"]["num_epochs"] = 2000
+    params["tasks"]["addition"]["num_epochs"] = 1000
     params |= {kind: {} for kind in ("connections", "tickets", "samples", "checkpoints")}
     params["figures"]["problems"] = []
     project = Clone(folder, params)

@@ -16,7 +16,7 @@ def folder(workplace):
     return workplace / "run"
 
 
-def test_audit_names_the_steps_and_ends_with_status_3(folder, capsys):
+def test_audit_names_the_steps_and_ends_with_status_3(folder, capsys, undrawn):
     weights = walk()
     weights[2], weights[5] = weights[5], weights[2]
     save_steps(folder, range(0, 80, 10), weights)

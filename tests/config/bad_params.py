@@ -80,7 +80,7 @@ BAD_TOGETHER = [
     ("tasks.digits.batch_size", 4901, "less than the 4900", f"{DIGITS}.batch_size"),
     ("tasks.digits.accumulation_steps", 701, "batch size", f"{DIGITS}.accumulation_steps"),
     ("tasks.digits.schedule", STEP, "num_epochs = 1", f"{DIGITS}.schedule.epochs"),
-    ("tasks.addition.schedule.warmup_steps", 400, "400 steps", f"{GROKKING}.schedule.warmup_steps"),
+    ("tasks.addition.schedule.warmup_steps", 200, "200 steps", f"{GROKKING}.schedule.warmup_steps"),
     (
         "tasks.digits.checkpoints.split_steps",
         [0, 5, 7],

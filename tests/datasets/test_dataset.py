@@ -37,7 +37,6 @@ print(*sorted(({"torch", "mlxtend"} | kinds) & set(sys.modules)))
     ("section", "imports"),
     [
         (ADDITION, []),
-        (DIGITS, []),
         (DIGITS | {"permuted_labels": True}, []),
         (TEXT | {"tokenizer": PAIRS}, []),
         pytest.param(

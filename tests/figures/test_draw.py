@@ -1,6 +1,7 @@
 """All figures of a folder of tables: which there are, what the index says, errors, bytes."""
 
 import os
+import pickle
 import subprocess
 import sys
 
@@ -101,7 +102,7 @@ def test_a_figure_of_no_known_kind_of_subject_is_refused(of):
 
 def test_numbers_alone_change_bytes_and_neither_time_nor_workers(make_tables, tmp_path):
     def draw(run: str, steps: tuple[int, ...], workers: int = 1) -> dict[str, bytes]:
-        tables = make_tables(samples=("images",), in_full=False, steps=steps)
+        tables = make_tables(samples=("images",), in_full=False, steps=steps, num_matrices=2)
         drawn = draw_all(tables, tmp_path / run, params(), NO_GROUPS, workers)
         return {one.file: (tmp_path / run / one.file).read_bytes() for one in drawn}
 
@@ -240,11 +241,15 @@ def test_groups_of_other_tables_are_refused(make_tables, tmp_path):
     assert not (tmp_path / "figures").exists()
 
 
-def test_a_broken_table_ends_a_worker_with_figure_and_column(make_tables, tmp_path):
-    tables = make_tables(steps=(0, 20))
+def test_a_broken_table_is_an_error_with_figure_and_column_that_comes_through_from_a_worker(
+    make_tables, tmp_path
+):
+    tables = make_tables(steps=(0, 20), in_full=False, with_pairs=False, num_matrices=2)
     write_csv(tables / "pruning.csv", "experiment,split\nvgg,train\n")
-    with pytest.raises(SpecflowError, match=r"tables: losses_vgg\.png: no 'keep"):
-        draw_all(tables, tmp_path / "figures", params(), NO_GROUPS, workers=2)
+    with pytest.raises(SpecflowError, match=r"tables: losses_vgg\.png: no 'keep") as raised:
+        draw_all(tables, tmp_path / "figures", params(), NO_GROUPS)
+    received = pickle.loads(pickle.dumps(raised.value))
+    assert (type(received), str(received)) == (type(raised.value), str(raised.value))
 
 
 def test_a_missing_table_is_named(make_tables, tmp_path):

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterable
+from contextlib import chdir
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from PIL import Image
 from ruamel.yaml import YAML
-from tests.clones import TINY
+from tests.clones import ROOT, TINY
 from tests.sealed import write_csv
 
 from specflow import paths
@@ -69,25 +71,24 @@ CLAIMS = {
 } | {"more_data_low_rank": claim("more_data_low_rank", absent="no experiment with more data")}
 
 
+@cache
 def resolved_config() -> dict[str, dict]:
     """Return what `resolve` writes of the tiny preset with the names of these results."""
     tiny = YAML(typ="safe").load(TINY.read_text("utf-8").replace("digits_vgg", "digits"))
     tiny["samples"] = {"images": tiny["samples"]["digits_unet"]}
     read = tiny["checkpoints"]["digits"] | {"path": "models/public", "layout": "gpt_neox"}
     tiny["checkpoints"] = {"public": read, "sound": read}
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, chdir(ROOT):  # where the scripts of stages are
         params = Path(folder, "params.yaml")
         YAML(typ="safe").dump(tiny, params)
         return json.loads(json.dumps(resolved(load_params(params)), sort_keys=True))
 
 
-CONFIG = resolved_config()
-
-
 def config_of(*kinds: str) -> dict[str, dict]:
     """Return the settings where nothing is declared but some kinds of experiments."""
-    entries = CONFIG["collect"]["all"]["entries"]
-    return CONFIG | {"collect": {"all": {"entries": {kind: entries[kind] for kind in kinds}}}}
+    config = resolved_config()
+    entries = config["collect"]["all"]["entries"]
+    return config | {"collect": {"all": {"entries": {kind: entries[kind] for kind in kinds}}}}
 
 
 _VALUE, _UNDEFINED = {"mean": 0.12345, "std": 0.0123}, {"mean": None, "std": None}

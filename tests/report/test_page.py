@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.report.made_up import CLAIMS, CONFIG, claim, config_of, result
+from tests.report.made_up import CLAIMS, claim, config_of, resolved_config, result
 from tests.report.pages import pictures, section, text, texts, written
 from tests.sealed import write_csv
 
@@ -125,7 +125,8 @@ def test_subjects_show_every_setting_but_no_code_and_final_metrics(results):
     digits = section(written(), "experiment-digits")
     (settings,) = digits.iterfind("details[summary='Parameters']")
     assert texts(settings, "h4") == ["train", "spectra", "prune"]
-    expected = [flat(CONFIG[stage]["digits"]) for stage in ("train", "spectra", "prune")]
+    config = resolved_config()
+    expected = [flat(config[stage]["digits"]) for stage in ("train", "spectra", "prune")]
     for shown, own in zip(settings.iter("dl"), expected, strict=True):
         assert dict(zip(texts(shown, "dt"), texts(shown, "dd"), strict=True)) == own
     some = {"optimizer.kind": "sgd", "optimizer.weight_decay": "0.0001", "gradient_clip": "none"}
@@ -177,7 +178,7 @@ def test_a_kind_of_experiment_that_the_report_does_not_know_has_a_section_with_i
 ):
     config = config_of("experiments")
     config["collect"]["all"]["entries"]["distances"] = {"ends": {"experiment": "digits"}}
-    known = CONFIG["report"]["all"]
+    known = config["report"]["all"]
     stages = known["stages"] | {"distances": ["distance"]}
     config["report"] = {"all": known | {"stages": stages}}
     config["distance"] = {"ends": {"experiment": "digits", "seeds": [0, 1]}}

@@ -143,8 +143,7 @@ def test_what_lies_there_is_made_again_if_other_work_has_made_it_or_it_is_damage
     assert save.called
 
 
-@pytest.mark.parametrize("damage", [b"", b"cut", None])
-@pytest.mark.parametrize("survived", [6, 7])
+@pytest.mark.parametrize(("survived", "damage"), [(6, None), (7, None), (7, b""), (7, b"cut")])
 def test_damaged_scratch_is_said_and_done_again(
     addition_run, killed_and_resumed, monkeypatch, capsys, survived, damage
 ):

@@ -34,6 +34,7 @@ DECIDES_NOTHING = frozenset(
 )
 _BEFORE_STATEMENTS = (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
 _AFTER_STATEMENTS = (tokenize.NEWLINE, tokenize.COMMENT)
+_STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)  # and what holds statements
 
 
 def code_of(script: Path, modules: Iterable[str] = ()) -> dict[str, str]:
@@ -119,7 +120,8 @@ def _modules(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
         yield from (f"{node.module}.{alias.name}" for alias in node.names)
     for child in children:
-        yield from _modules(child)
+        if isinstance(child, _STATEMENTS):  # an expression imports nothing
+            yield from _modules(child)
 
 
 def _file_of(module: str) -> Path | None:

@@ -43,13 +43,6 @@ def pattern(web):
     return f"{web.url}/run/step{{0..40..10}}/model.safetensors"
 
 
-@pytest.fixture
-def no_page(monkeypatch):
-    """Analyses write their numbers, and draw nothing."""
-    monkeypatch.setattr("specflow.figures.draw.draw_checkpoints", lambda *_: {})
-    monkeypatch.setattr("specflow.report.page.write_checkpoints_page", lambda *_: None)
-
-
 def checkpoints(*files, **more):
     params = FilesParams.model_validate({"files": files} | more)
     return FileCheckpoints(params, Path("elsewhere"))
@@ -131,7 +124,7 @@ def test_url_and_file_may_be_steps_of_one_training(web, workplace):
     assert [step.place for step in found.steps][1] == one
 
 
-def test_analysis_has_the_numbers_of_the_files_and_leaves_no_weights(no_page, pattern, workplace):
+def test_analysis_has_the_numbers_of_the_files_and_leaves_no_weights(undrawn, pattern, workplace):
     local = specflow.analyze("run/*.safetensors", output="local")
     remote = specflow.analyze(pattern, output="remote")
     pd.testing.assert_frame_equal(remote, local)
@@ -173,7 +166,7 @@ def test_whole_analysis_asks_for_what_it_reads_alone(pattern, web, monkeypatch):
 
 
 @pytest.mark.parametrize("survived", [2, 8])
-def test_killed_analysis_goes_on(no_page, pattern, web, monkeypatch, survived):
+def test_killed_analysis_goes_on(undrawn, pattern, web, monkeypatch, survived):
     specflow.analyze(pattern, output="whole")
     once, save_part = web.sent, Scratch.save
     with monkeypatch.context() as patched:
@@ -187,7 +180,7 @@ def test_killed_analysis_goes_on(no_page, pattern, web, monkeypatch, survived):
         assert Path("killed", name).read_bytes() == Path("whole", name).read_bytes()
 
 
-def test_analysis_begins_anew_where_a_file_has_changed(no_page, pattern, web, monkeypatch):
+def test_analysis_begins_anew_where_a_file_has_changed(undrawn, pattern, web, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(Scratch, "save", dies_after(7, Scratch.save))
         with pytest.raises(Killed):
