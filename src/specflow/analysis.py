@@ -43,6 +43,9 @@ from specflow.wiring.recognize import wiring_of
 
 # QUICK leaves out what takes about as long again as all else.
 QUICK = SpectraParams(diagonal_length=100, score_length=10, mass=0.9, more=("random_matrix",))
+_QUICKLY = (
+    "quick: without permuted entries, power laws, changes between steps and products of heads"
+)
 SPECTRA = QUICK.model_copy(update={"more": get_args(Family)})
 _NEW_OBJECTS = 10**5  # before the collector looks at them; after 700 each it takes a sixth longer
 
@@ -83,7 +86,8 @@ def analyze_to(
     settings = {"files": files, **options, "spectra": spectra.model_dump(mode="json")}
     said = [one for one in audit.analysed if not one.startswith(LEFT_OUT)]  # listed in full there
     write_checkpoints_page(
-        output, name_of(output), settings, drawn, audit.notes, audit.skipped, said
+        *(output, name_of(output), settings, drawn, audit.notes, audit.skipped, said),
+        told=audit.told,
     )
     return audit, tables
 
@@ -162,10 +166,12 @@ def _rare_collections() -> Iterator[None]:
 def _measured(
     source: Source, options: Mapping[str, Any], output: Path, settings: SpectraParams
 ) -> tuple[Audit, Tables]:
-    """Write audit.json and spectra.h5; return the audit and all tables."""
+    """Write audit.json and spectra.h5; return the audit, with what was left out, and all tables."""
     spectra, audit = output / "spectra.h5", output / "audit.json"
     root, rows = output / ".partial", SpectraRows()
     found = _run(source, options, root, settings, rows.add, audit=audit, spectra=spectra)
+    if settings == QUICK:
+        found = found.model_copy(update={"analysed": (*found.analysed, _QUICKLY)})
     return found, checkpoint_tables(name_of(output), spectra, audit, rows)
 
 

@@ -65,6 +65,8 @@ class Audit(Section):
             each.
         analysed: What was found of the network and what share of it is analysed, a sentence each.
         changes: By matrix, those of the tensor that it is, or is a part of.
+        of_one_run: Whether all steps were compared with each other and are related.
+        in_order: Whether, besides, they lie in their order so clearly that an exchange would show.
     """
 
     steps: tuple[int, ...]
@@ -75,6 +77,19 @@ class Audit(Section):
     notes: tuple[str, ...]
     analysed: tuple[str, ...]
     changes: Mapping[str, Changes]
+    of_one_run: bool = False
+    in_order: bool = False
+
+    @property
+    def told(self) -> str:
+        """What weights tell of the steps together, the end of a sentence; nothing of one step."""
+        if len(self.steps) < 2:
+            return ""
+        if self.in_order:
+            return ", of one run and in order"
+        if self.of_one_run:
+            return ", of one run; their order cannot be told"
+        return "; whether they are of one run, and in order, cannot be told"
 
 
 def write_audit(path: Path, audit: Audit) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from specflow.audit.copies import copies_of
 from specflow.audit.findings import Audit, Changes, Flag
 from specflow.audit.kinship import unrelated
-from specflow.audit.places import FEWEST, Order, order_of, squared_distances
+from specflow.audit.places import FEWEST, Array, Order, order_of, shows_exchanges, squared_distances
 from specflow.audit.scan import StepScan, scan_steps
 from specflow.audit.suite import Suite
 from specflow.audit.values import always_zero, structure_flags, value_flags
@@ -61,6 +61,8 @@ def audit_checkpoints(
     foreign = {*frozen, *copies.tensors, *kin.tensors}
     telling = [name for name in suite.weights if name not in foreign]
     misplaced, doubts = _misplaced(suite, rest, telling)
+    points = _points_of_all(suite, telling)
+    of_one_run = not (kin.flags or kin.doubts) and bool(points.any())
     flags = [*structure_flags(suite), *value_flags(suite), *copies.flags, *kin.flags, *misplaced]
     return Audit(
         steps=tuple(suite.steps),
@@ -75,6 +77,8 @@ def audit_checkpoints(
             *counted_by_reason(LEFT_OUT, contents.unreadable),
         ),
         changes=_changes(wiring, scans),
+        of_one_run=of_one_run,
+        in_order=of_one_run and not (misplaced or doubts) and shows_exchanges(points),
     )
 
 
@@ -86,6 +90,15 @@ def _frozen(suite: Suite) -> list[str]:
 
 def _without(suite: Suite, left_out: frozenset[int]) -> list[int]:
     return [place for place in range(len(suite.steps)) if place not in left_out]
+
+
+def _points_of_all(suite: Suite, names: Sequence[str]) -> Array:
+    """Return what all steps are compared by, a row a step; all 0 if they have nothing in common."""
+    every = _without(suite, frozenset())
+    places, names = _comparable(suite, every, names)
+    points = suite.points(names, places)
+    is_common = len(places) == len(every) > 1 and points.shape[1]
+    return points if is_common else np.zeros((len(every), 1))
 
 
 def _misplaced(

@@ -86,6 +86,20 @@ def order_of(points: Array) -> Order:
     return Order(tuple(path))
 
 
+def shows_exchanges(points: Array) -> bool:
+    """Return whether an exchange of any two neighbours, but at an end, would not pass for an order.
+
+    It is tried among the four steps around it. Noise about one place, or steps that do not move,
+    hide it. Of fewer than four steps there is none to try.
+
+    Args:
+        points: As for `order_of`, in an order in which that finds nothing.
+    """
+    windows = [points[first : first + FEWEST] for first in range(len(points) - FEWEST + 1)]
+    exchanged = [order_of(window[[0, 2, 1, 3]]) for window in windows]
+    return bool(windows) and all(one.doubtful or one.path != (0, 1, 2, 3) for one in exchanged)
+
+
 def squared_distances(points: Array) -> Array:
     """Return the mean squared difference of every two rows, shape (T, T)."""
     products = np.zeros((len(points), len(points)))

@@ -112,8 +112,21 @@ def _spectral(tables: Tables, name: str) -> list[Panel]:
     for table, (column, title) in _MEANS.items():
         rows = where(tables[table], experiment=name)
         if column in rows and rows[column].notna().any():
-            panels.append(_panel(title, rows.assign(series=""), column))
+            panels.append(_mean(title, rows, column))
     return panels
+
+
+def _mean(title: str, rows: pd.DataFrame, column: str) -> Panel:
+    """Return the mean over matrices or pairs at every step, of always the same ones.
+
+    These are all that are defined at some step; where one of them is not, neither is the mean.
+    """
+    key = "matrix" if "matrix" in rows else "pair"
+    cells = rows.pivot_table(index=["seed", "step"], columns=key, values=column, dropna=False)
+    means = cells.dropna(axis=1, how="all").mean(axis=1, skipna=False).unstack("seed")
+    values = means.set_axis(pd.MultiIndex.from_product([[""], means], names=["series", "run"]), axis=1)
+    partly = f"{title}, where all are defined" if means.isna().any(axis=None) else title
+    return Panel(partly, "step", "seed", values)
 
 
 def _barriers(rows: pd.DataFrame) -> list[Panel]:

@@ -78,6 +78,7 @@ def write_checkpoints_page(
     notes: Sequence[str],
     skipped: Mapping[str, str],
     analysed: Sequence[str] = (),
+    told: str = "",
 ) -> None:
     """Write index.html of checkpoints that were analysed on their own, with its pictures inside.
 
@@ -89,6 +90,7 @@ def write_checkpoints_page(
         notes: What could not be declared of their layout, a sentence each.
         skipped: Tensors that were not analysed, with the reason.
         analysed: What was analysed, and where its structure is known from, a sentence each.
+        told: What the audit found of all steps together, as the end of a sentence.
 
     Raises:
         SpecflowError: If a table or a figure is missing or broken, or the page cannot be written.
@@ -102,6 +104,7 @@ def write_checkpoints_page(
         notes=notes,
         skipped=skipped,
         pairs=pairs_of(tables, name),
+        told=told,
         **checkpoints_of(tables, name),
     )
     view = View([subject], entries, embedded(entries, folder / "figures", exact=True), claims={})

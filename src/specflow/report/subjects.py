@@ -87,6 +87,7 @@ class Subject:
         panels: Its curves.
         steps: Of checkpoints, the steps.
         flags: Of checkpoints, what their audit found wrong; None for anything else.
+        told: Of checkpoints alone, what their audit found of all steps together, to end a sentence.
         matrices: Of checkpoints, every matrix with its quantities at the last step, as text.
         pairs: Of checkpoints alone, every pair of neighbours with its alignment at the first and
             the last step, as text.
@@ -103,6 +104,7 @@ class Subject:
     panels: Sequence[Panel] = ()
     steps: Sequence[int] = ()
     flags: pd.DataFrame | None = None
+    told: str = ""
     matrices: pd.DataFrame | None = None
     pairs: pd.DataFrame | None = None
     notes: Sequence[str] = ()
@@ -124,8 +126,7 @@ class Subject:
         assert self.flags is not None, "of checkpoints"
         steps = f"{len(self.steps)} steps" if len(self.steps) > 1 else "the one step"
         if not len(self.flags):
-            order = ", of one run and in order" if len(self.steps) > 1 else ""
-            return f"No flags: {steps} checked, with all tensors as expected{order}."
+            return f"No flags: {steps} checked, with all tensors as expected{self.told}."
         counts = self.flags["flag"].value_counts()
         kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
         return f"Flags on {self.flags.index.nunique()} of {steps}: {kinds}."
