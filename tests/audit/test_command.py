@@ -45,7 +45,7 @@ def test_what_cannot_be_read_as_weights_is_counted_by_reason(folder, capsys):
     said = capsys.readouterr().out.splitlines()
     third = "LoRA with a third factor: B A is not what is added"
     assert f"left out: 4 x {third}: a.lora_A.weight, a.lora_B.weight, ..." in said
-    assert "left out: 1 x a int: no tensor: epoch" in said
+    assert "left out: 1 x of type int: no tensor: epoch" in said
 
 
 def test_audit_needs_no_matrix(folder, capsys):

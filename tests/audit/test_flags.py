@@ -13,6 +13,7 @@ from tests.audit.made_up_steps import (
     transformer_run,
     walk,
 )
+from torch import Tensor
 
 from specflow.audit import scan
 from specflow.audit.findings import read_audit, write_audit
@@ -189,3 +190,31 @@ def test_file_that_is_no_audit_is_refused(tmp_path, text, match):
         path.write_text(text)
     with pytest.raises(SpecflowError, match=match):
         read_audit(path)
+
+
+def constant_beside_noise(count: int, seed: int = 0) -> list[dict[str, Tensor]]:
+    """One matrix with noise that each step has for itself: nothing tells the order."""
+    generator = torch.Generator().manual_seed(seed)
+    start = torch.randn(40, 30, generator=generator)
+    return [{"a": start + 0.1 * torch.randn(40, 30, generator=generator)} for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("weights", "of_one_run", "in_order"),
+    [
+        (walk(8), True, True),
+        (walk(4), True, True),
+        (walk(3), True, False),
+        (walk(1), False, False),
+        ([walk(4)[place] for place in (0, 2, 1, 3)], True, False),
+        (constant_beside_noise(8), True, False),
+        (walk(1) + walk(1, seed=1), False, False),
+        (8 * walk(1), False, False),
+    ],
+)
+def test_steps_are_of_one_run_and_in_order_only_where_weights_tell(
+    weights, of_one_run, in_order, tmp_path
+):
+    audit = audit_of(tmp_path, weights)
+    assert (audit.of_one_run, audit.in_order) == (of_one_run, in_order)
+    assert ("cannot be told" in audit.told) == (len(weights) > 1 and not in_order)

@@ -122,7 +122,7 @@ def test_state_dict_with_other_entries_is_one(tmp_path, kind):
     state = {**weights(), "epoch": 3, "_extra_state": None, "arguments": {"lr": 0.1}}
     with open_checkpoint(saved(tmp_path, kind, state)) as file:
         assert set(file.infos) == {"a.bias", "b.weight"}
-        assert file.skipped["epoch"] == "a int: no tensor"
+        assert file.skipped["epoch"] == "of type int: no tensor"
         assert set(file.skipped) == {"epoch", "_extra_state", "arguments"}
 
 
@@ -214,11 +214,19 @@ def test_weights_of_a_training_checkpoint(tmp_path, content, key):
         ({"encoder": weights(), "epoch": 3}, None, r"to be one of \[encoder, epoch\]"),
         ({"encoder": weights(), "epoch": 3}, "x", r"key 'x': there is no 'x', but \[encoder, ep"),
         ({"encoder": weights(), "scale": torch.ones(1)}, None, r"no weights under a usual key"),
-        ({"epoch": 3}, "epoch", r"key 'epoch': got a int; expected a dict of tensors"),
-        ({"epoch": 3}, "epoch.x", r"there is no 'x', but a int"),
+        (
+            {"epoch": 3},
+            "epoch",
+            r"key 'epoch': got something of type int; expected a dict of tensors",
+        ),
+        ({"epoch": 3}, "epoch.x", r"there is no 'x', but something of type int"),
         ({"model": weights(), "state_dict": weights()}, None, r"under \['state_dict', 'model'\]"),
-        ([torch.ones(2, 2)], None, "got a list; expected a dict of tensors"),
-        (argparse.Namespace(a=1), None, "got a argparse.Namespace; expected a dict of tensors"),
+        ([torch.ones(2, 2)], None, "got something of type list; expected a dict of tensors"),
+        (
+            argparse.Namespace(a=1),
+            None,
+            "got something of type argparse.Namespace; expected a dict of tensors",
+        ),
         ({0: torch.ones(2, 2)}, None, "a tensor has the name 0; expected text"),
         (torch.optim.SGD(weights().values()).state_dict(), None, "the state of an optimizer; exp"),
     ],
@@ -237,7 +245,7 @@ def test_entries_that_are_no_dense_tensors_are_listed(tmp_path):
     }
     with open_checkpoint(saved(tmp_path, "pt", {"model": state})) as file:
         assert list(file.infos) == ["w"]
-        assert file.skipped["_extra_state"] == "a NoneType: no tensor"
+        assert file.skipped["_extra_state"] == "of type NoneType: no tensor"
         assert "no dense tensor" in file.skipped["sparse"]
         assert file.skipped["huge"].startswith(f"claims {2**42} bytes in a file of")
 

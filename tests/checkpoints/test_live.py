@@ -35,7 +35,7 @@ def test_entries_that_are_no_dense_tensors_are_listed():
     }
     live = LiveCheckpoints(state)
     assert list(live.infos) == ["w"]
-    assert live.skipped["extra"] == "a NoneType: no tensor"
+    assert live.skipped["extra"] == "of type NoneType: no tensor"
     assert "no dense tensor" in live.skipped["sparse"]
     assert "without data" in live.skipped["meta"]
 

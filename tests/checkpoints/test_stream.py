@@ -30,7 +30,7 @@ def test_contents_are_what_the_steps_say():
     contents = contents_of(LiveCheckpoints({"w": torch.ones(2, 3), "x": None}))
     assert contents.infos == (held(w=(2, 3)),)
     assert contents.expected == held(w=(2, 3))
-    assert contents.unreadable == {"x": "a NoneType: no tensor"}
+    assert contents.unreadable == {"x": "of type NoneType: no tensor"}
 
 
 @pytest.mark.parametrize(

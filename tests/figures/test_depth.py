@@ -53,6 +53,17 @@ def test_one_step_has_filled_marks_alone_and_no_role_no_legend(make_tables):
 def test_roles_have_looks_of_their_own():
     looks = role_looks(f"role {n % 30}" for n in range(60))
     assert len({tuple(look.values()) for look in looks.values()}) == len(looks) == 30
+    few = [looks[f"role {n}"] for n in range(11)]
+    assert len({look["color"] for look in few}) == len({look["marker"] for look in few}) == 11
+
+
+@pytest.mark.parametrize("last", [1, 2, 7, 12, 150])
+def test_numbers_of_matrices_on_an_axis_begin_at_1(last):
+    axes = Figure().subplots()
+    draw_roles(axes, pd.DataFrame({"role": "", "depth": range(last), "x": 1.0}), "x")
+    ticks = axes.get_xticks().tolist()
+    assert ticks[0] == 1
+    assert ticks == sorted({round(tick) for tick in ticks if 1 <= tick <= last})
 
 
 def test_undefined_values_are_left_out():
@@ -60,7 +71,8 @@ def test_undefined_values_are_left_out():
     rows = pd.DataFrame({"role": "", "depth": range(4), "x": [1.0, np.nan, np.inf, 2.0]})
     draw_roles(axes, rows, "x")
     assert axes.lines[0].get_xdata().tolist() == [1, 4]
-    add_role_keys(axes.figure, ["", "query"])
+    more = pd.DataFrame({"role": ["query", "key"], "depth": [4, 5], "x": [1.0, np.nan]})
+    add_role_keys(axes.figure, pd.concat([rows, more]), ["x"])
     assert legend_of(axes.figure) == ["no known role", "query"]
 
 

@@ -194,20 +194,38 @@ def test_every_registered_quantity_has_a_panel_under_its_label(make_tables):
 
 def test_checkpoints_made_elsewhere_are_drawn_against_their_steps(make_tables):
     folder = make_tables(checkpoints={"hub": (0, 1, 2, 4, 8, 512)})
-    for kind in ("effective_rank", "singular_values", "step_agreement", "pairwise_agreement"):
+    for kind in ("effective_rank", "singular_values", "step_agreement", "changes"):
         axes = draw(kind, folder, of="checkpoints").axes[0]
         shown = (axes.get_xlabel(), axes.get_xlim(), axes.get_xscale())
         assert shown == ("step", (0, 512), "symlog")
     fig = draw("pairwise_agreement", folder, of="checkpoints")
     assert [title_of(axes) for axes in fig.axes[:2]] == ["block 1 attention out", "mean of all"]
+    for axes in fig.axes[:2]:  # each checkpoint has a row and a column of one size
+        assert axes.get_xlim() == axes.get_ylim()[::-1] == (0, 6)
+        assert axes.get_xticks().tolist() == axes.get_yticks().tolist()
+        texts = [tick.get_text() for tick in axes.get_xticklabels()]
+        assert texts == ["0", "1", "2", "4", "8", "512"]
     square = meshes_of(fig)[1].get_array()
     np.testing.assert_allclose(square, square.T)
     np.testing.assert_allclose(np.diag(square), 1)
     relative, cosine = meshes_of(draw("changes", folder, of="checkpoints"))
-    assert relative.get_array()[0].tolist() == pytest.approx(
+    assert relative.get_array()[0].mask.tolist() == [True, *5 * [False]]
+    assert relative.get_array()[0, 1:].tolist() == pytest.approx(
         np.log10([1, 1 / 2, 1 / 4, 1 / 8, 1 / 512]), 1e-4
     )
     np.testing.assert_allclose(cosine.get_array(), 0.9)
+
+
+def test_agreement_with_a_final_checkpoint_that_has_no_singular_vectors_says_so(make_tables):
+    folder = make_tables(checkpoints={"hub": (0, 1, 2)})
+    assert not draw("agreement", folder, of="checkpoints").axes[0].texts
+    for name, column in (("agreement_diagonal", "mean"), ("spectra", "agreement_score")):
+        write_table(folder / f"{name}.csv", Tables(folder)[name].assign(**{column: np.nan}))
+    for axes in draw("agreement", folder, of="checkpoints").axes[:2]:
+        (text,) = axes.texts
+        assert text.get_text().startswith(
+            "not defined: the final checkpoint has no singular vectors"
+        )
 
 
 def test_step_agreement_says_that_the_first_checkpoint_has_none(make_tables):

@@ -32,6 +32,11 @@ def with_more(folder, names) -> pd.DataFrame:
     return table
 
 
+def with_large_matrices(folder) -> None:
+    matrices = Tables(folder)["matrices"].assign(rows=100, columns=100)
+    write_table(folder / "matrices.csv", matrices)
+
+
 def is_drawn(kind: str, folder) -> bool:
     tables = Tables(folder)
     (subject,) = subjects("experiment", tables, FiguresParams(), GROUPS)
@@ -41,6 +46,7 @@ def is_drawn(kind: str, folder) -> bool:
 @pytest.mark.parametrize("kind", FAMILIES)
 def test_every_quantity_of_a_family_has_a_panel_that_shows_single_values(make_tables, kind):
     folder, names = make_tables(), names_of(kind)
+    with_large_matrices(folder)
     assert not is_drawn(kind, folder)
     with_more(folder, names)
     assert [one for one in FAMILIES if is_drawn(one, folder)] == [kind]
@@ -51,6 +57,29 @@ def test_every_quantity_of_a_family_has_a_panel_that_shows_single_values(make_ta
         assert np.isnan(axes.lines[2].get_ydata()).tolist() == [True, True, *4 * [False]]
         assert axes.lines[2].get_ydata()[-1] == pytest.approx(place + 3)
         assert axes.lines[2].get_marker() == "."
+
+
+def test_without_an_accepted_exponent_its_panel_says_so_and_small_matrices_have_no_fit(make_tables):
+    folder, none = make_tables(), "none accepted"
+    names = names_of("power_laws")
+    table = with_more(folder, names)
+    refused = dict.fromkeys(names[:3], np.nan)
+    write_table(folder / "spectra.csv", table.assign(**refused))
+    for axes in draw("power_laws", folder).axes[:4]:
+        assert axes.texts[0].get_text().startswith(none)
+    with_large_matrices(folder)
+    first, *others = draw("power_laws", folder).axes[:4]
+    assert title_of(first) == "power-law exponent"
+    assert first.texts[0].get_text().startswith(none)
+    assert not any(axes.texts for axes in others)
+
+
+def test_outliers_are_counted_from_0_in_whole_numbers(make_tables):
+    folder = make_tables()
+    write_table(folder / "spectra.csv", Tables(folder)["spectra"].assign(num_outliers=0))
+    axes = draw("noise", folder).axes[0]
+    assert axes.get_ylim() == (0, 1)
+    assert {tick % 1 for tick in axes.get_yticks()} == {0}
 
 
 def test_column_without_a_value_is_no_panel(make_tables):

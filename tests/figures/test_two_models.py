@@ -1,6 +1,8 @@
 """Figures of two models: what moved is shown where it is."""
 
 import numpy as np
+import pytest
+import torch
 from matplotlib.figure import Figure
 from tests.figures.drawn import legend_of
 from tests.two_models import base, tuned
@@ -38,7 +40,7 @@ def test_spectra_of_what_moved_fall_below_rounding_after_the_rank():
     for axes in fig.axes:
         _, _, difference, rounding = axes.lines
         assert (difference.get_ydata() > rounding.get_ydata()[0]).sum() == 2
-    assert legend_of(fig) == ["A", "B", "B - A", "rounding of the two"]
+    assert legend_of(fig)[:3] == ["A", "B", "B - A"]
 
 
 def test_spectra_of_what_moved_fill_their_axes_whatever_rounding_is():
@@ -55,6 +57,18 @@ def test_spectra_of_what_moved_fill_their_axes_whatever_rounding_is():
             assert low < above.min() < above.max() < high
             assert low >= above.min() / 50
             assert high <= 2 * above.max()
+
+
+@pytest.mark.parametrize(("dtype", "is_seen"), [(torch.float32, False), (torch.bfloat16, True)])
+def test_legend_has_rounding_where_a_panel_shows_it(dtype, is_seen):
+    generator = torch.Generator().manual_seed(0)
+    start, change = (torch.randn(20, 20, generator=generator).to(dtype) for _ in range(2))
+    tables = compare_models({"a": start}, {"a": start + 0.1 * change}, {}).tables
+    fig = Figure()
+    kinds()["moved_spectra"].draw(fig, tables, comparison_of("comparison", FiguresParams()))
+    low, high = fig.axes[0].get_ylim()
+    assert (low <= fig.axes[0].lines[-1].get_ydata()[0] <= high) == is_seen
+    assert legend_of(fig) == ["A", "B", "B - A", *(["rounding of the two"] if is_seen else [])]
 
 
 def test_identical_models_have_no_spectra_of_what_moved():

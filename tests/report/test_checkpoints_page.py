@@ -21,11 +21,11 @@ SKIPPED = {
 PAGE = Path("out/index.html")
 
 
-def written(name: str = "public", analysed: tuple[str, ...] = ()) -> str:
+def written(name: str = "public", analysed: tuple[str, ...] = (), told: str = "") -> str:
     made_up.write_tables(Path("out/tables"))
     made_up.write_figures(Path("out/figures"), FIGURES)
     settings = {"files": ["*.pt"]}
-    write_checkpoints_page(Path("out"), name, settings, FIGURES, NOTES, SKIPPED, analysed)
+    write_checkpoints_page(Path("out"), name, settings, FIGURES, NOTES, SKIPPED, analysed, told)
     return PAGE.read_text(encoding="utf-8")
 
 
@@ -58,6 +58,13 @@ def test_sound_steps_are_said_to_be_so(workplace):
     assert "Pairs of neighbours" not in texts(page, "h2")
     said = text(section(page, "audit"))
     assert said == "Audit No flags: the one step checked, with all tensors as expected."
+
+
+def test_what_was_told_of_all_steps_is_said_and_nothing_else(workplace):
+    for told in ("", ", of one run and in order"):
+        written("sound", told=told)
+        said = text(section(parse(PAGE.read_text(encoding="utf-8")), "audit"))
+        assert said.endswith(f"with all tensors as expected{told}.")
 
 
 def test_tensors_left_out_are_counted_by_reason(workplace):

@@ -41,9 +41,11 @@ def test_barriers_are_means_over_branches_of_whole_unperturbed_networks(tables):
     ]
 
 
-def test_quantities_of_checkpoints_are_means_over_matrices_or_pairs(tables):
+def test_quantities_of_checkpoints_are_means_over_always_the_same_matrices_or_pairs(tables):
     (alignment,) = contents(tables, "checkpoints", "public")
-    assert alignment["curves"] == [{"series": "", "run": "seed 0", "values": [0.5, 0.5]}]
+    assert alignment["curves"] == [{"series": "", "run": "seed 0", "values": [None, 0.5]}]
+    assert alignment["title"].endswith(", mean over pairs, where all are defined")
+    assert alignment["points"] == [0, 120]
 
 
 def test_kinds_without_runs_have_no_curves(tables):

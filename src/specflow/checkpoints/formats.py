@@ -208,7 +208,7 @@ def held_by(state: Mapping[Any, Any], place: str) -> tuple[Infos, Mapping[str, s
         if not isinstance(name, str):
             raise SpecflowError(f"{place}: a tensor has the name {name!r}; expected text")
         if not isinstance(value, Tensor):
-            skipped[name] = f"a {type(value).__name__}: no tensor"
+            skipped[name] = f"of type {type(value).__name__}: no tensor"
         elif value.layout != torch.strided or value.is_quantized or value.device.type == "meta":
             skipped[name] = "sparse, quantized or without data: no dense tensor"
         else:

@@ -214,7 +214,7 @@ def _no_tensor(value: Any) -> str:
     kind = _kind(value)
     if kind.startswith("torch._utils._rebuild"):
         return "sparse, quantized or without data: no dense tensor"
-    return f"a {kind}: no tensor"
+    return f"of type {kind}: no tensor"
 
 
 def _kind(value: Any) -> str:
@@ -237,7 +237,7 @@ def _shown(value: Any) -> str:
     """Return the keys of a dict, or the kind of anything else, for a message."""
     entries = entries_of(value)
     if entries is None or is_module(value):
-        return f"a {_kind(value)}"
+        return f"something of type {_kind(value)}"
     return f"[{some_of(map(_key_shown, entries), 20)}]"
 
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
@@ -16,7 +17,7 @@ from specflow.frames import Tables, where
 from specflow.studies.shown import Key
 
 _HEIGHT = 1.9  # inches of a diagonal
-_MOST_TICKS = 12
+_MOST_TICKS = 6  # that of six digits side by side fit below a panel
 _COLUMNS = 4  # of small panels
 Name = Literal["agreement", "alignment"]
 _CAPTION = (
@@ -26,6 +27,10 @@ _CAPTION = (
 )
 _AGREES = "it is already that of the final checkpoint, on both sides of the matrix"
 _ALIGNS = "what a layer writes most is what the next layer reads most"
+_UNDEFINED = {
+    "agreement": "not defined: the final checkpoint has no singular vectors (NaN, infinity or 0)",
+    "alignment": "not defined: no checkpoint has singular vectors of both (NaN, infinity or 0)",
+}
 _SEEDS = "Means over seeds."
 _AGREEMENT: dict[str, Any] = {
     "title": "Agreement of singular vectors with the final checkpoint",
@@ -130,6 +135,9 @@ def _draw(fig: Figure, tables: Tables, members: Sequence[Subject], name: Name) -
     for (left, right), member, own in zip(grid, members, scores, strict=True):
         shown = member.chosen(tables, key)
         diagonal = diagonal_of(member, tables, name, **{key: shown})
+        for axes, values in ((left, diagonal), (right, own.values)):
+            if values.isna().all(axis=None):
+                panels.say(axes, _UNDEFINED[name])
         meshes.append(heatmaps.draw_heatmap(left, diagonal, own.timeline, colours))
         layer = own.layers.loc[[shown]].head(1)
         heatmaps.draw_null_strip(left, layer["null"], colours)
@@ -197,7 +205,8 @@ def step_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
     *("experiment", "checkpoints"),
     title="Agreement of any two checkpoints",
     caption="Agreement score of one matrix, and the mean over all; each checkpoint has a row and a "
-    "column. A bright square is a stretch of training in which directions stay.",
+    "column of one size, however far apart they are. A bright square is a stretch of training in "
+    "which directions stay.",
     over_seeds=_SEEDS,
     when=over_steps("pairwise_agreement"),
     order=7,
@@ -211,17 +220,27 @@ def pairwise_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
     fig.set_figheight(4.2)
     grid = fig.subplots(1, len(matrices), sharey=True, squeeze=False)[0]
     squares = [_square(where(rows, matrix=matrix)) for matrix in matrices]
+    edges = np.arange(len(squares[0]) + 1.0)
     meshes = [
-        heatmaps.draw_heatmap(axes, square, timeline, colours)
+        heatmaps.draw_cells(axes, edges, edges, square.to_numpy(), colours)
         for axes, square in zip(grid, squares, strict=True)
     ]
     style.title_columns(grid, [(labels.get(matrix, matrix),) for matrix in matrices])
-    times = squares[0].index
-    shown = np.linspace(0, len(times) - 1, min(len(times), _MOST_TICKS)).round().astype(int)
-    grid[0].set_yticks(shown + 0.5, times[shown])
-    grid[0].tick_params(axis="y", length=0)
+    for axes in grid:
+        _number_both(axes, squares[0].columns)
+        axes.set_xlabel(timeline.unit)
     grid[0].set_ylabel(f"other {timeline.unit}")
     heatmaps.add_colour_bar(fig, grid, meshes, "agreement score")
+
+
+def _number_both(axes: Axes, times: pd.Index) -> None:
+    """Number the same few of all checkpoints at the middle of their rows and their columns."""
+    shown = np.linspace(0, len(times) - 1, min(len(times), _MOST_TICKS)).round().astype(int)
+    texts = [f"{time:.0f}" if time == round(time) else f"{time:.3g}" for time in times[shown]]
+    axes.set_xticks(shown + 0.5, texts)
+    axes.set_yticks(shown + 0.5, texts)
+    axes.tick_params(length=0)
+    axes.set_box_aspect(1)
 
 
 def _square(rows: pd.DataFrame) -> pd.DataFrame:
@@ -230,4 +249,4 @@ def _square(rows: pd.DataFrame) -> pd.DataFrame:
     first, second = (np.searchsorted(steps, rows[name]) for name in ("step", "other_step"))
     values = np.full((len(steps), len(steps)), np.nan)
     values[first, second] = values[second, first] = rows["agreement_score"]
-    return pd.DataFrame(values, [f"{time:.4g}" for time in times], times)
+    return pd.DataFrame(values, times, times)

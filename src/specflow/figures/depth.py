@@ -19,7 +19,9 @@ from specflow.frames import RANK, Tables, at_end, where
 UNKNOWN = "no known role"
 AXIS = "depth (number of the matrix)"
 _SHOWN = (RANK, "stable_rank", "spectral_norm")
-_MARKERS = "osD^vPX*h"
+# Of different counts, so that no two of a hundred roles share both; no hexagon beside the circle.
+_COLOURS = (*style.LINE_COLOURS, "#332288", "#AA3377", "#999999", "#117733")
+_MARKERS = "osD^vPX*<>p"
 _HEIGHT = 1.75  # inches of a panel
 _KEYS = 6  # in a line of the legend
 _LOG_SPREAD = 20.0
@@ -40,6 +42,7 @@ def by_depth(fig: Figure, tables: Tables, subject: Subject) -> None:
     rows = with_roles(subject.rows(tables, "spectra"), tables, subject)
     last, first = at_end(rows), rows[rows["step"] == rows["step"].min()]
     labels, has_more = {name: style.quantity_label(name) for name in _SHOWN}, len(first) < len(rows)
+    shown = pd.concat([first, last])
     if has_more:
         labels[RANK] += f" (hollow: step {first['step'].iat[0]})"
     for name, axes in depth_panels(fig, labels).items():
@@ -47,7 +50,7 @@ def by_depth(fig: Figure, tables: Tables, subject: Subject) -> None:
             draw_roles(axes, first, name, hollow=True)
         draw_roles(axes, last, name)
         scale_wide(axes, rows[name])
-    add_role_keys(fig, last["role"])
+    add_role_keys(fig, shown, _SHOWN)
 
 
 def with_roles(rows: pd.DataFrame, tables: Tables, subject: Subject) -> pd.DataFrame:
@@ -61,8 +64,7 @@ def draw_each(fig: Figure, grid: Sequence[Axes], rows: pd.DataFrame, values: Seq
     means = rows.groupby(["role", "depth"], as_index=False)[list(values)].mean()
     for axes, name in zip(grid, values, strict=True):
         draw_roles(axes, means, name)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    add_role_keys(fig, means.sort_values("depth")["role"])
+    add_role_keys(fig, means, values)
 
 
 def depth_panels(fig: Figure, labels: Mapping[str, str]) -> dict[str, Axes]:
@@ -71,7 +73,6 @@ def depth_panels(fig: Figure, labels: Mapping[str, str]) -> dict[str, Axes]:
     grid = fig.subplots(len(labels), 1, sharex=True, squeeze=False)[:, 0]
     for axes, label in zip(grid, labels.values(), strict=True):
         axes.set_title(label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     grid[-1].set_xlabel(AXIS)
     return dict(zip(labels, grid, strict=True))
 
@@ -87,6 +88,7 @@ def draw_roles(axes: Axes, rows: pd.DataFrame, value: str, *, hollow: bool = Fal
     """
     finite = rows[np.isfinite(rows[value].astype(float))].sort_values("depth")
     looks = role_looks(rows.sort_values("depth")["role"])
+    axes.set_xticks(_numbers(int(rows["depth"].max()) + 1))
     for role, own in finite.groupby("role", sort=False):
         look = looks[str(role)] | (_FIRST if hollow else {})
         axes.plot(own["depth"] + 1, own[value], linewidth=0.8, markersize=4, **look)
@@ -105,7 +107,7 @@ def scale_wide(axes: Axes, values: pd.Series) -> None:
 
 def role_looks(roles: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return colour and mark of every role, in the order in which they come."""
-    colours, markers = cycle(style.LINE_COLOURS), cycle(_MARKERS)
+    colours, markers = cycle(_COLOURS), cycle(_MARKERS)
     distinct = dict.fromkeys(roles)
     return {
         role: {"color": colour, "marker": marker}
@@ -113,13 +115,27 @@ def role_looks(roles: Iterable[str]) -> dict[str, dict[str, Any]]:
     }
 
 
-def add_role_keys(fig: Figure, roles: Iterable[str]) -> None:
-    """Put a legend of all roles below the panels, unless none is known."""
-    looks = role_looks(roles)
+def add_role_keys(fig: Figure, rows: pd.DataFrame, values: Sequence[str]) -> None:
+    """Put a legend of all roles with a mark below the panels, unless no role is known.
+
+    Args:
+        fig: The figure.
+        rows: What `draw_roles` was given in all panels.
+        values: Columns of the ordinates.
+    """
+    looks = role_looks(rows.sort_values("depth")["role"])
     if set(looks) == {""}:
         return
+    drawn = set(rows["role"][np.isfinite(rows[list(values)].astype(float)).any(axis=1)])
     keys = [
         Line2D([], [], linewidth=0.8, markersize=4, label=role or UNKNOWN, **look)
         for role, look in looks.items()
+        if role in drawn
     ]
     fig.legend(handles=keys, loc="outside lower center", ncols=_KEYS)
+
+
+def _numbers(last: int) -> list[float]:
+    """Return the numbers of matrices that an axis has: the first, and round ones up to the last."""
+    round_ones = MaxNLocator(integer=True).tick_values(1, last)
+    return [1, *(number for number in round_ones if 1 < number <= last)]

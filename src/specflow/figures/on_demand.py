@@ -33,7 +33,9 @@ def _names(tables: Tables, subject: Subject, *families: str) -> list[str]:
     title="All matrices against noise",
     caption="The Marchenko-Pastur bulk of each matrix, its scale fitted; the singular values that "
     "stand out of it by Tracy-Widom at 1%; how far the spectrum is from that law; the effective "
-    "rank with entries permuted. A line for each matrix, from the input of the network to its "
+    "rank with entries permuted. Energy above noise is that of all values beyond the upper edge of "
+    "the bulk, also of those so close to it that chance explains them, which are no outliers. "
+    "A line for each matrix, from the input of the network to its "
     "output, of one step a mark; none where nothing is left of a bulk.",
     over_seeds="Mean over seeds.",
     of_many=OF_MANY,
@@ -43,7 +45,11 @@ def _names(tables: Tables, subject: Subject, *families: str) -> list[str]:
 def noise(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw a panel for each quantity of noise."""
     names = _names(tables, subject, "random_matrix", "permuted")
-    draw_quantities(fig, tables, subject, names, marker=".")
+    grid = draw_quantities(fig, tables, subject, names, marker=".")
+    for axes, name in zip(grid, names, strict=True):
+        if name == "num_outliers":
+            axes.set_ylim(0, max(axes.get_ylim()[1], 1))
+            axes.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 @figure(
@@ -52,7 +58,7 @@ def noise(fig: Figure, tables: Tables, subject: Subject) -> None:
     caption="The tail of the eigenvalues (squared singular values): exponent with its 95% "
     "interval, where the tail begins, how many values it has, and the p-value of the fit. There is "
     "no exponent where the fit is refused (p below 0.1), the tail has less than 50 values, or "
-    "noise is enough to explain it.",
+    "noise is enough to explain it. Matrices of less than 50 singular values are not shown.",
     over_seeds="Mean over seeds.",
     of_many=OF_MANY,
     when=_measured("power_law"),
@@ -60,7 +66,11 @@ def noise(fig: Figure, tables: Tables, subject: Subject) -> None:
 )
 def power_laws(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw a panel for each number of the fits."""
-    draw_quantities(fig, tables, subject, _names(tables, subject, "power_law"), marker=".")
+    from specflow.spectra.power_law import LEAST_TAIL  # here, since it imports torch
+
+    names = dict.fromkeys(("power_law_alpha", *_names(tables, subject, "power_law")))
+    none = f"none accepted:\nno fit to {LEAST_TAIL} values or more\nthat noise does not explain"
+    draw_quantities(fig, tables, subject, [*names], marker=".", least=LEAST_TAIL, none=none)
 
 
 @figure(

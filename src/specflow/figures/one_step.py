@@ -9,7 +9,7 @@ from specflow.figures.registry import figure, has_rows, over_steps
 from specflow.figures.subjects import Subject
 from specflow.frames import Tables
 
-_EDGES = ("noise_lower_edge", "noise_upper_edge")
+_EDGES = {"noise_lower_edge": ":", "noise_upper_edge": "--"}  # and how each is drawn
 
 
 def _is_one_step(tables: Tables, subject: Subject) -> bool:
@@ -20,8 +20,8 @@ def _is_one_step(tables: Tables, subject: Subject) -> bool:
 @figure(
     "checkpoints",
     title="Spectrum of one matrix",
-    caption="Its singular values, the largest first. Between the dashed lines, where they are "
-    "known, is the Marchenko-Pastur bulk of noise with a fitted scale.",
+    caption="Its singular values, the largest first. Where a Marchenko-Pastur bulk of noise, with "
+    "a fitted scale, is known, it ends at the dashed line, and begins at the dotted one or at 0.",
     when=_is_one_step,
     order=3,
 )
@@ -33,10 +33,12 @@ def spectrum(fig: Figure, tables: Tables, subject: Subject) -> None:
     fig.set_figheight(3.6)
     axes = fig.subplots()
     axes.plot(values["index"], values["mean"], ".-", linewidth=0.9, color=style.LINE_COLOURS[1])
-    for name in _EDGES:
+    for name, dashes in _EDGES.items():
         edge = quantities[name].iat[0] if name in quantities else np.nan
         if edge > 0:
-            axes.axhline(edge, **style.NULL_LINE)
+            look = style.NULL_LINE | {"linestyle": dashes}
+            axes.axhline(edge, label=style.quantity_label(name), **look)
+            axes.legend()
     axes.set_xscale("log")
     scale_wide(axes, values["mean"])
     axes.set_title(subject.layers(tables, "matrix").at[matrix, "label"])

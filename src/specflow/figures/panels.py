@@ -25,6 +25,11 @@ def small_panels(fig: Figure, titles: Sequence[str], num_columns: int) -> list[A
     return list(grid.flat[: len(titles)])
 
 
+def say(axes: Axes, text: str) -> None:
+    """Put a text in the middle of a panel that has nothing to show."""
+    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
+
+
 def label_columns(panels: Sequence[Axes], label: str, num_columns: int) -> None:
     """Say what the horizontal axis counts below the last panel of every column."""
     for axes in panels[-num_columns:]:

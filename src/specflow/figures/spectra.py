@@ -15,7 +15,7 @@ from specflow.figures import depth, heatmaps, lines, panels, style
 from specflow.figures.registry import figure, has_rows, over_steps
 from specflow.figures.subjects import Subject
 from specflow.figures.timeline import Timeline
-from specflow.frames import RANK, Tables, where
+from specflow.frames import RANK, Tables
 
 _INDICES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)  # on a colour bar
 # Part of the caption of what `draw_quantities` draws.
@@ -122,8 +122,7 @@ def several_singular_values(fig: Figure, tables: Tables, subject: Subject) -> No
 )
 def other_ranks(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw a heatmap for each other measure of how unequal a spectrum is."""
-    sizes = where(tables["matrices"], experiment=subject.experiment).set_index("matrix")
-    directions = sizes[["rows", "columns"]].min(axis=1)
+    directions = subject.directions(tables)
     fig.set_figheight(1.7 + heatmaps.height_of(subject.layers(tables, "matrix"), least=1.5))
     grid = fig.subplots(1, len(_OTHERS), sharey=True)
     for axes, (name, colours) in zip(grid, _OTHERS.items(), strict=True):
@@ -152,20 +151,33 @@ def quantities(fig: Figure, tables: Tables, subject: Subject) -> None:
 
 
 def draw_quantities(
-    fig: Figure, tables: Tables, subject: Subject, names: Sequence[str], marker: str = ""
-) -> None:
+    fig: Figure,
+    tables: Tables,
+    subject: Subject,
+    names: Sequence[str],
+    marker: str = "",
+    least: int = 0,
+    none: str = "none",
+) -> list[Axes]:
     """Draw a panel for each of some quantities: a line for each matrix, of one step against depth.
 
     Of very many matrices there are bands. A marker shows values between steps where a quantity is
-    not defined.
+    not defined. Matrices of less than `least` directions are not shown. Where nothing is, the panel
+    says `none`.
     """
     rows, layers = subject.rows(tables, "spectra"), subject.layers(tables, "matrix")
+    is_small = rows["matrix"].map(subject.directions(tables)) < least
+    rows = rows.assign(**{name: rows[name].mask(is_small) for name in names})
     num_columns = 2 if len(names) == 4 else _COLUMNS
     grid = panels.small_panels(fig, [style.quantity_label(name) for name in names], num_columns)
+    for axes, name in zip(grid, names, strict=True):
+        if rows[name].isna().all():
+            panels.say(axes, none)
+            axes.set_yticks([])
     if rows["time"].nunique() == 1:
         depth.draw_each(fig, grid, depth.with_roles(rows, tables, subject), names)
         panels.label_columns(grid, depth.AXIS, num_columns)
-        return
+        return grid
     timeline, has_many = subject.timeline(tables), subject.has_many(tables)
     cycle = style.spread_colours(style.DEPTH_MAP, len(layers))
     for axes, name in zip(grid, names, strict=True):
@@ -181,6 +193,7 @@ def draw_quantities(
         fig.legend(handles=keys, loc="outside lower center", ncols=len(keys))
     else:
         _add_depth_bar(fig, grid, len(layers))
+    return grid
 
 
 def _add_depth_bar(fig: Figure, grid: Sequence[Axes], count: int) -> None:
@@ -199,14 +212,22 @@ def _add_depth_bar(fig: Figure, grid: Sequence[Axes], count: int) -> None:
 )
 def changes(fig: Figure, tables: Tables, subject: Subject) -> None:
     """Draw how far, and in which direction, matrices went."""
-    relative = heatmaps.scores_of(subject, tables, "changes", "relative_change")
-    cosine = heatmaps.scores_of(subject, tables, "changes", "cosine")
+    relative, cosine = (
+        _from_first(heatmaps.scores_of(subject, tables, "changes", name), subject, tables)
+        for name in ("relative_change", "cosine")
+    )
     logarithm = relative._replace(values=np.log10(relative.values.where(relative.values > 0)))
     fig.set_figheight(1.5 + heatmaps.height_of(cosine.layers, least=1.3))
     left, right = fig.subplots(1, 2, sharey=True)
     name = "log10 of the relative change"
     heatmaps.draw_score_row(fig, [left], [logarithm], style.CHANGE_MAP, name)
     heatmaps.draw_score_row(fig, [right], [cosine], style.CHANGE_MAP, "cosine")
+
+
+def _from_first(scores: heatmaps.Scores, subject: Subject, tables: Tables) -> heatmaps.Scores:
+    """Return scores with a column for every checkpoint, also the first, which has none before."""
+    times = np.unique(subject.rows(tables, "spectra")["time"])
+    return scores._replace(values=scores.values.reindex(columns=times))
 
 
 def draw_evolution(axes: Axes, rows: pd.DataFrame, timeline: Timeline, last: int) -> ScalarMappable:

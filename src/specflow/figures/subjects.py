@@ -93,6 +93,11 @@ class Subject:
         content = {"label": [plain(shortened(label)) for label in labels]}
         return pd.DataFrame(content | {"null": rows[null].to_numpy(float)}, index=names)
 
+    def directions(self, tables: Tables) -> pd.Series:
+        """Return the number of singular values of every matrix, by its name."""
+        sizes = where(tables["matrices"], experiment=self.experiment).set_index("matrix")
+        return sizes[["rows", "columns"]].min(axis=1)
+
     def has_many(self, tables: Tables) -> bool:
         """Return whether it has more matrices than there can be lines in a panel."""
         return len(where(tables["matrices"], experiment=self.experiment)) > MOST_LINES

@@ -11,6 +11,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from specflow.figures.section import AxisParams, CheckpointsFigureParams
 
 _LINEAR_PART = 0.4  # decades of a log axis that the stretch from 0 to the first checkpoint takes
+_APART = 2.0  # times the first checkpoint; the number of an earlier tick would touch its own
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ class Timeline:
         first = float(np.min(x[x > 0]))
         axes.set_xscale("symlog", linthresh=first, linscale=_LINEAR_PART)
         ticks = round_numbers(first, float(np.max(x)))
-        if np.min(x) <= 0:
-            ticks = [0.0, *ticks]
+        ends = [0.0] if np.min(x) <= 0 else [first]
+        ticks = [*ends, *(tick for tick in ticks if tick >= ends[0] * _APART)]
         axes.xaxis.set_major_locator(FixedLocator(ticks))
         axes.xaxis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in ticks]))
         axes.xaxis.set_minor_locator(NullLocator())

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -50,7 +51,7 @@ def moved_by_depth(fig: Figure, tables: Tables, subject: Subject) -> None:
             scale_wide(axes, rows[name])
         if name == "rank_difference" and axes.get_yscale() == "linear":
             axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    add_role_keys(fig, rows["role"])
+    add_role_keys(fig, rows, [*_PANELS])
 
 
 @figure(
@@ -81,8 +82,16 @@ def moved_spectra(fig: Figure, tables: Tables, subject: Subject) -> None:
         axes.set_ylim(*_limits(own[[*_LOOKS]].to_numpy(), matrices.at[name, "rounding"]))
         axes.set_xlabel("index i (1 = largest)")
         axes.set_ylabel("singular value")
-    keys = [Line2D([], [], **look) for look in (*_LOOKS.values(), _ROUNDING)]
+    seen = {line.get_label() for axes in grid for line in axes.lines if _is_seen(axes, line)}
+    looks = [look for look in (*_LOOKS.values(), _ROUNDING) if look["label"] in seen]
+    keys = [Line2D([], [], **look) for look in looks]
     fig.legend(handles=keys, loc="outside lower center", ncols=len(keys))
+
+
+def _is_seen(axes: Axes, line: Line2D) -> bool:
+    low, high = axes.get_ylim()
+    heights = np.asarray(line.get_ydata(), dtype=float)
+    return bool(((low <= heights) & (heights <= high)).any())
 
 
 def _limits(values: np.ndarray, rounding: float) -> tuple[float, float]:

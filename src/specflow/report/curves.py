@@ -124,7 +124,9 @@ def _mean(title: str, rows: pd.DataFrame, column: str) -> Panel:
     key = "matrix" if "matrix" in rows else "pair"
     cells = rows.pivot_table(index=["seed", "step"], columns=key, values=column, dropna=False)
     means = cells.dropna(axis=1, how="all").mean(axis=1, skipna=False).unstack("seed")
-    values = means.set_axis(pd.MultiIndex.from_product([[""], means], names=["series", "run"]), axis=1)
+    values = means.set_axis(
+        pd.MultiIndex.from_product([[""], means], names=["series", "run"]), axis=1
+    )
     partly = f"{title}, where all are defined" if means.isna().any(axis=None) else title
     return Panel(partly, "step", "seed", values)
 

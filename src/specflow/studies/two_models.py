@@ -133,10 +133,9 @@ class TwoModels:
             return
         first, most = table.iloc[0], table["relative_change"].iat[0]
         told = f"by {share(most)} of its norm" if math.isfinite(most) else "which is 0 in A"
-        yield (
-            f"What moved most is {first['label']}, {told}; the median over the {len(table)} "
-            f"matrices that changed is {share(table['relative_change'].median())}."
-        )
+        median = share(table["relative_change"].median())
+        over = f"; the median over the {len(table)} matrices that changed is {median}"
+        yield f"What moved most is {first['label']}, {told}{over if len(table) > 1 else ''}."
         roles, others = (set(rows["role"]) for rows in (table, self.matrices))
         if len(roles) <= _FEW and roles < others and "" not in roles:
             yield f"All matrices that changed are of the role {' or '.join(sorted(roles))}."

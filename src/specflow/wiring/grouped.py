@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from specflow.wiring.names import number_of, some_of
 from specflow.wiring.sequences import block_orders
 from specflow.wiring.structure import Structure
 from specflow.wiring.tensors import TensorInfo
@@ -40,8 +41,10 @@ def with_groups(
     ]
     if not guessed:
         return found, []
-    counted = f"{len(guessed)} convolutions are taken as grouped or depthwise, as the numbers of"
-    return found, [f"{counted} channels tell: {next(iter(guessed)).name}, ..."]
+    counted = number_of(len(guessed), "convolution is", "convolutions are")
+    names = some_of((matrix.name for matrix in guessed), 1)
+    told = "taken as grouped or depthwise, as the numbers of channels tell"
+    return found, [f"{counted} {told}: {names}"]
 
 
 def _guessed(
