@@ -64,7 +64,7 @@ def layout_of(matrices: Sequence[Matrix], known: Known) -> Layout:
 
 def _pairs(stacks: Sequence[Stack], ends: Ends) -> list[Pair]:
     encoders = [stack for stack in stacks if stack.has_attention and not stack.reads_encoder]
-    encoded = last_writers(encoders[-1].blocks) if encoders else ()
+    encoded = last_writers(encoders[-1].blocks) if encoders and encoders[-1].is_whole else ()
     pairs: list[Pair] = []
     for stack in stacks:
         path = stack.path

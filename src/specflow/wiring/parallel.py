@@ -45,12 +45,12 @@ def is_parallel(
         ]
     if any(name.startswith("ln_attn.") for name in names):
         return True, []
-    if names >= _OF_GPT_J or names >= _OF_PHI:
-        return True, []
     norms = [parts for parts in inside if len(parts) == 2 and is_norm(parts[1])]
     counts = Counter(index for index, _ in norms)
     if max(counts.values(), default=0) > 1 or any(_SECOND.search(name) for _, name in norms):
         return False, []
+    if names >= _OF_GPT_J or names >= _OF_PHI:
+        return True, []
     if len({parts[0] for parts in inside if parts[0].isdecimal()}) == 1 and model not in _MODELS:
         return None, [
             "one block without two norms: what passes between attention and MLP is not known"
