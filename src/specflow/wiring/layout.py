@@ -151,6 +151,11 @@ def _kinds(stack: Stack) -> Iterable[str]:
 def _notes(stacks: Sequence[Stack]) -> Iterable[str]:
     for stack in stacks:
         yield from stack.notes
+        if not stack.is_whole:
+            yield (
+                f"{stack.path}*: the config counts other blocks than are there: what reads the "
+                "last one is not known"
+            )
         if stack.between:
             yield (
                 f"{stack.path}*: attentions hold what is not known, {some_of(stack.between, 3)}: "

@@ -22,8 +22,8 @@ def is_parallel(
     """Return whether the blocks of a stack are parallel, and what had to be taken for granted.
 
     Their config tells. Else blocks with a single norm are parallel (GPT-J, Phi, Falcon) if its name
-    does not say that it is the second one, or with one for each (Falcon's `ln_attn`); GPT-NeoX has
-    two either way, and is parallel by default. One lone block is parallel or lacks a norm, None.
+    does not say that it is the second one, or with one for each (Falcon's `ln_attn`); GPT-NeoX is
+    by default. One lone block, if not named as of GPT-J or Phi, may lack a norm: None.
 
     Args:
         stack: What stands before the numbers of its blocks.

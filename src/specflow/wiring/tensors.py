@@ -28,7 +28,9 @@ _NO_MATRICES = {
     "a bias (or causal mask)": re.compile(r"(.*[._])?bias(_.*)?|.*\.bias_.*"),
     "a mask": re.compile(r"(.*[._])?mask"),
     "tokens or positions": re.compile(r"(.*\.)?(\w+_token|\w+_tokens|pos_embed|probe|latents)"),
-    "a norm": re.compile(r"(.*[._])?(\w*norm\w*|ln(_\w+)?|bn\d*)\.weight", re.IGNORECASE),
+    "a norm": re.compile(
+        r"(.*[._])?(\w*norms?(\d\w*)?(_\w+)?|ln(_\w+)?|bn\d*)\.weight", re.IGNORECASE
+    ),
     "decay rates": re.compile(r"(.*\.)?A_log"),
 }
 
