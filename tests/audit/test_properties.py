@@ -201,7 +201,7 @@ def test_no_walk_of_large_steps_is_flagged(size):
 def test_no_restart_is_flagged_at_last_that_is_as_fast_as_the_run_was_before():
     """The steps before it are slow: those of a cosine schedule that has come to its end."""
     for seed in range(6):
-        run = turning_over(lambda time: np.exp(-2 - 2 * np.cos(np.pi * (time % 10) / 10)), seed)
+        run = turning_over(lambda time: np.exp(-1.5 - 1.5 * np.cos(np.pi * (time % 10) / 10)), seed)
         assert named_of(run[:12]) == set()
 
 
