@@ -156,8 +156,8 @@ def draw_quantities(
 ) -> None:
     """Draw a panel for each of some quantities: a line for each matrix, of one step against depth.
 
-    Of several steps of very many matrices there are bands. A marker shows values between steps where a quantity is
-    not defined.
+    Of several steps of very many matrices there are bands. A marker shows values between steps
+    where a quantity is not defined.
     """
     rows, layers = subject.rows(tables, "spectra"), subject.layers(tables, "matrix")
     num_columns = 2 if len(names) == 4 else _COLUMNS
