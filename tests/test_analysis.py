@@ -1,11 +1,7 @@
 """Checkpoints from the command line and from Python, without DVC."""
 
-import gc
 import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import Queue
-from threading import Event
 
 import numpy as np
 import pandas as pd
@@ -168,7 +164,14 @@ def test_analyze_writes_tables_figures_and_a_page(folder, capsys):
     ]
     assert said[2] == "analysed: 2 matrices, 228 of 238 parameters (95.8%)"
     written = {path.name for path in Path("My out").iterdir()}
-    assert written == {"audit.json", "spectra.h5", "tables", "figures", "index.html"}
+    assert written == {
+        "audit.json",
+        "spectra.h5",
+        "written.json",
+        "tables",
+        "figures",
+        "index.html",
+    }
     page = Path("My out/index.html").read_text()
     pictures = re.findall(r'<img src="([^"]{22})', page)
     assert len(pictures) == len(list(Path("My out/figures").glob("*.png")))
@@ -278,28 +281,3 @@ def test_help_tells_flags_from_errors(command, capsys):
 )
 def test_checkpoints_are_called_after_the_folder_of_their_results(folder_name, expected):
     assert name_of(Path(folder_name)) == expected
-
-
-def test_the_collector_is_rare_here_and_as_before_after_threads_in_any_order(monkeypatch):
-    before, inside, leave = gc.get_threshold(), Queue(), {n: Event() for n in ("here", "a", "b")}
-
-    def wait(source, *_, **places):
-        inside.put(gc.get_threshold()[0])
-        assert leave[source].wait(60)
-        raise SpecflowError("ended")
-
-    monkeypatch.setattr("specflow.analysis._run", wait)
-    with ThreadPoolExecutor(2) as pool:
-        ends = {}
-        for name in ("a", "b"):
-            ends[name] = pool.submit(specflow.analyze, name)
-            assert inside.get(timeout=60) == before[0]
-        for name, end in ends.items():  # the first that began ends first
-            leave[name].set()
-            assert isinstance(end.exception(60), SpecflowError)
-    assert gc.get_threshold() == before
-    leave["here"].set()
-    with pytest.raises(SpecflowError, match="ended"):
-        specflow.analyze("here")
-    assert inside.get() == 10**5
-    assert gc.get_threshold() == before
