@@ -28,6 +28,15 @@ _LOG_SPREAD = 20.0
 _FIRST = {"markerfacecolor": "white", "linestyle": ":", "alpha": 0.55}
 
 
+class _Numbers(MaxNLocator):
+    """Ticks at the numbers of matrices: the first, and round ones as far apart as is legible."""
+
+    def tick_values(self, vmin: float, vmax: float) -> np.ndarray:
+        round_ones = super().tick_values(vmin, vmax)
+        is_number = (round_ones > 1) & (round_ones == round_ones.round())
+        return np.array([1.0, *round_ones[is_number]])
+
+
 @figure(
     "checkpoints",
     title="Quantities of all matrices by depth and role",
@@ -88,7 +97,7 @@ def draw_roles(axes: Axes, rows: pd.DataFrame, value: str, *, hollow: bool = Fal
     """
     finite = rows[np.isfinite(rows[value].astype(float))].sort_values("depth")
     looks = role_looks(rows.sort_values("depth")["role"])
-    axes.set_xticks(_numbers(int(rows["depth"].max()) + 1))
+    axes.xaxis.set_major_locator(_Numbers("auto", integer=True))
     for role, own in finite.groupby("role", sort=False):
         look = looks[str(role)] | (_FIRST if hollow else {})
         axes.plot(own["depth"] + 1, own[value], linewidth=0.8, markersize=4, **look)
@@ -133,9 +142,3 @@ def add_role_keys(fig: Figure, rows: pd.DataFrame, values: Sequence[str]) -> Non
         if role in drawn
     ]
     fig.legend(handles=keys, loc="outside lower center", ncols=_KEYS)
-
-
-def _numbers(last: int) -> list[float]:
-    """Return the numbers of matrices that an axis has: the first, and round ones up to the last."""
-    round_ones = MaxNLocator(integer=True).tick_values(1, last)
-    return [1, *(number for number in round_ones if 1 < number <= last)]

@@ -161,9 +161,9 @@ def draw_quantities(
 ) -> list[Axes]:
     """Draw a panel for each of some quantities: a line for each matrix, of one step against depth.
 
-    Of very many matrices there are bands. A marker shows values between steps where a quantity is
-    not defined. Matrices of less than `least` directions are not shown. Where nothing is, the panel
-    says `none`.
+    Of several steps of very many matrices there are bands. A marker shows values between steps
+    where a quantity is not defined. Matrices of less than `least` directions are not shown. Where
+    nothing is, the panel says `none`.
     """
     rows, layers = subject.rows(tables, "spectra"), subject.layers(tables, "matrix")
     is_small = rows["matrix"].map(subject.directions(tables)) < least
@@ -183,7 +183,7 @@ def draw_quantities(
     for axes, name in zip(grid, names, strict=True):
         values = heatmaps.grid(rows, "matrix", layers.index, name)
         if has_many:
-            keys = lines.draw_quantile_bands(axes, values, timeline)
+            keys = lines.draw_quantile_bands(axes, values)
         else:
             axes.set_prop_cycle(color=cycle)
             axes.plot(values.columns, values.T, linewidth=1.0, marker=marker, markersize=3)

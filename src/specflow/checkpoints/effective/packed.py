@@ -14,6 +14,7 @@ import torch
 from specflow.checkpoints.base import Tensors
 from specflow.checkpoints.effective.parts import Beside, Found
 from specflow.checkpoints.effective.scaled import FLOAT8, INTEGERS
+from specflow.wiring.reasons import QUANTIZED
 
 _PACKED = tuple(dtype for dtype in INTEGERS if dtype != torch.int8)  # int8 is one number each
 
@@ -74,8 +75,8 @@ def packed_weights(tensors: Tensors, beside: Beside) -> Found:
             sides = _sides(name, info.dtype, form, names)
             if sides is not None:
                 kind = form.name or _told(beside) or "integers with scales"
-                skipped[name] = f"quantized, {kind}: packed integers"
-                skipped |= dict.fromkeys(sides, f"quantized, {kind}: scales and maps")
+                skipped[name] = f"{QUANTIZED}, {kind}: packed integers"
+                skipped |= dict.fromkeys(sides, f"{QUANTIZED}, {kind}: scales and maps")
                 quantized |= dict.fromkeys((name, *sides), kind)
                 break
     return Found((), skipped, quantized)
