@@ -31,10 +31,9 @@ _FIRST = {"markerfacecolor": "white", "linestyle": ":", "alpha": 0.55}
 class _Numbers(MaxNLocator):
     """Ticks at the numbers of matrices: the first, and round ones as far apart as is legible."""
 
-    def tick_values(self, vmin: float, vmax: float) -> np.ndarray:
+    def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
         round_ones = super().tick_values(vmin, vmax)
-        is_number = (round_ones > 1) & (round_ones == round_ones.round())
-        return np.array([1.0, *round_ones[is_number]])
+        return [1, *(number for number in round_ones if number > 1 and number == round(number))]
 
 
 @figure(
