@@ -181,6 +181,16 @@ def test_analyze_writes_tables_figures_and_a_page(folder, capsys):
     assert page.count("layers.1.bias") == 1
 
 
+def test_quick_says_what_it_leaves_out_on_the_terminal_and_on_the_page(folder, capsys):
+    said = (
+        "quick: without permuted entries, power laws, changes between steps and products of heads"
+    )
+    for options in ([], ["--quick"]):
+        assert ended_with("analyze", "run/*.pt", "-o", "out", *options) == 0
+        assert (said in capsys.readouterr().out.splitlines()) == bool(options)
+        assert (f"<p>{said}</p>" in Path("out/index.html").read_text()) == bool(options)
+
+
 def test_partial_results_are_removed_while_no_one_else_may_write_there(
     folder, monkeypatch, undrawn
 ):

@@ -74,3 +74,12 @@ def test_a_short_log_axis_has_ticks_between_powers_of_ten():
 def test_axis_of_steps_is_log_where_half_of_them_are_in_its_first_tenth(steps, asked, scale):
     assert Timeline.of(CheckpointsFigureParams(scale=asked), steps) == Timeline("step", scale)
     assert Timeline.of(AxisParams(scale="log"), steps) == Timeline("epoch", "log")
+
+
+def test_first_checkpoint_has_a_tick_on_a_log_axis():
+    for steps, first in (((16, 100, 143000), 16), ((0, 16, 143000), 0), ((90, 1000, 10**6), 90)):
+        axes = Figure().subplots()
+        Timeline("step", "log").apply(axes, steps)
+        ticks = axes.get_xticks()
+        assert ticks[0] == first
+        assert (ticks[2:] >= 2 * ticks[1:-1]).all()
