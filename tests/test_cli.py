@@ -87,6 +87,7 @@ def test_repro_passes_targets_and_jobs(monkeypatch):
     ("arguments", "message"),
     [
         (["plant"], "invalid choice: 'plant'"),
+        (["audit", "x", "--bogus"], "specflow audit: error: unrecognized arguments: --bogus"),
         *(
             (["repro", f"--jobs={number}"], f"got '{number}'; expected a whole number from 1")
             for number in ("0", "-1", "two")

@@ -224,3 +224,53 @@ def test_names_are_escaped_and_control_characters_spelled_out(workplace):
     html = Path("out/index.html").read_text()
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)" in html
+
+
+def test_weights_without_their_adapter_are_said_to_be_so(models, capsys):
+    """Of an adapter whose scale is not known: W is equal, and the two networks are not."""
+    adapted, at = base(), "model.layers.0.self_attn.q_proj"
+    torch.manual_seed(0)
+    adapted |= {f"{at}.lora_A.weight": torch.randn(2, WIDTH)}
+    adapted |= {f"{at}.lora_B.weight": torch.randn(16, 2), "step": torch.tensor(3)}
+    torch.save(adapted | {"epoch": 3}, "adapted.pt")
+    reads = [
+        f"B: read as: 1 x LoRA: B A without its scale, as alpha is not known: {at}.lora",
+        f"B: read as: 1 x LoRA: W as it is, without B A, as alpha is not known: {at}.weight",
+        "B: left out: 1 x a int: no tensor: epoch",
+    ]
+    assert ended_with("compare", str(models[0]), "adapted.pt", "-o", "out") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert set(reads) < set(lines)
+    assert set(reads) < set(texts(parse(Path("out/index.html").read_text()), "p"))
+    assert ended_with("compare", "adapted.pt", str(models[0])) == 0
+    turned = capsys.readouterr().out.splitlines()
+    assert {f"A{line[1:]}" for line in reads} < set(turned)
+
+
+def test_packed_part_of_a_model_is_said(models):
+    packed = base() | {"extra.weight": torch.ones(16, 16).to(torch.float8_e4m3fn)}
+    said = specflow.compare(base(), packed).attrs["summary"]
+    assert sum(line.startswith("B: ") and "% of all bytes are quantized" in line for line in said)
+    assert not any(line.startswith("A: ") for line in said)
+
+
+def test_one_network_by_two_configs_is_no_identity(models):
+    for folder, parallel in zip(models, ("true", "false"), strict=True):
+        save_file(base(), folder / "model.safetensors")
+        text = (
+            f'{{"model_type": "made_up", "use_parallel_residual": {parallel}, "_name": "{folder}"}}'
+        )
+        (folder / "config.json").write_text(text)
+    found = compare_models(*models, {})
+    assert found.sentences == [
+        "The two are identical: all 18 tensors, bit for bit.",
+        "Their config.json differ in: use_parallel_residual (True, False).",
+    ]
+    assert "config.json" not in text_of(compare_models(models[0], models[0], {}), every=True)
+
+
+def test_patterns_are_of_names_in_a():
+    inner = {name.removeprefix("model."): weight for name, weight in base().items()}
+    options = {"include": ["model.layers*"], "exclude": ["model.layers.0*"]}
+    found = compare_models(base(), inner, options)
+    assert all(name.startswith("model.layers.1") for name in found.matrices["matrix"])

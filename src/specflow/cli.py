@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="specflow", description=specflow.__doc__)
     parser.add_argument("--version", action="version", version=f"%(prog)s {specflow.__version__}")
     _add_commands(parser.add_subparsers(required=True, metavar="command"))
-    chosen = parser.parse_args(arguments)
+    chosen, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        chosen.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     with exit_on_error():
         chosen.command(chosen)
 
@@ -40,7 +42,7 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     def add(command: Callable[[Any], None], summary: str, note: str = "") -> Any:
         name = command.__name__.removeprefix("_")
         parser = commands.add_parser(name, help=summary, description=f"{summary}{note}")
-        parser.set_defaults(command=command)
+        parser.set_defaults(command=command, parser=parser)
         return parser
 
     repro = add(_repro, "run what has changed of the graph, stages side by side")

@@ -11,6 +11,9 @@ from tqdm import tqdm
 
 from specflow.analysis import Source, name_of, opened, write_tables
 from specflow.checkpoints.base import Checkpoints, Tensors
+from specflow.checkpoints.effective.tensors import Effective, quantized_part
+from specflow.checkpoints.files import FileCheckpoints
+from specflow.checkpoints.network import differing_keys
 from specflow.checkpoints.prefixes import prefixes_between, renamed
 from specflow.checkpoints.wrappers import Renamed
 from specflow.errors import SpecflowError, printable
@@ -19,10 +22,13 @@ from specflow.measure.comparison import compare_tensors
 from specflow.outputs import check_output, note_written
 from specflow.studies.two_models import TwoModels, share
 from specflow.wiring import Wiring
+from specflow.wiring.coverage import how_read
 from specflow.wiring.names import some_of
 from specflow.wiring.tensors import FLOATS
 
 _SHOWN = 20  # matrices on the terminal
+_OF_MATRICES = ("include", "exclude", "transposed", "fused", "pairs")  # which are those of A
+_FEW = 5  # keys in a sentence
 _TERMINAL = {
     "label": "matrix",
     "size": "size",
@@ -53,7 +59,7 @@ def compare_models(
         a: Files, folders or patterns, relative to the working folder, or weights in memory; of
             text like "1000=run.h5" that step.
         b: Likewise; its tensors have the names of those of A.
-        options: How both are read, as in `ReadingParams`.
+        options: How both are read, as in `ReadingParams`; patterns are of names in A.
         output: Folder for tables, figures and a page; None keeps none.
 
     Raises:
@@ -62,9 +68,12 @@ def compare_models(
     """
     if output is not None:
         check_output(output)
-    (first, wiring), (second, other) = (opened(source, options) for source in (a, b))
+    first, wiring = opened(a, options)
+    others = {key: value for key, value in options.items() if key not in _OF_MATRICES}
+    second, other = opened(b, others)
     with ExitStack() as stack:
         tensors_a, tensors_b = (_last(one, stack) for one in (first, second))
+        read = [*_how_read("A", tensors_a), *_how_read("B", tensors_b)]
         prefixes = prefixes_between(tensors_a.infos, tensors_b.infos)
         names = renamed([*tensors_b.infos, *tensors_b.skipped], tensors_a.infos, prefixes)
         tensors_b = Renamed(tensors_b, names)
@@ -75,9 +84,10 @@ def compare_models(
                 tensors_a, tensors_b, wiring.matrices, bar.update, num_workers()
             )
     name = "comparison" if output is None else name_of(output)
-    others = {names.get(name, name): why for name, why in other.skipped.items()}
-    skipped = {**others, **wiring.skipped}
-    found = TwoModels(name, _place(first), _place(second), compared, skipped, prefixes)
+    reasons = {names.get(name, name): why for name, why in other.skipped.items()}
+    skipped = {**reasons, **wiring.skipped}
+    notes = (*read, *_configs(first, second))
+    found = TwoModels(name, _place(first), _place(second), compared, skipped, prefixes, notes)
     if output is not None:
         _write(found, options, output)
     return found
@@ -91,6 +101,20 @@ def _place(checkpoints: Checkpoints) -> str:
     """Return where the step is that is compared, and which it is of several."""
     last = checkpoints.steps[-1]
     return f"{last.place}, step {last.number}" if len(checkpoints.steps) > 1 else last.place
+
+
+def _how_read(which: str, tensors: Tensors) -> list[str]:
+    """Return what the audit says of a model that is read otherwise than it lies in its file."""
+    composed = tensors.composed if isinstance(tensors, Effective) else {}
+    said = [*how_read(composed, tensors.skipped), quantized_part(tensors)]
+    return [f"{which}: {one}" for one in said if one is not None]
+
+
+def _configs(a: Checkpoints, b: Checkpoints) -> list[str]:
+    """Return in what the config.json of both differ: one network may apply weights otherwise."""
+    files = [one for one in (a, b) if isinstance(one, FileCheckpoints)]
+    differing = differing_keys(*(one.config() for one in files)) if len(files) > 1 else []
+    return [f"Their config.json differ in: {some_of(differing, _FEW)}."] if differing else []
 
 
 def _check_common(a: Checkpoints, b: Checkpoints, wiring: Wiring, infos: Mapping[str, Any]) -> None:

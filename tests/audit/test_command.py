@@ -8,6 +8,8 @@ from tests.audit.made_up_steps import save_steps, walk
 from tests.commands import ended_with
 
 import specflow
+from specflow.checkpoints.broken import Broken
+from specflow.checkpoints.remote.http import UnreachableError
 
 
 @pytest.fixture
@@ -106,3 +108,27 @@ def test_what_is_made_of_parts_and_what_stays_packed_is_told_on_the_terminal(fol
     said = capsys.readouterr().out
     assert "read as: 1 x weight norm: a.weight" in said
     assert "left out: 1 x quantized, GPTQ: packed integers: b.qweight" in said
+
+
+def test_all_steps_that_cannot_be_read_are_named_at_once(folder, capsys):
+    for step in (20, 50):
+        path = folder / f"step{step}.pt"
+        path.write_bytes(path.read_bytes()[:300])
+    assert ended_with("audit", "run/*.pt") == 1
+    said = capsys.readouterr().err
+    assert "run/step20.pt: broken" in said
+    assert "run/step50.pt: broken" in said
+    assert said.endswith("; 2 of 8 steps cannot be read: name the others alone\n")
+    for step in (10, 40):
+        (folder / f"step{step}.pt").write_bytes(b"")
+    assert ended_with("audit", "run/*.pt") == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: run/step10.pt: empty; copy or download it again; run/step40.pt:")
+    assert ended_with("audit", *(f"run/step{step}.pt" for step in (0, 30, 60, 70))) == 0
+
+
+def test_server_that_does_not_answer_is_asked_for_one_step_alone(monkeypatch):
+    broken = Broken()
+    with pytest.raises(UnreachableError), broken.noted():
+        raise UnreachableError("nobody")
+    broken.check()

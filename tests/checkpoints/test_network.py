@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from specflow.checkpoints.network import structure_beside, structure_of_live
+from specflow.checkpoints.network import differing_keys, structure_beside, structure_of_live
 from specflow.errors import SpecflowError
 from specflow.wiring.tensors import TensorInfo
 
@@ -70,7 +70,8 @@ def without_transformers(monkeypatch):
 def test_without_a_config_names_and_shapes_are_all(tmp_path):
     assert structure_beside(tmp_path / "model.safetensors", {}).source == "names and shapes"
     (tmp_path / "config.json").write_text('{"not": "of a model"}')
-    assert structure_beside(tmp_path / "model.safetensors", {}).source == "names and shapes"
+    source = structure_beside(tmp_path / "model.safetensors", {}).source
+    assert source == "names and shapes; config.json names neither model_type nor architectures"
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(SpecflowError, match=r"config\.json: broken"):
         structure_beside(tmp_path / "model.safetensors", {})
@@ -223,3 +224,10 @@ def test_structure_of_a_wrapped_parametrized_module_is_that_of_the_bare_one():
     assert bare.layers.keys() == {"0.weight", "2.weight"}
     assert (normed.layers, normed.heads, normed.tied) == (bare.layers, bare.heads, bare.tied)
     assert list(map(list, normed.sequences)) == list(map(list, bare.sequences))
+
+
+def test_keys_of_configs_that_differ_are_those_that_both_have_of_the_network():
+    a = {"parallel": True, "text": {"heads": 4, "width": 8}, "dtype": "float32", "only": 1}
+    b = {"parallel": False, "text": {"heads": 2, "width": 8}, "dtype": "bfloat16", "other": 1}
+    assert differing_keys(a, b) == ["parallel (True, False)", "text.heads (4, 2)"]
+    assert differing_keys(a, a) == []

@@ -29,6 +29,11 @@ TOLD = [
     (("model_0004999.pth", "model_0009999.pth", "model_final.pth"), [4999, 9999, 10_000]),
     (("epoch=1-step=10.ckpt", "last.ckpt"), [10, 11]),
     (("final.pt", "init.pt"), [1, 0]),
+    (("best.pt", "final.pt", "init.pt"), [1, 2, 0]),
+    (("final.pt", "base.pt"), [1, 0]),
+    (("model_30.pt", "model_init.pt", "model_last.pt"), [30, 0, 31]),
+    (("llama-7b-30.pt", "llama-7b-last.pt"), [30, 31]),
+    (("llama-7b-chat.pt", "llama-7b-init.pt"), [1, 0]),
 ]
 
 
@@ -94,6 +99,9 @@ def test_last_one_is_said_to_follow():
         ("SmolLM-135M.pt", "SmolLM-360M.pt"),
         ("epoch=1-step=200.ckpt", "epoch=2-step=100.ckpt"),
         ("step10.pt", "final.pt", "last.pt"),
+        ("final.pt", "last.pt", "best.pt"),
+        ("model_30_b40.pt", "init.pt"),
+        ("model_0.pt", "model_init.pt"),
     ],
 )
 def test_what_is_open_is_refused_with_the_way_out(names):
@@ -121,3 +129,15 @@ def test_single_checkpoint_is_of_the_step_after_a_word_for_it(name, step):
 def test_version_with_several_dots_is_no_step():
     names = ["v1.2.3/step1.pt", "v1.2.3/step20.pt"]
     assert steps_of(names, True).by_name == dict(zip(names, (1, 20), strict=True))
+
+
+@pytest.mark.parametrize("are_given", [True, False])
+def test_ends_stand_at_the_ends_of_names_without_numbers(are_given):
+    names = ("last.pt", "anna.pt", "init.pt", "berta.pt")
+    found = steps_of(names, are_given)
+    assert found.by_name == {"init.pt": 0, "anna.pt": 1, "berta.pt": 2, "last.pt": 3}
+    assert "anna.pt is 1, berta.pt is 2" in found.notes[0]
+
+
+def test_word_that_all_names_have_says_no_end():
+    assert steps("final-a.pt", "final-b.pt") == [0, 1]

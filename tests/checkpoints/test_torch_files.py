@@ -208,10 +208,11 @@ def test_tensors_beside_the_weights_are_named_and_read_on_request(tmp_path):
     average = {"0.weight": torch.zeros(3, 2)}
     optimizer = {"state": {0: {"exp_avg": torch.ones(3, 2)}}, "param_groups": [{"lr": 0.1}]}
     kept = {"model": weights, "ema": {"shadow": average}, "optimizer": optimizer, "epoch": 3}
+    kept |= {"0.weight": torch.ones(4, 4)}  # of the name of a weight
     torch.save(kept, path)
     with open_checkpoint(path) as tensors:
         assert list(tensors.infos) == ["0.weight"]
-        assert list(tensors.skipped) == ["ema.*"]
+        assert list(tensors.skipped) == ["ema.*", "0.weight (beside model)"]
         assert "--key" in tensors.skipped["ema.*"]
     with open_checkpoint(path, "ema.shadow") as tensors:
         assert not tensors.read("0.weight").any()

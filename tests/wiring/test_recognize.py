@@ -184,7 +184,37 @@ def test_only_what_is_included_is_analysed(wire):
 
 def test_nothing_left_is_refused(wire):
     with pytest.raises(SpecflowError, match="no matrix is left of 21 tensors"):
-        wire(made_up.llama(), include=["nothing"])
+        wire(made_up.llama(), exclude=["*"])
+
+
+@pytest.mark.parametrize("key", ["include", "exclude"])
+def test_pattern_that_matches_nothing_is_refused_and_one_of_a_norm_is_not(wire, key):
+    with pytest.raises(SpecflowError, match=f"{key}: 'nothing' matches none of the 16 matrices"):
+        wire(made_up.llama(), **{key: ["*mlp*", "nothing"]})
+    wire(made_up.llama(), **{key: ["*mlp*", "*norm*"]})
+
+
+def test_patterns_may_name_tensors_in_full(wire):
+    tensors = {"fc1.weight": (8, 4), "fc2.weight": (4, 4)}
+    found = [
+        wire(
+            tensors,
+            fused=[{"match": f"fc1{end}", "split": ["a", "b"]}],
+            pairs=[{"from": f"fc1{end}:a", "to": f"fc2{end}"}],
+            exclude=[f"fc1{end}:b"],
+        )
+        for end in ("", ".weight")
+    ]
+    assert found[0] == found[1]
+    assert [pair.label for pair in found[1].pairs] == ["fc1 a -> fc2"]
+
+
+def test_heads_that_nothing_has_are_noted(wire):
+    said = "num_heads: got 3, and no attention that was recognized has heads"
+    assert wire({"fc1.weight": (8, 4)}, num_heads=3).notes == (said,)
+    by_heads = {"match": "fc1", "split": ["a", "b"], "interleaved_by": "heads"}
+    assert wire({"fc1.weight": (12, 4)}, num_heads=3, fused=[by_heads]).notes == ()
+    assert "num_heads" not in " ".join(wire(made_up.gpt_neox(), num_heads=2).notes)
 
 
 def test_layout_that_is_not_there_is_refused(wire):

@@ -29,7 +29,7 @@ from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.stream import contents_of
 from specflow.executor import Report
 from specflow.scratch import Scratch
-from specflow.wiring.coverage import LEFT_OUT, counted_by_reason
+from specflow.wiring.coverage import how_read
 from specflow.wiring.names import some_of
 from specflow.wiring.wiring import Wiring
 
@@ -71,11 +71,7 @@ def audit_checkpoints(
         frozen=tuple(frozen),
         skipped={**wiring.skipped, **contents.unreadable},
         notes=(*wiring.notes, *_notes(suite, frozen), *kin.doubts, *doubts),
-        analysed=(
-            *wiring.analysed,
-            *counted_by_reason("read as", contents.composed),
-            *counted_by_reason(LEFT_OUT, contents.unreadable),
-        ),
+        analysed=(*wiring.analysed, *how_read(contents.composed, contents.unreadable)),
         changes=_changes(wiring, scans),
         of_one_run=of_one_run,
         in_order=of_one_run and not (misplaced or doubts) and shows_exchanges(points),

@@ -14,9 +14,10 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from specflow.checkpoints.base import Infos, Step, Tensors
 from specflow.checkpoints.beside import TOLD_BY
+from specflow.checkpoints.broken import Broken
 from specflow.checkpoints.folders import chosen_in, only_at, places_at
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
-from specflow.checkpoints.network import structure_beside
+from specflow.checkpoints.network import config_beside, structure_beside
 from specflow.checkpoints.opening import files_of, kind_of, open_checkpoint
 from specflow.checkpoints.parts import check_names_whole, check_whole
 from specflow.checkpoints.remote.names import in_order, step_at, steps_at
@@ -137,6 +138,14 @@ class FileCheckpoints:
             return Structure("a trajectory", layers={n: Layer(True) for n in own})
         return structure_beside(self._files[-1].path, tensors)
 
+    def config(self) -> Mapping[str, Any]:
+        """Return what the config.json beside the last step says; empty without one.
+
+        Raises:
+            SpecflowError: If it is broken.
+        """
+        return {} if self._trajectories else config_beside(self._files[-1].path) or {}
+
     def open(self, index: int) -> AbstractContextManager[Tensors]:
         """Open the step number `index` (from 0) for reading; nothing in it is executed.
 
@@ -214,12 +223,15 @@ def find_steps(params: FilesParams, root: Path) -> FoundSteps:
             for name in _matches(given.path, root):
                 places = places_at(name, root, left_out)
                 files |= {label: open_at(path) for label, path in places.items()}
-    single = []
+    single, broken = [], Broken()
     for name, path in files.items():
-        if isinstance(path, Path) and kind_of(path) == "trajectory":
-            steps += [StepFile(step, path, index) for index, step in enumerate(_kept_steps(path))]
-        else:
-            single.append(name)
+        with broken.noted():
+            if isinstance(path, Path) and kind_of(path) == "trajectory":
+                kept = enumerate(_kept_steps(path))
+                steps += [StepFile(step, path, index) for index, step in kept]
+            else:
+                single.append(name)
+    broken.check()
     check_names_whole([str(path) for path in files.values() if isinstance(path, RemoteStep)])
     told, notes = _steps_of(single, params, root)
     steps += [StepFile(step, files[name], None) for name, step in told.items()]

@@ -20,7 +20,7 @@ from specflow.checkpoints.base import Infos
 from specflow.checkpoints.beside import json_beside
 from specflow.checkpoints.remote.step import RemoteStep
 from specflow.checkpoints.wrappers import unwrapped
-from specflow.errors import one_line
+from specflow.errors import one_line, shown
 from specflow.wiring.modules import structure_of_module
 from specflow.wiring.structure import Structure
 
@@ -28,7 +28,11 @@ _DEPTHS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_la
 _MODULES_EACH = 50  # of a network, at most, for each tensor of its checkpoint
 _ENOUGH = 0.5  # of a network's layers a checkpoint must have, to be of it
 # What a config has of how a network is run: implementations of attention may be code on a hub.
-_NOT_OF_NETWORKS = re.compile(r"_.*|auto_map|attn_implementation|experts_implementation")
+# It has also how the weights are stored.
+_NOT_OF_NETWORKS = re.compile(
+    r"_.*|auto_map|attn_implementation|experts_implementation"
+    r"|transformers_version|(torch_)?dtype|use_cache"
+)
 
 
 def structure_beside(path: Path | RemoteStep, tensors: Infos) -> Structure:
@@ -44,10 +48,12 @@ def structure_beside(path: Path | RemoteStep, tensors: Infos) -> Structure:
     Raises:
         SpecflowError: If config.json is no JSON object.
     """
-    beside = path.json_beside if isinstance(path, RemoteStep) else partial(json_beside, path)
-    config = beside("config.json")
-    if config is None or not ("model_type" in config or "architectures" in config):
+    config = config_beside(path)
+    if config is None:
         return Structure()
+    if not ("model_type" in config or "architectures" in config):
+        what = "config.json names neither model_type nor architectures"
+        return Structure(f"{Structure.source}; {what}")
     alone = Structure("config.json", config=config)
     if importlib.util.find_spec("transformers") is None:
         return alone
@@ -58,6 +64,26 @@ def structure_beside(path: Path | RemoteStep, tensors: Infos) -> Structure:
         why = f"config.json; transformers cannot build its class ({one_line(error)[:200]})"
         return replace(alone, source=why)
     return structure
+
+
+def config_beside(path: Path | RemoteStep) -> Mapping[str, Any] | None:
+    """Return what the config.json beside a checkpoint says; None if there is none.
+
+    Raises:
+        SpecflowError: If it is no JSON object.
+    """
+    beside = path.json_beside if isinstance(path, RemoteStep) else partial(json_beside, path)
+    return beside("config.json")
+
+
+def differing_keys(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """Return the keys of two configs with both values, where both say it of the network."""
+    one, other = (dict(_values(_of_network(config))) for config in (a, b))
+    return [
+        f"{key} ({shown(one[key])}, {shown(other[key])})"
+        for key in one
+        if key in other and one[key] != other[key]
+    ]
 
 
 def structure_of_live(module: nn.Module) -> Structure:
@@ -107,6 +133,15 @@ def _of_network(content: Any) -> Any:
         return content
     told = ((key, one) for key, one in content.items() if not _NOT_OF_NETWORKS.fullmatch(key))
     return {key: _of_network(one) for key, one in told}
+
+
+def _values(content: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of a config by keys with dots, those of configs within it too."""
+    for key, one in content.items():
+        if isinstance(one, dict):
+            yield from _values(one, f"{within}{key}.")
+        else:
+            yield f"{within}{key}", one
 
 
 def _sections(content: Any) -> Iterator[Mapping[str, Any]]:

@@ -92,7 +92,7 @@ def steps_of(names: Sequence[str], are_given: bool) -> Steps:
     """
     if len(names) == 1:
         return _named(names) or Steps({names[0]: 0})
-    return _told(names) or _with_ends(names) or _in_order(names, are_given)
+    return _told(names) or _with_ends(names, are_given) or _in_order(names, are_given)
 
 
 def _told(names: Sequence[str]) -> Steps | None:
@@ -160,16 +160,22 @@ def _numbered(names: Sequence[str], numbers: Sequence[_Number]) -> Steps | None:
     return Steps(steps, (f"steps: numbered in the order of the decimals in their names: {said}",))
 
 
-def _with_ends(names: Sequence[str]) -> Steps | None:
-    """Return the steps of names of which one says that it is the first, or one the last."""
-    first = [name for name in names if _FIRST.search(_own(name, names))]
-    last = [name for name in names if _LAST.search(_own(name, names))]
-    others = [name for name in names if name not in {*first, *last}]
-    if len(first) > 1 or len(last) > 1 or {*first} & {*last} or not (others or (first and last)):
+def _with_ends(names: Sequence[str], are_given: bool) -> Steps | None:
+    """Return the steps of names of which one says that it is the first, or one the last.
+
+    Raises:
+        SpecflowError: If two say so, or others leave it open.
+    """
+    first, last = (_saying(words, names) for words in (_FIRST, _LAST))
+    ends = [*first, *last]
+    if not ends:
         return None
-    told = _told_of(others)
-    if told is None or (first and 0 in told.by_name.values()):
-        return None
+    others = [name for name in names if name not in ends]
+    told = _told_of(others, ends) or _between(others, len(first), are_given)
+    before = [name for name, step in told.by_name.items() if first and step == 0]
+    if len(first) > 1 or len(last) > 1 or {*first} & {*last} or before:
+        said = "which is the first and which the last is not clear"
+        raise SpecflowError(f"{some_of([*ends, *before], 3)}: {said}; {EXPECTED}")
     steps, notes = dict(told.by_name), list(told.notes)
     for name in first:
         steps[name] = 0
@@ -179,11 +185,37 @@ def _with_ends(names: Sequence[str]) -> Steps | None:
     return Steps(steps, tuple(notes))
 
 
-def _told_of(names: Sequence[str]) -> Steps | None:
-    """Return the steps of names that one of any number is among."""
-    if len(names) < 2:
-        return _named(names) if names else Steps({})
-    return _told(names)
+def _saying(words: re.Pattern[str], names: Sequence[str]) -> list[str]:
+    """Return the names that hold one of some words; none if all do."""
+    found = [name for name in names if words.search(_own(name, names))]
+    return found if len(found) < len(names) else []
+
+
+def _told_of(names: Sequence[str], ends: Sequence[str]) -> Steps | None:
+    """Return the steps of names that one of any number is among, and that lie between ends."""
+    if len(names) > 1:
+        return _told(names)
+    return (_named(names) or _lone(names[0], ends)) if names else Steps({})
+
+
+def _lone(name: str, ends: Sequence[str]) -> Steps | None:
+    """Return the step of a name by its one number that ends do not have; None without any.
+
+    Raises:
+        SpecflowError: If it has several.
+    """
+    shared = {number.value for end in ends for number in _split(end)[1]}
+    own = [n for n in _split(name)[1] if n.value not in shared and not n.is_no_step]
+    if len(own) > 1:
+        raise SpecflowError(f"{name}: several numbers, which may be a step; {EXPECTED}")
+    return _numbered([name], own) if own else None
+
+
+def _between(names: Sequence[str], start: int, are_given: bool) -> Steps:
+    """Return names that say no step numbered in their order, which must mean something."""
+    steps = {name: start + n for name, n in _in_order(names, are_given).by_name.items()}
+    said = ", ".join(f"{name} is {step}" for name, step in [*steps.items()][:10])
+    return Steps(steps, (f"steps: numbered, as no number in their names is a step: {said}",))
 
 
 def _own(name: str, names: Sequence[str]) -> str:

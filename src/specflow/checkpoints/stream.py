@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from specflow.checkpoints.base import Checkpoints, Infos, Tensors, expect
+from specflow.checkpoints.broken import Broken
 from specflow.checkpoints.effective.tensors import Effective, quantized_part
 from specflow.wiring.tensors import FLOATS, TensorInfo
 from specflow.wiring.view import View
@@ -41,18 +42,20 @@ def contents_of(checkpoints: Checkpoints) -> Contents:
     """Return what all steps hold, each being opened once.
 
     Raises:
-        SpecflowError: If a file is broken.
+        SpecflowError: If files are broken; it names all.
     """
     infos: list[Infos] = []
     unreadable: dict[str, str] = {}
     composed: dict[str, str] = {}
     quantized: list[str | None] = []
+    broken = Broken()
     for index in range(len(checkpoints.steps)):
-        with checkpoints.open(index) as tensors:
+        with broken.noted(), checkpoints.open(index) as tensors:
             infos.append(dict(tensors.infos))
             unreadable |= tensors.skipped
             composed |= tensors.composed if isinstance(tensors, Effective) else {}
             quantized.append(quantized_part(tensors))
+    broken.check()
     expected = expected_tensors(infos)
     return Contents(tuple(infos), expected, unreadable, composed, tuple(quantized))
 

@@ -7,7 +7,7 @@ pickles, and then the bytes of all storages. Both tell where the bytes of a tens
 import struct
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -107,8 +107,7 @@ class TorchFile(TensorFile):
         found = {key: state_in(entries.get(key)) for key in USUAL_KEYS}
         usual = [key for key, state in found.items() if state is not None]
         if len(usual) == 1:
-            others = (key for key, value in entries.items() if key != usual[0] and _has_some(value))
-            self._others = {f"{key}.*": _ELSEWHERE for key in others if isinstance(key, str)}
+            self._others = dict(_beside(usual[0], entries))
             return found[usual[0]] or {}
         if holds_tensors(content) and not any(map(holds_tensors, entries.values())):
             return entries  # beside tensors, entries such as an epoch
@@ -202,6 +201,17 @@ def _legacy_content(file: BinaryIO, size: int) -> Any:
     if place > size:
         raise ValueError(f"{size} bytes, not {place}")
     return content
+
+
+def _beside(usual: str, entries: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what lies beside the weights and is not read: tensors, and what holds some."""
+    for key, value in entries.items():
+        if key == usual or not isinstance(key, str):
+            continue
+        if isinstance(value, Stored):
+            yield f"{key} (beside {usual})", "a tensor that is none of the weights"
+        elif _has_some(value):
+            yield f"{key}.*", _ELSEWHERE
 
 
 def _has_some(value: Any) -> bool:

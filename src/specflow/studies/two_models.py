@@ -34,6 +34,7 @@ class TwoModels:
         comparison: What sets them apart.
         skipped: Why tensors are no matrices, by their name.
         prefixes: What names of A begin with that those of B do not, and the other way round.
+        notes: What else there is to say of how they were read, a sentence each.
     """
 
     name: str
@@ -42,6 +43,7 @@ class TwoModels:
     comparison: Comparison
     skipped: Mapping[str, str]
     prefixes: tuple[str, str] = ("", "")
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def matrices(self) -> pd.DataFrame:
@@ -100,7 +102,7 @@ class TwoModels:
     @property
     def sentences(self) -> list[str]:
         """What there is to say, most important first."""
-        return [*self._verdict(), *self._moved(), *self._left_out()]
+        return [*self._verdict(), *self.notes, *self._moved(), *self._left_out()]
 
     @property
     def same(self) -> bool:

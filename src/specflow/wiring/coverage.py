@@ -74,6 +74,16 @@ def coverage(
     return [*found, *counted_by_reason(LEFT_OUT, skipped)]
 
 
+def how_read(composed: Mapping[str, str], unreadable: Mapping[str, str]) -> list[str]:
+    """Return how tensors are made of others and which entries are none, a sentence a reason.
+
+    Args:
+        composed: How a tensor is made, by its name.
+        unreadable: Why an entry is no tensor that a layer applies, by its name.
+    """
+    return [*counted_by_reason("read as", composed), *counted_by_reason(LEFT_OUT, unreadable)]
+
+
 def counted_by_reason(what: str, reasons: Mapping[str, str]) -> list[str]:
     """Return a sentence for each reason, with how many tensors have it, the most frequent first.
 

@@ -105,6 +105,7 @@ def _matching(
     """Yield the matrices that a pattern matches, each with what its stars stand for."""
     expression = re.compile("(.*)".join(re.escape(part) for part in pattern.split("*")))
     for matrix in matrices:
-        match = expression.fullmatch(matrix.name)
+        matches = (expression.fullmatch(name) for name in matrix.names)
+        match = next((one for one in matches if one is not None), None)
         if match is not None:
             yield matrix, match.groups()

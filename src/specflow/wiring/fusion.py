@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 from itertools import accumulate
 from typing import Annotated, Any, Literal
 
@@ -10,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from specflow.errors import SpecflowError
 from specflow.section import Count, Section, Text
-from specflow.wiring.tensors import counted
+from specflow.wiring.tensors import counted, matches_any
 from specflow.wiring.view import Cut
 from specflow.wiring.wiring import Matrix
 
@@ -98,7 +97,7 @@ def cut_declared(
         SpecflowError: If a rule matches nothing or does not fit what it matches.
     """
     for rule in rules:
-        matches = {m.name for m in matrices if fnmatchcase(m.name, rule.match)}
+        matches = {m.name for m in matrices if matches_any(m.names, (rule.match,))}
         if not matches:
             raise SpecflowError(f"fused: {rule.match!r} matches none of {counted(matrices)}")
         matrices = _with_parts(matrices, matches, rule, num_heads)

@@ -26,12 +26,14 @@ class Layout:
         pairs: Neighbours, those included whose dimensions do not meet.
         said: What was recognized, a sentence each.
         notes: What is missing or was taken for granted, a sentence each.
+        has_heads: Whether the heads of any attention are known.
     """
 
     matrices: tuple[Matrix, ...]
     pairs: tuple[Pair, ...] = ()
     said: tuple[str, ...] = ("layout: not asked for; matrices are whole, neighbours unknown",)
     notes: tuple[str, ...] = ()
+    has_heads: bool = False
 
 
 def layout_of(matrices: Sequence[Matrix], known: Known) -> Layout:
@@ -59,6 +61,7 @@ def layout_of(matrices: Sequence[Matrix], known: Known) -> Layout:
         (*pairs, *of_recurrent),
         tuple(_said(stacks, recurrent, pairs, len(matrices))),
         (*_notes(stacks), *_not_understood(left, stacks, pairs)),
+        any(stack.heads for stack in stacks),
     )
 
 

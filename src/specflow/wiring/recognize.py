@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from glob import escape
+from itertools import chain
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -20,7 +21,7 @@ from specflow.wiring.names import number_of, some_of
 from specflow.wiring.reasons import EXCLUDED, NOT_INCLUDED
 from specflow.wiring.stacks import Known
 from specflow.wiring.structure import Structure
-from specflow.wiring.tensors import TensorInfo, matches_any, whole_matrices
+from specflow.wiring.tensors import TensorInfo, counted, matches_any, whole_matrices
 from specflow.wiring.view import View
 from specflow.wiring.vocabulary import MARKS, LayoutName
 from specflow.wiring.wiring import Matrix, Pair, Wiring
@@ -85,6 +86,7 @@ def wiring_of(
     """
     unreadable = unreadable or {}
     layout, skipped = _recognized(tensors, params, structure or Structure())
+    _check_patterns({*tensors, *unreadable}, layout.matrices, params)
     left_out = _left_out(layout.matrices, params)
     matrices = [matrix for matrix in layout.matrices if matrix.name not in left_out]
     skipped |= _by_tensor(layout.matrices, left_out)
@@ -112,14 +114,23 @@ def _recognized(
     own = {name: info for name, info in tensors.items() if name not in structure.tied}
     whole, skipped = whole_matrices(own, params.transposed, list(map(escape, turned)))
     skipped |= {n: f"tied: it is {o}" for n, o in structure.tied.items() if n in tensors}
-    grouped, notes = with_groups(whole, tensors, structure)
+    grouped, of_groups = with_groups(whole, tensors, structure)
     found = cut_declared(grouped, params.fused, params.num_heads)
     _check_distinct(found)
     known = Known(tensors, structure, params.num_heads, _turned(found, structure))
     is_asked_for = params.layout != "none"
     layout = layout_of(found, known) if is_asked_for else Layout(tuple(found))
     said = (f"structure: from {structure.source}", *layout.said)
-    return replace(layout, said=said, notes=(*notes, *layout.notes)), skipped
+    notes = (*of_groups, *layout.notes, *_no_heads(layout, params))
+    return replace(layout, said=said, notes=notes), skipped
+
+
+def _no_heads(layout: Layout, params: LayoutParams) -> Iterator[str]:
+    """Yield that nothing has the heads that params ask for."""
+    cut_by_heads = any(rule.interleaved_by for rule in params.fused)
+    if params.num_heads is not None and not (layout.has_heads or cut_by_heads):
+        got = f"num_heads: got {params.num_heads}"
+        yield f"{got}, and no attention that was recognized has heads"
 
 
 def _check_layout(tensors: Mapping[str, TensorInfo], layout: LayoutName) -> None:
@@ -146,10 +157,25 @@ def _check_distinct(matrices: Iterable[Matrix]) -> None:
             )
 
 
+def _check_patterns(
+    entries: Iterable[str], matrices: Sequence[Matrix], params: LayoutParams
+) -> None:
+    """Check that what is to be analysed, or left out, is there; it need not be a matrix.
+
+    Raises:
+        SpecflowError: If a pattern matches nothing.
+    """
+    names = {*entries, *chain.from_iterable(matrix.names for matrix in matrices)}
+    for key, patterns in {"include": params.include, "exclude": params.exclude}.items():
+        for pattern in patterns:
+            if matrices and not matches_any(names, (pattern,)):
+                raise SpecflowError(f"{key}: {pattern!r} matches none of {counted(matrices)}")
+
+
 def _left_out(matrices: Iterable[Matrix], params: LayoutParams) -> dict[str, str]:
     reasons = {}
     for matrix in matrices:
-        names = (matrix.view.tensor, matrix.name)
+        names = (matrix.view.tensor, *matrix.names)
         if not matches_any(names, params.include):
             reasons[matrix.name] = NOT_INCLUDED
         elif matches_any(names, params.exclude):

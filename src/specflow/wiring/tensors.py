@@ -67,7 +67,7 @@ def whole_matrices(
         inputs_first = matches_any((name, short), (*transposed, *conventional))
         matrices.append(Matrix(short, short, View(name, info.shape, transposed=inputs_first)))
     for pattern in transposed:
-        if not any(matches_any((m.view.tensor, m.name), (pattern,)) for m in matrices):
+        if not any(matches_any(m.names, (pattern,)) for m in matrices):
             raise SpecflowError(f"transposed: {pattern!r} matches none of {counted(matrices)}")
     return matrices, skipped
 

@@ -25,6 +25,17 @@ class Matrix:
     view: View
     role: str = ""
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """What patterns may call it: its name, and the same with the tensor's name in full.
+
+        >>> Matrix("a:q", "a q", View("a.weight", (6, 2), (Cut(0, 0, 1, 3),))).names
+        ('a:q', 'a.weight:q')
+        """
+        tensor = self.view.tensor
+        stem = tensor if self.name.startswith(tensor) else tensor.removesuffix(".weight")
+        return self.name, f"{tensor}{self.name.removeprefix(stem)}"
+
     def part(self, name: str, cut: Cut) -> "Matrix":
         """Return a part of this matrix, named and labelled after it."""
         separator = "." if self.view.cuts else ":"

@@ -254,3 +254,9 @@ def test_whole_file_is_bounded(web):
         fetch(resource, 1_000_000)
     with pytest.raises(AbsentError, match=r"/a/other: 404"):
         fetch(resource_of(f"{web.url}/a/other"), 10)
+
+
+def test_server_that_refuses_at_once_is_told_from_one_that_is_silent(monkeypatch):
+    monkeypatch.setattr(web_client, "PATIENCE", Patience(tries=2, pause=0))
+    file = RemoteFile(resource_of("http://127.0.0.1:1/a.safetensors"))
+    refused(file, "connection refused; tried 2 times")

@@ -91,6 +91,7 @@ def test_steps_are_told_as_from_paths(pattern, web):
     assert numbers({"path": one, "step": 3}, {"path": one, "step": 2}) == [2, 3]
     assert numbers(pattern, step_from=r"step(\d)") == [0, 1, 2, 3, 4]
     assert numbers("https://h/v1.2.3/{a,b}.safetensors") == [0, 1]
+    assert numbers("http://[::1]:80/{a,b}.safetensors") == [0, 1]  # no pattern
     assert web.asked == []
 
 
@@ -98,7 +99,11 @@ def test_steps_are_told_as_from_paths(pattern, web):
     ("files", "match"),
     [
         (["file:///etc/passwd"], "expected https://host/path"),
-        (["ftp://host/a"], "expected https://host/path"),
+        (["ftp://host/a"], "expected https://host/path or http://host/path"),
+        (["http://host/step*.safetensors"], "no pattern matches any; expected {0,1000} or {0.."),
+        (["http://host/step[01].safetensors"], "no pattern matches any"),
+        (["http://host/net_{0,1}.pt?a=b"], "net_0.pt: .pt, and only safetensors are read over"),
+        (["https://host/pytorch_model.bin"], "only safetensors are read over URLs; download it"),
         (["https://u:p@host/a"], "without a name or password"),
         (
             [{"path": "https://h/{1,2}", "step": 1}],

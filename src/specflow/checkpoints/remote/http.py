@@ -61,6 +61,10 @@ class AbsentError(RefusedError):
     """A server does not have what was asked for."""
 
 
+class UnreachableError(SpecflowError):
+    """A server was waited for in vain."""
+
+
 class TryAgainError(Exception):
     """What may go better another time, at once or after a pause in seconds."""
 
@@ -117,7 +121,7 @@ def patiently(place: str, attempt: Callable[[], None], arrived: Callable[[], int
     """Call `attempt` until it ends well, with pauses; it goes on from the bytes that have arrived.
 
     Raises:
-        SpecflowError: If it fails too often in a row, or is to wait too long.
+        UnreachableError: If it fails too often in a row, or is to wait too long.
     """
     failed = 0
     while True:
@@ -127,10 +131,11 @@ def patiently(place: str, attempt: Callable[[], None], arrived: Callable[[], int
         except TryAgainError as error:
             failed = 1 if arrived() >= before + _LEAST else failed + 1
             if failed >= PATIENCE.tries:
-                raise SpecflowError(f"{place}: {error}; tried {failed} times") from error
+                raise UnreachableError(f"{place}: {error}; tried {failed} times") from error
             pause = PATIENCE.pause * 2 ** (failed - 1) if error.pause is None else error.pause
             if pause > PATIENCE.longest:
-                raise SpecflowError(f"{place}: {error}; it asks to wait {pause:.0f} s") from error
+                waiting = f"it asks to wait {pause:.0f} s"
+                raise UnreachableError(f"{place}: {error}; {waiting}") from error
             time.sleep(pause)
 
 
@@ -176,10 +181,12 @@ def _failing(place: str) -> Iterator[None]:
         raise SpecflowError(f"{place}: {problem}") from error
     except NameResolutionError as error:
         raise SpecflowError(f"{place}: the host has no address") from error
+    except NewConnectionError as error:  # a kind of TimeoutError
+        refused = isinstance(error.__cause__, ConnectionRefusedError)
+        why = "connection refused" if refused else "the server cannot be reached"
+        raise TryAgainError(why) from error
     except TimeoutError as error:
         raise TryAgainError(f"no answer within {PATIENCE.silence} seconds") from error
-    except NewConnectionError as error:
-        raise TryAgainError("the server cannot be reached") from error
     except ProtocolError as error:
         raise TryAgainError("the connection broke") from error
     except HTTPError as error:

@@ -5,7 +5,10 @@ import re
 from collections.abc import Sequence
 from functools import partial
 from itertools import product
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
 
+from specflow.checkpoints.folders import TORCH_SUFFIXES
 from specflow.checkpoints.remote.ahead import ReadAhead
 from specflow.checkpoints.remote.hub import steps_on_hub
 from specflow.checkpoints.remote.places import Resource, bare, is_url, resource_of
@@ -14,6 +17,7 @@ from specflow.errors import SpecflowError, shown
 from specflow.wiring.names import some_of
 
 _MAX_STEPS = 100_000
+_BRACED = "expected {0,1000} or {0..5000..1000}"
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _NUMBERS = re.compile(r"([0-9]{1,18})\.\.([0-9]{1,18})(?:\.\.([1-9][0-9]{0,17}))?")
 
@@ -36,6 +40,7 @@ def steps_at(url: str) -> dict[str, RemoteStep]:
         else:
             resource = resource_of(one)
             place = resource.place
+            _check_readable(place)
             found[place] = RemoteStep(place, partial(_itself, resource), ahead)
     return found
 
@@ -55,6 +60,21 @@ def step_at(url: str) -> RemoteStep:
 def in_order(path: str) -> bool:
     """Return whether a path is a URL that says in which order its checkpoints are."""
     return is_url(path) and not re.search(r"[*?\[]", bare(path))
+
+
+def _check_readable(place: str) -> None:
+    """Check that a URL may be one of safetensors; nothing is asked for.
+
+    Raises:
+        SpecflowError: If it is a pattern, or ends as files of torch.save do.
+    """
+    path = PurePosixPath(urlsplit(place).path)
+    if re.search(r"[*\[]", str(path)):
+        problem = "a web server does not list its files, so that no pattern matches any"
+        raise SpecflowError(f"{place}: {problem}; {_BRACED}")
+    if path.suffix in TORCH_SUFFIXES:
+        problem = f"{path.suffix}, and only safetensors are read over URLs; download it"
+        raise SpecflowError(f"{place}: {problem}, and name the copy on the disk")
 
 
 def _itself(resource: Resource) -> Resource:
@@ -82,5 +102,4 @@ def _choices(braces: str) -> Sequence[str | int]:
             return found
     elif "," in braces:
         return braces.split(",")
-    expected = "expected {0,1000} or {0..5000..1000}"
-    raise SpecflowError(f"{shown(braces)} in braces stands for no steps; {expected}")
+    raise SpecflowError(f"{shown(braces)} in braces stands for no steps; {_BRACED}")

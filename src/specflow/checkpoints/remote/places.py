@@ -79,7 +79,7 @@ def led_to(location: str | None, asked: Resource) -> Resource:
 
 
 def _parsed(url: str, place: str) -> Url:
-    expected = "expected https://host/path, without a name or password"
+    expected = "expected https://host/path or http://host/path, without a name or password"
     try:
         parsed = parse_url(url)
     except LocationParseError as error:
