@@ -224,3 +224,14 @@ def test_names_are_escaped_and_control_characters_spelled_out(workplace):
     html = Path("out/index.html").read_text()
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)" in html
+
+
+def test_an_adapter_alone_is_told_to_be_merged():
+    base = {"q.weight": torch.ones(4, 3)}
+    adapter = {"q.lora_A.weight": torch.ones(2, 3), "q.lora_B.weight": torch.ones(4, 2)}
+    for pair in ((base, adapter), (adapter, base)):
+        with pytest.raises(SpecflowError, match="is an adapter alone: give its base with it, as"):
+            specflow.compare(*pair)
+    with pytest.raises(SpecflowError) as caught:
+        specflow.compare(base, {"k.weight": torch.ones(4, 3)})
+    assert "adapter" not in str(caught.value)

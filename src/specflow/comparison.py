@@ -1,6 +1,6 @@
 """Two models side by side: behind `specflow compare` and `specflow.compare`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from specflow.analysis import Source, name_of, opened, remove_earlier
+from specflow.analysis import Source, check_folder, name_of, opened, remove_earlier
 from specflow.checkpoints.base import Checkpoints, Tensors
 from specflow.checkpoints.prefixes import prefixes_between, renamed
 from specflow.checkpoints.wrappers import Renamed
@@ -18,6 +18,7 @@ from specflow.frames import write_table
 from specflow.measure.comparison import compare_tensors
 from specflow.studies.two_models import TwoModels, share
 from specflow.wiring import Wiring
+from specflow.wiring.coverage import MERGED
 from specflow.wiring.names import some_of
 from specflow.wiring.tensors import FLOATS
 
@@ -59,6 +60,8 @@ def compare_models(
         SpecflowError: If a source cannot be read as asked, the two have no matrix in common, or a
             result cannot be written.
     """
+    if output is not None:
+        check_folder(output)
     (first, wiring), (second, other) = (opened(source, options) for source in (a, b))
     with ExitStack() as stack:
         tensors_a, tensors_b = (_last(one, stack) for one in (first, second))
@@ -99,11 +102,18 @@ def _check_common(a: Checkpoints, b: Checkpoints, wiring: Wiring, infos: Mapping
     own = {matrix.view.tensor: matrix.view.shape for matrix in wiring.matrices}
     there = {n: info.shape for n, info in infos.items() if info.dtype in FLOATS}
     if not any(there.get(name) == shape for name, shape in own.items()):
+        alone = [_place(one) for one, names in ((a, own), (b, infos)) if _are_of_adapter(names)]
+        hint = f"; {alone[0]} is an adapter alone: {MERGED}" if len(alone) == 1 else ""
         raise SpecflowError(
             f"{_place(a)}, {_place(b)}: no matrix of one name and shape is in "
             f"both; the first has {some_of(own, 3)}; the second {some_of(infos, 3)}; expected two "
-            "models of one network"
+            f"models of one network{hint}"
         )
+
+
+def _are_of_adapter(names: Iterable[str]) -> bool:
+    """Return whether tensors are what LoRA adds, as `Effective` names it, without its base."""
+    return any(name.endswith(".lora") for name in names)
 
 
 def _write(found: TwoModels, options: Mapping[str, Any], output: Path) -> None:

@@ -10,12 +10,12 @@ from specflow.wiring.names import number_of, some_of
 from specflow.wiring.tensors import EMPTY, TensorInfo
 from specflow.wiring.wiring import Matrix
 
+MERGED = "give its base with it, as one network: merged (merge_and_unload of peft)"
 LEFT_OUT = "left out"  # what sentences on tensors that are not analysed begin with
 # What may be done about reasons, by words in them, where nothing else is left.
 _WAYS_OUT = {
     r"^(?!.*prompt).*\b(LoRA|adapter)\b": (
-        "what such an adapter adds is not told by its file alone; give its base with it, as one "
-        "network: merged (merge_and_unload of peft)"
+        f"what such an adapter adds is not told by its file alone; {MERGED}"
     ),
     r"\bquantized\b": "give the weights as they were before they were quantized",
     r"\bno entries\b": EMPTY,

@@ -111,7 +111,7 @@ def wiring_of(
         analysed=(
             f"structure: from {structure.source}",
             *layout.said,
-            *coverage(tensors, matrices, skipped, unreadable),
+            *coverage(own, matrices, skipped, unreadable),
             f"neighbours: {number_of(len(pairs), 'pair')}",
         ),
     )
