@@ -18,6 +18,7 @@ from torch import nn
 
 from specflow.checkpoints.opening import kind_of, open_checkpoint
 from specflow.checkpoints.torch_files import TorchFile
+from specflow.errors import SpecflowError
 
 
 class Color(enum.Enum):

@@ -18,9 +18,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of torch, which will drop q
 
 def dynamic(dtype=torch.qint8):
     torch.manual_seed(0)
-    network = nn.ModuleDict(
-        {"fc": nn.Linear(6, 5), "lstm": nn.LSTM(4, 4), "own": nn.Conv1d(2, 3, 1)}
-    )
+    layers = {"fc": nn.Linear(6, 5), "lstm": nn.LSTM(4, 4), "own": nn.Conv1d(2, 3, 1)}
+    network = nn.ModuleDict(layers)
     return quantization.quantize_dynamic(network, {nn.Linear, nn.LSTM}, dtype=dtype)
 
 
@@ -51,7 +50,7 @@ def test_packed_weights_are_named_wherever_they_lie(kind, tmp_path):
             matrices = [name for name, info in tensors.infos.items() if len(info.shape) > 1]
             assert matrices == (["own.weight"] if kind == "dynamic" else [])
         packed = LiveCheckpoints(network)
-        assert (file.infos, file.skipped) == (packed.infos, packed.skipped)
+        assert (file.infos, file.skipped.keys()) == (packed.infos, packed.skipped.keys())
         assert file.quantized_share == packed.quantized_share
 
 
