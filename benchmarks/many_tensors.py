@@ -26,6 +26,14 @@ with safe_open(sys.argv[1], "pt") as file:
     for name in file.keys():
         torch.linalg.svdvals(file.get_tensor(name).double())
 """
+_HERE = """
+from specflow.cli import main
+main()
+"""
+_PEAK = """
+# not that of `resource`, which on Linux begins with the peak of the process that wrote the file
+print(int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]) / 1024)
+"""
 
 
 def main() -> None:
@@ -38,9 +46,8 @@ def main() -> None:
         folder = Path(name)
         file = _write_checkpoint(folder / "many.safetensors", chosen.tensors)
         quick = [] if chosen.full else ["--quick"]
-        analyze = ["-m", "specflow", "analyze", *quick, "-o", str(folder / "out"), str(file)]
-        reference = _measured(["-c", _REFERENCE, str(file)])  # first: peak memory only grows
-        here = _measured(analyze)
+        reference = _measured(_REFERENCE, [str(file)])
+        here = _measured(_HERE, ["analyze", *quick, "-o", str(folder / "out"), str(file)])
         rows = len((folder / "out" / "tables" / "spectra.csv").read_text().splitlines()) - 1
     assert rows == chosen.tensors, f"{rows} rows; expected one for each tensor"
     print(
@@ -60,13 +67,14 @@ def _write_checkpoint(path: Path, count: int) -> Path:
     return path
 
 
-def _measured(arguments: list[str]) -> tuple[float, float, float]:
-    """Return seconds, seconds of CPU, and the peak memory in MiB of processes so far."""
+def _measured(program: str, arguments: list[str]) -> tuple[float, float, float]:
+    """Return seconds, seconds of CPU, and the peak memory in MiB of a program."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-c", program + _PEAK, *arguments]
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return seconds, cpu, after.ru_maxrss / 1024
+    return seconds, cpu, float(told.splitlines()[-1])
 
 
 if __name__ == "__main__":

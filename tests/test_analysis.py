@@ -164,7 +164,14 @@ def test_analyze_writes_tables_figures_and_a_page(folder, capsys):
     ]
     assert said[2] == "analysed: 2 matrices, 228 of 238 parameters (95.8%)"
     written = {path.name for path in Path("My out").iterdir()}
-    assert written == {"audit.json", "spectra.h5", "tables", "figures", "index.html"}
+    assert written == {
+        "audit.json",
+        "spectra.h5",
+        "written.json",
+        "tables",
+        "figures",
+        "index.html",
+    }
     page = Path("My out/index.html").read_text()
     pictures = re.findall(r'<img src="([^"]{22})', page)
     assert len(pictures) == len(list(Path("My out/figures").glob("*.png")))

@@ -9,9 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.toy_project import heed_interrupts
+from tqdm import tqdm
 
 from specflow import executor
-from specflow.errors import SpecflowError
+from specflow.errors import BrokenFileError, SpecflowError
 from specflow.executor import num_workers, run_members
 
 SOURCE = Path(executor.__file__).parents[1]
@@ -58,6 +59,20 @@ def test_failures_are_named_and_do_not_stop_the_others(tmp_path, workers):
 def test_bugs_are_not_hidden(workers):
     with pytest.raises(RuntimeError, match="our own bug"):
         run(break_down, {"a": 1, "b": 2}, workers)
+
+
+def find_broken(job, report):
+    raise BrokenFileError(Path(job), "no dataset 'S'", "measure")
+
+
+def test_error_of_a_broken_file_comes_whole_from_a_worker(tmp_path):
+    jobs = {name: str(tmp_path / name) for name in "ab"}
+    with tqdm(disable=True) as bar:
+        failures = executor._run_in_processes(find_broken, jobs, bar, 2)
+    for name, error in failures.items():
+        assert type(error) is BrokenFileError
+        assert str(error) == f"{jobs[name]}: no dataset 'S'; `dvc repro measure` writes it"
+    assert [*failures] == ["a", "b"]
 
 
 def kill_or_write(job, report):

@@ -1,13 +1,14 @@
-"""What specflow wrote is known again, and nothing else is touched."""
+"""Lines of SHA256SUMS come and go with the tables they are of; those of others stay."""
 
+import hashlib
 import os
-from pathlib import Path
 
-import torch
-from tests.audit.made_up_steps import save_steps
-from tests.commands import ended_with
+import pytest
 
-from specflow.sums import SUMS, note, noted_in, remove_noted
+from specflow.errors import SpecflowError
+from specflow.sums import SUMS, digest_of, note, noted_in, remove_noted
+
+FOREIGN = b"# mine\r\n\xff\xfe\n\n0a  short\n" + b"0" * 64 + b" *binary.bin"
 
 
 def write(path, text):
@@ -15,57 +16,53 @@ def write(path, text):
     return path
 
 
-def test_what_was_written_is_removed_and_what_is_the_users_stays(tmp_path):
-    folder = tmp_path / "out"
-    folder.mkdir()
-    for name in ("a.csv", "b.png", "edited.csv", "gone.csv"):
-        note(write(folder / name, name))
-    write(folder / "edited.csv", "by hand")
-    (folder / "gone.csv").unlink()
-    write(folder / "notes.txt", "mine")
-    (folder / "mine").mkdir()
-    remove_noted(folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["edited.csv", "mine", "notes.txt"]
-    remove_noted(folder)
-    remove_noted(tmp_path / "not there")
+def line(name):
+    return f"{hashlib.sha256(name.encode()).hexdigest()}  {name}\n"
 
 
-def test_no_name_leads_out_of_the_folder(tmp_path):
-    """A folder from elsewhere may hold anything; the digests are right."""
-    folder = tmp_path / "out"
-    folder.mkdir()
-    outside = write(tmp_path / "outside.txt", "a")
-    note(write(folder / "a.csv", "a"))
-    (digest,) = noted_in(folder).values()
-    names = ["../outside.txt", str(outside), "a\0b", "", ".", "..", "sub/../../outside.txt"]
-    write(folder / SUMS, "".join(f"{digest}  {name}\n" for name in names))
-    remove_noted(folder)
-    assert outside.is_file()
-    assert (folder / "a.csv").is_file()
+def test_each_file_has_one_line_in_the_order_of_names(tmp_path):
+    for name in ("b.csv", "c.csv", "a.csv", "b.csv"):
+        note(write(tmp_path / name, name))
+    assert (tmp_path / SUMS).read_text() == "".join(map(line, ("a.csv", "b.csv", "c.csv")))
 
 
-def test_nothing_of_an_earlier_call_stays_that_the_next_does_not_make(workplace):
-    torch.manual_seed(0)
-    layer = "model.layers.0.self_attn"
-    names = [f"{layer}.{part}.weight" for part in ("q_proj", "k_proj", "v_proj", "o_proj")]
-    save_steps(workplace, range(2), [{n: torch.randn(8, 8) for n in names} for _ in range(2)])
-    mine = Path("out", "figures", "mine.png")
-    kept = []
-    for command in (
-        ["analyze", "step0.pt", "step1.pt", "--num-heads", "2"],
-        ["analyze", "step0.pt", "step1.pt", "--num-heads", "2", "--quick"],
-        ["compare", "step0.pt", "step1.pt"],
-    ):
-        for path in Path("out").rglob("*"):
-            os.utime(path, (0, 0))
-        assert ended_with(*command, "-o", "out") == 0
-        files = [path for path in Path("out").rglob("*") if path.is_file()]
-        kept.append({path.name for path in files})
-        assert {path.name for path in files if not path.stat().st_mtime} <= {
-            "mine.png",
-            *(["audit.json", "spectra.h5"] if command[0] == "compare" else []),
-        }
-        mine.write_text("mine")
-    assert "heads.csv" in kept[0] - kept[1]
-    assert any(name.endswith(".png") for name in kept[0] - kept[1])
-    assert mine.name in kept[2]
+def test_lines_that_are_no_digests_stay_byte_by_byte(tmp_path):
+    (tmp_path / SUMS).write_bytes(FOREIGN)
+    path = write(tmp_path / "a.csv", "a.csv")
+    note(path)
+    note(path)
+    assert (tmp_path / SUMS).read_bytes() == FOREIGN + b"\n" + line("a.csv").encode()
+    assert noted_in(tmp_path) == {"a.csv": digest_of(path)}
+    remove_noted(path)
+    assert (tmp_path / SUMS).read_bytes() == FOREIGN + b"\n"
+
+
+def test_the_line_of_a_removed_file_goes_and_with_the_last_one_the_list(tmp_path):
+    paths = [write(tmp_path / name, name) for name in ("a.csv", "b.csv", "unlisted.csv")]
+    for path in paths[:2]:
+        note(path)
+    remove_noted(paths[2])
+    assert (tmp_path / SUMS).read_text() == line("a.csv") + line("b.csv")
+    remove_noted(paths[0])
+    assert (tmp_path / SUMS).read_text() == line("b.csv")
+    remove_noted(paths[1])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_read_is_named(tmp_path):
+    path = write(tmp_path / "a.csv", "a")
+    (tmp_path / SUMS).mkdir()
+    for act in (note, remove_noted, lambda path: noted_in(path.parent)):
+        with pytest.raises(SpecflowError, match=rf"cannot read .*{SUMS}: .*directory"):
+            act(path)
+    assert path.is_file()
+    with pytest.raises(SpecflowError, match=r"cannot read .*xxx: .*too long"):
+        digest_of(tmp_path / ("x" * 300))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
+def test_a_list_without_the_right_to_read_it_is_named(tmp_path):
+    note(write(tmp_path / "a.csv", "a"))
+    (tmp_path / SUMS).chmod(0)
+    with pytest.raises(SpecflowError, match=rf"cannot read .*{SUMS}: .*denied"):
+        noted_in(tmp_path)

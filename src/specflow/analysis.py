@@ -3,6 +3,7 @@
 import gc
 import re
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -29,12 +30,12 @@ from specflow.executor import num_workers
 from specflow.frames import write_table
 from specflow.measure.settings import Family, SpectraParams
 from specflow.measure.spectra_file import See
+from specflow.outputs import check_output, note_written, remove_written
 from specflow.scratch import Scratch
 from specflow.studies.checkpoints.analysis import analyze_checkpoints, wiring_of_files
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.studies.checkpoints.study import checkpoint_tables
 from specflow.studies.rows import SpectraRows
-from specflow.sums import remove_noted
 from specflow.wiring import Wiring
 from specflow.wiring.coverage import LEFT_OUT, NoMatrixError
 from specflow.wiring.declared import pair_of
@@ -70,16 +71,15 @@ def analyze_to(
     Raises:
         SpecflowError: If a checkpoint cannot be read as asked, or a result cannot be written.
     """
-    check_folder(output)
+    check_output(output)
     audit, tables = _measured(source, options, output, spectra)
-    remove_earlier(output)
-    for table, rows in tables.items():
-        write_table(output / "tables" / f"{table}.csv", rows)
+    write_tables(output, tables)
     from specflow.figures.draw import draw_checkpoints  # here, since a table alone draws nothing
     from specflow.figures.section import FiguresParams
     from specflow.report.page import write_checkpoints_page
 
-    drawn = draw_checkpoints(output / "tables", output / "figures", FiguresParams())
+    note = partial(note_written, output)
+    drawn = draw_checkpoints(output / "tables", output / "figures", FiguresParams(), note)
     files = [bare(file.path) for file in _params(source, options).files]
     settings = {"files": files, **options, "spectra": spectra.model_dump(mode="json")}
     said = [one for one in audit.analysed if not one.startswith(LEFT_OUT)]  # listed in full there
@@ -136,20 +136,16 @@ def opened(source: Source, options: Mapping[str, Any]) -> tuple[Checkpoints, Wir
     return _opened(source, _params(source, options), needed=True)
 
 
-def check_folder(output: Path) -> None:
-    """Check that results may be written to a folder.
+def write_tables(output: Path, tables: Tables) -> None:
+    """Write tables in place of the tables and figures of an earlier call, perhaps of others.
 
     Raises:
-        SpecflowError: If something else lies there.
+        SpecflowError: If one of those cannot be removed, or a table cannot be written.
     """
-    if output.exists() and not output.is_dir():
-        raise SpecflowError(f"output: {output} is a file; expected a folder, made if missing")
-
-
-def remove_earlier(output: Path) -> None:
-    """Remove the tables and figures that an earlier call left, perhaps one that made others."""
-    for folder in ("tables", "figures"):
-        remove_noted(output / folder)
+    remove_written(output)
+    for name, table in tables.items():
+        write_table(output / "tables" / f"{name}.csv", table)
+        note_written(output, output / "tables" / f"{name}.csv")
 
 
 def name_of(output: Path) -> str:
@@ -160,7 +156,13 @@ def name_of(output: Path) -> str:
 
 @contextmanager
 def _rare_collections() -> Iterator[None]:
-    """Look for cycles seldom: what there is of thousands of matrices is many objects in none."""
+    """Look for cycles seldom: what there is of thousands of matrices is many objects in none.
+
+    The threshold is that of all threads; so only one of them, the main one, may change it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = gc.get_threshold()
     gc.set_threshold(before[0] and max(before[0], _NEW_OBJECTS), *before[1:])
     try:

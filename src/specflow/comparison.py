@@ -2,20 +2,21 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
-from specflow.analysis import Source, check_folder, name_of, opened, remove_earlier
+from specflow.analysis import Source, name_of, opened, write_tables
 from specflow.checkpoints.base import Checkpoints, Tensors
 from specflow.checkpoints.prefixes import prefixes_between, renamed
 from specflow.checkpoints.wrappers import Renamed
 from specflow.errors import SpecflowError, printable
 from specflow.executor import num_workers
-from specflow.frames import write_table
 from specflow.measure.comparison import compare_tensors
+from specflow.outputs import check_output, note_written
 from specflow.studies.two_models import TwoModels, share
 from specflow.wiring import Wiring
 from specflow.wiring.coverage import MERGED
@@ -61,7 +62,7 @@ def compare_models(
             result cannot be written.
     """
     if output is not None:
-        check_folder(output)
+        check_output(output)
     (first, wiring), (second, other) = (opened(source, options) for source in (a, b))
     with ExitStack() as stack:
         tensors_a, tensors_b = (_last(one, stack) for one in (first, second))
@@ -117,14 +118,13 @@ def _are_of_adapter(names: Iterable[str]) -> bool:
 
 
 def _write(found: TwoModels, options: Mapping[str, Any], output: Path) -> None:
-    remove_earlier(output)
-    for name, table in found.tables.items():
-        write_table(output / "tables" / f"{name}.csv", table)
+    write_tables(output, found.tables)
     from specflow.figures.draw import draw_comparison  # here, since a table alone draws nothing
     from specflow.figures.section import FiguresParams
     from specflow.report.comparison import write_comparison_page
 
-    drawn = draw_comparison(output / "tables", output / "figures", FiguresParams(), found.name)
+    note, place = partial(note_written, output), output / "figures"
+    drawn = draw_comparison(output / "tables", place, FiguresParams(), found.name, note)
     write_comparison_page(output, found, options, drawn)
 
 

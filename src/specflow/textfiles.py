@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, and errors that name them."""
 
 import os
 from collections.abc import Iterator
@@ -52,6 +52,19 @@ def publish(part: Path, path: Path) -> None:
             os.fsync(folder)
     finally:
         os.close(folder)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Name the file in what goes wrong with reading it.
+
+    Raises:
+        SpecflowError: If the block raised OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SpecflowError(f"cannot read {path}: {error}") from error
 
 
 @contextmanager

@@ -148,6 +148,43 @@ def large_steps(size: float, seed: int) -> list[State]:
     return _states(run.random, _walk(run, lambda time: size))
 
 
+def learned(share: float, kept: float, drift: float, seed: int) -> list[State]:
+    """A run of 4 to 30 steps that forgets its start in one interval, and keeps what it learns.
+
+    Args:
+        share: Of the squared norm after the first step, that of what is learned; the rest is noise.
+        kept: Cosine of the noise with that of the step before.
+        drift: How far what is learned goes on in an interval, of its norm.
+        seed: Of all numbers.
+    """
+    run = _unlike(seed)
+    start, signal, way, noise = (run.noise([np.empty(shape) for shape in SHAPES]) for _ in range(4))
+    steps = [start]
+    for time in range(1, run.count):
+        fresh = zip(noise, run.noise(noise), strict=True)
+        noise = [kept * old + np.sqrt(1 - kept**2) * new for old, new in fresh]
+        parts = zip(signal, way, noise, strict=True)
+        steps.append(
+            [np.sqrt(share) * (s + drift * time * w) + np.sqrt(1 - share) * n for s, w, n in parts]
+        )
+    return _states(run.random, steps)
+
+
+def faster_at_last(rates: Sequence[float], seed: int) -> list[State]:
+    """A run of equal parts that are forgotten at rates of their own, nine times as fast at last."""
+    run = _unlike(seed)
+    parts = [run.noise([np.empty(shape) for shape in SHAPES]) for _ in rates]
+    steps = []
+    for time in range(run.count):
+        steps.append([sum(weights) for weights in zip(*parts, strict=True)])
+        faster = 9.0 if time == run.count - 2 else 1.0
+        for number, rate in enumerate(rates):
+            kept = np.exp(-rate * faster)
+            fresh = zip(parts[number], run.noise(parts[number]), strict=True)
+            parts[number] = [kept * w + np.sqrt(1 - kept**2) * e for w, e in fresh]
+    return _states(run.random, steps)
+
+
 def _unlike(seed: int) -> _Run:
     random = np.random.default_rng(seed)
     return _Run(random, int(random.integers(4, 31)), 1.0, 4)

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from specflow.audit.findings import Audit
 from specflow.audit.flags import audit_checkpoints
+from specflow.checkpoints.base import Step
 from specflow.checkpoints.stream import contents_of
 from specflow.scratch import Scratch
 from specflow.wiring import Wiring
@@ -18,10 +19,16 @@ from specflow.wiring.recognize import LayoutParams, wiring_of
 
 
 def audit_of(
-    folder: Path, weights: Sequence[Mapping[str, Tensor]], workers: int = 1, **layout
+    folder: Path,
+    weights: Sequence[Mapping[str, Tensor]],
+    workers: int = 1,
+    numbers: Sequence[int] | None = None,
+    **layout,
 ) -> Audit:
-    """The audit of weights as steps 0, 10, 20, ..."""
+    """The audit of weights as steps of these numbers, else 0, 10, 20, ..."""
     checkpoints, scratch = Walk(weights), Scratch(folder / "scratch")
+    if numbers is not None:
+        checkpoints.steps = [Step(number, None, "memory") for number in numbers]
     params = LayoutParams.model_validate(layout)
     wiring = wiring_of(contents_of(checkpoints).expected, params)
     with scratch.locked():
@@ -115,6 +122,26 @@ def convolutional_run(seed: int) -> list[dict[str, Tensor]]:
     model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(8, 8))
     optimizer = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)
     return trained(model, optimizer, images, labels, spacing=16)
+
+
+def hasty_run(seed: int) -> list[dict[str, Tensor]]:
+    """Weights of 12 kept steps of a training that forgets its start in one interval."""
+    torch.manual_seed(seed)
+    inputs = torch.randn(256, 32)
+    model = nn.Sequential(nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU())
+    model.append(nn.Linear(32, 4))
+    optimizer = torch.optim.AdamW(model.parameters(), 0.3, weight_decay=0.1)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 110)
+    kept = []
+    for step in range(111):
+        if step % 10 == 0:
+            kept.append({name: value.clone() for name, value in model.state_dict().items()})
+        batch = inputs[torch.randint(256, (32,))]
+        optimizer.zero_grad()
+        functional.cross_entropy(model(batch), batch[:, :4].argmax(1)).backward()
+        optimizer.step()
+        schedule.step()
+    return kept
 
 
 def shards(count, seed=0):

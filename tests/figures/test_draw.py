@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -202,13 +203,15 @@ def test_checkpoints_alone_need_no_table_of_runs(make_tables, tmp_path, steps):
     tables = make_tables(experiments=(), checkpoints={"own": steps}, prefix=r"$\frac{" + 99 * "x")
     for name in ("history", "pruning", "connections", "tickets", "samples"):
         (tables / f"{name}.csv").unlink()
-    drawn = draw_checkpoints(tables, tmp_path / "figures", params())
+    noted: list[Path] = []
+    drawn = draw_checkpoints(tables, tmp_path / "figures", params(), noted.append)
     expected = {*OF_SPECTRA, *OF_CHECKPOINTS}
     if len(steps) == 1:  # of which nothing can change
         expected -= {"agreement", "step_agreement", "pairwise_agreement", "quantities", "changes"}
         expected = expected - {"effective_rank", "singular_values"} | {*OF_ONE_STEP}
     assert sorted(entry.kind for entry in drawn) == sorted(expected)
-    assert all((tmp_path / "figures" / entry.file).is_file() for entry in drawn)
+    assert noted == [tmp_path / "figures" / entry.file for entry in drawn]
+    assert all(path.is_file() for path in noted)
 
 
 @pytest.mark.parametrize(

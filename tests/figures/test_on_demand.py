@@ -87,18 +87,20 @@ def bands_of(axes) -> list[np.ndarray]:
     return [np.array([ys.min(), ys.max()]) for ys in paths]
 
 
-@pytest.mark.parametrize("last", [0, 10])
-def test_very_many_matrices_are_bands_of_quantiles_and_the_caption_says_so(make_tables, last):
-    folder = make_tables(num_matrices=MOST_LINES + 1)
+def caption_of_many(folder, last: int) -> str:
+    """Give very many matrices a scale of noise until a step; return the caption of its figure."""
     table = Tables(folder)["spectra"]
-    table = table[table["step"] <= last].assign(
-        noise_scale=range(len(table[table["step"] <= last]))
-    )
-    write_table(folder / "spectra.csv", table)
-    tables, kind = Tables(folder), kinds()["noise"]
+    table = table[table["step"] <= last]
+    write_table(folder / "spectra.csv", table.assign(noise_scale=range(len(table))))
+    tables = Tables(folder)
     (subject,) = subjects("experiment", tables, FiguresParams(), GROUPS)
-    assert kind.entry(subject, tables).caption.endswith(OF_MANY)
-    fig = draw("noise", folder)
+    return kinds()["noise"].entry(subject, tables).caption
+
+
+def test_very_many_matrices_are_bands_of_quantiles_and_the_caption_says_so(make_tables):
+    folder = make_tables(num_matrices=MOST_LINES + 1)
+    assert caption_of_many(folder, last=10).endswith(OF_MANY)
+    tables, fig = Tables(folder), draw("noise", folder)
     assert legend_of(fig) == ["median", "middle half", "middle 90%"]
     (line,), bands = fig.axes[0].lines, bands_of(fig.axes[0])
     by_matrix = tables["spectra"].groupby(["matrix", "step"])["noise_scale"].mean().unstack()
@@ -106,6 +108,17 @@ def test_very_many_matrices_are_bands_of_quantiles_and_the_caption_says_so(make_
     for band, share in zip(bands, (25, 5), strict=True):
         expected = np.percentile(by_matrix, [share, 100 - share], axis=0)
         assert band == pytest.approx([expected.min(), expected.max()])
+
+
+def test_very_many_matrices_of_one_step_are_marks_by_depth_and_the_caption_says_no_bands(
+    make_tables,
+):
+    folder = make_tables(num_matrices=MOST_LINES + 1)
+    assert OF_MANY not in caption_of_many(folder, last=0)
+    axes = draw("noise", folder).axes[0]
+    assert not axes.collections
+    depths = np.concatenate([line.get_xdata() for line in axes.lines])
+    assert sorted(depths) == list(range(1, MOST_LINES + 2))
 
 
 def test_few_matrices_are_lines_and_the_caption_says_nothing_of_many(make_tables):

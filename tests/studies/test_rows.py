@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from tests.measure.walks import HEADS, SETTINGS, Walk, layers, measure, network, walk
 
+from specflow.measure.spectra_file import Entry
 from specflow.studies.rows import SpectraRows, growth_factors, rows_in
 
 STEPS = np.array([0, 10, 20])
@@ -42,6 +43,37 @@ def test_rows_of_what_is_not_defined_are_those_of_the_file(tmp_path):
     other = rows_in(measure(tmp_path / "other", Walk(walk(state, 3)), wiring))
     with pytest.raises(AssertionError):
         assert_equal(rows, other)
+
+
+def test_quantity_that_some_entries_lack_is_a_column_with_nan_there():
+    def added(*without):
+        rows = SpectraRows()
+        for number, lacking in enumerate(without):
+            arrays = made_up(number)
+            rows.add(Entry("matrices", f"w{number}", {}, omit(arrays, lacking)))
+        return dict(rows.frames(STEPS))["spectra"]
+
+    whole = added((), (), (), ())
+    assert list(whole.columns[2:4]) == ["effective_rank", "stable_rank"]
+    some = added(["stable_rank"], ["effective_rank"], (), ["stable_rank", "effective_rank"])
+    expected = whole.copy()
+    expected.loc[expected["matrix"].isin(["w0", "w3"]), "stable_rank"] = np.nan
+    expected.loc[expected["matrix"].isin(["w1", "w3"]), "effective_rank"] = np.nan
+    pd.testing.assert_frame_equal(some, expected, check_exact=True)
+    without = added(*4 * [["stable_rank"]])
+    pd.testing.assert_frame_equal(without, whole.drop(columns="stable_rank"), check_exact=True)
+
+
+def made_up(number):
+    """Arrays of a matrix of as many steps, each value another one."""
+    scores = ("effective_rank", "stable_rank", "agreement_score", "step_agreement_score")
+    arrays = {name: 10.0 * number + 100 * place + STEPS for place, name in enumerate(scores)}
+    more = {"singular_values": np.ones((3, 5)), "agreement": np.ones((3, 5))}
+    return arrays | more | {"pairwise_agreement": np.ones((3, 3))}
+
+
+def omit(arrays, names):
+    return {name: values for name, values in arrays.items() if name not in names}
 
 
 def test_null_directions_at_the_start_are_left_out_of_growth():

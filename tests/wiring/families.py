@@ -83,6 +83,7 @@ GPT_NEO = {
             "mlp.c_proj": (D, F),
         },
     ),
+    "transformer.ln_f.weight": (D,),
 }
 TIMM_VIT = {
     "cls_token": (1, 1, D),

@@ -46,7 +46,7 @@ def gpt2(prefix: str = "", linear: bool = False) -> dict[str, Tensor]:
         shapes |= {f"{block}.ln_1.weight": (D,), f"{block}.ln_2.weight": (D,)}
         shapes |= {f"{block}.attn.bias": (1, 1, 16, 16)}
         shapes |= {n: s[::-1] if linear else s for n, s in inputs_first.items()}
-    return _filled(shapes)
+    return _filled(shapes | {f"{prefix}ln_f.weight": (D,)})
 
 
 def llama(blocks: int = 2, kv: int = D, head: bool = True) -> dict[str, Tensor]:
@@ -64,4 +64,5 @@ def llama(blocks: int = 2, kv: int = D, head: bool = True) -> dict[str, Tensor]:
             f"{block}.mlp.up_proj.weight": (12, D),
             f"{block}.mlp.down_proj.weight": (D, 12),
         }
+    shapes |= {"model.norm.weight": (D,)}
     return _filled(shapes | ({"lm_head.weight": (VOCABULARY, D)} if head else {}))

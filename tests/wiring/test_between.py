@@ -53,17 +53,36 @@ def over_tokens(query, key, value):
     return functional.scaled_dot_product_attention(q, k, v).transpose(0, 1).flatten(1)
 
 
-@pytest.mark.parametrize(("attend", "meets"), [(over_tokens, True), (over_channels, False)])
-def test_an_output_of_values_is_an_input_of_what_reads_them_in_attention_over_tokens_alone(
-    attend, meets
+def places_of(view):
+    """The rows and the columns of its tensor that a view takes."""
+    rows, columns = view.shape
+    number = torch.arange(rows * columns, dtype=torch.float64).view(rows, columns)
+    taken = view.of(number).long()
+    return (taken[:, 0] // columns).tolist(), (taken[0] % columns).tolist()
+
+
+@pytest.mark.parametrize(
+    ("attend", "marks", "meets"),
+    [(over_tokens, {}, True), (over_channels, {"attn.temperature": (H, 1, 1)}, False)],
+    ids=["over tokens", "over channels"],
+)
+def test_values_meet_the_output_where_each_of_theirs_is_one_of_its_inputs(
+    wire, attend, marks, meets
 ):
+    pairs = {p.label: p for p in wire(blocks(PLAIN | marks), num_heads=H).pairs}
+    assert (INSIDE[1] in pairs) == meets
+    plain = {p.label: p for p in wire(blocks(PLAIN), num_heads=H).pairs}
+    (meeting,) = plain[INSIDE[1]].meetings
     generator = torch.Generator().manual_seed(0)
-    parts = torch.randn(3, 5, D, generator=generator, dtype=torch.float64)
-    changed = parts.clone()
-    changed[2, :, 1] += torch.randn(5, generator=generator, dtype=torch.float64)
-    moved = (attend(*changed) - attend(*parts)).abs().amax(0) > 1e-9
-    assert moved[1]
-    assert (moved.sum() == 1) == meets
+    x, qkv = (torch.randn(n, D, generator=generator, dtype=torch.float64) for n in (5, 3 * D))
+    before = attend(*(x @ qkv.T).chunk(3, dim=-1))
+    rows, columns = places_of(meeting.previous)[0], places_of(meeting.following)[1]
+    assert len(rows) == len(columns) == D
+    for row, column in zip(rows, columns, strict=True):
+        changed = qkv.clone()
+        changed[row] += torch.randn(D, generator=generator, dtype=torch.float64)
+        moved = (attend(*(x @ changed.T).chunk(3, dim=-1)) - before).abs().amax(0) > 1e-9
+        assert (moved.nonzero().flatten().tolist() == [column]) == meets
 
 
 @pytest.mark.parametrize("names", [("q", "kv"), ("q_proj", "k_proj", "v_proj")])
@@ -78,13 +97,22 @@ def test_keys_that_read_a_shorter_sequence_do_not_read_the_block_before(wire, na
     assert not found & {f"block 1 MLP out -> block 2 {part}" for part in ("key", "value")}
 
 
-@pytest.mark.parametrize(
-    ("name", "shape"),
-    [("attn.rel_pos.mlp.fc1", (4, 2)), ("attn.proj_l", (H, H)), ("attn.pos_proj", (H, 3))],
+HARMLESS = (
+    *("rel_pos.mlp.fc1", "pos_proj", "linear_pos", "gru_rel_pos_linear", "relative_bias", "r"),
+    *("proj_l", "cpb_mlp.0", "distance_embedding", "query_global", "q_norm", "query_layernorm"),
+    *("q_lora.0", "pos_bias_u"),
 )
-def test_what_only_adds_to_scores_changes_nothing(wire, name, shape):
-    shapes = blocks(PLAIN | {f"{name}.weight": shape})
-    assert set(INSIDE) <= labels(wire(shapes, num_heads=H))
+CHANGING = (
+    *("positive_gate", "post_conv", "relu_mix", "relate", "unbiased_mix", "normalize_mix"),
+    *("mix_global", "global_conv", "rotate", "flora", "pose", "linear_post", "proj_low"),
+)
+
+
+@pytest.mark.parametrize("name", [*HARMLESS, *CHANGING])
+def test_what_only_adds_to_scores_is_told_by_whole_words(wire, name):
+    shapes = blocks(PLAIN | {f"attn.{name}.weight": (D, D)})
+    assert (set(INSIDE) <= labels(wire(shapes, num_heads=H))) == (name in HARMLESS)
+    assert labels(wire(shapes, num_heads=H)).isdisjoint(INSIDE) == (name in CHANGING)
 
 
 def test_attentions_that_have_no_place_are_told(wire):

@@ -5,7 +5,6 @@ import torch
 
 import specflow
 from specflow.errors import SpecflowError
-from specflow.wiring.coverage import NoMatrixError
 
 FACTORS = {"q.lora_A": (2, 8), "q.lora_B": (8, 2), "q.lora_E": (2, 1)}
 
@@ -49,8 +48,9 @@ def test_where_no_matrix_is_left_it_is_said_why_and_what_to_do(kind):
 
 def test_nothing_is_advised_that_does_not_help():
     """The negative control: a prompt is merged into no base."""
-    said = str(NoMatrixError({"prompt_embeddings": "prompt tuning adapter: no weight matrix"}))
-    assert "its base" not in said
+    with pytest.raises(SpecflowError, match="1 x prompt tuning of no layer") as raised:
+        specflow.analyze({"prompt_embeddings": torch.ones(4, 8)})
+    assert "its base" not in str(raised.value)
 
 
 def test_file_of_which_nothing_is_left_is_named(workplace):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tests.wiring import families
 from tests.wiring.families import SIZE, D, F, H, V
 
 from specflow.wiring.recognize import LayoutParams, wiring_of
@@ -119,29 +120,44 @@ RWKV = {
 }
 
 
-def rwkv_4(own, x):
-    """The time mixing of Peng et al. (2023), eq. 12 to 15, without shifts of tokens and decay."""
-    r, k, v = (x @ own[name].T for name in ("receptance", "key", "value"))
-    mixed = (k.exp() * v).cumsum(0) / k.exp().cumsum(0)
-    return r.sigmoid() * mixed
-
-
-@pytest.mark.parametrize("role", ["key", "value", "receptance"])
-def test_rwkv_scales_numbers_one_by_one_so_that_each_output_is_an_input_of_the_last(role):
-    generator = torch.Generator().manual_seed(0)
-    own = {
-        name: torch.randn(D, D, generator=generator, dtype=torch.float64) / D
-        for name in ("receptance", "key", "value")
-    }
-    x = torch.randn(5, D, generator=generator, dtype=torch.float64)
-    before = rwkv_4(own, x)
-    own[role][3] += 1
-    moved = (rwkv_4(own, x) - before).abs().amax(0) > 1e-9
-    assert moved.nonzero().flatten().tolist() == [3]
+LN_X = {f"blocks.{index}.attention.ln_x": (D,) for index in range(2)}  # since RWKV-5
 
 
 def rwkv(**names):
     return {f"rwkv.{name}.weight": shape for name, shape in (RWKV | names).items()}
+
+
+def rwkv_4(r, k, v):
+    """The time mixing of Peng et al. (2023), eq. 12 to 15, without shifts of tokens and decay."""
+    mixed = (k.exp() * v).cumsum(0) / k.exp().cumsum(0)
+    return r.sigmoid() * mixed
+
+
+def rwkv_5(r, k, v):
+    """That of Peng et al. (2024), eq. 11 to 14, by heads, likewise, before its norm."""
+    r, k, v = (part.unflatten(-1, (H, -1)) for part in (r, k, v))
+    states = torch.einsum("thi,thj->thij", k, v).cumsum(0)
+    return torch.einsum("thi,thij->thj", r, states).flatten(1)
+
+
+@pytest.mark.parametrize(("mix", "names"), [(rwkv_4, {}), (rwkv_5, LN_X)], ids=["4", "5"])
+def test_what_meets_the_output_of_rwkv_moves_one_of_its_inputs_each(wire, mix, names):
+    at = "rwkv.blocks.0.attention."
+    out = [pair for pair in wire(rwkv(**names)).pairs if pair.label.endswith("1 attention out")]
+    met = {view.tensor for pair in out for view in pair.views}
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(5, D, generator=generator, dtype=torch.float64)
+    weights = {
+        f"{at}{name}.weight": torch.randn(D, D, generator=generator, dtype=torch.float64) / D
+        for name in ("receptance", "key", "value")
+    }
+    before = mix(*(x @ weight.T for weight in weights.values()))
+    for tensor in weights:
+        changed = {name: weight.clone() for name, weight in weights.items()}
+        changed[tensor][3] += 1
+        after = mix(*(x @ weight.T for weight in changed.values()))
+        moved = ((after - before).abs().amax(0) > 1e-9).nonzero().flatten().tolist()
+        assert (moved == [3]) == (tensor in met), tensor
 
 
 def test_rwkv_has_the_pairs_of_its_time_and_channel_mixing(wire):
@@ -163,8 +179,7 @@ def test_rwkv_has_the_pairs_of_its_time_and_channel_mixing(wire):
 
 
 def test_since_rwkv_5_receptance_meets_keys_by_heads_and_does_not_scale_values(wire):
-    names = {f"blocks.{index}.attention.ln_x": (D,) for index in range(2)}
-    found = labels(wire(rwkv(**names)))
+    found = labels(wire(rwkv(**LN_X)))
     assert "block 1 value -> block 1 attention out" in found
     assert "embedding -> block 1 receptance" in found
     assert not [n for n in found if "receptance -> block 1 att" in n or "1 key -> block 1" in n]
@@ -199,3 +214,17 @@ def test_one_block_is_parallel_where_its_names_or_config_tell(tensors, config, p
     found = labels(wiring_of(infos, LayoutParams(), Structure("config.json", config=config)))
     assert ("block 1 attention out -> block 1 MLP in" in found) == (parallel is False)
     assert ("embedding -> block 1 MLP in" in found) == (parallel is True)
+
+
+@pytest.mark.parametrize("name", ["GPT-J", "Phi"])
+@pytest.mark.parametrize("normed", [(0,), (0, 1)], ids=["first block", "both"])
+def test_blocks_with_two_norms_are_sequential_though_named_as_those_of_a_parallel_family(
+    wire, name, normed
+):
+    shapes = families.PARALLEL[name]
+    path = {"GPT-J": "transformer.h", "Phi": "model.layers"}[name]
+    second = {f"{path}.{index}.norm_b.weight": (D,) for index in normed}
+    found = labels(wire(shapes | second, num_heads=H))
+    assert "block 1 attention out -> block 1 MLP in" in found
+    assert "embedding -> block 1 MLP in" not in found
+    assert "embedding -> block 1 MLP in" in labels(wire(shapes, num_heads=H))

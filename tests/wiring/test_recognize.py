@@ -183,7 +183,7 @@ def test_only_what_is_included_is_analysed(wire):
 
 
 def test_nothing_left_is_refused(wire):
-    with pytest.raises(SpecflowError, match="no matrix is left of 20 tensors"):
+    with pytest.raises(SpecflowError, match="no matrix is left of 21 tensors"):
         wire(made_up.llama(), include=["nothing"])
 
 

@@ -20,7 +20,7 @@ USUAL_KEYS = (
     *("state_dict", "model_state_dict", "model", "module", "net", "network", "weights"),
     *("params", "model_state"),
 )
-QUANTIZED = (torch.qint8, torch.quint8, torch.qint32, torch.quint4x2, torch.quint2x4)
+QUANTIZED_DTYPES = (torch.qint8, torch.quint8, torch.qint32, torch.quint4x2, torch.quint2x4)
 NOT_DENSE = "sparse or without data: no dense tensor"
 _ELSEWHERE = "tensors under another key, which --key reads in place of these"
 _EXPECTED = "expected a dict of tensors"
@@ -160,7 +160,7 @@ def unrolled(state: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
     for name, value in state.items():
         inner = [] if _is_tensor(value) else _tensors_within(value)
         is_packed = isinstance(name, str) and name.rpartition(".")[2] == _PACKED
-        if inner and (is_packed or any(_dtype_of(tensor) in QUANTIZED for tensor in inner)):
+        if inner and (is_packed or any(_dtype_of(tensor) in QUANTIZED_DTYPES for tensor in inner)):
             for number, tensor in enumerate(inner):
                 yield f"{name}.{number}", tensor
         else:

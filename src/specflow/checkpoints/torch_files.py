@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from specflow.checkpoints.base import Infos
 from specflow.checkpoints.formats import Place, TensorFile
 from specflow.checkpoints.pickles import rebuilt
-from specflow.checkpoints.state_dicts import QUANTIZED, no_tensor, unrolled, weights_in
+from specflow.checkpoints.state_dicts import QUANTIZED_DTYPES, no_tensor, unrolled, weights_in
 from specflow.checkpoints.torch_pickles import Stored, TorchPickle
 from specflow.errors import SpecflowError, one_line, shown
 
@@ -72,7 +72,7 @@ class TorchFile(TensorFile):
                 skipped[name] = f"claims {value.num_bytes} bytes in a file of {size}"
             else:
                 infos[name] = value.info
-                if value.info.dtype in QUANTIZED:
+                if value.info.dtype in QUANTIZED_DTYPES:
                     continue  # it is left out, and may take less than a byte a number
                 try:
                     places[name] = value.place()

@@ -55,13 +55,14 @@ def problems_of(
         Lines "path: got value; expected ...", in the order of the file's sections. A key that is
         missing is not told where another one is its misspelling, and told as that.
     """
-    found = [(problem, _place(problem["loc"], model, data)) for problem in error.errors()]
+    places = ((problem, _place(problem["loc"], model, data)) for problem in error.errors())
+    found = [(problem, place) for problem, place in places if is_wanted(place.keys)]
     unknown = [place for problem, place in found if problem["type"] == "extra_forbidden"]
     meant = [[*place.keys[:-1], close] for place in unknown if (close := _meant_key(place))]
     return [
         _line(problem, place)
         for problem, place in found
-        if is_wanted(place.keys) and not (problem["type"] == "missing" and place.keys in meant)
+        if problem["type"] != "missing" or place.keys not in meant
     ]
 
 

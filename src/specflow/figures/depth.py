@@ -61,7 +61,7 @@ def draw_each(fig: Figure, grid: Sequence[Axes], rows: pd.DataFrame, values: Seq
     means = rows.groupby(["role", "depth"], as_index=False)[list(values)].mean()
     for axes, name in zip(grid, values, strict=True):
         draw_roles(axes, means, name)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     add_role_keys(fig, means.sort_values("depth")["role"])
 
 

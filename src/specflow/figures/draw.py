@@ -1,6 +1,6 @@
 """All figures of a folder of tables, drawn side by side."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -23,8 +23,8 @@ from specflow.figures.subjects import (
 from specflow.frames import Tables
 from specflow.studies.comparisons import Groups
 from specflow.studies.shown import Key
-from specflow.sums import note
 
+Note = Callable[[Path], None]
 Drawing = tuple[str, Subject]  # name of a kind, and of what
 
 
@@ -53,9 +53,11 @@ def draw_all(
 
 
 def draw_checkpoints(
-    tables_dir: Path, output_dir: Path, params: FiguresParams
+    tables_dir: Path, output_dir: Path, params: FiguresParams, note: Note
 ) -> list[FigureEntry]:
     """Draw every figure of checkpoints made elsewhere, where there are no tables of runs.
+
+    `note` is called with each figure that is whole.
 
     Raises:
         SpecflowError: If a table is missing or broken.
@@ -69,9 +71,9 @@ def draw_checkpoints(
 
 
 def draw_comparison(
-    tables_dir: Path, output_dir: Path, params: FiguresParams, name: str
+    tables_dir: Path, output_dir: Path, params: FiguresParams, name: str, note: Note
 ) -> list[FigureEntry]:
-    """Draw every figure of two models that were compared.
+    """Draw every figure of two models that were compared; `note` is called with each.
 
     Raises:
         SpecflowError: If a table is missing or broken.

@@ -69,17 +69,15 @@ def draw_curve(axes: Axes, curve: pd.DataFrame, color: ColorType, **line: Any) -
         axes.fill_between(curve.index, low, high, color=color, alpha=0.18, linewidth=0)
 
 
-def draw_quantile_bands(axes: Axes, values: pd.DataFrame, timeline: Timeline) -> list[Artist]:
+def draw_quantile_bands(axes: Axes, values: pd.DataFrame) -> list[Artist]:
     """Draw the median of many lines, a row each, over bands of the middle half and 90% of them.
 
-    What is not defined is left out. Of a single time these are as wide as the panel.
+    What is not defined is left out.
 
     Returns:
         What a legend is to explain.
     """
     x = np.asarray(values.columns, dtype=float)
-    if len(x) == 1:
-        x, values = timeline.edges(x), values.iloc[:, [0, 0]]
     levels = values.quantile(np.array(_QUANTILES)).to_numpy()
     wide, narrow, middle = levels[[0, 4]], levels[[1, 3]], levels[2]
     look: dict[str, Any] = {"color": _MANY_COLOUR, "linewidth": 0}

@@ -156,8 +156,8 @@ def draw_quantities(
 ) -> None:
     """Draw a panel for each of some quantities: a line for each matrix, of one step against depth.
 
-    Of very many matrices there are bands. A marker shows values between steps where a quantity is
-    not defined.
+    Of several steps of very many matrices there are bands. A marker shows values between steps
+    where a quantity is not defined.
     """
     rows, layers = subject.rows(tables, "spectra"), subject.layers(tables, "matrix")
     num_columns = 2 if len(names) == 4 else _COLUMNS
@@ -171,7 +171,7 @@ def draw_quantities(
     for axes, name in zip(grid, names, strict=True):
         values = heatmaps.grid(rows, "matrix", layers.index, name)
         if has_many:
-            keys = lines.draw_quantile_bands(axes, values, timeline)
+            keys = lines.draw_quantile_bands(axes, values)
         else:
             axes.set_prop_cycle(color=cycle)
             axes.plot(values.columns, values.T, linewidth=1.0, marker=marker, markersize=3)

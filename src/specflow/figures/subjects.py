@@ -94,8 +94,9 @@ class Subject:
         return pd.DataFrame(content | {"null": rows[null].to_numpy(float)}, index=names)
 
     def has_many(self, tables: Tables) -> bool:
-        """Return whether it has more matrices than there can be lines in a panel."""
-        return len(where(tables["matrices"], experiment=self.experiment)) > MOST_LINES
+        """Return whether it has more matrices than there can be lines over time in a panel."""
+        many = len(where(tables["matrices"], experiment=self.experiment)) > MOST_LINES
+        return many and self.rows(tables, "spectra")["step"].nunique() > 1
 
     def metrics(self, tables: Tables) -> dict[str, str]:
         """Return the metrics that its figures show, in their order, and what people call them."""

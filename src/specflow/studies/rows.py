@@ -49,18 +49,19 @@ class SpectraRows:
         self._total = self._defined = np.zeros(())
 
     def add(self, entry: Entry) -> None:
-        """Take what tables need from an entry; a quantity that the first one lacks is no column.
+        """Take what tables need from an entry; where it lacks a quantity that others have is NaN.
 
         Raises:
             BrokenFileError: If it comes from a file that is damaged at it.
         """
         kind, name, attributes, arrays = entry
-        if not self.about[kind]:
-            there = [one for one in _SCORES[kind] if one in arrays or one not in QUANTITIES]
-            self._scores[kind] = {one: array("d") for one in there}
+        for score in _SCORES[kind]:
+            if score in arrays or score not in QUANTITIES:
+                values = arrays[score].astype(np.float64)
+                column = self._scores[kind].setdefault(score, array("d"))
+                column.extend(np.full(len(self.about[kind]) * len(values) - len(column), np.nan))
+                column.frombytes(values.tobytes())
         self.about[kind][name] = attributes
-        for score, values in self._scores[kind].items():
-            values.frombytes(arrays[score].astype(np.float64).tobytes())
         if kind == "matrices":
             self._add_matrix(name, arrays)
         elif heads.SPECTRA in arrays:
@@ -89,13 +90,13 @@ class SpectraRows:
         yield "settling", self._settled(steps)
 
     def _frame(self, kind: str, steps: np.ndarray) -> pd.DataFrame:
-        """Return a row for each entry and step."""
+        """Return a row for each entry and step, with the scores that any entry has."""
         names = np.array(list(self.about[kind]), dtype=object)
-        cells = {
-            "step": np.tile(steps, len(names)),
-            KINDS[kind]: np.repeat(names, len(steps)),
-            **{score: np.array(values) for score, values in self._scores[kind].items()},
-        }
+        cells = {"step": np.tile(steps, len(names)), KINDS[kind]: np.repeat(names, len(steps))}
+        there = self._scores[kind]
+        for score in filter(there.__contains__, _SCORES[kind]):
+            after = len(cells["step"]) - len(there[score])  # of entries behind the last that has it
+            cells[score] = np.pad(there[score], (0, after), constant_values=np.nan)
         return pd.DataFrame(cells)
 
     def _settled(self, steps: np.ndarray) -> pd.DataFrame:

@@ -7,11 +7,16 @@ from specflow.wiring.places import Place
 from specflow.wiring.tensors import TensorInfo
 from specflow.wiring.wiring import Matrix
 
-# What only adds to the scores of an attention, or is a part of a weight: positions, LoRA.
-_HARMLESS = re.compile(
-    r"r|pos\w*|rel\w*|linear_pos|gru_rel\w*|distance_embedding|\w+_global|cpb_mlp|indexer|seg_embed"
-    r"|\w*bias\w*|meta_mlp|proj_[lw]|\w*lora\w*|\w*norm\w*"
-)
+# What only adds to the scores of an attention, or is a part of a weight: names, and words between
+# underscores in names. Positions, LoRA, norms.
+_HARMLESS = {
+    *("r", "distance_embedding", "seg_embed", "cpb_mlp", "meta_mlp", "indexer"),
+    *("proj_l", "proj_w", "query_global", "key_global", "value_global"),
+}
+_HARMLESS_WORDS = {
+    *("pos", "position", "positions", "positional", "rel", "relative", "bias", "biases"),
+    *("lora", "norm", "layernorm"),
+}
 _BEFORE_KEYS = re.compile(r".*\.(?:sr|sequence_reduction)(?:\..*)?")  # PVT, SegFormer
 # DaViT's blocks and XCiT's attention, over channels; DiffLlama's, whose heads share two values.
 _MARKS = {"cpe1.proj.weight": 2, "attn.temperature": 3, "self_attn.lambda_q1": 1}
@@ -47,7 +52,7 @@ def strangers(
 
 def is_harmless(name: str) -> bool:
     """Return whether a matrix in an attention changes neither its queries, keys nor values."""
-    return stands_before(name) or any(_HARMLESS.fullmatch(part) for part in name.split("."))
+    return stands_before(name) or any(map(_only_adds, name.split(".")))
 
 
 def stands_before(name: str) -> bool:
@@ -66,7 +71,12 @@ def _owner(name: str) -> str:
 
 def _within(name: str, owner: str) -> bool:
     inside = name.removeprefix(f"{owner}.")
-    return bool(owner) and inside != name and not _HARMLESS.fullmatch(inside.split(".")[0])
+    return bool(owner) and inside != name and not _only_adds(inside.split(".")[0])
+
+
+def _only_adds(part: str) -> bool:
+    """Return whether a part of a name is a harmless name, or has a harmless word in it."""
+    return part in _HARMLESS or not _HARMLESS_WORDS.isdisjoint(part.split("_"))
 
 
 def _shape(tensors: Mapping[str, TensorInfo], name: str) -> tuple[int, ...]:

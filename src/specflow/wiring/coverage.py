@@ -7,19 +7,25 @@ from collections.abc import Mapping, Sequence
 
 from specflow.errors import SpecflowError
 from specflow.wiring.names import number_of, some_of
+from specflow.wiring.reasons import (
+    ADAPTER,
+    EXCLUDED,
+    LORA,
+    NO_ENTRIES,
+    NOT_INCLUDED,
+    QUANTIZED,
+)
 from specflow.wiring.tensors import EMPTY, TensorInfo
 from specflow.wiring.wiring import Matrix
 
 MERGED = "give its base with it, as one network: merged (merge_and_unload of peft)"
 LEFT_OUT = "left out"  # what sentences on tensors that are not analysed begin with
-# What may be done about reasons, by words in them, where nothing else is left.
-_WAYS_OUT = {
-    r"^(?!.*prompt).*\b(LoRA|adapter)\b": (
-        f"what such an adapter adds is not told by its file alone; {MERGED}"
-    ),
-    r"\bquantized\b": "give the weights as they were before they were quantized",
-    r"\bno entries\b": EMPTY,
-    r"\b(in|ex)clude$": "give other patterns to include and exclude",
+# What may be done about reasons that hold any of these words, where nothing else is left.
+_ADVICE = {
+    (LORA, ADAPTER): (f"what such an adapter adds is not told by its file alone; {MERGED}"),
+    (QUANTIZED,): "give the weights as they were before they were quantized",
+    (NO_ENTRIES,): EMPTY,
+    (NOT_INCLUDED, EXCLUDED): "give other patterns to include and exclude",
 }
 
 
@@ -33,7 +39,11 @@ class NoMatrixError(SpecflowError):
             left_out: Why each entry is no matrix, by its name.
         """
         every = set(left_out.values())
-        ways = [way for words, way in _WAYS_OUT.items() if any(re.search(words, w) for w in every)]
+        ways = [
+            advice
+            for words, advice in _ADVICE.items()
+            if any(word in reason for word in words for reason in every)
+        ]
         said = f"no matrix is left of {number_of(len(left_out), 'tensor')}"
         reasons = [said, *counted_by_reason(LEFT_OUT, left_out), *ways]
         super().__init__("; ".join(reasons if ways else [*reasons, "expected one or more"]))
@@ -56,7 +66,7 @@ def coverage(
     total = sum(math.prod(info.shape) for info in tensors.values())
     analysed = sum(m.view.rows * (m.view.columns // m.view.groups) for m in matrices)
     of_all = f"{analysed:,} of {total:,} parameters ({_percent(analysed, total)})"
-    if packed := sum(reason.startswith("quantized") for reason in unreadable.values()):
+    if packed := sum(reason.startswith(QUANTIZED) for reason in unreadable.values()):
         of_all += f"; parameters in {packed} quantized tensors are not counted"
     found = [f"analysed: {number_of(len(matrices), 'matrix', 'matrices')}, {of_all}"]
     return [*found, *counted_by_reason(LEFT_OUT, skipped)]

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from specflow.matrices import Side
+from specflow.wiring.orientation import is_norm
 from specflow.wiring.stacks import Stack
 from specflow.wiring.structure import TOWERS, Structure
 from specflow.wiring.vocabulary import EMBEDDINGS, HEADS, OUTPUTS, PATCHES, POSITIONS, TIED
@@ -19,6 +20,12 @@ _KINDS: Mapping[str, Sequence[str]] = {
     "output": OUTPUTS,
 }
 _OF_GPT_2 = re.compile(r"\.attn\.(c_attn|attention\.q_proj|Wqkv)\.")
+# Families behind whose blocks no norm with weights stands, by model_type.
+_WITHOUT_NORM = (
+    *("bart", "blenderbot-small", "flaubert", "fsmt", "led", "marian", "mvp", "olmo"),
+    *("openai-gpt", "plbart", "xlm"),
+)
+_NORM_BEFORE = re.compile(r"(emb|pre)[^.]*$")  # word_embeddings_layernorm of BLOOM
 _CAUSAL = ("LMHeadModel", "ForCausalLM", "ForMaskedLM", "ForConditionalGeneration")
 
 
@@ -67,13 +74,14 @@ def ends_of(
         output = _nearest(found["output"], stack, "right", readers)
         if output is not None and len(_fed_by(output, "right", readers)) > 1:
             output = None
-        if output is None and len(readers) == 1:
-            output = _tied(before.get(stack.path, ()), structure, stack, tensors)
         head = _nearest(found["head"], stack, "right", readers)
+        ended = head is not None or _has_last_norm(stack, structure, tensors)
+        if output is None and len(readers) == 1 and ended:
+            output = _tied(before.get(stack.path, ()), structure, stack, tensors)
         last = [one for one in (head, output) if one is not None]
         if head is None and _lacks_head(tensors):
             last = []
-        behind[stack.path] = last[:1]
+        behind[stack.path] = last[:1] if stack.is_whole else []
         pairs += [follow(last[0], last[1])] if len(last) == 2 else []
     firsts = [m for kind in ("embedding", "patch embedding", "positions") for m in found[kind]]
     return Ends(firsts, [*found["head"], *found["output"]], before, behind, pairs)
@@ -167,6 +175,18 @@ def _lacks_head(tensors: Iterable[str]) -> bool:
     without = any(beside.fullmatch(n) and f"{n[:-4]}weight" not in known for n in known)
     owners = [match[1] for name in known if (match := norms.fullmatch(name))]
     return without or any(f"{owner}dense.weight" not in known for owner in owners)
+
+
+def _has_last_norm(stack: Stack, structure: Structure, tensors: Iterable[str]) -> bool:
+    """Return whether the norm behind the blocks of a stack is there, or its family has none.
+
+    A first part of a file (a shard) lacks it, and so tells nothing of what its last block feeds.
+    """
+    if structure.says("model_type", stack.path) in _WITHOUT_NORM:
+        return True
+    owner = stack.path.rstrip(".").rpartition(".")[0]
+    own = (name for name in tensors if name.rpartition(".")[0].rpartition(".")[0] == owner)
+    return any(is_norm(name) and not _NORM_BEFORE.search(name.rpartition(".")[0]) for name in own)
 
 
 def _tied(

@@ -64,7 +64,7 @@ def layout_of(matrices: Sequence[Matrix], known: Known) -> Layout:
 
 def _pairs(stacks: Sequence[Stack], ends: Ends) -> list[Pair]:
     encoders = [stack for stack in stacks if stack.has_attention and not stack.reads_encoder]
-    encoded = last_writers(encoders[-1].blocks) if encoders else ()
+    encoded = last_writers(encoders[-1].blocks) if encoders and encoders[-1].is_whole else ()
     pairs: list[Pair] = []
     for stack in stacks:
         path = stack.path
@@ -151,6 +151,11 @@ def _kinds(stack: Stack) -> Iterable[str]:
 def _notes(stacks: Sequence[Stack]) -> Iterable[str]:
     for stack in stacks:
         yield from stack.notes
+        if not stack.is_whole:
+            yield (
+                f"{stack.path}*: the config counts other blocks than are there: what reads the "
+                "last one is not known"
+            )
         if stack.between:
             yield (
                 f"{stack.path}*: attentions hold what is not known, {some_of(stack.between, 3)}: "

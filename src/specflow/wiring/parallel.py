@@ -22,8 +22,8 @@ def is_parallel(
     """Return whether the blocks of a stack are parallel, and what had to be taken for granted.
 
     Their config tells. Else blocks with a single norm are parallel (GPT-J, Phi, Falcon) if its name
-    does not say that it is the second one, or with one for each (Falcon's `ln_attn`); GPT-NeoX has
-    two either way, and is parallel by default. One lone block is parallel or lacks a norm, None.
+    does not say that it is the second one, or with one for each (Falcon's `ln_attn`); GPT-NeoX is
+    by default. One lone block, if not named as of GPT-J or Phi, may lack a norm: None.
 
     Args:
         stack: What stands before the numbers of its blocks.
@@ -45,12 +45,12 @@ def is_parallel(
         ]
     if any(name.startswith("ln_attn.") for name in names):
         return True, []
-    if names >= _OF_GPT_J or names >= _OF_PHI:
-        return True, []
     norms = [parts for parts in inside if len(parts) == 2 and is_norm(parts[1])]
     counts = Counter(index for index, _ in norms)
     if max(counts.values(), default=0) > 1 or any(_SECOND.search(name) for _, name in norms):
         return False, []
+    if names >= _OF_GPT_J or names >= _OF_PHI:
+        return True, []
     if len({parts[0] for parts in inside if parts[0].isdecimal()}) == 1 and model not in _MODELS:
         return None, [
             "one block without two norms: what passes between attention and MLP is not known"

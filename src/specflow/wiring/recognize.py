@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from glob import escape
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from specflow.wiring.fusion import FusionParams, cut_declared
 from specflow.wiring.grouped import with_groups
 from specflow.wiring.layout import Layout, layout_of
 from specflow.wiring.names import number_of, some_of
+from specflow.wiring.reasons import EXCLUDED, NOT_INCLUDED
 from specflow.wiring.stacks import Known
 from specflow.wiring.structure import Structure
 from specflow.wiring.tensors import TensorInfo, matches_any, whole_matrices
@@ -78,23 +80,11 @@ def wiring_of(
 
     Raises:
         NoMatrixError: If nothing is left to analyse.
-        SpecflowError: If a declared pattern matches nothing or does
-            not fit, the layout asked for is not that of the tensors, or the heads asked for are
-            not those of the network.
+        SpecflowError: If a declared pattern matches nothing or does not fit, or the layout or
+            the heads asked for are not those of the network.
     """
     structure, unreadable = structure or Structure(), unreadable or {}
-    _check_layout(tensors, params.layout)
-    turned = [name for name, layer in structure.layers.items() if layer.inputs_first]
-    own = {name: info for name, info in tensors.items() if name not in structure.tied}
-    whole, skipped = whole_matrices(own, params.transposed, list(map(escape, turned)))
-    skipped |= {n: f"tied: it is {o}" for n, o in structure.tied.items() if n in tensors}
-    grouped, notes = with_groups(whole, tensors, structure)
-    found = cut_declared(grouped, params.fused, params.num_heads)
-    _check_distinct(found)
-    layout = Layout(tuple(found)) if params.layout == "none" else None
-    if layout is None:
-        known = Known(tensors, structure, params.num_heads, _turned(found, structure))
-        layout = layout_of(found, known)
+    layout, skipped = _recognized(tensors, params, structure)
     left_out = _left_out(layout.matrices, params)
     matrices = [matrix for matrix in layout.matrices if matrix.name not in left_out]
     skipped |= _by_tensor(layout.matrices, left_out)
@@ -103,18 +93,34 @@ def wiring_of(
     within = _within(matrices, layout.pairs)
     met = [pair for pair in within if pair.fits] + declared_pairs(matrices, params.pairs)
     pairs = tuple({pair.label: pair for pair in met}.values())
+    once = {name: info for name, info in tensors.items() if name not in structure.tied}
+    said = (*layout.said, *coverage(once, matrices, skipped, unreadable))
     return Wiring(
         matrices=tuple(matrices),
         pairs=pairs,
         skipped=skipped,
-        notes=(*notes, *layout.notes, *_notes(matrices, within)),
-        analysed=(
-            f"structure: from {structure.source}",
-            *layout.said,
-            *coverage(own, matrices, skipped, unreadable),
-            f"neighbours: {number_of(len(pairs), 'pair')}",
-        ),
+        notes=(*layout.notes, *_notes(matrices, within)),
+        analysed=(*said, f"neighbours: {number_of(len(pairs), 'pair')}"),
     )
+
+
+def _recognized(
+    tensors: Mapping[str, TensorInfo], params: LayoutParams, structure: Structure
+) -> tuple[Layout, dict[str, str]]:
+    """Return the layout of all matrices, and why each of the other tensors is none."""
+    _check_layout(tensors, params.layout)
+    turned = [name for name, layer in structure.layers.items() if layer.inputs_first]
+    own = {name: info for name, info in tensors.items() if name not in structure.tied}
+    whole, skipped = whole_matrices(own, params.transposed, list(map(escape, turned)))
+    skipped |= {n: f"tied: it is {o}" for n, o in structure.tied.items() if n in tensors}
+    grouped, notes = with_groups(whole, tensors, structure)
+    found = cut_declared(grouped, params.fused, params.num_heads)
+    _check_distinct(found)
+    known = Known(tensors, structure, params.num_heads, _turned(found, structure))
+    is_asked_for = params.layout != "none"
+    layout = layout_of(found, known) if is_asked_for else Layout(tuple(found))
+    said = (f"structure: from {structure.source}", *layout.said)
+    return replace(layout, said=said, notes=(*notes, *layout.notes)), skipped
 
 
 def _check_layout(tensors: Mapping[str, TensorInfo], layout: LayoutName) -> None:
@@ -146,9 +152,9 @@ def _left_out(matrices: Iterable[Matrix], params: LayoutParams) -> dict[str, str
     for matrix in matrices:
         names = (matrix.view.tensor, matrix.name)
         if not matches_any(names, params.include):
-            reasons[matrix.name] = "not in include"
+            reasons[matrix.name] = NOT_INCLUDED
         elif matches_any(names, params.exclude):
-            reasons[matrix.name] = "in exclude"
+            reasons[matrix.name] = EXCLUDED
     return reasons
 
 

@@ -49,6 +49,8 @@ class Stack:
         blocks: In order of depth.
         became: What each matrix was turned and cut into.
         whole: Why matrices that hold several stay whole.
+        is_whole: Whether there are as many blocks as a config counts; else it is not known what
+            reads the last one.
         between: Names of what stands between queries, keys or values and is not known.
         notes: What had to be taken for granted, a sentence each.
     """
@@ -59,6 +61,7 @@ class Stack:
     blocks: tuple[Block, ...]
     became: Mapping[str, Sequence[Matrix]] = field(default_factory=dict)
     whole: Mapping[str, str] = field(default_factory=dict)
+    is_whole: bool = True
     between: Sequence[str] = ()
     notes: tuple[str, ...] = ()
 
@@ -111,9 +114,7 @@ def _stack(
     width = width_of(path, known.tensors)
     conv1d = _is_conv1d(path, placed, known.structure)
     turned, guessed = oriented(placed, width, known.turned, conv1d)
-    by_index: dict[int | None, dict[Matrix, Place]] = {}
-    for matrix, place in placed.items():
-        by_index.setdefault(place.index, {})[turned[matrix]] = place
+    by_index = _by_index(placed, turned)
     reading = [b for b in by_index.values() if any(p.role == "attention out" for p in b.values())]
     first = next(iter(reading or by_index.values()))
     heads = count_heads(path, first, known.tensors, known.structure, known.num_heads)
@@ -124,12 +125,12 @@ def _stack(
     between: list[str] = []
     convolves = any(n.startswith(path) and ".mlp.dwconv." in n for n in known.tensors)
     gated = {p.unit for p in placed.values() if p.role == "MLP in"}
-    for index in sorted(by_index, key=lambda number: -1 if number is None else number):
+    for index, matrices in by_index.items():
         at = path if index is None else f"{path}{index}."
-        own = heads_of_block(at, by_index[index], first, heads, known.structure)
-        splitter = Splitter(known.tensors, known.structure, own, by_index[index])
+        own = heads_of_block(at, matrices, first, heads, known.structure)
+        splitter = Splitter(known.tensors, known.structure, own, matrices)
         parts, left = splitter.split()
-        unknown = strangers(at, by_index[index], unplaced, known.tensors)
+        unknown = strangers(at, matrices, unplaced, known.tensors)
         between += (inside := [name for name in unknown if not stands_before(name)])
         labelled = _labelled(path, index, parts, several, gated)
         is_short = convolves and not any(role == "MLP convolution" for role, _ in labelled)
@@ -139,8 +140,19 @@ def _stack(
         became |= _by_tensor(parts, blocks[-1].matrices)
         whole |= left
     square = ["all matrices are square; taken as (inputs, outputs), as GPT-2 has them"]
-    notes = [f"{path}*: {note}" for note in (*(square if guessed else []), *assumed)]
-    return Stack(path, width, heads, tuple(blocks), became, whole, between, tuple(notes))
+    notes = tuple(f"{path}*: {note}" for note in (*(square if guessed else []), *assumed))
+    is_whole = known.structure.num_blocks_of(path) in (None, (blocks[-1].index or 0) + 1)
+    return Stack(path, width, heads, tuple(blocks), became, whole, is_whole, between, notes)
+
+
+def _by_index(
+    placed: Mapping[Matrix, Place], turned: Mapping[Matrix, Matrix]
+) -> dict[int | None, dict[Matrix, Place]]:
+    """Return the turned matrices of each block with their places, in order of depth."""
+    found: dict[int | None, dict[Matrix, Place]] = {}
+    for matrix, place in placed.items():
+        found.setdefault(place.index, {})[turned[matrix]] = place
+    return dict(sorted(found.items(), key=lambda one: -1 if one[0] is None else one[0]))
 
 
 def _is_stack(places: Iterable[Place]) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _HEADS = ("num_attention_heads", "num_heads", "n_head", "n_heads")
+_BLOCKS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 TOWERS = {  # the section of a config, and words in the names of what it describes
     "vision_config": ("vision", "visual", "image"),
     "text_config": ("text", "language"),
@@ -57,8 +58,7 @@ class Structure:
         if own is not None:
             return own
         section = _tower(self.config, stack)
-        side = next((side for side in ("decoder", "encoder") if side in stack), "encoder")
-        for key in (f"{side}_attention_heads", *_HEADS):
+        for key in (f"{_side(stack)}_attention_heads", *_HEADS):
             count = section.get(key)
             if isinstance(count, Sequence) and not isinstance(count, str):
                 stage = int((re.findall(r"\d+", stack) or [0])[-1])  # one for each stage
@@ -66,6 +66,18 @@ class Structure:
             if isinstance(count, int) and not isinstance(count, bool) and count > 0:
                 return count
         return None
+
+    def num_blocks_of(self, stack: str) -> int | None:
+        """Return how many blocks the config counts in a stack; None if it does not, or by stages.
+
+        What stands before their numbers may hold another number: then they are those of a stage.
+        """
+        section = _tower(self.config, stack)
+        side = _side(stack)
+        counts = [section.get(key) for key in (f"{side}_layers", f"num_{side}_layers", *_BLOCKS)]
+        told = (count for count in counts if isinstance(count, int))
+        is_stage = any(part.isdecimal() for part in stack.split("."))
+        return None if is_stage else next(told, None)
 
     def heads_within(self, start: str) -> int | None:
         """Return the attention heads of all modules whose paths start so, where they have one."""
@@ -75,6 +87,10 @@ class Structure:
     def says(self, key: str, stack: str = "") -> Any:
         """Return what the config says of a stack under a key; None if it says nothing."""
         return _tower(self.config, stack).get(key, self.config.get(key))
+
+
+def _side(stack: str) -> str:
+    return "decoder" if "decoder" in stack else "encoder"
 
 
 def _tower(config: Mapping[str, Any], stack: str) -> Mapping[str, Any]:

@@ -10,13 +10,14 @@ import torch
 
 from specflow.errors import SpecflowError
 from specflow.wiring.names import problem_of, some_of
+from specflow.wiring.reasons import NO_ENTRIES
 from specflow.wiring.view import View
 from specflow.wiring.wiring import Matrix
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 MAX_DIMENSIONS = 5  # a 3-d convolution
 EMPTY = (
-    "no entries: a ZeRO-3 state holds weights so where it was saved without gathering them; "
+    f"{NO_ENTRIES}: a ZeRO-3 state holds weights so where it was saved without gathering them; "
     "DeepSpeed's zero_to_fp32.py makes whole ones of its folder"
 )
 
@@ -27,7 +28,9 @@ _NO_MATRICES = {
     "a bias (or causal mask)": re.compile(r"(.*[._])?bias(_.*)?|.*\.bias_.*"),
     "a mask": re.compile(r"(.*[._])?mask"),
     "tokens or positions": re.compile(r"(.*\.)?(\w+_token|\w+_tokens|pos_embed|probe|latents)"),
-    "a norm": re.compile(r"(.*[._])?(\w*norm\w*|ln(_\w+)?|bn\d*)\.weight", re.IGNORECASE),
+    "a norm": re.compile(
+        r"(.*[._])?(\w*norms?(\d\w*)?(_\w+)?|ln(_\w+)?|bn\d*)\.weight", re.IGNORECASE
+    ),
     "decay rates": re.compile(r"(.*\.)?A_log"),
 }
 
@@ -84,7 +87,7 @@ def _reason_to_skip(name: str, info: TensorInfo) -> str | None:
         expected = ", ".join(_dtype_name(dtype) for dtype in FLOATS)
         return f"dtype {_dtype_name(info.dtype)}, none of {expected}"
     if 0 in info.shape:
-        return f"no entries: shape {info.shape}"
+        return f"{NO_ENTRIES}: shape {info.shape}"
     dimensions = len(info.shape)
     if dimensions == 0:
         return "a scalar"

@@ -107,19 +107,17 @@ def transformer_pairs(
     mixed = any(_mixes(block) and _ends_with_mlp(block) for block in blocks)
     for block in blocks:
         sublayers = _sublayers(block)
-        follows = last is not None and block.index == last + 1
-        if block.parallel is None or (mixed and not _mixes(block)):
+        is_read = block.parallel is not None and (_mixes(block) or not mixed)
+        if not is_read or last is None or block.index != last + 1:
             written = ()
-        elif block.index == 0:
-            readers = sublayers[0].readers if sublayers else ()
-            pairs += [follow(first, r, side) for (first, side), r in product(firsts, readers)]
-        elif not follows:
-            written = ()
+        if is_read and block.index == 0 and sublayers:
+            readers = product(firsts, sublayers[0].readers)
+            pairs += [follow(first, reader, side) for (first, side), reader in readers]
         for sublayer in sublayers:
             pairs += [follow(w, r) for w, r in product(written, sublayer.readers)]
             pairs += sublayer.inner
             written = _passed(block, sublayer)
-        cross = [m for r in _ENCODED if (m := block.matrices.get((r, ""))) is not None]
+        cross = _there(block.main(), _ENCODED)
         pairs += [follow(writer, reader) for writer, reader in product(encoded, cross)]
         written = _passed(block, sublayers[-1]) if _ends_with_mlp(block) else ()
         last = block.index

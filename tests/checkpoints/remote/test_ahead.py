@@ -95,3 +95,64 @@ def test_of_tensors_that_will_be_read_no_others_come_along(web, seed):
             assert torch.equal(file.read(name), weights[name])
             read += weights[name].nbytes
     assert web.sent - header <= 1.02 * read
+
+
+def steps_at(web, rng, ahead, count=8):
+    """Steps of one training, with tensors of many sizes."""
+    sizes = {f"w{n:02d}": rng.choice([1, 30, 1000, 9000]) for n in range(60)}
+    for number in range(count):
+        weights = {name: torch.full((size,), float(number)) for name, size in sizes.items()}
+        web.files[f"/run/{number}.safetensors"] = save(weights)
+        resource = resource_of(f"{web.url}/run/{number}.safetensors")
+        yield RemoteStep(resource.place, lambda resource=resource: resource, ahead)
+
+
+def waiting_of(steps):
+    """Bytes of all that was received and not asked for."""
+    held = (data for step in steps for file in step._files for data in file._waiting.values())
+    return sum(data.nbytes for data in held)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("most", [20_000, 2**24])
+def test_over_passes_and_steps_2_percent_more_is_sent_and_what_waits_is_bounded(
+    web, monkeypatch, most, seed
+):
+    """Tensors are announced and read in any order, others unannounced, two steps side by side."""
+    monkeypatch.setattr("specflow.checkpoints.remote.ahead.MOST", most)
+    rng, ahead = Random(seed), ReadAhead()
+    steps, headers, read = list(steps_at(web, rng, ahead)), 0, 0
+    for place in rng.choices(range(1, len(steps)), k=20):
+        before = web.sent
+        with steps[place - 1].open() as first, steps[place].open() as second:
+            headers += web.sent - before
+            for tensors, number in rng.choices([(first, place - 1), (second, place)], k=4):
+                names = list(tensors.infos)[rng.randint(0, 30) :]
+                chosen = rng.sample(names, 25) if rng.random() < 0.5 else names
+                expect(tensors, chosen)
+                for name in (*chosen, *rng.sample(names, rng.randint(0, 5))):
+                    weight = tensors.read(name)
+                    assert (weight == number).all()
+                    read += weight.nbytes
+                    assert waiting_of(steps) == ahead._waiting <= most
+                assert web.sent - headers <= 1.02 * read
+        assert waiting_of(steps) == 0
+
+
+def test_what_is_announced_and_not_read_is_bounded_and_gone_with_the_step(web, monkeypatch):
+    """What an unfinished step leaves takes nothing from the next."""
+    monkeypatch.setattr("specflow.checkpoints.remote.ahead.MOST", 4000)
+    monkeypatch.setattr("specflow.checkpoints.remote.step._TOGETHER", 2000)
+    ahead = ReadAhead()
+    weights = {f"w{n:02d}": torch.full((10, 10), float(n)) for n in range(40)}
+    for number in range(3):
+        web.files[f"/run/{number}.safetensors"] = save(weights)
+        resource = resource_of(f"{web.url}/run/{number}.safetensors")
+        step = RemoteStep(resource.place, lambda resource=resource: resource, ahead)
+        with step.open() as tensors:
+            expect(tensors, tensors.infos)
+            for name in [*weights][::5]:
+                tensors.read(name)
+                assert waiting_of([step]) <= 4000
+            assert waiting_of([step]) == 4000  # one step has as much as the other
+        assert waiting_of([step]) == 0

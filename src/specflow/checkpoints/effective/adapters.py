@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from specflow.checkpoints.base import Infos, Tensors
 from specflow.checkpoints.effective.parts import Beside, Composed, Found, as_it_is
+from specflow.wiring.reasons import ADAPTER
 
 # First letters of what other methods add to a layer, and what they are called.
 _OTHERS = {
@@ -23,10 +24,12 @@ _OTHERS = {
     "lora_E": "AdaLoRA",
     "lora_mid": "LoRA of three factors",
     "dora_scale": "DoRA",
+    "trainable_tokens_delta": "trainable tokens",
+}
+_PROMPTS = {  # what is added to what a network reads, and to no layer
     "prompt_embeddings": "prompt tuning",
     "prefix_task_": "prompt tuning",
     "adaption_prompt": "adaption prompt",
-    "trainable_tokens_delta": "trainable tokens",
 }
 _COPY = re.compile(r"(?:(.+)\.)?modules_to_save\.([^.]+)\.(.+)")
 
@@ -35,13 +38,14 @@ def adapter_weights(tensors: Tensors, beside: Beside) -> Found:
     """Find layers that an adapter trains as a whole, and name what other methods than LoRA add."""
     infos, skipped = tensors.infos, dict[str, str]()
     method = (beside("adapter_config.json") or {}).get("peft_type", "LORA")
-    known = dict(_OTHERS)
+    known = _OTHERS | _PROMPTS
     if isinstance(method, str) and method.isidentifier() and method != "LORA":
         known.setdefault(f"{method.lower()}_", method)
     starts = re.compile(rf"(?:^|\.)({'|'.join(known)})")
     for name, info in infos.items():
         if len(info.shape) > 1 and (match := starts.search(name)):
-            skipped[name] = f"{known[match[1]]} adapter: no weight matrix"
+            kind = "of no layer" if match[1] in _PROMPTS else ADAPTER
+            skipped[name] = f"{known[match[1]]} {kind}"
     return Found(tuple(_trained_copies(infos, skipped)), skipped)
 
 

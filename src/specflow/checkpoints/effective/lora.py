@@ -12,6 +12,7 @@ from torch import Tensor
 from specflow.checkpoints.base import Infos, Tensors
 from specflow.checkpoints.effective.alpha import Adapter, Adapters, adapter_in_files
 from specflow.checkpoints.effective.parts import Beside, Composed, Found, as_it_is
+from specflow.wiring.reasons import LORA
 
 # Ends of the names of A, and of B where A is found.
 _ENDS = {
@@ -128,18 +129,18 @@ def _product(lora: _Lora, infos: Infos, adapters: Adapters) -> _Product | str:
     """Return what two factors make, or why they make no matrix."""
     a, b = infos[lora.a].shape, infos[lora.b].shape
     if lora.third:
-        return "LoRA with a third factor: B A is not what is added"
+        return f"{LORA} with a third factor: B A is not what is added"
     if lora.a.endswith("lora_a"):
-        return "LoRA whose factors lie transposed (MLX); expected those of PyTorch"
+        return f"{LORA} whose factors lie transposed (MLX); expected those of PyTorch"
     if len(a) < 2 or len(b) < 2 or a[0] != b[1] or not a[0] or any(size != 1 for size in b[2:]):
-        return f"LoRA of groups or of no rank, no product B A: shape ({a}, {b})"
+        return f"{LORA} of groups or of no rank, no product B A: shape ({a}, {b})"
     told = adapters(lora.layer, lora.adapter, a[0])
     if told.experts is None or a[0] % told.experts or (told.experts > 1 and len(a) > 2):
-        return "LoRA of experts whose number is not known"
+        return f"{LORA} of experts whose number is not known"
     shape = (b[0], *a[1:]) if not lora.is_embedding else (*a[1:], b[0])
     shape = (told.experts, *shape) if told.experts > 1 else shape
     if math.prod(shape) > _MOST_ENTRIES:
-        return f"LoRA whose product has more than {_MOST_ENTRIES} entries"
+        return f"{LORA} whose product has more than {_MOST_ENTRIES} entries"
     return _Product(lora, told, shape)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from specflow.checkpoints.base import Infos, Tensors
 from specflow.checkpoints.effective.parts import Beside, Composed, Found
+from specflow.wiring.reasons import QUANTIZED
 from specflow.wiring.tensors import FLOATS, TensorInfo
 
 FLOAT8 = (
@@ -56,7 +57,7 @@ def scaled_weights(tensors: Tensors, beside: Beside) -> Found:
             one = _scaled(name, scale, sizes(), infos)
             if one is None:
                 shapes = f"({info.shape}, {infos[scale].shape})"
-                reason = f"quantized, {_kind(info)} with scales of unknown blocks: shape {shapes}"
+                reason = f"{QUANTIZED}, {_kind(info)} with scales of unknown blocks: shape {shapes}"
                 skipped |= dict.fromkeys((name, scale), reason)
                 quantized |= dict.fromkeys((name, scale), _kind(info))
             else:
@@ -65,7 +66,7 @@ def scaled_weights(tensors: Tensors, beside: Beside) -> Found:
             how = quantized[name] = f"{_kind(info)} without a scale, read as it is"
             composed.append(Composed(name, info.shape, how, (name,), Tensor.float, torch.float32))
         elif info.dtype in FLOAT8:
-            skipped[name] = f"quantized, {_kind(info)}: scales of what is not there"
+            skipped[name] = f"{QUANTIZED}, {_kind(info)}: scales of what is not there"
         elif f".{name}".endswith(".weight"):
             quantized[name] = "integers without a scale"
     return Found(tuple(composed), skipped, quantized)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice, pairwise, takewhile
+from itertools import islice, pairwise, takewhile, tee
 from typing import Annotated, Any, NoReturn
 from urllib.parse import quote, urlsplit
 
@@ -63,7 +63,11 @@ _HEADER = TypeAdapter(dict[str, _Entry])
 
 
 class RemoteSafetensors:
-    """A safetensors file on a server: its header first, then ranges of tensors (`Tensors`)."""
+    """A safetensors file on a server: its header first, then ranges of tensors (`Tensors`).
+
+    Attributes:
+        file: The file, whole.
+    """
 
     def __init__(self, file: RemoteFile, ahead: ReadAhead) -> None:
         """Read the header; `ahead` says what may be received with a tensor.
@@ -71,7 +75,7 @@ class RemoteSafetensors:
         Raises:
             SpecflowError: If the file cannot be had or its header does not fit it.
         """
-        self._file, self._ahead = file, ahead
+        self.file, self._ahead = file, ahead
         self._waiting: dict[str, Tensor] = {}
         self._expected: set[str] = set()  # will be read, and was not received since
         start = file.read(0, _LENGTH)
@@ -100,19 +104,27 @@ class RemoteSafetensors:
 
     def expect(self, names: Iterable[str]) -> None:
         """Take note of tensors that will be read: those that follow each other come together."""
-        self._expected.update(names)
+        self._expected.update(name for name in names if name not in self._waiting)
 
     def close(self) -> None:
         """Do nothing: between two tensors no answer is open."""
 
+    def forget(self) -> None:
+        """Drop what waits and what is expected: nothing will be read for now."""
+        self._ahead.dropped(sum(data.nbytes for data in self._waiting.values()))
+        self._waiting.clear()
+        self._expected.clear()
+
     def _received(self, name: str) -> Tensor:
         """Return the bytes of a tensor; what is received with it waits."""
+        self._expected.discard(name)
         start, size = self._places[name].offset, self._size(name)
         if not size:
             return torch.empty(0, dtype=torch.uint8)
         along = self._along(name, size)
+        self._expected.difference_update(along)
         data = torch.empty(size + sum(map(self._size, along)), dtype=torch.uint8)
-        self._file.read_into(start, data.numpy().data)
+        self.file.read_into(start, data.numpy().data)
         for other in along:
             begin = self._places[other].offset - start
             self._waiting[other] = data[begin : begin + self._size(other)].clone()
@@ -120,18 +132,16 @@ class RemoteSafetensors:
 
     def _along(self, name: str, size: int) -> list[str]:
         """Return what is received with a tensor of those behind it."""
-        self._expected.discard(name)
         held, wanted = size, list[str]()
         for other in takewhile(self._expected.__contains__, self._behind(name)):
             held += self._size(other)
             if held > _TOGETHER:
                 break
             wanted.append(other)
-        self._expected.difference_update(wanted)
-        self._ahead.expected(sum(map(self._size, wanted)))
-        rest = self._behind(wanted[-1] if wanted else name)
-        sizes = (self._size(other) for other in self._behind(wanted[-1] if wanted else name))
-        return wanted + list(islice(rest, self._ahead.with_next(size, sizes)))
+        del wanted[self._ahead.expected(map(self._size, wanted)) :]
+        rest, same = tee(self._behind(wanted[-1] if wanted else name))
+        count = self._ahead.with_next(size, map(self._size, same))
+        return wanted + list(islice(rest, count))
 
     def _behind(self, name: str) -> Iterator[str]:
         """Yield the tensors that lie behind one without a gap and do not wait."""
@@ -168,7 +178,7 @@ class RemoteSafetensors:
         return header
 
     def _refuse(self, problem: str) -> NoReturn:
-        raise SpecflowError(f"{self._file.place}: {problem}; expected a whole safetensors file")
+        raise SpecflowError(f"{self.file.place}: {problem}; expected a whole safetensors file")
 
 
 class RemoteStep:
@@ -194,14 +204,15 @@ class RemoteStep:
             published: What is known of all that lies beside it, by place; None if nothing is.
         """
         self._name, self._find, self._ahead, self.published = name, find, ahead, published
-        self._files: list[RemoteFile] = []
+        self._files: list[RemoteSafetensors] = []
+        self._num_open = 0  # times that it is open now
 
     def __str__(self) -> str:
         return self._name
 
     @contextmanager
     def open(self) -> Iterator[Effective]:
-        """Open it for reading.
+        """Open it for reading; when it is closed as often, nothing that was received is left.
 
         Yields:
             The tensors, by names without those of wrappers.
@@ -210,7 +221,14 @@ class RemoteStep:
             SpecflowError: If it cannot be had, is broken, or has a tensor whose name is no path of
                 HDF5.
         """
-        yield self._tensors
+        tensors = self._tensors
+        self._num_open += 1
+        try:
+            yield tensors
+        finally:
+            self._num_open -= 1
+            for file in self._files if not self._num_open else ():
+                file.forget()
 
     def fingerprint(self) -> str:
         """Return what changes when a file does: what was published or is said of each.
@@ -222,7 +240,8 @@ class RemoteStep:
         """
         with self.open() as tensors:
             known = self.published or {}
-            states = {file.place: known.get(file.place) or file.state for file in self._files}
+            files = [one.file for one in self._files]
+            states = {file.place: known.get(file.place) or file.state for file in files}
         told = (*states.items(), *tensors.composed.items())
         return "".join(f"{name} {what}\n" for name, what in told)
 
@@ -260,8 +279,8 @@ class RemoteStep:
         if known is None and self.published is not None:
             raise SpecflowError(f"{resource.place}: there is no such file; its index names it")
         file = RemoteFile(resource, None if known is None else known.size)
-        self._files.append(file)
-        return RemoteSafetensors(file, self._ahead)
+        self._files.append(RemoteSafetensors(file, self._ahead))
+        return self._files[-1]
 
 
 def _beside(index: Resource, name: str) -> Resource:
