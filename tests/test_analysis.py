@@ -123,7 +123,7 @@ def test_inputs_come_first_where_that_is_said(folder, undrawn):
 
 
 def test_what_is_no_checkpoint_is_refused():
-    with pytest.raises(SpecflowError, match=r"checkpoints: got 3; expected paths, patterns, a "):
+    with pytest.raises(SpecflowError, match=r"checkpoints: got int; expected paths, patterns, a "):
         specflow.analyze(3)
 
 

@@ -236,7 +236,7 @@ def test_weights_without_their_adapter_are_said_to_be_so(models, capsys):
     reads = [
         f"B: read as: 1 x LoRA: B A without its scale, as alpha is not known: {at}.lora",
         f"B: read as: 1 x LoRA: W as it is, without B A, as alpha is not known: {at}.weight",
-        "B: left out: 1 x a int: no tensor: epoch",
+        "B: left out: 1 x of type int: no tensor: epoch",
     ]
     assert ended_with("compare", str(models[0]), "adapted.pt", "-o", "out") == 0
     lines = capsys.readouterr().out.splitlines()
@@ -274,3 +274,14 @@ def test_patterns_are_of_names_in_a():
     options = {"include": ["model.layers*"], "exclude": ["model.layers.0*"]}
     found = compare_models(base(), inner, options)
     assert all(name.startswith("model.layers.1") for name in found.matrices["matrix"])
+
+
+def test_an_adapter_alone_is_told_to_be_merged():
+    base = {"q.weight": torch.ones(4, 3)}
+    adapter = {"q.lora_A.weight": torch.ones(2, 3), "q.lora_B.weight": torch.ones(4, 2)}
+    for pair in ((base, adapter), (adapter, base)):
+        with pytest.raises(SpecflowError, match="is an adapter alone: give its base with it, as"):
+            specflow.compare(*pair)
+    with pytest.raises(SpecflowError) as caught:
+        specflow.compare(base, {"k.weight": torch.ones(4, 3)})
+    assert "adapter" not in str(caught.value)

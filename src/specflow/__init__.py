@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-    from torch import Tensor, nn
+    from torch import nn
 
 __all__ = ["__version__", "analyze", "compare"]
 
@@ -21,7 +21,7 @@ except PackageNotFoundError:  # run from its source tree, not installed
 
 
 def analyze(
-    checkpoints: str | Path | Sequence[str | Path] | Mapping[str, Tensor] | nn.Module,
+    checkpoints: str | Path | Sequence[str | Path] | Mapping[Any, Any] | nn.Module,
     *,
     step_from: str | None = None,
     key: str | None = None,
@@ -40,11 +40,11 @@ def analyze(
     Args:
         checkpoints: Files, folders or patterns: safetensors, PyTorch, or trajectories, each with
             its step before it if its name does not say it ("100=model.pt"); URLs of safetensors,
-            "hf://org/name@step*" among them; or weights in memory, a state dict or a module, as
-            the one step 0.
+            "hf://org/name@step*" among them; or weights in memory: a state dict, a training
+            checkpoint that holds one or a module as the one step 0, or a dict of these by step.
         step_from: Regular expression with one group, the step, searched in each path; None means
             the one number in which paths differ, or that follows a word such as "step".
-        key: Where the weights are in a PyTorch checkpoint; None finds them.
+        key: Where the weights are in a PyTorch checkpoint, on disk or loaded; None finds them.
         layout: Naming of the architecture; auto recognizes it.
         num_heads: Attention heads of a block, where known.
         include: Patterns of tensors or matrices that are analysed.
@@ -73,19 +73,19 @@ def analyze(
         "key": key,
         "layout": layout,
         "num_heads": num_heads,
-        "include": tuple(include),
-        "exclude": tuple(exclude),
-        "transposed": tuple(transposed),
-        "fused": tuple(fused),
-        "pairs": tuple(pairs),
+        "include": include,
+        "exclude": exclude,
+        "transposed": transposed,
+        "fused": fused,
+        "pairs": pairs,
     }
     place = None if output is None else Path(output)
     return spectra_of(checkpoints, options, place, QUICK if quick else SPECTRA)
 
 
 def compare(
-    a: str | Path | Sequence[str | Path] | Mapping[str, Tensor] | nn.Module,
-    b: str | Path | Sequence[str | Path] | Mapping[str, Tensor] | nn.Module,
+    a: str | Path | Sequence[str | Path] | Mapping[Any, Any] | nn.Module,
+    b: str | Path | Sequence[str | Path] | Mapping[Any, Any] | nn.Module,
     *,
     output: str | Path | None = None,
     **options: Any,

@@ -12,14 +12,14 @@ from typing import Any, get_args
 
 import pandas as pd
 from pydantic import ValidationError
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
 from specflow.audit.findings import Audit
 from specflow.audit.published import audit_published
 from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.files import FileCheckpoints, given_file
-from specflow.checkpoints.live import LiveCheckpoints
+from specflow.checkpoints.live import LiveCheckpoints, LiveSteps, Weights, are_steps
 from specflow.checkpoints.network import structure_of_live
 from specflow.checkpoints.remote.places import bare
 from specflow.checkpoints.stream import contents_of
@@ -51,7 +51,7 @@ SPECTRA = QUICK.model_copy(update={"more": get_args(Family)})
 _NEW_OBJECTS = 10**5  # before the collector looks at them; after 700 each it takes a sixth longer
 
 Tables = dict[str, pd.DataFrame]
-Source = str | Path | Sequence[str | Path] | Mapping[str, Tensor] | nn.Module
+Source = str | Path | Sequence[str | Path] | Weights
 
 
 def analyze_to(
@@ -224,7 +224,8 @@ def _run(
 def _params(source: Source, options: Mapping[str, Any]) -> ReadingParams:
     raw = {"files": _files_of(source), **options}
     for key, of_text in (("fused", fusion_of), ("pairs", pair_of)):
-        raw[key] = [of_text(one) if isinstance(one, str) else one for one in raw.get(key, ())]
+        if isinstance(given := raw.get(key), list | tuple):  # text is no list: refused below
+            raw[key] = [of_text(one) if isinstance(one, str) else one for one in given]
     try:
         return ReadingParams.model_validate(raw)
     except ValidationError as error:
@@ -236,10 +237,15 @@ def _files_of(source: Source) -> list[Any]:
         return ["memory"]
     if isinstance(source, str | Path):
         return [given_file(str(source), Path())]
-    if isinstance(source, Sequence):
-        return [given_file(str(one), Path()) for one in source]
-    kinds = "paths, patterns, a state dict or a module"
-    raise SpecflowError(f"checkpoints: got {source!r}; expected {kinds}")
+    several = source if isinstance(source, Sequence) else [source]
+    if several is source and all(isinstance(one, str | Path) for one in several):
+        return [given_file(str(one), Path()) for one in several]
+    kinds = ", ".join(dict.fromkeys(type(one).__name__ for one in several))
+    raise SpecflowError(
+        f"checkpoints: got {'a list of ' if several is source else ''}{kinds}; expected paths, "
+        "patterns, a state dict or a module, or of several steps in memory a dict: "
+        "{0: state_dict, 100: other_state_dict}"
+    )
 
 
 def _opened(source: Source, params: ReadingParams, *, needed: bool) -> tuple[Checkpoints, Wiring]:
@@ -249,8 +255,12 @@ def _opened(source: Source, params: ReadingParams, *, needed: bool) -> tuple[Che
         SpecflowError: If there is no matrix, and one is needed.
     """
     if isinstance(source, nn.Module | Mapping):
-        checkpoints: Checkpoints = LiveCheckpoints(source)
-        structure = structure_of_live(source) if isinstance(source, nn.Module) else None
+        checkpoints: Checkpoints
+        if are_steps(source):
+            checkpoints, last = LiveSteps(source, params.key), source[max(source)]
+        else:
+            checkpoints, last = LiveCheckpoints(source, key=params.key), source
+        structure = structure_of_live(last) if isinstance(last, nn.Module) else None
         held = contents_of(checkpoints)
         find = partial(wiring_of, held.expected, params, structure, held.unreadable)
     else:

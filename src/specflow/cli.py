@@ -246,7 +246,7 @@ def _end_by(audit: "Audit", compared: str = "") -> None:
         print(printable(line))
     if audit.flags:
         sys.exit(FLAGGED)
-    from specflow.wiring.names import number_of
+    from specflow.errors import number_of
 
     what = compared or number_of(audit.tensors, "tensor")
     print(f"no flags: {number_of(len(audit.steps), 'step')}, {what}")

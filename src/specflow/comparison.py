@@ -1,6 +1,6 @@
 """Two models side by side: behind `specflow compare` and `specflow.compare`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -16,14 +16,13 @@ from specflow.checkpoints.files import FileCheckpoints
 from specflow.checkpoints.network import differing_keys
 from specflow.checkpoints.prefixes import prefixes_between, renamed
 from specflow.checkpoints.wrappers import Renamed
-from specflow.errors import SpecflowError, printable
+from specflow.errors import SpecflowError, printable, some_of
 from specflow.executor import num_workers
 from specflow.measure.comparison import compare_tensors
 from specflow.outputs import check_output, note_written
 from specflow.studies.two_models import TwoModels, share
 from specflow.wiring import Wiring
-from specflow.wiring.coverage import how_read
-from specflow.wiring.names import some_of
+from specflow.wiring.coverage import MERGED, how_read
 from specflow.wiring.tensors import FLOATS
 
 _SHOWN = 20  # matrices on the terminal
@@ -126,11 +125,18 @@ def _check_common(a: Checkpoints, b: Checkpoints, wiring: Wiring, infos: Mapping
     own = {matrix.view.tensor: matrix.view.shape for matrix in wiring.matrices}
     there = {n: info.shape for n, info in infos.items() if info.dtype in FLOATS}
     if not any(there.get(name) == shape for name, shape in own.items()):
+        alone = [_place(one) for one, names in ((a, own), (b, infos)) if _are_of_adapter(names)]
+        hint = f"; {alone[0]} is an adapter alone: {MERGED}" if len(alone) == 1 else ""
         raise SpecflowError(
             f"{_place(a)}, {_place(b)}: no matrix of one name and shape is in "
             f"both; the first has {some_of(own, 3)}; the second {some_of(infos, 3)}; expected two "
-            "models of one network"
+            f"models of one network{hint}"
         )
+
+
+def _are_of_adapter(names: Iterable[str]) -> bool:
+    """Return whether tensors are what LoRA adds, as `Effective` names it, without its base."""
+    return any(name.endswith(".lora") for name in names)
 
 
 def _write(found: TwoModels, options: Mapping[str, Any], output: Path) -> None:

@@ -52,6 +52,17 @@ def one_of(names: Iterable[str]) -> str:
     return f"expected one of {', '.join(names) or 'none: there are none'}"
 
 
+def some_of(names: Iterable[str], most: int = 10) -> str:
+    """Return the first names for a message, with dots where there are more."""
+    every = list(names)
+    return ", ".join([*every[:most], *(["..."] if len(every) > most else [])])
+
+
+def number_of(count: int, one: str, many: str = "") -> str:
+    """Return how many there are, in words; many of them are "ones" unless told."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def one_line(error: BaseException) -> str:
     """Return the first line of what an error says, or its kind if it says nothing."""
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__

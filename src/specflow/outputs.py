@@ -27,9 +27,11 @@ def check_output(output: Path) -> None:
     """Check, before anything is measured, that it will be known what is specflow's.
 
     Raises:
-        SpecflowError: If tables or figures are no folder but a link or a file, or a list of what is
-            in them cannot be read or is not what was written.
+        SpecflowError: If it is a file, tables or figures are no folder but a link or a file, or a
+            list of what is in them cannot be read or is not what was written.
     """
+    if output.exists() and not output.is_dir():
+        raise SpecflowError(f"output: {output} is a file; expected a folder, made if missing")
     for folder in (output / name for name in _REMOVE):
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
             raise SpecflowError(f"{folder}: got a link or a file; expected a folder, or nothing")

@@ -138,7 +138,7 @@ def test_a_single_checkpoint_is_of_the_step_that_its_name_says(tmp_path, name, s
 
 def test_file_of_no_known_kind_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("a note about nothing")
-    refused("notes.txt: of no known kind; expected safetensors", tmp_path, "notes.txt")
+    refused("notes.txt: text, no weights; expected safetensors", tmp_path, "notes.txt")
 
 
 @pytest.fixture

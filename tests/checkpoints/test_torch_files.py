@@ -18,6 +18,7 @@ from torch import nn
 
 from specflow.checkpoints.opening import kind_of, open_checkpoint
 from specflow.checkpoints.torch_files import TorchFile
+from specflow.errors import SpecflowError
 
 
 class Color(enum.Enum):
@@ -133,7 +134,8 @@ def test_tensors_that_are_not_dense_are_listed(tmp_path, is_archive):
     }
     with open_checkpoint(save(state, tmp_path / "a.pt", is_archive)) as file:
         assert list(file.infos) == ["w"]
-        assert all("no dense tensor" in file.skipped[name] for name in ("sparse", "quantized"))
+        assert "no dense tensor" in file.skipped["sparse"]
+        assert file.skipped["quantized"] == "quantized, torch: packed integers"
 
 
 def swapped(path, target):
@@ -216,3 +218,15 @@ def test_tensors_beside_the_weights_are_named_and_read_on_request(tmp_path):
         assert "--key" in tensors.skipped["ema.*"]
     with open_checkpoint(path, "ema.shadow") as tensors:
         assert not tensors.read("0.weight").any()
+
+
+def test_text_under_the_suffix_of_torch_is_told(tmp_path):
+    (tmp_path / "a.pt").write_text("hello world this is text")
+    with pytest.raises(SpecflowError, match=r"a\.pt: text, no weights; expected safetensors"):
+        open_checkpoint(tmp_path / "a.pt").__enter__()
+
+
+def test_what_went_wrong_inside_a_pickle_is_no_number(tmp_path):
+    (tmp_path / "a.pt").write_bytes(b"\x80\x02h\x65.")  # asks for an entry that was not put there
+    with pytest.raises(SpecflowError, match="broken or truncated; expected a whole file"):
+        open_checkpoint(tmp_path / "a.pt").__enter__()

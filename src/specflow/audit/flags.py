@@ -27,10 +27,10 @@ from specflow.audit.suite import Suite
 from specflow.audit.values import always_zero, structure_flags, value_flags
 from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.stream import contents_of
+from specflow.errors import some_of
 from specflow.executor import Report
 from specflow.scratch import Scratch
 from specflow.wiring.coverage import how_read
-from specflow.wiring.names import some_of
 from specflow.wiring.wiring import Wiring
 
 _AGREE = 3  # tensors that must have one order by themselves, if all together have another

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
-from specflow.wiring.names import number_of, some_of
+from specflow.errors import number_of, some_of
 
 Line = tuple[int, str, str, str]  # step, tensor, flag, evidence
 

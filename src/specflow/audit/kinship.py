@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from specflow.audit.findings import Flag
 from specflow.audit.places import Array
 from specflow.audit.suite import Named, Suite
-from specflow.wiring.names import some_of
+from specflow.errors import some_of
 
 UNRELATED = 0.1
 _CHANCE = 4.0  # standard deviations of the cosine of unrelated samples

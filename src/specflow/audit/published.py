@@ -9,8 +9,8 @@ from specflow.audit.findings import WHOLE_STEP, Audit, Flag, FlagKind
 from specflow.checkpoints.files import FileCheckpoints
 from specflow.checkpoints.folders import INDEX_SUFFIX, holds_weights
 from specflow.checkpoints.remote.step import Published
-from specflow.errors import SpecflowError
-from specflow.wiring.names import in_natural_order, some_of
+from specflow.errors import SpecflowError, some_of
+from specflow.wiring.names import in_natural_order
 
 _SHARD = re.compile(r"(.*-)([0-9]+)(-of-)([0-9]+)(\.[a-z]+)")
 

@@ -10,7 +10,7 @@ from specflow.audit.findings import WHOLE_STEP, Flag, FlagKind
 from specflow.audit.places import Array, squared_distances
 from specflow.audit.scan import StepScan
 from specflow.checkpoints.stream import Contents
-from specflow.wiring.names import some_of
+from specflow.errors import some_of
 
 _SHOWN = 3  # names of tensors that have one fault
 

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from specflow.checkpoints.remote.http import UnreachableError
-from specflow.errors import SpecflowError
-from specflow.wiring.names import number_of
+from specflow.errors import SpecflowError, number_of
 
 _SHOWN = 10  # of the errors, in one message
 

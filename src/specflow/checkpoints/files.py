@@ -24,10 +24,10 @@ from specflow.checkpoints.remote.names import in_order, step_at, steps_at
 from specflow.checkpoints.remote.places import is_url
 from specflow.checkpoints.remote.step import Published, RemoteStep
 from specflow.checkpoints.steps import steps_by_pattern, steps_of
-from specflow.errors import SpecflowError
+from specflow.errors import SpecflowError, some_of
 from specflow.scratch import state_of
 from specflow.section import Index, Section, Text
-from specflow.wiring.names import in_natural_order, some_of
+from specflow.wiring.names import in_natural_order
 from specflow.wiring.structure import Layer, Structure
 
 _GIVEN_STEP = re.compile(r"([0-9]{1,13})=(.+)", re.DOTALL)

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from specflow.checkpoints.foreign import foreign_folder
 from specflow.checkpoints.parts import are_parts, said_of_parts
-from specflow.errors import SpecflowError
-from specflow.wiring.names import in_natural_order, some_of
+from specflow.errors import SpecflowError, some_of
+from specflow.wiring.names import in_natural_order
 
 INDEX_SUFFIX = ".index.json"
 TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".tar", ".th")

@@ -53,6 +53,7 @@ _KERAS = f"a model of Keras; read its weights with keras and {_OF_TORCH}"
 _TAR = "a tar archive; unpack it, and name what was in it"
 _TENSORFLOW_DATA = re.compile(r"\.data-[0-9]{5}-of-[0-9]{5}$")
 _VECTORS = re.compile(rb"[0-9]+ [0-9]+\r?\n")
+_TEXT = re.compile(rb"(?!L1195470371)[\t\n\r -~]+")  # but a pickle of protocol 0 by torch.save
 START = 512  # bytes that tell
 
 
@@ -89,7 +90,14 @@ def what_is(path: Path, start: bytes) -> str:
         return "JSON, no weights"
     if start.startswith(b"model_checkpoint_path:"):
         return "the note of TensorFlow on its checkpoints, no weights"
+    if is_text(start):
+        return "text, no weights"
     return "of no known kind"
+
+
+def is_text(start: bytes) -> bool:
+    """Return whether the first bytes of a file are those of plain text."""
+    return _TEXT.fullmatch(start) is not None
 
 
 def foreign_folder(path: Path) -> str | None:

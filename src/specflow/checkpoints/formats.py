@@ -195,22 +195,3 @@ def told_by(header: Mapping[str, Any], start: int) -> tuple[Infos, Mapping[str, 
         stride = tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
         places[name] = Place(start + entry["data_offsets"][0], stride)
     return infos, skipped, places
-
-
-def held_by(state: Mapping[Any, Any], place: str) -> tuple[Infos, Mapping[str, str]]:
-    """Return what a state dict in memory holds, and why its other entries are no dense tensors.
-
-    Raises:
-        SpecflowError: If a name is no text.
-    """
-    infos, skipped = {}, {}
-    for name, value in state.items():
-        if not isinstance(name, str):
-            raise SpecflowError(f"{place}: a tensor has the name {name!r}; expected text")
-        if not isinstance(value, Tensor):
-            skipped[name] = f"of type {type(value).__name__}: no tensor"
-        elif value.layout != torch.strided or value.is_quantized or value.device.type == "meta":
-            skipped[name] = "sparse, quantized or without data: no dense tensor"
-        else:
-            infos[name] = TensorInfo(tuple(value.shape), value.dtype)
-    return infos, skipped

@@ -15,7 +15,7 @@ from specflow.checkpoints.effective.alpha import AlphaError
 from specflow.checkpoints.effective.parts import Beside
 from specflow.checkpoints.effective.tensors import Effective
 from specflow.checkpoints.folders import INDEX_SUFFIX, TORCH_SUFFIXES
-from specflow.checkpoints.foreign import START, foreign, what_is
+from specflow.checkpoints.foreign import START, foreign, is_text, what_is
 from specflow.checkpoints.formats import SafetensorsFile, TensorFile
 from specflow.checkpoints.torch_files import ARCHIVE, TorchFile
 from specflow.checkpoints.wrappers import Unwrapped
@@ -88,7 +88,8 @@ def kind_of(path: Path) -> Kind:
         return "trajectory"
     if path.suffix == ".safetensors":
         return "safetensors"
-    if path.suffix in TORCH_SUFFIXES or start.startswith((ARCHIVE, *_PICKLES)):
+    is_named = path.suffix in TORCH_SUFFIXES and not is_text(start)
+    if is_named or start.startswith((ARCHIVE, *_PICKLES)):
         return "torch"
     raise SpecflowError(
         f"{path}: {what_is(path, start)}; expected safetensors, an index of shards "

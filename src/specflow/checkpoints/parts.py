@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from specflow.errors import SpecflowError
-from specflow.wiring.names import in_natural_order, some_of
+from specflow.errors import SpecflowError, some_of
+from specflow.wiring.names import in_natural_order
 
 _NUMBER = re.compile(
     r"((?<![a-z])(?:consolidated|ranks?|shards?|parts?|partition|tp|pp|mp)[-_.]?)[0-9]+"

@@ -7,8 +7,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
-from specflow.errors import SpecflowError
-from specflow.wiring.names import some_of
+from specflow.errors import SpecflowError, some_of
 
 _HASH = re.compile(r"(?<![0-9a-z])(?=[0-9a-f]*[a-f])[0-9a-f]{7,64}(?![0-9a-z])")
 _NUMBER = re.compile(r"([0-9]+(?:\.[0-9]+)*(?:(?:[kKmMbB]|e[-+]?[0-9]+)(?![0-9a-zA-Z]))?)")

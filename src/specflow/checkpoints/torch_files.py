@@ -7,33 +7,21 @@ pickles, and then the bytes of all storages. Both tell where the bytes of a tens
 import struct
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from specflow.checkpoints.base import Infos
 from specflow.checkpoints.formats import Place, TensorFile
-from specflow.checkpoints.pickles import Global, Inert, rebuilt
-from specflow.checkpoints.torch_pickles import (
-    Stored,
-    TorchPickle,
-    entries_of,
-    holds_tensors,
-    is_module,
-    state_in,
-)
+from specflow.checkpoints.pickles import rebuilt
+from specflow.checkpoints.state_dicts import QUANTIZED_DTYPES, no_tensor, unrolled, weights_in
+from specflow.checkpoints.torch_pickles import Stored, TorchPickle
 from specflow.errors import SpecflowError, one_line, shown
-from specflow.wiring.names import some_of
 
 ARCHIVE = b"PK\x03\x04"
 _OUR_ORDER = sys.byteorder.encode()
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of torch before 1.6
-USUAL_KEYS = (
-    *("state_dict", "model_state_dict", "model", "module", "net", "network", "weights"),
-    *("params", "model_state"),
-)
-_ELSEWHERE = "tensors under another key, which --key reads in place of these"
 
 
 class TorchFile(TensorFile):
@@ -46,19 +34,18 @@ class TorchFile(TensorFile):
             SpecflowError: If the file is broken, or has no weights there.
         """
         self._key = key
-        self._others: Mapping[str, str] = {}
         super().__init__(path)
 
     def _look(self) -> None:
         with self._path.open("rb") as file:
             try:
                 content = self._content(file, self._identity[1])
-                weights = self._weights(content)
+                found = weights_in(content, self._key, self._path)
             except SpecflowError:
                 raise
             except Exception as error:  # damaged archives and pickles raise anything
                 raise SpecflowError(f"{self._path}: {_refusal(error)}") from error
-        self._hold(weights)
+        self._hold(*found)
 
     def _content(self, file: BinaryIO, size: int) -> Any:
         """Return what was saved, with tensors that know where their bytes are."""
@@ -69,68 +56,29 @@ class TorchFile(TensorFile):
         file.seek(0)
         return _legacy_content(file, size)
 
-    def _hold(self, weights: Mapping[Any, Any]) -> None:
+    def _hold(self, weights: Mapping[Any, Any], others: Mapping[str, str]) -> None:
         infos: dict[str, Any] = {}
-        self.skipped: Mapping[str, str] = (skipped := dict(self._others))
+        self.skipped: Mapping[str, str] = (skipped := dict(others))
         self._places: Mapping[str, Place] = (places := {})
         size = self._identity[1]
-        for name, value in weights.items():
+        for name, value in unrolled(weights):
             if not isinstance(name, str):
                 raise SpecflowError(
                     f"{self._path}: a tensor has the name {shown(name)}; expected text"
                 )
             if not isinstance(value, Stored):
-                skipped[name] = _no_tensor(value)
+                skipped[name] = no_tensor(value)
             elif value.num_bytes > size:
                 skipped[name] = f"claims {value.num_bytes} bytes in a file of {size}"
             else:
                 infos[name] = value.info
+                if value.info.dtype in QUANTIZED_DTYPES:
+                    continue  # it is left out, and may take less than a byte a number
                 try:
                     places[name] = value.place()
                 except ValueError as error:
                     raise SpecflowError(f"{self._path}: {name}: {error}; broken") from error
         self.infos: Infos = infos
-
-    def _weights(self, content: Any) -> Mapping[Any, Any]:
-        """Return the state dict, at the key or where it usually is.
-
-        Raises:
-            SpecflowError: If there is none, or several.
-        """
-        if self._key is not None:
-            return self._at_key(content, self._key)
-        entries = entries_of(content)
-        if entries is None:
-            raise SpecflowError(f"{self._path}: got {_shown(content)}; expected a dict of tensors")
-        if is_module(content):
-            return state_in(content) or {}
-        found = {key: state_in(entries.get(key)) for key in USUAL_KEYS}
-        usual = [key for key, state in found.items() if state is not None]
-        if len(usual) == 1:
-            self._others = dict(_beside(usual[0], entries))
-            return found[usual[0]] or {}
-        if holds_tensors(content) and not any(map(holds_tensors, entries.values())):
-            return entries  # beside tensors, entries such as an epoch
-        if {"state", "param_groups"} <= entries.keys():
-            raise SpecflowError(
-                f"{self._path}: the state of an optimizer; expected the weights that lie beside it"
-            )
-        said = f"weights under {usual}" if usual else "no weights under a usual key"
-        raise SpecflowError(
-            f"{self._path}: {said}; expected `key` (--key) to be one of {_shown(content)}"
-        )
-
-    def _at_key(self, content: Any, key: str) -> Mapping[Any, Any]:
-        problem, found = f"{self._path}: key {key!r}", content
-        for part in key.split("."):
-            entries = entries_of(found)
-            if entries is None or part not in entries:
-                raise SpecflowError(f"{problem}: there is no {part!r}, but {_shown(found)}")
-            found = entries[part]
-        state = state_in(found)
-        if state is None:
-            raise SpecflowError(f"{problem}: got {_shown(found)}; expected a dict of tensors")
-        return state
 
 
 class _Archive:
@@ -203,35 +151,6 @@ def _legacy_content(file: BinaryIO, size: int) -> Any:
     return content
 
 
-def _beside(usual: str, entries: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what lies beside the weights and is not read: tensors, and what holds some."""
-    for key, value in entries.items():
-        if key == usual or not isinstance(key, str):
-            continue
-        if isinstance(value, Stored):
-            yield f"{key} (beside {usual})", "a tensor that is none of the weights"
-        elif _has_some(value):
-            yield f"{key}.*", _ELSEWHERE
-
-
-def _has_some(value: Any) -> bool:
-    """Return whether an entry beside the weights holds tensors, or a dict of some: an average."""
-    return holds_tensors(value) or any(map(holds_tensors, (entries_of(value) or {}).values()))
-
-
-def _no_tensor(value: Any) -> str:
-    """Return why an entry of a state dict is no dense tensor."""
-    kind = _kind(value)
-    if kind.startswith("torch._utils._rebuild"):
-        return "sparse, quantized or without data: no dense tensor"
-    return f"of type {kind}: no tensor"
-
-
-def _kind(value: Any) -> str:
-    kind = value.kind if isinstance(value, Inert) else type(value).__name__
-    return str(kind)[:100] if isinstance(kind, str | Global) else "call of no function"
-
-
 def _refusal(error: Exception) -> str:
     """Return why a file cannot be read."""
     text = str(error)
@@ -239,17 +158,7 @@ def _refusal(error: Exception) -> str:
         return f"{text}; expected records as torch.save stores them"
     if text.startswith("a pickle, but"):
         return f"{text}; expected a state dict, saved with torch.save or safetensors"
+    if isinstance(error, LookupError):  # whose text is a number or a name inside the pickle
+        return "broken or truncated; expected a whole file of torch.save"
     reason = shown(one_line(error)).strip("'\"")
     return f"broken or truncated ({reason}); expected a whole file of torch.save"
-
-
-def _shown(value: Any) -> str:
-    """Return the keys of a dict, or the kind of anything else, for a message."""
-    entries = entries_of(value)
-    if entries is None or is_module(value):
-        return f"something of type {_kind(value)}"
-    return f"[{some_of(map(_key_shown, entries), 20)}]"
-
-
-def _key_shown(key: Any) -> str:
-    return key if isinstance(key, str) and len(key) <= 100 else shown(key)

@@ -1,11 +1,11 @@
-"""What torch pickles: where the bytes of a tensor lie, and state dicts within anything.
+"""What torch pickles: where the bytes of a tensor lie.
 
 Tensors, parameters and ordered dicts are all that is made of a pickle; what else there is beside
 them, of any class, stays inert (`pickles`).
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -13,7 +13,6 @@ import torch
 
 from specflow.checkpoints.formats import Place
 from specflow.checkpoints.pickles import Calls, Global, Inert, checked_key, rebuilt
-from specflow.wiring.names import MAX_LENGTH
 from specflow.wiring.tensors import TensorInfo
 
 _STORAGES = {
@@ -29,12 +28,13 @@ _STORAGES = {
     "BoolStorage": torch.bool,
     "ComplexDoubleStorage": torch.complex128,
     "ComplexFloatStorage": torch.complex64,
-    "QInt8Storage": torch.int8,
-    "QUInt8Storage": torch.uint8,
-    "QInt32Storage": torch.int32,
+    "QInt8Storage": torch.qint8,
+    "QUInt8Storage": torch.quint8,
+    "QInt32Storage": torch.qint32,
+    "QUInt4x2Storage": torch.quint4x2,
+    "QUInt2x4Storage": torch.quint2x4,
     "UntypedStorage": torch.uint8,
 }
-_MOST_PARTS = 10**5  # dicts or modules, within each other
 
 
 @dataclass(eq=False)
@@ -189,6 +189,7 @@ _TENSORS: Calls = {
     Global("torch._utils", "_rebuild_tensor_v3"): _tensor_v3,
     Global("torch._utils", "_rebuild_parameter"): _parameter,
     Global("torch._utils", "_rebuild_parameter_with_state"): _parameter,
+    Global("torch._utils", "_rebuild_qtensor"): _tensor,
 }
 _CALLS: Calls = {
     **_TENSORS,
@@ -198,66 +199,3 @@ _CALLS: Calls = {
     Global("__builtin__", "set"): _same,
     Global("collections", "OrderedDict"): _ordered,
 }
-
-
-def state_in(value: Any) -> Mapping[Any, Any] | None:
-    """Return the state dict that a value is or holds; None if it holds no tensor.
-
-    That is a dict of tensors, with any entries beside them; the parameters and buffers of a
-    pickled module; or, of dicts within dicts, their tensors by names with dots.
-
-    Raises:
-        ValueError: If it is nested without end.
-    """
-    entries = entries_of(value)
-    if entries is None or holds_tensors(value):
-        return entries
-    found: dict[Any, Any] = {}
-    waiting = [("", value)]
-    for visited in range(_MOST_PARTS):
-        if not waiting:
-            return found if holds_tensors(found) else None
-        prefix, part = waiting.pop()
-        if visited and len(prefix) > MAX_LENGTH:
-            break
-        inner = []
-        for name, entry in _parts_of(part).items():
-            if entries_of(entry) is None:
-                found[f"{prefix}{name}"] = entry
-            else:
-                inner.append((f"{prefix}{name}.", entry))
-        waiting += reversed(inner)
-    raise ValueError("dicts or modules within each other without end")
-
-
-def holds_tensors(value: Any) -> bool:
-    """Return whether a value is a dict with tensors in it."""
-    entries = None if is_module(value) else entries_of(value)
-    return entries is not None and any(isinstance(entry, Stored) for entry in entries.values())
-
-
-def entries_of(value: Any) -> Mapping[Any, Any] | None:
-    """Return the entries of a dict of any class, or the fields of a module; None of all else."""
-    if isinstance(value, dict):
-        return value
-    if not isinstance(value, Inert):
-        return None
-    return value.state if is_module(value) else value.entries or None
-
-
-def is_module(value: Any) -> bool:
-    """Return whether a value is a pickled module."""
-    state = value.state if isinstance(value, Inert) else None
-    return isinstance(state, dict) and {"_parameters", "_modules"} <= state.keys()
-
-
-def _parts_of(value: Any) -> Mapping[Any, Any]:
-    """Return what a dict or module holds by name; of a module, what its state dict does."""
-    if not is_module(value):
-        return entries_of(value) or {}
-    fields = value.state
-    passing = fields.get("_non_persistent_buffers_set")
-    left_out = passing if isinstance(passing, list) else []
-    groups = [entries_of(fields.get(group)) for group in ("_parameters", "_buffers", "_modules")]
-    entries = {name: part for group in groups for name, part in (group or {}).items()}
-    return {n: part for n, part in entries.items() if part is not None and n not in left_out}

@@ -81,6 +81,7 @@ def _line(problem: Any, place: _Place) -> str:
         tags = problem["ctx"]["expected_tags"]
         return f"{path}.kind: got {shown(problem['ctx']['tag'])}; expected one of {tags}"
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    message = message.replace("a valid tuple", "a list")  # as YAML and Python have it
     if kind == "value_error" and isinstance(value, Mapping):
         return f"{path}: {message}"
     return f"{path}: got {shown(value)}; {message}"

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from specflow.audit.kinship import UNRELATED
+from specflow.errors import number_of, some_of
 from specflow.measure.comparison import ComparedTensor, Comparison
 from specflow.spectra import agreement_null_level, effective_rank, is_defined, stable_rank
 from specflow.spectra.difference import Difference
-from specflow.wiring.names import number_of, some_of
 from specflow.wiring.tensors import TensorInfo
 from specflow.wiring.wiring import Matrix
 

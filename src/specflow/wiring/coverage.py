@@ -5,8 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from specflow.errors import SpecflowError
-from specflow.wiring.names import number_of, some_of
+from specflow.errors import SpecflowError, number_of, some_of
 from specflow.wiring.reasons import (
     ADAPTER,
     EXCLUDED,
@@ -18,13 +17,11 @@ from specflow.wiring.reasons import (
 from specflow.wiring.tensors import EMPTY, TensorInfo
 from specflow.wiring.wiring import Matrix
 
+MERGED = "give its base with it, as one network: merged (merge_and_unload of peft)"
 LEFT_OUT = "left out"  # what sentences on tensors that are not analysed begin with
 # What may be done about reasons that hold any of these words, where nothing else is left.
 _ADVICE = {
-    (LORA, ADAPTER): (
-        "what such an adapter adds is not told by its file alone; give its base with it, as one "
-        "network: merged (merge_and_unload of peft)"
-    ),
+    (LORA, ADAPTER): (f"what such an adapter adds is not told by its file alone; {MERGED}"),
     (QUANTIZED,): "give the weights as they were before they were quantized",
     (NO_ENTRIES,): EMPTY,
     (NOT_INCLUDED, EXCLUDED): "give other patterns to include and exclude",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from specflow.wiring.names import number_of, some_of
+from specflow.errors import number_of, some_of
 from specflow.wiring.sequences import block_orders
 from specflow.wiring.structure import Structure
 from specflow.wiring.tensors import TensorInfo

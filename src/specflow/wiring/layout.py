@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from specflow.errors import number_of, some_of
 from specflow.wiring.between import is_harmless
 from specflow.wiring.ends import Ends, ends_of
 from specflow.wiring.lstm import lstm_pairs, lstms_of, reads_states
-from specflow.wiring.names import number_of, some_of
 from specflow.wiring.sequences import block_pairs, numbered_pairs, sequence_pairs
 from specflow.wiring.stacks import Known, Stack, stacks_of
 from specflow.wiring.transformer import last_writers, transformer_pairs

@@ -46,17 +46,6 @@ def problem_of(name: str) -> str | None:
     return None
 
 
-def some_of(names: Iterable[str], most: int = 10) -> str:
-    """Return the first names for a message, with dots where there are more."""
-    every = list(names)
-    return ", ".join([*every[:most], *(["..."] if len(every) > most else [])])
-
-
-def number_of(count: int, one: str, many: str = "") -> str:
-    """Return how many there are, in words; many of them are "ones" unless told."""
-    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
-
-
 def in_natural_order(names: Iterable[str]) -> list[str]:
     """Return names sorted, numbers in them by value: layer 2 before layer 10."""
     return sorted(names, key=_natural)

@@ -10,14 +10,13 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from specflow.errors import SpecflowError
+from specflow.errors import SpecflowError, number_of, some_of
 from specflow.section import Count, Section, Text
 from specflow.wiring.coverage import NoMatrixError, coverage
 from specflow.wiring.declared import PairParams, declared_pairs
 from specflow.wiring.fusion import FusionParams, cut_declared
 from specflow.wiring.grouped import with_groups
 from specflow.wiring.layout import Layout, layout_of
-from specflow.wiring.names import number_of, some_of
 from specflow.wiring.reasons import EXCLUDED, NOT_INCLUDED
 from specflow.wiring.stacks import Known
 from specflow.wiring.structure import Structure
@@ -84,8 +83,8 @@ def wiring_of(
         SpecflowError: If a declared pattern matches nothing or does not fit, or the layout or
             the heads asked for are not those of the network.
     """
-    unreadable = unreadable or {}
-    layout, skipped = _recognized(tensors, params, structure or Structure())
+    structure, unreadable = structure or Structure(), unreadable or {}
+    layout, skipped = _recognized(tensors, params, structure)
     _check_patterns({*tensors, *unreadable}, layout.matrices, params)
     left_out = _left_out(layout.matrices, params)
     matrices = [matrix for matrix in layout.matrices if matrix.name not in left_out]
@@ -95,7 +94,8 @@ def wiring_of(
     within = _within(matrices, layout.pairs)
     met = [pair for pair in within if pair.fits] + declared_pairs(matrices, params.pairs)
     pairs = tuple({pair.label: pair for pair in met}.values())
-    said = (*layout.said, *coverage(tensors, matrices, skipped, unreadable))
+    once = {name: info for name, info in tensors.items() if name not in structure.tied}
+    said = (*layout.said, *coverage(once, matrices, skipped, unreadable))
     return Wiring(
         matrices=tuple(matrices),
         pairs=pairs,

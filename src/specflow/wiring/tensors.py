@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 
 import torch
 
-from specflow.errors import SpecflowError
-from specflow.wiring.names import problem_of, some_of
+from specflow.errors import SpecflowError, some_of
+from specflow.wiring.names import problem_of
 from specflow.wiring.reasons import NO_ENTRIES
 from specflow.wiring.view import View
 from specflow.wiring.wiring import Matrix

@@ -14,6 +14,7 @@ import torch
 from specflow.checkpoints.base import Tensors
 from specflow.checkpoints.effective.parts import Beside, Found
 from specflow.checkpoints.effective.scaled import FLOAT8, INTEGERS
+from specflow.checkpoints.state_dicts import QUANTIZED_DTYPES
 from specflow.wiring.reasons import QUANTIZED
 
 _PACKED = tuple(dtype for dtype in INTEGERS if dtype != torch.int8)  # int8 is one number each
@@ -39,7 +40,11 @@ class _Format:
 
 
 _OF_BITSANDBYTES = (".absmax", ".quant_map", ".nested_*", ".quant_state.*")
+_OF_TORCH = (".scale", ".zero_point")  # of what its layer puts out; its own lie within
 _FORMATS = (
+    _Format("torch", "._packed_params._packed_params.0", (), _OF_TORCH, QUANTIZED_DTYPES),
+    _Format("torch", ".weight", (), _OF_TORCH, QUANTIZED_DTYPES),
+    _Format("torch", "", (), (), QUANTIZED_DTYPES),
     _Format("GPTQ", ".qweight", (".g_idx",), (".qzeros", ".scales", ".g_idx")),
     _Format("AWQ", ".qweight", (".qzeros", ".scales"), (".qzeros", ".scales")),
     _Format("", ".qweight", (), (".qzeros", ".scales", ".*_scales", ".qparams*")),
@@ -69,7 +74,7 @@ def packed_weights(tensors: Tensors, beside: Beside) -> Found:
     skipped: dict[str, str] = {}
     quantized: dict[str, str] = {}
     for name, info in infos.items():
-        if name in skipped or info.dtype not in (*INTEGERS, *FLOAT8):
+        if name in skipped or info.dtype not in (*INTEGERS, *FLOAT8, *QUANTIZED_DTYPES):
             continue
         for form in _FORMATS:
             sides = _sides(name, info.dtype, form, names)

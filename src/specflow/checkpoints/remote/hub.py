@@ -17,8 +17,8 @@ from specflow.checkpoints.remote.files import Whole, fetch
 from specflow.checkpoints.remote.http import AbsentError
 from specflow.checkpoints.remote.places import Resource, bare, is_this_machine, led_to, resource_of
 from specflow.checkpoints.remote.step import Published, RemoteStep
-from specflow.errors import SpecflowError, one_line, shown
-from specflow.wiring.names import in_natural_order, some_of
+from specflow.errors import SpecflowError, one_line, shown, some_of
+from specflow.wiring.names import in_natural_order
 
 _ENDPOINT = "https://huggingface.co"
 _MAX_BYTES = 100 * 2**20  # of an answer of the API

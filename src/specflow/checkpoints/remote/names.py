@@ -13,8 +13,7 @@ from specflow.checkpoints.remote.ahead import ReadAhead
 from specflow.checkpoints.remote.hub import steps_on_hub
 from specflow.checkpoints.remote.places import Resource, bare, is_url, resource_of
 from specflow.checkpoints.remote.step import RemoteStep
-from specflow.errors import SpecflowError, shown
-from specflow.wiring.names import some_of
+from specflow.errors import SpecflowError, shown, some_of
 
 _MAX_STEPS = 100_000
 _BRACED = "expected {0,1000} or {0..5000..1000}"
