@@ -28,7 +28,7 @@ def test_call_beside_weights_is_listed_and_not_made(tmp_path, is_archive):
     save({"w": torch.ones(2, 2), "x": Hostile(tmp_path / "executed")}, path, is_archive)
     before = set(sys.modules)
     with open_checkpoint(path) as file:
-        assert file.skipped == {"x": f"a {os.name}.system: no tensor"}
+        assert file.skipped == {"x": f"of type {os.name}.system: no tensor"}
         assert torch.equal(file.read("w"), torch.ones(2, 2))
     assert set(sys.modules) == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["model.pt"]

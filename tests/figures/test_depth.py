@@ -61,7 +61,7 @@ def test_roles_have_looks_of_their_own():
 def test_numbers_of_matrices_on_an_axis_begin_at_1(last):
     axes = Figure().subplots()
     draw_roles(axes, pd.DataFrame({"role": "", "depth": range(last), "x": 1.0}), "x")
-    ticks = axes.get_xticks().tolist()
+    ticks = list(axes.get_xticks())
     assert ticks[0] == 1
     assert ticks == sorted({round(tick) for tick in ticks})
 

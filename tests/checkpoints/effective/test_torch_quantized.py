@@ -91,7 +91,7 @@ def test_packed_halves_are_read_as_the_weights_that_they_are(tmp_path):
 def test_tuples_of_tensors_that_are_not_quantized_stay_out():
     live = LiveCheckpoints({"w": torch.ones(2, 2), "history": (torch.ones(2, 2), 3)})
     assert list(live.infos) == ["w"]
-    assert live.skipped == {"history": "a tuple: no tensor"}
+    assert live.skipped == {"history": "of type tuple: no tensor"}
 
 
 def test_what_refers_to_itself_in_memory_is_refused():
