@@ -234,8 +234,8 @@ def pairwise_agreement(fig: Figure, tables: Tables, subject: Subject) -> None:
 
 
 def _number_both(axes: Axes, times: pd.Index) -> None:
-    """Number the same few of all checkpoints at the middle of their rows and their columns."""
-    shown = np.linspace(0, len(times) - 1, min(len(times), _MOST_TICKS)).round().astype(int)
+    """Number every second, third, ... checkpoint at the middle of its row and its column."""
+    shown = np.arange(0, len(times), -(-len(times) // _MOST_TICKS))
     texts = [f"{time:.0f}" if time == round(time) else f"{time:.3g}" for time in times[shown]]
     axes.set_xticks(shown + 0.5, texts)
     axes.set_yticks(shown + 0.5, texts)
