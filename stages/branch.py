@@ -17,7 +17,7 @@ def main(connection: str) -> None:
             settings=settings.run,
             seed=branch.trunk_seed,
             order_seed=branch_order_seed(branch.number),
-            path=paths.branch(connection, *branch),
+            target=paths.branch(connection, *branch),
             kept=settings.run.kept_steps[-1:],
             code=code,
             first_step=branch.split_step,

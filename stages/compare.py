@@ -1,15 +1,12 @@
 """Measure every run of one lottery ticket: beside its source, and by itself as other runs are."""
 
-from functools import partial
-
 from specflow import paths
 from specflow.config.settings import read_settings
-from specflow.device import choose_device, workers_on
-from specflow.executor import num_workers, run_members
+from specflow.executor import run_members
 from specflow.measure.pruning import PruningJob, measure_pruning
 from specflow.measure.spectra import SpectraJob, measure_run
 from specflow.measure.tickets import TicketJob, measure_ticket
-from specflow.scratch import Scratch
+from specflow.scratch import Work
 from specflow.seal import seal_of
 from specflow.studies.tickets.settings import CompareSettings
 
@@ -17,12 +14,12 @@ from specflow.studies.tickets.settings import CompareSettings
 def main(ticket: str) -> None:
     """Measure the ticket `ticket`, seed by seed; prunings, which take longest, side by side."""
     settings, code = read_settings("compare", ticket, CompareSettings)
-    wiring, device = settings.run.model.wiring(settings.run.shape), choose_device()
+    wiring = settings.run.model.wiring(settings.run.shape)
 
-    def scratch(what: str, seed: int) -> Scratch:
+    def work(what: str, seed: int) -> Work:
         both = paths.trajectory(settings.experiment, seed), paths.ticket(ticket, seed)
         name = f"{what}-{ticket}/{paths.seed_name(seed)}"
-        return Scratch.of_stage(name, settings, code, device.type, *map(seal_of, both))
+        return Work.of_stage(name, settings, code, *map(seal_of, both))
 
     seeds = {f"{ticket}/{paths.seed_name(seed)}": seed for seed in settings.seeds}
     compared = {
@@ -35,7 +32,7 @@ def main(ticket: str) -> None:
             density=settings.density,
             seed=seed,
             score_length=settings.spectra.score_length,
-            scratch=scratch("compare", seed),
+            work=work("compare", seed),
         )
         for name, seed in seeds.items()
     }
@@ -45,26 +42,25 @@ def main(ticket: str) -> None:
             target=paths.ticket_spectra(ticket, seed),
             wiring=wiring,
             settings=settings.spectra,
-            scratch=scratch("ticket-spectra", seed),
-            device=device,
+            work=work("ticket-spectra", seed),
         )
         for name, seed in seeds.items()
     }
     total = len(seeds) * settings.num_checkpoints
-    compare = partial(measure_ticket, workers=num_workers())
-    measure = partial(measure_run, workers=num_workers())
-    run_members(compare, compared, title=f"compare {ticket}", total=total, workers=1)
-    run_members(measure, measured, title=f"spectra {ticket}", total=total, workers=1)
+    title = f"compare {ticket}"
+    run_members(measure_ticket, compared, title=title, total=total, needs="machine")
+    title = f"spectra {ticket}"
+    run_members(measure_run, measured, title=title, total=total, needs="machine")
     pruned = {
         name: PruningJob(
             problem=settings.run,
             settings=settings.pruning,
             source=paths.ticket(ticket, seed),
             target=paths.ticket_pruning(ticket, seed),
-            scratch=scratch("ticket-prune", seed),
+            work=work("ticket-prune", seed),
             steps=settings.pruned_steps,
         )
         for name, seed in seeds.items()
     }
-    total, workers = len(pruned) * len(settings.pruned_steps), workers_on(device)
-    run_members(measure_pruning, pruned, title=f"prune {ticket}", total=total, workers=workers)
+    title, total = f"prune {ticket}", len(pruned) * len(settings.pruned_steps)
+    run_members(measure_pruning, pruned, title=title, total=total)

@@ -2,10 +2,9 @@
 
 from specflow import paths
 from specflow.config.settings import read_settings
-from specflow.device import choose_device, workers_on
 from specflow.executor import run_members
 from specflow.measure.connectivity import ConnectionJob, measure_connection
-from specflow.scratch import Scratch
+from specflow.scratch import Work
 from specflow.seal import seal_of
 from specflow.studies.connections.settings import ConnectSettings, path_groups_of
 
@@ -13,7 +12,6 @@ from specflow.studies.connections.settings import ConnectSettings, path_groups_o
 def main(connection: str) -> None:
     """Measure the connection `connection`, its groups of paths side by side."""
     settings, code = read_settings("connect", connection, ConnectSettings)
-    device = choose_device()
     jobs = {}
     for group in path_groups_of(settings, settings.across_trunks):
         name = f"{connection}/{paths.split_name(*group.split_point)}"
@@ -29,7 +27,7 @@ def main(connection: str) -> None:
             spectra=settings.spectra,
             endpoints=endpoints,
             target=paths.connection(connection, *group.split_point),
-            scratch=Scratch.of_stage(f"connect-{name}", settings, code, device.type, *states),
+            work=Work.of_stage(f"connect-{name}", settings, code, *states),
         )
     title, total = f"connect {connection}", sum(job.total_points for job in jobs.values())
-    run_members(measure_connection, jobs, title=title, total=total, workers=workers_on(device))
+    run_members(measure_connection, jobs, title=title, total=total)

@@ -21,7 +21,7 @@ def _run(ticket: str, settings: RetrainSettings, code: str, seed: int) -> Traini
         settings=settings.run,
         seed=seed,
         order_seed=seed,
-        path=paths.ticket(ticket, seed),
+        target=paths.ticket(ticket, seed),
         kept=tuple(kept for kept in settings.run.kept_steps if kept >= step),
         code=code,
         first_step=step,

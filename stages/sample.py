@@ -2,10 +2,9 @@
 
 from specflow import paths
 from specflow.config.settings import read_settings
-from specflow.device import choose_device
 from specflow.executor import run_members
 from specflow.measure.sampling import SamplingJob, measure_samples
-from specflow.scratch import Scratch
+from specflow.scratch import Work
 from specflow.seal import seal_of
 from specflow.studies.samples.settings import SampleSettings
 
@@ -14,7 +13,6 @@ def main(samples: str) -> None:
     """Make the samples `samples`."""
     settings, code = read_settings("sample", samples, SampleSettings)
     source = paths.trajectory(settings.experiment, settings.run_seed)
-    inputs = (choose_device().type, seal_of(source))
     job = SamplingJob(
         problem=settings.run,
         pruning=settings.pruning,
@@ -22,7 +20,7 @@ def main(samples: str) -> None:
         noise_seed=settings.noise_seed,
         source=source,
         target=paths.samples(samples),
-        scratch=Scratch.of_stage(f"sample-{samples}", settings, code, *inputs),
+        work=Work.of_stage(f"sample-{samples}", settings, code, seal_of(source)),
     )
     title, total = f"sample {samples}", job.num_variants
-    run_members(measure_samples, {samples: job}, title=title, total=total, workers=1)
+    run_members(measure_samples, {samples: job}, title=title, total=total)

@@ -15,7 +15,7 @@ def main(experiment: str) -> None:
             settings=settings,
             seed=seed,
             order_seed=seed,
-            path=paths.trajectory(experiment, seed),
+            target=paths.trajectory(experiment, seed),
             kept=settings.kept_steps,
             code=code,
         )

@@ -11,7 +11,8 @@ SOURCE = ROOT / "src" / "specflow"
 # A room, a package or a module beside them, imports those that stand before it, no other.
 ROOMS = """
     matrices threads spectra interventions
-    paths errors section executor device seal textfiles sums json_files hdf5 scratch outputs frames
+    paths errors section section_errors yaml_file device seal textfiles sums json_files hdf5 scratch
+    executor outputs frames
     wiring checkpoints datasets models problems training audit measure
     studies claims figures config report plan
     analysis comparison specflow docs stage schedule graph repro cli __main__

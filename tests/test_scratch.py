@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from tests.sealed import flipped, sealed
 
 from specflow import paths, scratch
 from specflow.errors import SpecflowError
-from specflow.scratch import Scratch, drop_unused
+from specflow.scratch import Scratch, Work, drop_unused
 
 
 def test_part_is_computed_once(tmp_path):
@@ -129,3 +130,11 @@ def test_two_who_do_the_same_work_at_once_do_it_once(work, workplace, capsys):
     assert calls == [1]
     assert target.read_bytes().startswith(b"made")
     assert "waiting for another process" in capsys.readouterr().err
+
+
+def test_work_is_resumed_on_the_same_device_alone(monkeypatch):
+    work = Work("a/b", ("settings", "code"))
+    on_cpu = work.scratch()
+    monkeypatch.setattr(scratch, "choose_device", lambda: torch.device("cuda", 1))
+    assert work.scratch() != on_cpu
+    assert replace(work, parts=("settings", "other code")).scratch() != work.scratch()

@@ -24,7 +24,6 @@ from specflow.checkpoints.network import structure_of_live
 from specflow.checkpoints.remote.places import bare
 from specflow.checkpoints.stream import contents_of
 from specflow.config.code import SOURCE, code_of
-from specflow.config.errors import problems_of
 from specflow.errors import SpecflowError
 from specflow.executor import num_workers
 from specflow.frames import write_table
@@ -32,6 +31,7 @@ from specflow.measure.settings import Family, SpectraParams
 from specflow.measure.spectra_file import See
 from specflow.outputs import check_output, note_written, remove_written
 from specflow.scratch import Scratch
+from specflow.section_errors import problems_of
 from specflow.studies.checkpoints.analysis import analyze_checkpoints, wiring_of_files
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.studies.checkpoints.study import checkpoint_tables

@@ -7,7 +7,6 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from specflow.errors import SpecflowError, one_line
-from specflow.executor import num_workers
 
 # Numbers of two settings in glibc's malloc.h, and their values: plenty, and the most there may be.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -33,9 +32,19 @@ def choose_device() -> torch.device:
     return device
 
 
-def workers_on(device: torch.device) -> int:
-    """Return how many members run side by side: one on a GPU, else as `num_workers` says."""
-    return num_workers() if device.type == "cpu" else 1
+def gpus() -> dict[str, int]:
+    """Return the memory in bytes of every GPU that `choose_device` allows, by a name of it.
+
+    The names are those of `CUDA_VISIBLE_DEVICES`.
+    """
+    index = choose_device().index
+    indices = range(torch.cuda.device_count()) if index is None else [index]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = None if visible is None else [name.strip() for name in visible.split(",")]
+    return {
+        names[i] if names else str(i): torch.cuda.get_device_properties(i).total_memory
+        for i in indices
+    }
 
 
 def make_deterministic(device: torch.device) -> None:

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
 from specflow import paths
+from specflow.device import choose_device
 from specflow.errors import SpecflowError
 from specflow.seal import fault_of, first_fault_of, seal, seal_of
 from specflow.textfiles import PART, written
@@ -59,6 +60,35 @@ def drop_unused() -> None:
 
 
 @dataclass(frozen=True)
+class Work:
+    """What determines a result, but for the device: its scratch is found where it is computed.
+
+    Attributes:
+        name: What a person calls it.
+        parts: Settings, code, inputs.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+
+    @classmethod
+    def of_stage(cls, name: str, settings: BaseModel, code: str, *inputs: str) -> "Work":
+        """Return the work of a member of a stage; which other seeds the stage has does not count.
+
+        Args:
+            name: What a person calls it.
+            settings: Those of the stage.
+            code: Hashes of the code that it runs.
+            inputs: What tells the files that it reads from others.
+        """
+        return cls(name, (settings.model_dump_json(exclude=_OTHER_MEMBERS), code, *inputs))
+
+    def scratch(self) -> "Scratch":
+        """Return where it is resumed from, on the device of this process."""
+        return Scratch.of(paths.scratch_root(), self.name, *self.parts, choose_device().type)
+
+
+@dataclass(frozen=True)
 class Scratch:
     """A folder of finished parts; what is in it is taken up when the same work starts again."""
 
@@ -74,15 +104,6 @@ class Scratch:
         for part in parts:
             digest.update(b"\0" + part.encode())
         return cls(root / f"{name.replace('/', '-')}-{digest.hexdigest()[:16]}")
-
-    @classmethod
-    def of_stage(cls, name: str, settings: BaseModel, code: str, *inputs: str) -> "Scratch":
-        """Return the folder of a member of a stage, by settings, code, and inputs.
-
-        Which other seeds the stage has does not count.
-        """
-        text = settings.model_dump_json(exclude=_OTHER_MEMBERS)
-        return cls.of(paths.scratch_root(), name, text, code, *inputs)
 
     @property
     def lock(self) -> Path:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from specflow.config.errors import ParamsError
 from specflow.config.params import CommonParams, load_params
+from specflow.section_errors import ParamsError
 
 TINY = Path(__file__).parents[2] / "presets" / "tiny.yaml"
 

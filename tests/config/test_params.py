@@ -6,8 +6,8 @@ from dvc.utils.hydra import apply_overrides
 from tests.config.bad_params import BAD, BAD_KINDS, MISSING, VALID
 from tests.config.conftest import tiny_with
 
-from specflow.config.errors import ParamsError
 from specflow.config.params import load_params
+from specflow.section_errors import ParamsError
 
 ROOT = Path(__file__).parents[2]
 PRESETS = [ROOT / "params.yaml", *sorted((ROOT / "presets").glob("*.yaml"))]

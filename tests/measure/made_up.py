@@ -10,7 +10,7 @@ from specflow import paths
 from specflow.checkpoints.trajectory import Checkpoint, Origin, open_trajectory, write_trajectory
 from specflow.models.network import Network
 from specflow.problems.task import Task, load_task
-from specflow.scratch import Scratch
+from specflow.scratch import Scratch, Work
 from specflow.training.settings import RunSettings
 from specflow.training.weights import export_buffers, export_weights
 
@@ -23,6 +23,16 @@ class OwnScratch(Scratch):
 
 
 SCRATCH = OwnScratch(Path("scratch/work"))
+
+
+class OwnWork(Work):
+    """Work of any settings, all in that folder."""
+
+    def scratch(self) -> Scratch:
+        return SCRATCH
+
+
+WORK = OwnWork("work", ())
 
 
 def task_of(run: RunSettings) -> Task:

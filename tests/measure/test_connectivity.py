@@ -7,6 +7,7 @@ import pytest
 import torch
 from tests.measure.made_up import (
     SCRATCH,
+    WORK,
     Killed,
     agreement,
     dies_after,
@@ -41,7 +42,7 @@ def job(addition_run):
         spectra=SpectraParams(diagonal_length=4, score_length=3, mass=0.9),
         endpoints={f"{a}-{b}": (ends[a], ends[b]) for a, b in ((0, 1), (0, 2), (1, 2))},
         target=TARGET,
-        scratch=SCRATCH,
+        work=WORK,
     )
 
 

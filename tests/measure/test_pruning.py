@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.measure.made_up import SCRATCH, Killed, dies_after, svd, task_of, write_run
+from tests.measure.made_up import SCRATCH, WORK, Killed, dies_after, svd, task_of, write_run
 from torch.nn import functional
 
 from specflow import paths
@@ -23,7 +23,7 @@ def job_of(run, fractions=(0.5,)):
     source = write_run(run, paths.trajectory(run.experiment, 0), [0, 1, 5])
     settings = PruningParams(keep_fractions=fractions, batch_norm_samples=100)
     target = paths.pruning(run.experiment, 0)
-    return PruningJob(run, settings, source, target, SCRATCH)
+    return PruningJob(run, settings, source, target, WORK)
 
 
 def measured(job):

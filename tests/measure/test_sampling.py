@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from tests.measure.made_up import SCRATCH, Killed, dies_after, task_of, write_run
+from tests.measure.made_up import SCRATCH, WORK, Killed, dies_after, task_of, write_run
 
 from specflow import paths
 from specflow.checkpoints.trajectory import open_trajectory
@@ -26,7 +26,7 @@ def job(diffusion_run):
         noise_seed=5,
         source=write_run(diffusion_run, paths.trajectory("images", 0), [0, 3]),
         target=paths.samples("images"),
-        scratch=SCRATCH,
+        work=WORK,
     )
 
 

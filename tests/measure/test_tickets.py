@@ -7,6 +7,7 @@ import pytest
 import torch
 from tests.measure.made_up import (
     SCRATCH,
+    WORK,
     Killed,
     agreement,
     dies_after,
@@ -43,12 +44,12 @@ def job_of(run, kind="magnitude", density=0.5):
             model.get_parameter(name).data.copy_(one.apply(model.get_parameter(name).data))
 
     write_run(run, PATH, [8, 12, 16], change=mask)
-    return TicketJob(SOURCE, PATH, TARGET, wiring, kind, density, 0, 3, SCRATCH)
+    return TicketJob(SOURCE, PATH, TARGET, wiring, kind, density, 0, 3, WORK)
 
 
-def measured(job, workers=1):
+def measured(job):
     done = []
-    measure_ticket(job, done.append, workers=workers)
+    measure_ticket(job, done.append)
     assert done == [1, 1, 1]
     return open_file(TARGET, TICKET)
 
@@ -77,16 +78,16 @@ def test_every_step_matches_numpy(addition_run):
 )
 def test_a_killed_comparison_goes_on_to_the_same_bytes(addition_run, monkeypatch, calls, finished):
     job, done = job_of(addition_run), []
-    measure_ticket(job, lambda one: None, workers=1)
+    measure_ticket(job, lambda one: None)
     whole = job.target.read_bytes()
     job.target.unlink()
     decompose = tickets.decompose_all  # source and ticket of three steps, and what is masked
     monkeypatch.setattr(tickets, "decompose_all", dies_after(calls, decompose))
     with pytest.raises(Killed):
-        measure_ticket(job, done.append, workers=1)
+        measure_ticket(job, done.append)
     assert not job.target.exists()
     monkeypatch.setattr(tickets, "decompose_all", dies_after(7 - 2 * finished, decompose))
-    measure_ticket(job, done.append, workers=1)
+    measure_ticket(job, done.append)
     assert job.target.read_bytes() == whole
     assert done == [1] * (finished + 3)
     assert not SCRATCH.folder.exists()
@@ -163,11 +164,12 @@ def test_convolutions_are_compared_as_matrices_in_order_of_depth(digits_run):
         assert found == pytest.approx(expected, abs=1e-4)
 
 
-def test_number_of_threads_changes_no_byte(addition_run):
+def test_number_of_threads_changes_no_byte(addition_run, monkeypatch):
     job = job_of(addition_run)
     found = []
-    for workers in (1, 3):
-        measured(job, workers)
+    for workers in ("1", "3"):
+        monkeypatch.setenv("SPECFLOW_WORKERS", workers)
+        measured(job)
         found.append(TARGET.read_bytes())
     assert found[0] == found[1]
 

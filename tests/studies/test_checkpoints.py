@@ -11,10 +11,10 @@ from tests.checkpoints import trajectories
 from tests.studies.made_up import AUDIT, PAIRS, write_spectra
 
 from specflow.audit.findings import write_audit
-from specflow.config.errors import problems_of
 from specflow.datasets.shapes import ImageShape
 from specflow.errors import SpecflowError
 from specflow.models.unet import UnetParams
+from specflow.section_errors import problems_of
 from specflow.studies.checkpoints.analysis import read_checkpoints
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.studies.checkpoints.study import (

@@ -23,7 +23,7 @@ def killed_and_resumed(
     """
 
     def run(run: TrainingRun, survived: int) -> tuple[list[bytes], list[str]]:
-        run.path.unlink(missing_ok=True)
+        run.target.unlink(missing_ok=True)
         save, saved = Scratch.save, []
 
         def save_then_die(self, name, content):

@@ -24,14 +24,14 @@ def run_of(settings: RunSettings, name: str = "run", seed: int = 0, **changes) -
 
 
 def branch_of(trunk: TrainingRun, step: int, **changes) -> TrainingRun:
-    start = {"kept": trunk.kept[-1:], "first_step": step, "trunk": trunk.path}
+    start = {"kept": trunk.kept[-1:], "first_step": step, "trunk": trunk.target}
     return run_of(trunk.settings, "branch", **(start | changes))
 
 
 def forget(*runs: TrainingRun) -> None:
     """Remove what runs have made, and what is kept of that."""
     for run in runs:
-        run.path.unlink(missing_ok=True)
+        run.target.unlink(missing_ok=True)
     for kept in paths.scratch_root().glob("*.result"):
         kept.unlink()
 
@@ -40,7 +40,7 @@ def train(*runs: TrainingRun) -> list[bytes]:
     """Train runs of which nothing was made before; return the bytes of their trajectories."""
     forget(*runs)
     train_runs(list(runs), "train")
-    return [run.path.read_bytes() for run in runs]
+    return [run.target.read_bytes() for run in runs]
 
 
 def trained(settings: RunSettings, name: str = "trunk") -> TrainingRun:
@@ -54,7 +54,7 @@ def task_of(settings: RunSettings) -> Task:
 
 
 def weights_of(run: TrainingRun, index: int = -1) -> dict[str, np.ndarray]:
-    with open_trajectory(run.path) as trajectory:
+    with open_trajectory(run.target) as trajectory:
         return trajectory.weights(index)
 
 

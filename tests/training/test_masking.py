@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 from tests.training.made_up import (
-    CPU,
     SGD,
     prepare_other_data,
     run_of,
@@ -72,7 +71,7 @@ def test_masked_weights_are_zero_at_every_checkpoint_and_others_are_not(settings
     """AdamW and SGD, both with momentum of the source and weight decay."""
     job = trained_ticket(settings, kind, step=2)
     masks = masks_of(settings, kind)
-    with open_trajectory(job.path) as trajectory:
+    with open_trajectory(job.target) as trajectory:
         assert trajectory.steps == [2, 4, 8, 12, 16]
         for index in range(len(trajectory.steps)):
             weights = trajectory.weights(index)
@@ -158,7 +157,7 @@ def test_reinitialized_ticket_has_matrices_of_another_seed_and_all_else_of_its_s
         expected, state = trajectory.optimizer(8), trainer.export_state()
     assert expected.keys() == state.keys()
     assert all(same(expected[name], state[name]) for name in expected)
-    with open_trajectory(job.path) as trajectory:
+    with open_trajectory(job.target) as trajectory:
         assert trajectory.origin.first_step == 8
         assert trajectory.steps == [8, 12, 16]
 
@@ -173,7 +172,7 @@ def test_statistics_of_batch_norm_are_estimated_anew_at_the_start(digits_run):
     job, task = trained_ticket(digits_run, step=0), task_of(digits_run)
     model = task.build_model()
     assert list(model.named_buffers())  # those of BatchNorm
-    with open_trajectory(job.path) as trajectory:
+    with open_trajectory(job.target) as trajectory:
         found = {**trajectory.weights(0), **trajectory.buffers(0)}
         loss = trajectory.metrics()["train/loss"][0]
     import_weights(model, found)
@@ -216,11 +215,11 @@ def test_scratch_depends_on_whatever_decides_the_mask(addition_run):
         replace(ticket(addition_run), intervention=None),
     ]
     jobs = [replace(job, name="ticket") for job in jobs]
-    folders = {module._scratch(job, CPU) for job in jobs}
+    folders = {job.work for job in jobs}
     assert len(folders) == len(jobs)
-    assert module._scratch(jobs[0], CPU) in folders
+    assert jobs[0].work in folders
     trained(addition_run.model_copy(update={"optimizer": SGD}), "source")
-    assert module._scratch(jobs[0], CPU) not in folders
+    assert jobs[0].work not in folders
 
 
 def test_density_that_keeps_nothing_names_the_source(addition_run):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tests.training.made_up import CPU, branch_of, same, task_of, train, trained
+from tests.training.made_up import branch_of, same, task_of, train, trained
 
 from specflow.checkpoints.trajectory import open_trajectory
 from specflow.scratch import Scratch
@@ -46,7 +46,7 @@ def test_perturbed_start_keeps_norms_and_the_last_matrix(addition_run):
     *matrices, output = task_of(addition_run).build_model().wiring.matrices
     assert output.name == "output.weight"
     names = {matrix.name for matrix in matrices}
-    with open_trajectory(trunk.path) as a, open_trajectory(branch.path) as b:
+    with open_trajectory(trunk.target) as a, open_trajectory(branch.target) as b:
         assert (a.origin.scale, b.origin.scale) == (0.0, 0.5)
         before, after = a.weights(a.index_of(8)), b.weights(b.index_of(8))
     for name, weight in before.items():
@@ -61,7 +61,7 @@ def test_perturbed_start_keeps_the_optimizer_of_the_trunk(addition_run, tmp_path
     trainer = Trainer(addition_run, task, task.build_model(), 0)
     assert module._take_up(perturbed_branch(trunk, 8, 0.5), trainer, scratch) == 8
     state = trainer.export_state()
-    with open_trajectory(trunk.path) as trajectory:
+    with open_trajectory(trunk.target) as trajectory:
         expected = trajectory.optimizer(8)
     assert state.keys() == expected.keys()
     assert all(same(expected[name], state[name]) for name in expected)
@@ -100,4 +100,4 @@ def test_scratch_of_another_perturbation_is_not_resumed(addition_run):
     trunk = trained(addition_run)
     branches = [branch_of(trunk, 8)]
     branches += [perturbed_branch(trunk, 8, *how) for how in ((0.5, 10), (1.0, 10), (0.5, 20))]
-    assert len({module._scratch(branch, CPU).folder for branch in branches}) == 4
+    assert len({branch.work for branch in branches}) == 4

@@ -9,9 +9,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-import torch
 from tests.training.made_up import (
-    CPU,
     branch_of,
     forget,
     prepare_other_data,
@@ -111,7 +109,7 @@ def test_sigkill_at_any_moment_resumes_to_the_same_bytes(addition_run):
         time.sleep(0.002)
     child.send_signal(signal.SIGKILL)
     child.wait()
-    assert not run.path.exists()
+    assert not run.target.exists()
     assert train(run) == undisturbed
 
 
@@ -129,12 +127,12 @@ def test_what_lies_there_is_made_again_if_other_work_has_made_it_or_it_is_damage
     for flipped in (100, len(whole) // 2, len(whole) - 1):
         content = bytearray(whole)
         content[flipped] ^= 1
-        run.path.write_bytes(content)
+        run.target.write_bytes(content)
         train_runs([run], "train")
-        assert run.path.read_bytes() == whole
-    run.path.write_bytes(train(run_of(addition_run, "elsewhere", seed=1))[0])
+        assert run.target.read_bytes() == whole
+    run.target.write_bytes(train(run_of(addition_run, "elsewhere", seed=1))[0])
     train_runs([run], "train")
-    assert run.path.read_bytes() == whole
+    assert run.target.read_bytes() == whole
     train(other)
     with mock.patch.object(Scratch, "save", side_effect=Scratch.save, autospec=True) as save:
         train_runs([other], "train")
@@ -177,7 +175,7 @@ def test_divergence_in_the_very_last_step_is_an_error(addition_run):
     assert run.kept == (0, 1)
     with pytest.raises(SpecflowError, match=r"run: not finite after step 1: .*weight"):
         train(run)
-    assert not run.path.exists()
+    assert not run.target.exists()
 
 
 @pytest.mark.parametrize("settings", ["addition_run", "digits_run", "diffusion_run"], indirect=True)
@@ -187,7 +185,7 @@ def test_branch_with_the_trunks_order_ends_at_the_trunks_weights(settings):
     for step in settings.checkpoints.split_steps:
         branch = branch_of(trunk, step)
         train(branch)
-        with open_trajectory(trunk.path) as a, open_trajectory(branch.path) as b:
+        with open_trajectory(trunk.target) as a, open_trajectory(branch.target) as b:
             assert same(a.weights(-1), b.weights(-1)), step
             assert same(a.buffers(-1), b.buffers(-1)), step
     train(branch_of(trunk, step, order_seed=branch_order_seed(0)))
@@ -232,14 +230,13 @@ def test_scratch_depends_on_all_that_decides_the_result(addition_run):
         branch_of(trunk, 2, kept=run.kept),
         branch_of(trunk, 8, kept=run.kept),
     ]
-    folders = {module._scratch(replace(other, name="run"), CPU) for other in others}
-    folders.add(module._scratch(run, torch.device("cuda")))
+    works = {replace(other, name="run").work for other in others}
     more = run_of(addition_run.model_copy(update={"seeds": (0, 1, 2)}))
-    assert module._scratch(more, CPU) == module._scratch(run, CPU)  # other seeds change nothing
+    assert more.work == run.work  # other seeds change nothing
     assert train(more) == train(run)
     prepare_other_data()
-    folders.add(module._scratch(run, CPU))
-    assert len(folders) == len(others) + 2
+    works.add(run.work)
+    assert len(works) == len(others) + 1
 
 
 def test_chance_in_the_network_resumes_too(addition_run, monkeypatch):
@@ -263,7 +260,7 @@ def test_chance_in_the_network_resumes_too(addition_run, monkeypatch):
 
 
 def test_fixed_frequencies_are_kept_in_the_trajectory(diffusion_run):
-    with open_trajectory(trained(diffusion_run).path) as trajectory:
+    with open_trajectory(trained(diffusion_run).target) as trajectory:
         first, last = (trajectory.buffers(i)["time.frequencies"] for i in (0, -1))
         assert first.shape == (3,)
         assert (first == last).all()

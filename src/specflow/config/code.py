@@ -17,18 +17,18 @@ PACKAGE = "specflow"
 SOURCE = Path(__file__).parents[1]
 # What these do decides no result: places, progress, messages, how stages and runs are started.
 # They are neither hashed nor followed.
-DECIDES_NOTHING = frozenset(
+_DECIDE_NOTHING = frozenset(
     {
         "__init__.py",
         "config/__init__.py",
         "config/code.py",
-        "config/errors.py",
         "config/settings.py",
         "errors.py",
-        "executor.py",
+        "executor",
         "json_files.py",
         "paths.py",
         "scratch.py",
+        "section_errors.py",
         "stage.py",
     }
 )
@@ -50,6 +50,11 @@ def code_of(script: Path, modules: Iterable[str] = ()) -> dict[str, str]:
     """
     files = _closure([script, *filter(None, map(_file_of, modules))])
     return {name: _digest(path) for name, path in sorted((_name(path), path) for path in files)}
+
+
+def decides_nothing(name: str) -> bool:
+    """Return whether no result depends on a file of the package, or on all of its folder."""
+    return not _DECIDE_NOTHING.isdisjoint({name, name.partition("/")[0]})
 
 
 def modules_in(package: str) -> list[str]:
@@ -94,7 +99,7 @@ def _closure(files: Iterable[Path]) -> set[Path]:
     new = list(files)
     while new:
         file = new.pop()
-        if file not in found and _name(file) not in DECIDES_NOTHING:
+        if file not in found and not decides_nothing(_name(file)):
             found.add(file)
             new += _imported(file)
     return found

@@ -9,17 +9,17 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError, create_model
 
 from specflow.claims.section import ClaimsParams
-from specflow.config.errors import ParamsError, problems_of
-from specflow.config.yaml_file import read_yaml
 from specflow.datasets.dataset import Dataset
 from specflow.errors import SpecflowError, shown
 from specflow.figures.section import FiguresParams
 from specflow.measure.settings import PruningParams, SpectraParams
 from specflow.section import Name, Section, Seeds
+from specflow.section_errors import ParamsError, problems_of
 from specflow.studies.comparisons import Groups, groups_of
 from specflow.studies.experiments.study import ExperimentParams, merge
 from specflow.studies.study import Known, kinds_of_studies, names_in
 from specflow.training.settings import TrainingParams
+from specflow.yaml_file import read_yaml
 
 # What stands once for the file, of which entries of a section may override parts.
 INHERITED = {"experiments": ("seeds", "spectra", "pruning"), "checkpoints": ("spectra",)}

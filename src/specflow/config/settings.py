@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from specflow import paths
-from specflow.config.errors import problems_of
 from specflow.errors import BrokenFileError, SpecflowError, one_of
 from specflow.json_files import read_json
+from specflow.section_errors import problems_of
 
 ALL = "all"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from specflow.errors import BrokenFileError, SpecflowError
-from specflow.executor import Report, run_members
+from specflow.executor import Report, Slot, run_in_slots
 from specflow.figures.index import FigureEntry
 from specflow.figures.registry import kinds
 from specflow.figures.section import FiguresParams
@@ -48,7 +48,8 @@ def draw_all(
         for place in range(min(workers, len(shown)))
     }
     draw = partial(_draw, tables_dir, output_dir, params.dpi)
-    run_members(draw, shares, title="figures", total=len(shown), workers=workers)
+    slots = [Slot(1)] * workers
+    run_in_slots(slots, draw, shares, title="figures", total=len(shown))
     return _entries(shown, tables)
 
 

@@ -31,7 +31,7 @@ from specflow.measure.evaluation import (
 from specflow.measure.layouts import CONNECTION
 from specflow.measure.settings import PruningParams, SpectraParams
 from specflow.problems.settings import ProblemSettings
-from specflow.scratch import Scratch
+from specflow.scratch import Scratch, Work
 from specflow.spectra import (
     Decomposition,
     agreement_null_level,
@@ -55,7 +55,7 @@ class ConnectionJob:
     spectra: SpectraParams  # what is stored of the agreement of endpoints
     endpoints: Mapping[str, tuple[Path, Path]]  # trajectories at both ends of every path
     target: Path
-    scratch: Scratch  # where finished points are kept; removed when all are
+    work: Work
 
     @property
     def total_points(self) -> int:
@@ -69,11 +69,12 @@ def measure_connection(job: ConnectionJob, report: Report) -> None:
     Raises:
         SpecflowError: If a branch or the data are broken, or the result cannot be written.
     """
-    job.scratch.make(job.target, partial(_measure, job, report))
+    scratch = job.work.scratch()
+    scratch.make(job.target, partial(_measure, job, scratch, report))
 
 
-def _measure(job: ConnectionJob, report: Report) -> None:
-    measurement = _Measurement(job)
+def _measure(job: ConnectionJob, scratch: Scratch, report: Report) -> None:
+    measurement = _Measurement(job, scratch)
     alphas = np.linspace(0.0, 1.0, job.num_points)
     with create(job.target, CONNECTION, {}) as file:
         write(file, "alpha", alphas)
@@ -91,8 +92,8 @@ class _Endpoint:
 
 
 class _Measurement:
-    def __init__(self, job: ConnectionJob) -> None:
-        self._job = job
+    def __init__(self, job: ConnectionJob, scratch: Scratch) -> None:
+        self._job, self._scratch = job, scratch
         self._evaluation = Evaluation(job.problem, job.pruning)
         self._wiring = self._evaluation.model.wiring
         self._views = {matrix.name: matrix.view for matrix in self._wiring.matrices}
@@ -122,7 +123,7 @@ class _Measurement:
                 yield (end if alpha else start).point
             else:
                 between = partial(self._between, start.weights, end.weights, alpha)
-                yield self._job.scratch.remember(f"path{name}_point{index}", between)
+                yield self._scratch.remember(f"path{name}_point{index}", between)
             report(1)
 
     def _endpoint(self, path: Path) -> _Endpoint:
@@ -134,7 +135,7 @@ class _Measurement:
             for name, view in self._views.items()
         }
         measure = partial(self._evaluation.metrics_of, pruned, self._variants)
-        point = self._job.scratch.remember(f"endpoint_{path.stem}", measure)
+        point = self._scratch.remember(f"endpoint_{path.stem}", measure)
         return _Endpoint(weights, decompositions, point)
 
     def _between(

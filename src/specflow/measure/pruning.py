@@ -27,7 +27,7 @@ from specflow.measure.evaluation import (
 from specflow.measure.layouts import PRUNING
 from specflow.measure.settings import PruningParams
 from specflow.problems.settings import ProblemSettings
-from specflow.scratch import Scratch
+from specflow.scratch import Scratch, Work
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class PruningJob:
     settings: PruningParams
     source: Path  # its trajectory
     target: Path
-    scratch: Scratch  # where finished checkpoints are kept; removed when all are
+    work: Work
     steps: tuple[int, ...] | None = None  # kept steps that are measured; None means all
 
 
@@ -49,10 +49,11 @@ def measure_pruning(job: PruningJob, report: Report) -> None:
         SpecflowError: If the trajectory or the data are broken, the run was trained on other data,
             or the result cannot be written.
     """
-    job.scratch.make(job.target, partial(_measure, job, report))
+    scratch = job.work.scratch()
+    scratch.make(job.target, partial(_measure, job, scratch, report))
 
 
-def _measure(job: PruningJob, report: Report) -> None:
+def _measure(job: PruningJob, scratch: Scratch, report: Report) -> None:
     evaluation, variants = Evaluation(job.problem, job.settings), pruning_variants(job.settings)
     if batch_norm_layers(evaluation.model):
         variants = [REESTIMATED, *variants]
@@ -67,7 +68,7 @@ def _measure(job: PruningJob, report: Report) -> None:
             return evaluation.metrics_of(Pruned(weights, evaluation.model.wiring), variants)
 
         for index, (step, place) in enumerate(zip(steps, places, strict=True)):
-            found = job.scratch.remember(f"step{step}", partial(compute, place))
+            found = scratch.remember(f"step{step}", partial(compute, place))
             for group, metrics in found.items():
                 write_row(file.require_group(group), metrics, index, len(steps))
             report(1)

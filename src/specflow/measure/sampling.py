@@ -19,7 +19,7 @@ from specflow.measure.layouts import SAMPLES
 from specflow.measure.settings import PruningParams
 from specflow.problems.settings import ProblemSettings
 from specflow.problems.task import GenerativeTask
-from specflow.scratch import Scratch
+from specflow.scratch import Scratch, Work
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class SamplingJob:
     noise_seed: int
     source: Path  # the run's trajectory
     target: Path
-    scratch: Scratch  # where finished variants are kept; removed when all are
+    work: Work
 
     @property
     def num_variants(self) -> int:
@@ -49,10 +49,11 @@ def measure_samples(job: SamplingJob, report: Report) -> None:
     Raises:
         SpecflowError: If the trajectory or the data are broken, or the result cannot be written.
     """
-    job.scratch.make(job.target, partial(_measure, job, report))
+    scratch = job.work.scratch()
+    scratch.make(job.target, partial(_measure, job, scratch, report))
 
 
-def _measure(job: SamplingJob, report: Report) -> None:
+def _measure(job: SamplingJob, scratch: Scratch, report: Report) -> None:
     evaluation = Evaluation(job.problem, job.pruning)
     task, model = evaluation.task, evaluation.model
     assert isinstance(task, GenerativeTask)  # params.yaml names an experiment of such a problem
@@ -70,6 +71,6 @@ def _measure(job: SamplingJob, report: Report) -> None:
         for name, values in zip(("low", "high"), task.value_range(), strict=True):
             write(file, name, values.cpu().numpy())
         for variant in (FULL, *pruning_variants(job.pruning)):
-            found = job.scratch.remember(variant.group.replace("/", "_"), partial(compute, variant))
+            found = scratch.remember(variant.group.replace("/", "_"), partial(compute, variant))
             write(file, variant.group, found["images"].numpy())
             report(1)

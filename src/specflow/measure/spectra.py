@@ -17,7 +17,8 @@ from torch import Tensor
 
 from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
-from specflow.executor import Report
+from specflow.device import choose_device
+from specflow.executor import Report, num_workers
 from specflow.matrices import Side
 from specflow.measure.decompositions import Batch, Decompositions
 from specflow.measure.derived import DerivedSpectra
@@ -25,7 +26,7 @@ from specflow.measure.packed import Row, packed, unpacked
 from specflow.measure.quantities import alike, quantities_on_demand
 from specflow.measure.settings import SpectraParams
 from specflow.measure.spectra_file import See, write_spectra
-from specflow.scratch import Scratch
+from specflow.scratch import Scratch, Work
 from specflow.spectra import (
     Decomposition,
     alignment,
@@ -101,37 +102,36 @@ class SpectraJob:
         target: Place of the result.
         wiring: Its matrices and pairs.
         settings: What is kept of each.
-        scratch: Where finished steps are kept.
-        device: What decomposes.
+        work: What determines the result.
     """
 
     source: Path
     target: Path
     wiring: Wiring
     settings: SpectraParams
-    scratch: Scratch
-    device: torch.device
+    work: Work
 
 
-def measure_run(job: SpectraJob, report: Report, *, workers: int) -> None:
+def measure_run(job: SpectraJob, report: Report) -> None:
     """Measure a run as `measure_spectra` does, unless that is done; nothing may be missing.
 
     Raises:
         SpecflowError: As for `measure_spectra`.
     """
+    scratch = job.work.scratch()
     measure = partial(
         measure_spectra,
         TrajectoryCheckpoints(job.source),
         job.wiring,
         job.settings,
         job.target,
-        job.scratch,
+        scratch,
         report,
-        workers=workers,
-        device=job.device,
+        workers=num_workers(),
+        device=choose_device(),
         strict=True,
     )
-    job.scratch.make(job.target, measure)
+    scratch.make(job.target, measure)
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,13 @@ from torch import Tensor
 from specflow.checkpoints.trajectory import Trajectory, open_trajectory
 from specflow.device import choose_device
 from specflow.errors import SpecflowError
-from specflow.executor import Report
+from specflow.executor import Report, num_workers
 from specflow.hdf5 import create, write_row
 from specflow.interventions.masks import Kind, ticket_masks
 from specflow.measure.decompositions import directions
 from specflow.measure.evaluation import to_tensors, write_history
 from specflow.measure.layouts import TICKET
-from specflow.scratch import Scratch
+from specflow.scratch import Scratch, Work
 from specflow.spectra import (
     Decomposition,
     decompose_all,
@@ -51,10 +51,10 @@ class TicketJob:
     density: float
     seed: int  # the source's
     score_length: int  # leading entries whose mean is the agreement score
-    scratch: Scratch  # where finished steps are kept; removed when all are
+    work: Work
 
 
-def measure_ticket(job: TicketJob, report: Report, *, workers: int) -> None:
+def measure_ticket(job: TicketJob, report: Report) -> None:
     """Compare every kept step of a ticket with the same step of its source.
 
     The mask is computed again, by the function and from the weights that it came from. Matrices
@@ -64,10 +64,11 @@ def measure_ticket(job: TicketJob, report: Report, *, workers: int) -> None:
         SpecflowError: If a trajectory is broken, the ticket has a step that the source has not or
             a weight that its mask does not keep, or the result cannot be written.
     """
-    job.scratch.make(job.target, partial(_measure, job, report, workers))
+    scratch = job.work.scratch()
+    scratch.make(job.target, partial(_measure, job, scratch, report))
 
 
-def _measure(job: TicketJob, report: Report, workers: int) -> None:
+def _measure(job: TicketJob, scratch: Scratch, report: Report) -> None:
     with (
         open_trajectory(job.source) as source,
         open_trajectory(job.ticket) as ticket,
@@ -75,9 +76,9 @@ def _measure(job: TicketJob, report: Report, workers: int) -> None:
         one_thread(),
     ):
         write_history(file, ticket, "metrics")
-        comparison = _Comparison(job, workers, source, ticket)
+        comparison = _Comparison(job, source, ticket)
         for index, step in enumerate(ticket.steps):
-            found = job.scratch.remember(f"step{step}", partial(comparison.at, index))
+            found = scratch.remember(f"step{step}", partial(comparison.at, index))
             for name, scores in found["matrices"].items():
                 group = file.require_group(f"matrices/{name}")
                 write_row(group, scores, index, len(ticket.steps))
@@ -88,10 +89,8 @@ def _measure(job: TicketJob, report: Report, workers: int) -> None:
 
 
 class _Comparison:
-    def __init__(
-        self, job: TicketJob, workers: int, source: Trajectory, ticket: Trajectory
-    ) -> None:
-        self._job, self._workers, self._device = job, workers, choose_device()
+    def __init__(self, job: TicketJob, source: Trajectory, ticket: Trajectory) -> None:
+        self._job, self._workers, self._device = job, num_workers(), choose_device()
         self._source, self._ticket = source, ticket
         self._final = to_tensors(source.weights(-1), self._device)
         inner = {matrix.name: self._final[matrix.name].cpu() for matrix in job.wiring.inner}

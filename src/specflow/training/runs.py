@@ -21,16 +21,11 @@ from specflow.checkpoints.trajectory import (
     write_trajectory,
 )
 from specflow.datasets.storage import fingerprint
-from specflow.device import (
-    choose_device,
-    keep_freed_memory,
-    make_deterministic,
-    workers_on,
-)
+from specflow.device import choose_device, keep_freed_memory, make_deterministic
 from specflow.executor import Report, run_members
 from specflow.models.network import Network
 from specflow.problems.task import Task, load_task
-from specflow.scratch import Scratch, numeric_environment
+from specflow.scratch import Scratch, Work, numeric_environment
 from specflow.training.loop import NonFiniteLossError, Trainer
 from specflow.training.settings import RunSettings
 from specflow.training.weights import export_buffers, export_weights, import_weights
@@ -64,7 +59,7 @@ class TrainingRun:
         settings: The resolved settings.
         seed: Seed of the initial weights.
         order_seed: Seed of the data order.
-        path: Place of the trajectory.
+        target: Place of the trajectory.
         kept: Steps that the trajectory holds, the last of the run among them.
         code: Hashes of the code that trains it: other code takes up nothing of a killed run.
         first_step: The step of schedule and data order from which it trains.
@@ -77,7 +72,7 @@ class TrainingRun:
     settings: RunSettings
     seed: int
     order_seed: int
-    path: Path
+    target: Path
     kept: tuple[int, ...]
     code: str
     first_step: int = 0
@@ -88,6 +83,24 @@ class TrainingRun:
     def num_steps(self) -> int:
         """Number of optimizer steps that it takes."""
         return self.kept[-1] - self.first_step
+
+    @property
+    def work(self) -> Work:
+        """What determines the trajectory.
+
+        Raises:
+            SpecflowError: If the data or the trunk are missing or broken.
+        """
+        parts = (
+            _config(self),
+            self.code,
+            f"{self.seed} {self.order_seed} {self.first_step} {TRAJECTORY.version}",
+            " ".join(map(str, self.kept)),
+            fingerprint(paths.dataset(self.settings.dataset_name)),
+            _split_fingerprint(self.trunk, self.first_step) if self.trunk else "",
+            self.intervention.fingerprint() if self.intervention else "",
+        )
+        return Work(self.name, parts)
 
 
 def train_runs(runs: list[TrainingRun], title: str) -> None:
@@ -103,21 +116,6 @@ def train_runs(runs: list[TrainingRun], title: str) -> None:
         {run.name: run for run in runs},
         title=title,
         total=sum(run.num_steps for run in runs),
-        workers=workers_on(choose_device()),
-    )
-
-
-def _scratch(run: TrainingRun, device: torch.device) -> Scratch:
-    return Scratch.of(
-        paths.scratch_root(),
-        run.name,
-        _config(run),
-        run.code,
-        f"{run.seed} {run.order_seed} {run.first_step} {device.type} {TRAJECTORY.version}",
-        " ".join(map(str, run.kept)),
-        fingerprint(paths.dataset(run.settings.dataset_name)),
-        _split_fingerprint(run.trunk, run.first_step) if run.trunk else "",
-        run.intervention.fingerprint() if run.intervention else "",
     )
 
 
@@ -135,8 +133,8 @@ def _train_to_the_end(run: TrainingRun, report: Report) -> None:
     device = choose_device()
     make_deterministic(device)
     keep_freed_memory()
-    scratch = _scratch(run, device)
-    scratch.make(run.path, partial(_train_and_write, run, device, scratch, report))
+    scratch = run.work.scratch()
+    scratch.make(run.target, partial(_train_and_write, run, device, scratch, report))
 
 
 def _train_and_write(
@@ -158,7 +156,7 @@ def _train_and_write(
         transposed=json.dumps(transposed),
     )
     checkpoints = (_checkpoint(scratch, step) for step in run.kept)
-    write_trajectory(run.path, origin, list(run.kept), run.settings.epoch_steps, checkpoints)
+    write_trajectory(run.target, origin, list(run.kept), run.settings.epoch_steps, checkpoints)
 
 
 def _train(run: TrainingRun, task: Task, scratch: Scratch, report: Report) -> Network:

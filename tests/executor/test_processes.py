@@ -13,9 +13,11 @@ from tqdm import tqdm
 
 from specflow import executor
 from specflow.errors import BrokenFileError, SpecflowError
-from specflow.executor import num_workers, run_members
+from specflow.executor import num_workers, run_in_slots
+from specflow.executor.processes import run_in_processes
+from specflow.executor.slots import Slot, gpu_slots, slots_for
 
-SOURCE = Path(executor.__file__).parents[1]
+SOURCE = Path(executor.__file__).parents[2]
 
 
 def write_own_process(job, report):
@@ -35,7 +37,7 @@ def break_down(job, report):
 
 
 def run(function, jobs, workers):
-    run_members(function, jobs, title="test", total=len(jobs), workers=workers)
+    run_in_slots([Slot(1)] * workers, function, jobs, title="test", total=len(jobs))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -68,7 +70,7 @@ def find_broken(job, report):
 def test_error_of_a_broken_file_comes_whole_from_a_worker(tmp_path):
     jobs = {name: str(tmp_path / name) for name in "ab"}
     with tqdm(disable=True) as bar:
-        failures = executor._run_in_processes(find_broken, jobs, bar, 2)
+        failures = run_in_processes(find_broken, jobs, bar, [Slot(1)] * 2)
     for name, error in failures.items():
         assert type(error) is BrokenFileError
         assert str(error) == f"{jobs[name]}: no dataset 'S'; `dvc repro measure` writes it"
@@ -103,6 +105,54 @@ def test_number_of_workers_comes_from_the_environment(monkeypatch):
     assert num_workers() >= 1
 
 
+def note_slot(job, report):
+    names = ("SPECFLOW_WORKERS", "CUDA_VISIBLE_DEVICES")
+    slot = " ".join(os.environ[name] for name in names)
+    Path(job).write_text(slot)
+    others = Path(job).parent
+    while len(list(others.iterdir())) < 3:  # so that no slot gets two
+        time.sleep(0.01)
+
+
+def test_members_fill_every_slot_of_a_pool(tmp_path):
+    slots = [Slot(2, "7"), Slot(3, "GPU-5"), Slot(2, "7")]
+    jobs = {name: str(tmp_path / name) for name in "abc"}
+    run_in_slots(slots, note_slot, jobs, title="test", total=3)
+    assert sorted((tmp_path / name).read_text() for name in "abc") == ["2 7", "2 7", "3 GPU-5"]
+
+
+def test_slot_of_a_killed_worker_is_filled_again(tmp_path):
+    jobs = {name: str(tmp_path / name) for name in "bacd"}
+    with pytest.raises(SpecflowError, match=r"^b: a worker was killed"):
+        run_in_slots([Slot(1, "0"), Slot(1, "1")], kill_or_write, jobs, title="test", total=4)
+    assert {path.name for path in tmp_path.iterdir()} == set("acd")
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [(None, ["0", "1", "0", "0", "0"]), ("1", ["0", "1"]), ("2", ["0", "1", "0", "1"])],
+)
+def test_gpus_have_members_by_memory_or_as_said_one_of_each_gpu_first(monkeypatch, given, names):
+    if given is not None:
+        monkeypatch.setenv("SPECFLOW_MEMBERS_PER_DEVICE", given)
+    slots = gpu_slots({"0": 80 * 2**30, "1": 11 * 2**30}, workers=12)
+    assert [slot.gpu for slot in slots] == names
+    assert all(slot.workers == 12 // len(names) for slot in slots)
+
+
+def test_number_of_members_of_a_gpu_that_is_none_is_refused(monkeypatch):
+    monkeypatch.setenv("SPECFLOW_MEMBERS_PER_DEVICE", "many")
+    with pytest.raises(SpecflowError, match=r"SPECFLOW_MEMBERS_PER_DEVICE: got 'many'"):
+        gpu_slots({"0": 2**30}, workers=2)
+
+
+def test_cores_have_a_member_each_or_one_all_of_them(monkeypatch):
+    monkeypatch.setenv("SPECFLOW_WORKERS", "3")
+    monkeypatch.setenv("SPECFLOW_DEVICE", "cpu")
+    assert slots_for("core") == [Slot(1)] * 3
+    assert slots_for("machine") == [Slot(3)]
+
+
 def test_orphan_ends_soon_after_its_parent_is_killed(tmp_path):
     pid = tmp_path / "pid"
     child = (
@@ -134,7 +184,7 @@ def test_interrupt_of_workers_is_one_line_and_ends_them(tmp_path, children, begu
     script = tmp_path / "script.py"
     script.write_text(
         "import sys, threading, time, pathlib\n"
-        "from specflow.executor import run_members\n"
+        "from specflow.executor import Slot, run_in_slots\n"
         "from specflow.stage import exit_on_error\n"
         "def work(job, report):\n"
         "    pathlib.Path(job).touch()\n"
@@ -143,7 +193,7 @@ def test_interrupt_of_workers_is_one_line_and_ends_them(tmp_path, children, begu
         "    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()  # may take it\n"
         "    with exit_on_error():\n"
         "        jobs = {name: name for name in 'ab'}\n"
-        "        run_members(work, jobs, title='test', total=2, workers=2)\n"
+        "        run_in_slots([Slot(1)] * 2, work, jobs, title='test', total=2)\n"
     )
     process = psutil.Popen(
         [sys.executable, script],

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from specflow.config.errors import problems_of
+from specflow.section_errors import problems_of
 
 
 class Section(BaseModel):
