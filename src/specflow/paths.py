@@ -136,6 +136,17 @@ def scratch_root() -> Path:
     return _main_checkout() / ".specflow" / "scratch"
 
 
+def cluster_file() -> Path | None:
+    """Return the file that `SPECFLOW_CLUSTER` names, relative to the project; None if not set."""
+    given = os.environ.get("SPECFLOW_CLUSTER")
+    return _main_checkout() / given if given else None
+
+
+def cluster_root() -> Path:
+    """Return the folder of members that are sent to a cluster, shared with those copies too."""
+    return (_main_checkout() / ".specflow" / "slurm").resolve()
+
+
 def _main_checkout() -> Path:
     """Return what `$DVC_ROOT` names, the same in those copies; the working folder without DVC."""
     return Path(os.environ.get("DVC_ROOT", "."))

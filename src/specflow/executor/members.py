@@ -5,30 +5,12 @@ each computes with one thread, or with threads whose number changes no bit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any
 
 from specflow.errors import SpecflowError
+from specflow.executor.jobs import Member
 from specflow.executor.processes import Job, Report, run_in_processes
 from specflow.executor.slots import Needs, Slot, slots_for
-
-if TYPE_CHECKING:  # it imports torch, and stages begin without
-    from specflow.scratch import Work
-
-
-class MemberJob(Protocol):
-    """A job that can be sent to another machine."""
-
-    @property
-    def work(self) -> "Work":
-        """What determines the result."""
-
-    @property
-    def target(self) -> Path:
-        """The file that is there, whole, when the job is done."""
-
-
-Member = TypeVar("Member", bound=MemberJob)
 
 
 def run_members(
@@ -54,7 +36,17 @@ def run_members(
     Raises:
         SpecflowError: If members failed by errors that a user can mend; it names them all.
     """
-    run_in_slots(slots_for(needs), function, jobs, title=title, total=total)
+    from specflow.executor.slurm.settings import cluster_here  # here, as all that takes long
+
+    cluster = cluster_here()
+    if cluster is None:
+        run_in_slots(slots_for(needs), function, jobs, title=title, total=total)
+        return
+    from specflow.executor.slurm.run import run_in_arrays
+
+    with _progress(title, total) as bar:
+        failures = run_in_arrays(function, jobs, bar, cluster, needs)
+    _tell(failures)
 
 
 def run_in_slots(
@@ -70,13 +62,21 @@ def run_in_slots(
     Raises:
         SpecflowError: If jobs failed by errors that a user can mend; it names them all.
     """
-    from tqdm import tqdm  # here, so that stages begin even where packages are missing
-
-    with tqdm(total=total, desc=title, unit="step", disable=None) as bar:
+    with _progress(title, total) as bar:
         if min(len(slots), len(jobs)) <= 1:
             failures = _run_here(function, jobs, bar)
         else:
             failures = run_in_processes(function, jobs, bar, slots)
+    _tell(failures)
+
+
+def _progress(title: str, total: int) -> Any:
+    from tqdm import tqdm  # here, so that stages begin even where packages are missing
+
+    return tqdm(total=total, desc=title, unit="step", disable=None)
+
+
+def _tell(failures: Mapping[str, SpecflowError]) -> None:
     if failures:
         raise SpecflowError("; ".join(f"{name}: {error}" for name, error in failures.items()))
 

@@ -1,0 +1,1 @@
+"""Members as arrays of SLURM: `sbatch`, `squeue`, `scancel`, and files on a shared folder."""

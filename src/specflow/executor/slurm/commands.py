@@ -1,0 +1,135 @@
+"""The commands of SLURM; each by a list of words, so that no name reaches a shell unquoted."""
+
+import shlex
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from specflow.errors import SpecflowError
+from specflow.executor.slurm.settings import ClusterParams, Resources
+
+_TIMEOUT = 60  # seconds; a controller that is busy for longer counts as away
+_AWAY = ("contact", "timed out", "connect", "transmitted or received", "temporarily unavailable")
+_FORMAT = "%j|%K|%i|%T|%r"
+
+Task = tuple[str, int]  # name of an array, and the place of a member in it
+
+
+class ControllerAwayError(SpecflowError):
+    """slurmctld does not answer; it may do so later."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What SLURM says of a task.
+
+    Attributes:
+        job: Its id, such as 12_3.
+        state: In capital letters, such as PENDING.
+        reason: Why it is in that state.
+    """
+
+    job: str
+    state: str
+    reason: str
+
+
+def submit(
+    name: str,
+    num_tasks: int,
+    command: Sequence[str],
+    folder: Path,
+    cluster: ClusterParams,
+    resources: Resources,
+) -> str:
+    """Submit an array and return its job id.
+
+    Args:
+        name: Its name, made of letters, digits and "-" alone.
+        num_tasks: How many tasks it has.
+        command: What each runs.
+        folder: A folder on all nodes, where logs are written: `<task>.log`.
+        cluster: Partition, account and further options.
+        resources: What each task gets.
+
+    Raises:
+        ControllerAwayError: If the controller does not answer; it may still have taken the array.
+        SpecflowError: If sbatch refuses.
+    """
+    at_once = f"%{cluster.members_at_once}" if cluster.members_at_once else ""
+    words = [
+        *("sbatch", "--parsable", f"--job-name={name}", f"--array=0-{num_tasks - 1}{at_once}"),
+        *("--requeue", "--open-mode=append", "--export=ALL", f"--chdir={folder}"),
+        *("--output=%a.log", "--ntasks=1", f"--cpus-per-task={resources.cpus}"),
+        f"--time={resources.minutes}",
+        *([f"--mem={round(resources.memory_gib * 1024)}M"] if resources.memory_gib else []),
+        *([f"--gres=gpu:{resources.gpus}"] if resources.gpus else []),
+        *([f"--partition={cluster.partition}"] if cluster.partition else []),
+        *([f"--account={cluster.account}"] if cluster.account else []),
+        *cluster.options,
+    ]
+    script = f"#!/bin/sh\nexec {shlex.join(command)}\n"
+    return _run(words, script).strip().partition(";")[0]
+
+
+def statuses(arrays: set[str]) -> dict[Task, Status]:
+    """Return what SLURM knows of the tasks of arrays, of those too that ended a while ago.
+
+    Raises:
+        ControllerAwayError: If the controller does not answer.
+    """
+    if not arrays:
+        return {}
+    names = f"--name={','.join(sorted(arrays))}"
+    words = ["squeue", "--noheader", "--array", "--states=all", names, f"--format={_FORMAT}"]
+    found = {}
+    for line in _run(words).splitlines():
+        name, place, job, state, reason = line.strip().split("|", 4)
+        if place.isdecimal():
+            found[name, int(place)] = Status(job, state, reason)
+    return found
+
+
+def cancel(array: str) -> None:
+    """End all tasks of an array.
+
+    Raises:
+        ControllerAwayError: If the controller does not answer.
+    """
+    _run(["scancel", f"--name={array}"])
+
+
+def cancel_task(job: str) -> None:
+    """End one task, by its id.
+
+    Raises:
+        ControllerAwayError: If the controller does not answer.
+    """
+    _run(["scancel", job])
+
+
+def start_now(job: str) -> None:
+    """Spare a task that was requeued the two minutes that SLURM lets it wait.
+
+    Raises:
+        ControllerAwayError: If the controller does not answer.
+    """
+    _run(["scontrol", "update", f"JobId={job}", "StartTime=now"])
+
+
+def _run(words: Sequence[str], text: str = "") -> str:
+    try:
+        done = subprocess.run(
+            words, input=text, capture_output=True, text=True, timeout=_TIMEOUT, check=False
+        )
+    except FileNotFoundError as error:
+        hint = "expected a machine that submits to SLURM, or no SPECFLOW_CLUSTER"
+        raise SpecflowError(f"there is no command {words[0]}; {hint}") from error
+    except subprocess.TimeoutExpired as error:
+        raise ControllerAwayError(f"{words[0]}: no answer in {_TIMEOUT} s") from error
+    if done.returncode == 0:
+        return done.stdout
+    said = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
+    is_away = any(sign in said.lower() for sign in _AWAY)
+    raise (ControllerAwayError if is_away else SpecflowError)(f"{words[0]}: {said}")

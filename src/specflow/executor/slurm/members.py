@@ -1,0 +1,157 @@
+"""What a member leaves on the shared folder: its job, the array it is in, progress, and its end.
+
+One folder for each member, named by what determines its result. A file is whole or not there.
+"""
+
+import hashlib
+import os
+import pickle
+import platform
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from specflow import paths
+from specflow.errors import SpecflowError
+from specflow.executor.jobs import MemberJob
+from specflow.executor.slurm.commands import Task
+from specflow.textfiles import written
+
+_CPU = re.compile(r"model name\s*:\s*(.*)")
+
+
+@dataclass(frozen=True)
+class End:
+    """How a member ended.
+
+    Attributes:
+        error: What it raised; None if all went well.
+        node: The node's name.
+        cpu: The kind of its CPU.
+    """
+
+    error: Exception | None
+    node: str
+    cpu: str
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The array that a member is in.
+
+    Attributes:
+        task: Name of the array, and place in it.
+        tries: How often it was submitted since it last got on.
+        units: Units of work that were done when it was submitted.
+    """
+
+    task: Task
+    tries: int
+    units: int
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The folder of a member."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, function: Callable[..., None], job: MemberJob) -> "Folder":
+        """Return the folder of a job, the same in every process that asks for the same result."""
+        parts = (function.__module__, function.__qualname__, job.work.name, *job.work.parts)
+        place = str(Path.cwd() / job.target)
+        digest = hashlib.sha256("\0".join((*parts, place)).encode()).hexdigest()
+        return cls(paths.cluster_root() / f"{job.work.name.replace('/', '-')}-{digest[:16]}")
+
+    def put(self, function: Callable[..., None], job: MemberJob) -> None:
+        """Write down what is to be done, and in which folder; what an earlier one left goes.
+
+        Raises:
+            SpecflowError: If it cannot be written.
+        """
+        for old in (self._units, self._end):
+            old.unlink(missing_ok=True)
+        _write(self.path / "job", (Path.cwd(), function, job))
+
+    def job(self) -> tuple[Path, Callable[..., None], Any]:
+        """Return the working folder, the function and the job."""
+        return pickle.loads((self.path / "job").read_bytes())
+
+    @property
+    def sent(self) -> Sent | None:
+        """The array that it is in; None if it is in none."""
+        return _read(self.path / "sent")
+
+    def send(self, sent: Sent | None) -> None:
+        """Note the array that it is in, before that is submitted; None if it is in none any more.
+
+        Raises:
+            SpecflowError: If it cannot be written.
+        """
+        _write(self.path / "sent", sent)
+
+    @property
+    def units(self) -> int:
+        """Units of work done so far."""
+        try:
+            return int(self._units.read_text() or 0)
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def report(self, units: int) -> None:
+        """Note how many units of work are done so far."""
+        self._units.write_text(str(units))
+
+    @property
+    def end(self) -> End | None:
+        """How it ended; None if it has not."""
+        return _read(self._end)
+
+    def finish(self, error: Exception | None) -> None:
+        """Note how it ended, with its error as it is, or where it cannot be sent, its text.
+
+        Raises:
+            SpecflowError: If it cannot be written.
+        """
+        node = os.environ.get("SLURMD_NODENAME", platform.node())
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception as reason:  # whatever an error's own class raises
+            error = RuntimeError(f"{type(error).__name__}: {error} (not sent as it is: {reason})")
+        _write(self._end, End(error, node, cpu_kind()))
+
+    @property
+    def _units(self) -> Path:
+        return self.path / "units"
+
+    @property
+    def _end(self) -> Path:
+        return self.path / "end"
+
+
+def cpu_kind() -> str:
+    """Return the kind of this machine's CPU, on which the bits of results may depend."""
+    try:
+        found = _CPU.search(Path("/proc/cpuinfo").read_text())
+    except OSError:
+        found = None
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def _write(path: Path, content: Any) -> None:
+    try:
+        text = pickle.dumps(content)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise SpecflowError(f"{path}: cannot be sent to another machine: {error}") from error
+    with written(path) as part:
+        part.write_bytes(text)
+
+
+def _read(path: Path) -> Any:
+    try:
+        return pickle.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
