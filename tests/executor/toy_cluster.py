@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,6 +107,9 @@ class ToyCluster:
     def kill_controller(self) -> None:
         self._kill("controller.pid")
 
+    def node_of(self, pid: int) -> str:
+        return psutil.Process(pid).environ()["SLURMD_NODENAME"]
+
     def cut_power(self, node: str) -> None:
         """Kill the node's daemon, and all that it has started, together."""
         daemon = psutil.Process(int((self.folder / f"{node}.pid").read_text()))
@@ -115,10 +119,11 @@ class ToyCluster:
             for process in everything:
                 process.send_signal(what)
 
-    def jobs(self) -> list[str]:
-        """Lines of tasks that are not over."""
+    def jobs(self, project: Path) -> list[str]:
+        """Ids of the tasks of a project that are not over."""
         live = "PENDING,RUNNING,COMPLETING,CONFIGURING,SUSPENDED"
-        return self.run("squeue", "-h", "-r", "-t", live, "-o", "%i %j %T").splitlines()
+        lines = self.run("squeue", "-h", "-r", "-t", live, "-o", "%i %Z").splitlines()
+        return [line.split(" ")[0] for line in lines if str(project.resolve()) in line]
 
     def stop(self) -> None:
         subprocess.run(["scancel", "--user", psutil.Process().username()], env=self.environment)
@@ -130,9 +135,10 @@ class ToyCluster:
 
     def _kill(self, pid: str) -> None:
         if (self.folder / pid).exists():
-            process = psutil.Process(int((self.folder / pid).read_text()))
-            process.kill()
-            process.wait(10)
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(int((self.folder / pid).read_text()))
+                process.kill()
+                await_that(lambda: process.status() == psutil.STATUS_ZOMBIE)
 
 
 def _is_step_on(process: psutil.Process, node: str, folder: Path) -> bool:

@@ -45,7 +45,7 @@ def run_members(
     from specflow.executor.slurm.run import run_in_arrays
 
     with _progress(title, total) as bar:
-        failures = run_in_arrays(function, jobs, bar, cluster, needs)
+        failures = run_in_arrays(function, jobs, bar, title, cluster, needs)
     _tell(failures)
 
 

@@ -57,11 +57,12 @@ def submit(
         ControllerAwayError: If the controller does not answer; it may still have taken the array.
         SpecflowError: If sbatch refuses.
     """
+    logs = str(folder).replace("%", "%%")  # SLURM would put a number in place of %a
     at_once = f"%{cluster.members_at_once}" if cluster.members_at_once else ""
     words = [
         *("sbatch", "--parsable", f"--job-name={name}", f"--array=0-{num_tasks - 1}{at_once}"),
         *("--requeue", "--open-mode=append", "--export=ALL", f"--chdir={folder}"),
-        *("--output=%a.log", "--ntasks=1", f"--cpus-per-task={resources.cpus}"),
+        *(f"--output={logs}/%a.log", "--ntasks=1", f"--cpus-per-task={resources.cpus}"),
         f"--time={resources.minutes}",
         *([f"--mem={round(resources.memory_gib * 1024)}M"] if resources.memory_gib else []),
         *([f"--gres=gpu:{resources.gpus}"] if resources.gpus else []),

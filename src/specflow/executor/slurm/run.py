@@ -39,6 +39,7 @@ def run_in_arrays(
     function: Callable[[Member, Report], None],
     jobs: Mapping[str, Member],
     bar: Any,
+    title: str,
     cluster: ClusterParams,
     needs: Needs,
 ) -> dict[str, SpecflowError]:
@@ -48,6 +49,7 @@ def run_in_arrays(
         function: As for `run_members`.
         jobs: As for `run_members`.
         bar: The progress bar.
+        title: As for `run_members`.
         cluster: What of the cluster they may use.
         needs: As for `run_members`.
 
@@ -55,7 +57,7 @@ def run_in_arrays(
         SpecflowError: If SLURM refuses them.
         Exception: What a member raised, if that is no `SpecflowError`.
     """
-    run = _Run(function, jobs, bar, cluster, needs)
+    run = _Run(function, jobs, bar, title, cluster, needs)
     try:
         return run.to_the_end()
     except BaseException:
@@ -69,10 +71,11 @@ class _Run:
         function: Callable[..., None],
         jobs: Mapping[str, Member],
         bar: Any,
+        title: str,
         cluster: ClusterParams,
         needs: Needs,
     ) -> None:
-        self._function, self._jobs, self._bar = function, jobs, bar
+        self._function, self._jobs, self._bar, self._title = function, jobs, bar, title
         self._cluster, self._resources, self._needs = cluster, cluster.resources(needs), needs
         self._folders = {name: Folder.of(function, job) for name, job in jobs.items()}
         self._waiting: dict[str, Sent] = {}  # to be submitted, with the tries before
@@ -282,7 +285,7 @@ class _Run:
 
     def _say(self, line: str) -> None:
         self._said = time.monotonic()
-        self._bar.write(f"{self._bar.desc}: {line}", file=sys.stderr)
+        self._bar.write(f"{self._title}: {line}", file=sys.stderr)
 
 
 def _told(status: Status | None) -> str:

@@ -1,0 +1,176 @@
+"""Members on a real SLURM: whatever is killed, nothing is lost and nothing is done twice."""
+
+import os
+import signal
+
+import pytest
+from tests.executor.counting import CLUSTER, Project
+from tests.executor.toy_cluster import MISSING, ToyCluster, await_that
+
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no {', '.join(MISSING)}: SLURM is not here")
+WAIT = 120  # seconds
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    cluster = ToyCluster(tmp_path_factory.mktemp("slurm"))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def project(cluster, tmp_path):
+    """A project of a name that a shell would read otherwise; in the end no job is left of it."""
+    project = Project(tmp_path / "it's $HOME; 100%a", cluster.environment)
+    yield project
+    await_that(lambda: not cluster.jobs(project.folder))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def over_time(cluster, tmp_path_factory):
+    """A member that needs longer than its minute, begun beside all other tests."""
+    project = Project(tmp_path_factory.mktemp("slow"), cluster.environment)
+    return project, project.begin(70, 1.0, slow="")
+
+
+def end(process, status=0):
+    _, errors = process.communicate(timeout=WAIT)
+    assert process.returncode == status, errors
+    return errors
+
+
+def await_counted(project, *names, least=2):
+    await_that(lambda: all(len(project.counted(name)) >= least for name in names), WAIT)
+
+
+def check(project, units, *names, again=0):
+    """Every unit was done, in order; of each kill the one in flight at most is done again."""
+    for name in names:
+        assert project.is_done(name)
+        found = project.counted(name)
+        assert sorted(set(found)) == list(range(units))
+        assert len(found) <= units + again
+        assert found == sorted(found)
+
+
+def test_more_members_than_an_array_takes_give_what_they_give_here(project, tmp_path):
+    names = dict.fromkeys("abcde", "")
+    small = Project(project.folder / "x", project.environment, f"{CLUSTER}array_limit: 2")
+    errors = end(small.begin(3, 0.0, **names))
+    assert errors.count("submitted 2 members as job") == 2
+    check(small, 3, *names)
+    here = Project(tmp_path / "here", dict(os.environ), cluster="")
+    end(here.begin(3, 0.0, **names))
+    for name in names:
+        assert small.result(name) == here.result(name)
+
+
+def test_errors_arrive_as_they_are_and_the_others_finish(project):
+    errors = end(project.begin(3, 0.0, a="broken", b=""), status=1)
+    assert errors.endswith(
+        "error: a: results/x.h5: is broken; `specflow forget results/x.h5` "
+        "drops it, in DVC's cache too, and then `dvc repro` makes it again\n"
+    )
+    check(project, 3, "b")
+
+
+def test_bugs_arrive_with_their_type_and_end_the_others(project, cluster):
+    errors = end(project.begin(50, 0.5, a="bug", b=""), status=1)
+    assert "LookupError: our own bug\nin a, on n" in errors
+    assert not project.is_done("b")
+
+
+def test_killed_member_is_submitted_again_and_goes_on(project):
+    process = project.begin(8, 0.2, a="", b="")
+    await_counted(project, "a", "b")
+    os.kill(project.pid("a"), signal.SIGKILL)
+    assert "a: SLURM says FAILED; it is submitted again" in end(process)
+    check(project, 8, "a", "b", again=1)
+
+
+def test_requeued_member_does_not_wait_and_goes_on(project, cluster):
+    process = project.begin(12, 0.2, a="")
+    await_counted(project, "a")
+    cluster.run("scontrol", "requeue", *cluster.jobs(project.folder))
+    end(process)
+    check(project, 12, "a", again=1)
+
+
+def test_members_of_a_node_whose_power_is_cut_go_on_elsewhere(project, cluster):
+    process = project.begin(12, 0.5, a="", b="", c="", d="")
+    await_counted(project, *"abcd")
+    node = cluster.node_of(project.pid("a"))
+    cluster.cut_power(node)
+    try:
+        end(process)
+    finally:
+        cluster.start_node(node)
+    check(project, 12, *"abcd", again=1)
+
+
+def test_members_outlive_the_controller(project, cluster):
+    process = project.begin(10, 0.3, a="", b="")
+    await_counted(project, "a", "b")
+    cluster.kill_controller()
+    await_that(lambda: project.is_done("a") and project.is_done("b"))
+    cluster.start_controller()
+    end(process)
+    check(project, 10, "a", "b")
+
+
+def test_members_are_submitted_when_the_controller_is_back(project, cluster):
+    cluster.kill_controller()
+    process = project.begin(2, 0.0, a="")
+    line = process.stderr.readline()
+    assert "contact slurm controller" in line
+    assert line.endswith("waiting for it\n")
+    cluster.start_controller()
+    end(process)
+    check(project, 2, "a")
+
+
+def test_next_process_attaches_to_the_members_of_a_killed_one(project):
+    process = project.begin(20, 0.3, a="", b="")
+    await_counted(project, "a", "b")
+    process.kill()
+    process.communicate()
+    pids = [project.pid(name) for name in "ab"]
+    assert "attached to 2 members under way" in end(project.begin(20, 0.3, a="", b=""))
+    assert [project.pid(name) for name in "ab"] == pids
+    check(project, 20, "a", "b")
+
+
+@pytest.mark.parametrize("way", [signal.SIGTERM, signal.SIGINT])
+def test_signal_cancels_all_members_and_the_same_command_resumes(project, cluster, way):
+    process = project.begin(8, 0.3, **dict.fromkeys("abcdefgh", ""))  # not all run at a time
+    await_counted(project, "a")
+    process.send_signal(way)
+    assert end(process, 130).endswith("interrupted; the same command resumes\n")
+    await_that(lambda: not cluster.jobs(project.folder))
+    end(project.begin(8, 0.3, **dict.fromkeys("abcdefgh", "")))
+    check(project, 8, *"abcdefgh", again=1)
+
+
+def test_member_that_somebody_cancels_fails_and_the_others_finish(project, cluster):
+    process = project.begin(12, 0.3, a="", b="")
+    await_counted(project, "a", "b")
+    first = next(job for job in cluster.jobs(project.folder) if job.endswith("_0"))
+    cluster.run("scancel", first)
+    assert f"error: a: job {first} was cancelled by somebody else" in end(process, 1)
+    check(project, 12, "b")
+
+
+def test_what_slurm_refuses_is_said_in_its_words(project):
+    other = Project(project.folder / "x", project.environment, f"{CLUSTER}partition: nowhere")
+    errors = end(other.begin(1, 0.0, a=""), 1)
+    assert "error: sbatch: " in errors
+    assert "invalid partition" in errors
+
+
+def test_member_that_needs_longer_than_its_time_gets_more_as_long_as_it_gets_on(over_time):
+    project, process = over_time
+    assert "slow: SLURM says TIMEOUT; it is submitted again" in end(process)
+    check(project, 70, "slow", again=1)
