@@ -1,3 +1,6 @@
+import sys
+from resource import RUSAGE_SELF, getrusage
+
 import pytest
 import torch
 
@@ -50,6 +53,20 @@ def test_wiring_is_of_all_parameters_with_two_or_more_dimensions_and_fits(models
     assert set(wiring.views) >= {matrix.view for matrix in wiring.matrices}
     for labelled in (wiring.matrices, wiring.pairs):
         assert len({one.label for one in labelled}) == len(labelled)
+
+
+@each_model
+def test_wiring_draws_no_random_number(models, kind, sizes):
+    before = torch.get_rng_state()
+    models.section(kind, **sizes).wiring(models.shapes[kind])
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_wiring_takes_no_memory_for_weights(models):
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes
+    before = getrusage(RUSAGE_SELF).ru_maxrss
+    models.section("mlp", hidden=[16_384] * 3).wiring(IMAGES)  # 2 GiB in float32
+    assert (getrusage(RUSAGE_SELF).ru_maxrss - before) * unit < 2**29
 
 
 @each_model

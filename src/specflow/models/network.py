@@ -1,10 +1,12 @@
 """What every model has: a section of params.yaml, and a network that knows its wiring."""
 
 from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from specflow.datasets.shapes import DataShape
 from specflow.section import ByKind, KindSection
@@ -24,6 +26,29 @@ class Network(nn.Module):
         """Return a parameter as a matrix that is tracked; `transposed` if its inputs come first."""
         shape = tuple(self.get_parameter(name).shape)
         return Matrix(name, label, View(name, shape, transposed=transposed), role)
+
+
+_DRAW = (nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_, Tensor.uniform_)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leave weights as the system hands out their memory, which takes none until it is touched.
+
+    The meta device would do the same, but computes in Python, with torch's compiler imported.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Call any function but those that fill a tensor with random numbers."""
+        named = kwargs or {}
+        if func in _DRAW:
+            return args[0] if args else named["tensor"]
+        return func(*args, **named)
 
 
 class ModelSection(KindSection):
@@ -61,8 +86,8 @@ class ModelSection(KindSection):
         return self._build(shape, last_position_only)
 
     def wiring(self, shape: DataShape) -> Wiring:
-        """Return the wiring of the network without allocating its weights."""
-        with torch.device("meta"):
+        """Return the wiring of the network, without memory for its weights or a random draw."""
+        with torch.device("cpu"), torch.random.fork_rng(devices=[]), _Undrawn():
             return self.build(shape).wiring
 
     @abstractmethod

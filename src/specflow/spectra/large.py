@@ -13,7 +13,6 @@ from functools import cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.linalg import cython_lapack
 from torch import Tensor
 
 Doubles = NDArray[np.float64]
@@ -115,6 +114,8 @@ _capsule_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c
 @cache
 def _routine(name: str, num_arguments: int) -> Callable[..., None]:
     """Return a routine whose arguments are addresses; it runs without the interpreter's lock."""
+    from scipy.linalg import cython_lapack  # here, since it loads slowly
+
     capsule = cython_lapack.__pyx_capi__[name]
     address = _capsule_pointer(capsule, _capsule_name(capsule))
     return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * num_arguments)(address)
