@@ -11,7 +11,7 @@ _HEADER = ("stage", "members", "a second", "s a member", "s alone", "critical", 
 _NOTES = """\
 from: measured is by `specflow repro` here with these very settings; as fast a step is of the same
   training or measurement in other amounts, an estimate is by FLOPs. Where nothing alike was
-  measured on {device}, a stage is unknown, and sums are the least that it can be
+  measured on {device}, a stage is unknown, and sums count it as nothing: at least says so
 a second: steps, checkpoints or points of one slot; s a member: of the longest one
 s alone: with all {slots} slots to itself, and its start: the {start:.1f} s of the shortest stage
 Slots are taken to be as fast as what was measured and never to wait for a scheduler"""
