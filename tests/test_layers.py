@@ -14,8 +14,8 @@ ROOMS = """
     paths errors section section_errors yaml_file device seal textfiles sums json_files hdf5 scratch
     executor outputs frames
     wiring checkpoints datasets models problems training audit measure
-    studies claims figures config report plan
-    analysis comparison specflow docs stage schedule graph repro cli __main__
+    studies claims figures config report
+    analysis comparison specflow docs stage schedule graph plan repro cli __main__
 """
 ORDER = ROOMS.split()
 LONGEST = 300  # lines of a file

@@ -1,5 +1,6 @@
 """`specflow repro`, beside a serial `dvc repro`, on a project whose stages take no time."""
 
+import json
 import shutil
 import signal
 import time
@@ -7,6 +8,10 @@ import time
 import psutil
 import pytest
 from tests.toy_project import NAMES, Project, ended
+
+from specflow import paths
+from specflow.repro import _settings_of
+from specflow.schedule import History
 
 pytestmark = pytest.mark.slow
 ALL = {"resolve", "collect"} | {f"{kind}@{name}" for kind in ("train", "measure") for name in NAMES}
@@ -158,3 +163,21 @@ def test_bad_params_run_nothing(changed):
     changed.write("params.yaml", "{}")
     output = ended(changed.start(), status=1)
     assert output == ("", "error: params.yaml: experiments: missing\n")
+
+
+def test_what_a_stage_ran_with_is_remembered_with_its_seconds(finished):
+    history = History.read(finished.folder / ".specflow" / "repro.json")
+    assert set(history.seconds) == set(history.settings) == ALL
+    assert history.devices == dict.fromkeys(ALL, "cpu")
+
+
+def test_settings_are_remembered_without_hashes_of_code(workplace):
+    paths.CONFIG.parent.mkdir()
+    config = {
+        "train": {"a": {"num_epochs": 2, "code": {"x.py": "1"}}},
+        "collect": {"all": {"k": 1}},
+    }
+    paths.CONFIG.write_text(json.dumps(config))
+    assert _settings_of("train@a") == {"num_epochs": 2}
+    assert _settings_of("collect") == {"k": 1}
+    assert _settings_of("resolve") == {}

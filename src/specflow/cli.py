@@ -59,6 +59,12 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     plan = add(_plan, "print what every experiment and connection takes: steps, FLOPs, disk")
     help_text = "the file that declares them (default: %(default)s)"
     plan.add_argument("params", nargs="?", type=Path, default=paths.PARAMS, help=help_text)
+    help_text = "also print the wall time where so many members (seeds, branches) run side by side"
+    plan.add_argument("--slots", type=_count, metavar="N", help=help_text)
+    help_text = "of these, stages side by side (default: all that are ready)"
+    plan.add_argument("-j", "--jobs", type=_count, metavar="N", help=help_text)
+    help_text = "what a slot computes on (default: %(default)s)"
+    plan.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help=help_text)
 
     scorecard = add(_scorecard, "print the verdicts on all claims as a table in Markdown")
     help_text = "the judged claims (default: %(default)s)"
@@ -171,6 +177,14 @@ def _plan(chosen: argparse.Namespace) -> None:
     from specflow.plan.table import plan_table
 
     print(plan_table(params))
+    if chosen.slots is not None:
+        from specflow.plan.wall_time import wall_time_table
+        from specflow.repro import HISTORY
+        from specflow.schedule import History
+
+        history = History.read(HISTORY)
+        print()
+        print(wall_time_table(params, history, chosen.slots, chosen.jobs, chosen.device))
 
 
 def _scorecard(chosen: argparse.Namespace) -> None:

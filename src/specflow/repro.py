@@ -4,6 +4,7 @@ Each stage runs as it does in a serial `dvc repro`, and by DVC, so that results 
 same.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from specflow import paths
+from specflow.config.settings import ALL
 from specflow.errors import SpecflowError
 from specflow.executor import num_workers
 from specflow.graph import GRAPH, Graph, start
@@ -48,7 +51,7 @@ def repro(targets: Sequence[str] = (), jobs: int | None = None) -> None:
         run = _Run(Graph(targets), History.read(HISTORY))
         run.settle()
         if run.ready:
-            run.run(jobs or _jobs_here())
+            run.run(_device_here(), jobs)
             done = f"{run.num_run} ran, {run.num_restored} restored from the cache"
         else:
             done = "nothing has changed"
@@ -70,14 +73,21 @@ def _alone() -> AbstractContextManager:
         raise SpecflowError("another `specflow repro` is at work in this folder") from error
 
 
-def _jobs_here() -> int:
-    """Return how many stages run side by side where nobody says it."""
+def _device_here() -> str:
+    """Return what stages compute on: cpu or cuda."""
     device = os.environ.get("SPECFLOW_DEVICE")
     if device is None:  # asked in another process: this one stays small, and off the GPU
         program = "from specflow.device import choose_device; print(choose_device())"
         asked = [sys.executable, "-c", program]
         device = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
-    return 1 if device.startswith("cuda") else num_workers()
+    return "cuda" if device.startswith("cuda") else "cpu"
+
+
+def _settings_of(stage: str) -> dict[str, Any]:
+    """Return the settings with which a stage has just run, without hashes of its code."""
+    kind, _, name = stage.partition("@")
+    found = json.loads(paths.CONFIG.read_bytes()).get(kind, {}).get(name or ALL, {})
+    return {key: value for key, value in found.items() if key != "code"}
 
 
 @dataclass
@@ -106,7 +116,7 @@ class _Run:
         self._done: set[str] = set()
         self._weights = {name: history.weight(name) for name in graph.names}
         self._lengths = path_lengths(graph.names, graph.upstream, self._weights)
-        self._jobs = 1
+        self._jobs, self._device = 1, ""
         self._bar: Any = None
 
     def settle(self) -> None:
@@ -120,13 +130,18 @@ class _Run:
                 self.open.remove(name)
                 self._done.add(name)
 
-    def run(self, jobs: int) -> None:
+    def run(self, device: str, jobs: int | None) -> None:
         """Run what is ready, and what gets ready by it, longest path first.
+
+        Args:
+            device: What stages compute on.
+            jobs: As for `repro`.
 
         Raises:
             SpecflowError: If stages failed: what was running was still brought to its end.
         """
-        self._jobs = jobs
+        self._device = device
+        self._jobs = jobs or (1 if device == "cuda" else num_workers())
         locked = set(self.graph.locked()) - set(self.history.new)
         self.history.new = [name for name in self.graph.names if name not in locked]
         self.history.write(HISTORY)
@@ -179,13 +194,18 @@ class _Run:
             return
         if "Running stage " in child.log.read_text(errors="replace"):
             self.num_run += 1
-            self.history.seconds[name] = round(core_seconds, 1)
+            self._remember(name, child.seconds if self._device == "cuda" else core_seconds)
             self._say(f"ran {name} ({child.seconds:.0f} s)")
         else:
             self.num_restored += 1
             self._say(f"restored {name}")
         self._done.add(name)
         self.settle()
+
+    def _remember(self, name: str, seconds: float) -> None:
+        self.history.seconds[name] = round(seconds, 1)
+        self.history.settings[name] = _settings_of(name)
+        self.history.devices[name] = self._device
 
     def _say(self, line: str) -> None:
         self._bar.write(line)

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from specflow.textfiles import write_text
 
@@ -18,12 +19,16 @@ class History:
     """What is remembered of earlier runs.
 
     Attributes:
-        seconds: Core seconds that each stage took.
+        seconds: Core seconds that each stage took; all of its seconds where it ran on a GPU.
         new: Stages that were not in dvc.lock when a run began that did not end well.
+        settings: What each stage computed, of which speeds are: its settings, without hashes.
+        devices: What each stage could compute on: cpu or cuda.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)
     new: list[str] = field(default_factory=list)
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    devices: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> "History":

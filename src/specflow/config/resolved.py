@@ -41,13 +41,13 @@ class ReportSettings(Section):
 def resolved(params: CommonParams) -> dict[str, dict[str, Any]]:
     """Return the settings of every stage by its name and what it is called for, as JSON values."""
     found: dict[str, dict[str, Any]] = {}
-    for stage, name, settings in _all_settings(params):
+    for stage, name, settings in all_settings(params):
         code = code_of(paths.stage_script(stage), _modules(stage, settings))
         found.setdefault(stage, {})[name] = {**settings.model_dump(mode="json"), "code": code}
     return found
 
 
-def _all_settings(params: CommonParams) -> Iterator[tuple[str, str, Section]]:
+def all_settings(params: CommonParams) -> Iterator[tuple[str, str, Section]]:
     """Yield stage, name and settings of everything that params declare."""
     for name, dataset in params.datasets.items():
         yield "prepare", name, PrepareSettings(dataset=dataset)

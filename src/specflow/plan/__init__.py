@@ -1,1 +1,1 @@
-"""What a params.yaml asks of a machine, before anything is trained: steps, FLOPs and disk."""
+"""What a params.yaml asks of a machine before it trains: steps, FLOPs, disk, and time on slots."""

@@ -79,7 +79,7 @@ def plan_table(params: CommonParams) -> str:
     lines: list[tuple[str, ...]] = [_HEADER]
     for title, group in groups.items():
         lines += [(title,), *map(_cells, group)] if group else []
-    return "\n".join([*_aligned([*lines, _sums(rows)]), "", _NOTES, *_frame_notes(rows)])
+    return "\n".join([*aligned([*lines, _sums(rows)]), "", _NOTES, *_frame_notes(rows)])
 
 
 def experiment_row(name: str, run: RunSettings, costs: Costs) -> Row:
@@ -161,9 +161,9 @@ def _summed(rows: list[Row]) -> tuple[str, ...]:
     )
 
 
-def _aligned(lines: list[tuple[str, ...]]) -> list[str]:
-    """Return lines with the first column to the left, the others to the right."""
-    full = [line + ("",) * (len(_HEADER) - len(line)) for line in lines]
+def aligned(lines: list[tuple[str, ...]]) -> list[str]:
+    """Return lines as long as the first, the first column to the left, the others to the right."""
+    full = [line + ("",) * (len(lines[0]) - len(line)) for line in lines]
     widths = [max(map(len, column)) for column in zip(*full, strict=True)]
     texts = []
     for first, *others in full:
