@@ -13,7 +13,7 @@ from specflow.measure.settings import SpectraParams
 from specflow.measure.spectra import measure_spectra
 from specflow.measure.spectra_file import See
 from specflow.scratch import Scratch
-from specflow.studies.checkpoints.ranges import measure_in_ranges, num_ranges
+from specflow.studies.checkpoints.ranges import measure_in_ranges
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.wiring import Wiring
 from specflow.wiring.recognize import wiring_of
@@ -71,7 +71,7 @@ def analyze_checkpoints(
         spectra: Place of the spectra; None measures none.
         see: Called with each matrix and pair of the spectra, as `write_spectra` does.
         ranges: Processes that steps in files are divided among, which changes no bit; None means
-            `num_ranges`.
+            as many as are fastest.
 
     Raises:
         SpecflowError: If a file is broken, a decomposition does not converge, or the disk is full.
@@ -79,9 +79,8 @@ def analyze_checkpoints(
     measured = None if spectra is None else settings
     with scratch.until_done():
         scratch.gather()
-        if isinstance(checkpoints, FileCheckpoints):
-            count = ranges or num_ranges(len(checkpoints.steps), wiring, workers)
-            measure_in_ranges(checkpoints, wiring, measured, scratch, count, workers)
+        if isinstance(checkpoints, FileCheckpoints) and checkpoints.on_disk:
+            measure_in_ranges(checkpoints, wiring, measured, scratch, ranges, workers)
         found = audit_checkpoints(checkpoints, wiring, scratch, report, workers)
         if audit is not None:
             write_audit(audit, found)

@@ -79,7 +79,7 @@ class Range:
 
 
 def num_ranges(steps: int, wiring: Wiring, workers: int) -> int:
-    """Return how many ranges are fastest: one, or one for each worker.
+    """Return how many ranges are fastest for missing steps: one, or one for each worker.
 
     To begin one costs seconds, and so many steps are to be worth it. Of large matrices, which come
     in several batches, threads side by side are as good, and take the memory of one process.
@@ -94,7 +94,7 @@ def measure_in_ranges(
     wiring: Wiring,
     settings: SpectraParams | None,
     scratch: Scratch,
-    count: int,
+    count: int | None,
     workers: int,
 ) -> None:
     """Keep in scratch what is missing of the steps, by several processes.
@@ -104,17 +104,18 @@ def measure_in_ranges(
         wiring: The matrices and pairs.
         settings: What is kept of each; None measures none, for the audit alone.
         scratch: Where finished steps are kept; the caller has locked it.
-        count: Number of ranges; of one, nothing is done.
+        count: Number of ranges; of one, nothing is done. None means `num_ranges`.
         workers: How many of them run side by side.
 
     Raises:
         SpecflowError: As without ranges, if a file is broken or a decomposition does not converge;
             or if a process is killed.
     """
+    whole = _missing(Range(checkpoints, wiring, settings, 0, (), (), scratch))
+    count = count or num_ranges(len({*whole.scans, *whole.rows}), wiring, workers)
     if count <= 1:
         return
-    tensors = len(contents_of(checkpoints).expected)
-    whole = _missing(Range(checkpoints, wiring, settings, tensors, (), (), scratch))
+    whole = replace(whole, tensors=len(contents_of(checkpoints).expected))
     jobs = whole.parts(count)
     total = len(whole.scans) + len(whole.rows)
     try:
