@@ -214,7 +214,8 @@ def _run(
                 bar.update,
                 workers=num_workers(),
                 see=see,
-                **places,
+                audit=places.get("audit"),
+                spectra=places.get("spectra"),
             )
         whole.remove()
         whole.lock.unlink()  # one who waits for it finds it gone and makes another

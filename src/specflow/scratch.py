@@ -110,6 +110,20 @@ class Scratch:
         """Where the lock of the folder lies: beside it."""
         return self.folder.with_name(self.folder.name + _LOCK)
 
+    def within(self, name: str) -> "Scratch":
+        """Return a folder within this one, with a lock of its own, for some of its parts."""
+        return Scratch(self.folder / name)
+
+    def gather(self) -> None:
+        """Move what is in all folders within this one, those of ended processes, into this one."""
+        for folder in sorted(path for path in self.folder.iterdir() if path.is_dir()):
+            within = self.within(folder.name)
+            with within.locked():
+                for part in filter(_is_part, folder.iterdir()):
+                    part.replace(self.folder / part.name)
+                within.remove()
+            within.lock.unlink()
+
     def has(self, name: str) -> bool:
         """Return whether a part is there."""
         return (self.folder / name).exists()

@@ -59,13 +59,24 @@ def scan_steps(
         SpecflowError: If a file is broken or a scan cannot be kept.
     """
     scans: list[StepScan] = []
-    length = max(_ALL_SAMPLES // max(tensors, 1), _FEWEST)
     for index in range(len(checkpoints.steps)):
-        scan = partial(_scan, checkpoints, index, length, workers)
-        kept = scratch.remember(f"scan{index:06d}", scan)
-        scans.append(_taken_up(**kept))
+        scans.append(scan_step(checkpoints, index, tensors, scratch, workers))
         report(1)
     return scans
+
+
+def scan_step(
+    checkpoints: Checkpoints, index: int, tensors: int, scratch: Scratch, workers: int
+) -> StepScan:
+    """Return the scans of the step number `index`. Arguments and errors as for `scan_steps`."""
+    length = max(_ALL_SAMPLES // max(tensors, 1), _FEWEST)
+    scan = partial(_scan, checkpoints, index, length, workers)
+    return _taken_up(**scratch.remember(scan_name(index), scan))
+
+
+def scan_name(index: int) -> str:
+    """Return the name of what is kept of the scans of a step."""
+    return f"scan{index:06d}"
 
 
 def scan_tensor(name: str, tensor: Tensor, length: int) -> TensorScan:

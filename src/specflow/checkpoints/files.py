@@ -125,6 +125,11 @@ class FileCheckpoints:
             for file in self._files
         )
 
+    @property
+    def on_disk(self) -> bool:
+        """Whether every step is a file here, which other processes can open too."""
+        return all(isinstance(file.path, Path) for file in self._files)
+
     def structure(self, tensors: Infos) -> Structure:
         """Return what is known of the network, whose tensors are given, beside names and shapes.
 

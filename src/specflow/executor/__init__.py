@@ -4,9 +4,10 @@ from specflow.executor.cores import num_workers
 from specflow.executor.members import run_in_slots, run_members
 from specflow.executor.orphans import exit_with_parent
 from specflow.executor.processes import Report
-from specflow.executor.slots import Slot
+from specflow.executor.slots import Needs, Slot
 
 __all__ = [
+    "Needs",
     "Report",
     "Slot",
     "exit_with_parent",

@@ -19,9 +19,9 @@ from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.device import choose_device
 from specflow.executor import Report, num_workers
-from specflow.matrices import Side
 from specflow.measure.decompositions import Batch, Decompositions
 from specflow.measure.derived import DerivedSpectra
+from specflow.measure.meetings import center_of, meet
 from specflow.measure.packed import Row, packed, unpacked
 from specflow.measure.quantities import alike, quantities_on_demand
 from specflow.measure.settings import SpectraParams
@@ -29,14 +29,13 @@ from specflow.measure.spectra_file import See, write_spectra
 from specflow.scratch import Scratch, Work
 from specflow.spectra import (
     Decomposition,
-    alignment,
     diagonal_score,
     singular_vector_agreement,
     where_defined,
 )
 from specflow.spectra.side_by_side import map_matrices
 from specflow.threads import one_thread
-from specflow.wiring import Cut, Meeting, Pair, View, Wiring
+from specflow.wiring import Pair, View, Wiring
 
 _CPU = torch.device("cpu")
 _TOGETHER = 2**11  # singular values, of which quantities are computed in one turn
@@ -74,6 +73,37 @@ def measure_spectra(
         SpecflowError: If a checkpoint is broken, a decomposition does not converge (it names the
             matrix and the step), or the disk is full.
     """
+    steps = measure_steps(
+        checkpoints,
+        wiring,
+        settings,
+        range(len(checkpoints.steps)),
+        scratch,
+        report,
+        workers=workers,
+        device=device,
+        strict=strict,
+    )
+    with one_thread():
+        write_spectra(target, checkpoints.steps, wiring, settings, steps.rows, see)
+
+
+def measure_steps(
+    checkpoints: Checkpoints,
+    wiring: Wiring,
+    settings: SpectraParams,
+    some: Iterable[int],
+    scratch: Scratch,
+    report: Report,
+    *,
+    workers: int,
+    device: torch.device = _CPU,
+    strict: bool = False,
+) -> "Steps":
+    """Measure some steps, ascending places from 0, and keep each in scratch.
+
+    Arguments and errors as for `measure_spectra`.
+    """
     decompositions = Decompositions(
         checkpoints,
         wiring.views,
@@ -85,12 +115,12 @@ def measure_spectra(
     )
     families = frozenset(settings.more)
     derived = DerivedSpectra(checkpoints, wiring, families, decompositions.batches, workers, device)
-    steps = _Steps(len(checkpoints.steps), wiring, settings, scratch, decompositions, derived)
+    steps = Steps(len(checkpoints.steps), wiring, settings, scratch, decompositions, derived)
     with one_thread():
-        for index in range(steps.count):
+        for index in some:
             steps.measure(index)
             report(1)
-        write_spectra(target, checkpoints.steps, wiring, settings, steps.rows, see)
+    return steps
 
 
 @dataclass(frozen=True)
@@ -135,7 +165,7 @@ def measure_run(job: SpectraJob, report: Report) -> None:
 
 
 @dataclass(frozen=True)
-class _Steps:
+class Steps:
     """The finished steps: a row of each matrix, then of each pair."""
 
     count: int
@@ -147,18 +177,18 @@ class _Steps:
 
     def rows(self, index: int, some: slice) -> list[Row]:
         """Return some rows of a finished step."""
-        return unpacked(self.scratch.load(_name(index), mapped=True), some)
+        return unpacked(self.scratch.load(step_name(index), mapped=True), some)
 
     def measure(self, index: int) -> None:
         """Finish a step, unless it is finished."""
-        if not self.scratch.has(_name(index)):
+        if not self.scratch.has(step_name(index)):
             for needed in (max(index - 1, 0), self.count - 1, index):
                 self.decompositions.measure(needed)
             of_matrices, of_pairs = self.derived.at(index)
             matrix_rows = self._with_more(self._matrix_rows(index), of_matrices)
             pair_rows = zip(self._pair_rows(index), of_pairs, strict=True)
             rows = [*matrix_rows, *(row | more for row, more in pair_rows)]
-            self.scratch.save(_name(index), packed(rows))
+            self.scratch.save(step_name(index), packed(rows))
         if index > 0:
             self.decompositions.forget(index - 1)
 
@@ -224,8 +254,8 @@ class _Steps:
 
     def _pair_row(self, pair: Pair, parts: Batch) -> Row:
         count = self.settings.score_length
-        meetings = [_meet(meeting, parts) for meeting in pair.meetings]
-        center = torch.stack([_center(one).diagonal() for one in meetings]).mean(0)
+        meetings = [meet(meeting, parts) for meeting in pair.meetings]
+        center = torch.stack([center_of(one).diagonal() for one in meetings]).mean(0)
         row = {"alignment": center, "alignment_score": center[:count].mean()}
         if math.prod(pair.meetings[0].kernel or ()) > 1:
             row["kernel_scores"] = diagonal_score(meetings[0], count)
@@ -238,39 +268,11 @@ def _some(places: Sequence[int], length: int) -> list[Sequence[int]]:
     return [places[start : start + count] for start in range(0, len(places), count)]
 
 
-def _name(index: int) -> str:
+def step_name(index: int) -> str:
+    """Return the name of what is kept of a finished step."""
     return f"step{index:06d}"
 
 
 def _agreement(now: Decomposition, other: Decomposition) -> Tensor:
     """Return the diagonal of the agreement, shape (k,); NaN if one of the two is not defined."""
     return where_defined(singular_vector_agreement(now, other).diagonal(), now.S, other.S)
-
-
-def _meet(meeting: Meeting, parts: Batch) -> Tensor:
-    """Return the alignment at every kernel position, shape (*kernel, k, k)."""
-    previous = _part(parts[meeting.previous], meeting.previous_side, meeting.previous_part)
-    following = _part(parts[meeting.following], meeting.following_side, meeting.following_part)
-    matrices = alignment(
-        previous,
-        following,
-        previous_side=meeting.previous_side,
-        following_side=meeting.following_side,
-        kernel=meeting.kernel or (1, 1),
-        position="all",
-    )
-    return where_defined(matrices, previous.S, following.S)
-
-
-def _part(whole: Decomposition, side: Side, cut: Cut | None) -> Decomposition:
-    """Return a decomposition with what a cut leaves of the singular vectors of a side."""
-    if cut is None:
-        return whole
-    if side == "left":
-        return whole._replace(U=cut.of(whole.U))
-    return whole._replace(Vh=cut.of(whole.Vh.mT).mT)
-
-
-def _center(positions: Tensor) -> Tensor:
-    """Return the matrix at the centre of the kernel."""
-    return positions[tuple(size // 2 for size in positions.shape[:-2])]

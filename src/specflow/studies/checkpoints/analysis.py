@@ -1,6 +1,6 @@
 """Checkpoints of one network: read and wired, audited, then measured, over any number of kills."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from specflow.audit.findings import Audit, write_audit
@@ -8,11 +8,12 @@ from specflow.audit.flags import audit_checkpoints
 from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.files import FileCheckpoints
 from specflow.checkpoints.stream import contents_of
-from specflow.executor import Report, num_workers
+from specflow.executor import Report
 from specflow.measure.settings import SpectraParams
 from specflow.measure.spectra import measure_spectra
 from specflow.measure.spectra_file import See
-from specflow.scratch import Scratch, Work
+from specflow.scratch import Scratch
+from specflow.studies.checkpoints.ranges import measure_in_ranges
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.wiring import Wiring
 from specflow.wiring.recognize import wiring_of
@@ -55,6 +56,7 @@ def analyze_checkpoints(
     audit: Path | None = None,
     spectra: Path | None = None,
     see: See | None = None,
+    ranges: int | None = None,
 ) -> Audit:
     """Audit checkpoints, then measure them; flags end neither.
 
@@ -68,11 +70,17 @@ def analyze_checkpoints(
         audit: Place of the audit; None keeps it from disk.
         spectra: Place of the spectra; None measures none.
         see: Called with each matrix and pair of the spectra, as `write_spectra` does.
+        ranges: Processes that steps in files are divided among, which changes no bit; None means
+            as many as are fastest. With one, all is done in this process.
 
     Raises:
         SpecflowError: If a file is broken, a decomposition does not converge, or the disk is full.
     """
+    measured = None if spectra is None else settings
     with scratch.until_done():
+        scratch.gather()
+        if isinstance(checkpoints, FileCheckpoints) and checkpoints.on_disk:
+            measure_in_ranges(checkpoints, wiring, measured, scratch, ranges, workers)
         found = audit_checkpoints(checkpoints, wiring, scratch, report, workers)
         if audit is not None:
             write_audit(audit, found)
@@ -81,44 +89,3 @@ def analyze_checkpoints(
                 checkpoints, wiring, settings, spectra, scratch, report, workers=workers, see=see
             )
     return found
-
-
-@dataclass(frozen=True)
-class AnalysisJob:
-    """Checkpoints in files that are analysed.
-
-    Attributes:
-        params: Files, layout and what to leave out.
-        root: The folder that paths and patterns are relative to.
-        wiring: Their matrices and pairs.
-        settings: What is stored of every matrix.
-        audit: Place of the audit.
-        target: Place of the spectra.
-        work: What determines both.
-    """
-
-    params: ReadingParams
-    root: Path
-    wiring: Wiring
-    settings: SpectraParams
-    audit: Path
-    target: Path
-    work: Work
-
-
-def measure_checkpoints(job: AnalysisJob, report: Report) -> None:
-    """Analyse checkpoints in files as `analyze_checkpoints` does.
-
-    Raises:
-        SpecflowError: As for `analyze_checkpoints`.
-    """
-    analyze_checkpoints(
-        FileCheckpoints(job.params, job.root),
-        job.wiring,
-        job.settings,
-        job.work.scratch(),
-        report,
-        workers=num_workers(),
-        audit=job.audit,
-        spectra=job.target,
-    )
