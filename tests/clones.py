@@ -1,6 +1,7 @@
 """Temporary clones of the working tree, in which the graph runs for real."""
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -115,6 +116,14 @@ class Clone:
         text = self.read(name)
         assert text.count(old) == 1, (name, old)
         self.write(name, text.replace(old, new))
+
+    def results(self) -> dict[Path, str]:
+        """Return hashes of dvc.lock and of all results."""
+        files = (path for path in (self.folder / "results").rglob("*") if path.is_file())
+        return {
+            path.relative_to(self.folder): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in (self.folder / "dvc.lock", *files)
+        }
 
     def set_params(self, params: dict[str, Any]) -> None:
         YAML(typ="safe").dump(params, self.folder / "params.yaml")

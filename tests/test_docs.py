@@ -19,10 +19,12 @@ from specflow.config.params import load_params
 from specflow.docs.markdown import anchor, escaped, meanings, parts_of, table
 from specflow.docs.pages import PARTS, filled, pages_of
 from specflow.docs.params import params
+from specflow.executor.slurm.settings import read_cluster
 from specflow.spectra import QUANTITIES
 from specflow.studies.study import kinds_of_studies
 
 PAGES = [page.relative_to(ROOT).as_posix() for page in pages_of(ROOT)]
+OF_CLUSTERS = "docs/cluster.md"
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -108,13 +110,18 @@ def test_every_python_example_runs(tmp_path):
 def test_all_yaml_examples_together_are_valid_params(tmp_path):
     yaml = YAML(typ="safe")
     whole: dict[str, Any] = yaml.load(ROOT / "params.yaml")
-    for page in PAGES:
+    for page in set(PAGES) - {OF_CLUSTERS}:
         for block in blocks(page, "yaml"):
             for section, entries in yaml.load(block).items():
                 assert not set(entries) & set(whole[section]), "an example has a name of its own"
                 whole[section] = {**whole[section], **entries}
     yaml.dump(whole, tmp_path / "params.yaml")
     load_params(tmp_path / "params.yaml")
+
+
+def test_example_of_a_cluster_is_valid(tmp_path):
+    (tmp_path / "cluster.yaml").write_text(*blocks(OF_CLUSTERS, "yaml"))
+    read_cluster(tmp_path / "cluster.yaml")
 
 
 def commands_in(page: str) -> list[list[str]]:
@@ -143,7 +150,7 @@ def test_commands_are_there(page):
             case "python":
                 assert words[0] == "-m" or (ROOT / words[0]).exists(), words
             case _:
-                assert command in ("dvc", "cp"), command
+                assert command in ("dvc", "cp", "export"), command
 
 
 def test_params_that_commands_set_are_there():

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 from tests.clones import TINY, Clone
+from tests.executor.counting import CLUSTER
+from tests.executor.toy_cluster import ToyCluster, needs_slurm
 from tests.sealed import damage_in_place
 
 from specflow.config.code import decides_nothing
@@ -50,6 +52,21 @@ def changed(project):
 
 def test_every_stage_runs_once(project):
     assert sorted(project.first_run) == sorted(STAGES)
+
+
+@needs_slurm
+def test_graph_on_a_cluster_gives_the_same_bytes(project, tmp_path):
+    there = Clone(tmp_path / "project")
+    with ToyCluster(tmp_path / "slurm") as cluster:
+        there.write("cluster.yaml", CLUSTER)
+        there.environment |= cluster.own | {"SPECFLOW_CLUSTER": "cluster.yaml"}
+        there.environment["TMPDIR"] = str(cluster.folder)  # so that the clone counts as shared
+        assert sorted(there.repro("-j", "3")) == sorted(STAGES)
+        assert not cluster.jobs(there.folder)
+    assert there.results() == project.results()
+    sent = {path.name.split("-")[0] for path in (there.folder / ".specflow" / "slurm").iterdir()}
+    kinds = {"spectra", "prune", "sample", "connect", "compare", "ranges", "specflow"}
+    assert sent == {*EXPERIMENTS, *TICKETS, *kinds, "ticket"}
 
 
 def test_code_of_a_stage_holds_every_module_that_it_loaded(project):

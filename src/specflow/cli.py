@@ -63,8 +63,14 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     plan.add_argument("--slots", type=_count, metavar="N", help=help_text)
     help_text = "of these, stages side by side (default: all that are ready)"
     plan.add_argument("-j", "--jobs", type=_count, metavar="N", help=help_text)
-    help_text = "what a slot computes on (default: %(default)s)"
-    plan.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help=help_text)
+    help_text = "what a slot computes on (default: cpu, or what the cluster has)"
+    plan.add_argument("--device", choices=("cpu", "cuda"), help=help_text)
+    help_text = "a cluster.yaml, whose slots and devices these are"
+    plan.add_argument("--cluster", type=Path, metavar="FILE", help=help_text)
+
+    summary = "run one small member on the cluster of SPECFLOW_CLUSTER, and tell what it met"
+    cluster = add(_cluster, summary)
+    cluster.add_argument("action", choices=("check",), help="what to do")
 
     scorecard = add(_scorecard, "print the verdicts on all claims as a table in Markdown")
     help_text = "the judged claims (default: %(default)s)"
@@ -177,14 +183,20 @@ def _plan(chosen: argparse.Namespace) -> None:
     from specflow.plan.table import plan_table
 
     print(plan_table(params))
-    if chosen.slots is not None:
-        from specflow.plan.wall_time import wall_time_table
+    if chosen.slots is not None or chosen.cluster is not None:
+        from specflow.plan.wall_time import Slots, wall_time_table
         from specflow.repro import HISTORY
         from specflow.schedule import History
 
-        history = History.read(HISTORY)
+        slots = Slots.of(chosen.cluster, chosen.slots, chosen.jobs, chosen.device)
         print()
-        print(wall_time_table(params, history, chosen.slots, chosen.jobs, chosen.device))
+        print(wall_time_table(params, History.read(HISTORY), slots))
+
+
+def _cluster(chosen: argparse.Namespace) -> None:
+    from specflow.executor.slurm.check import check_cluster
+
+    print(check_cluster())
 
 
 def _scorecard(chosen: argparse.Namespace) -> None:

@@ -23,8 +23,9 @@ from specflow import paths
 from specflow.config.settings import ALL
 from specflow.errors import SpecflowError
 from specflow.executor import num_workers
+from specflow.executor.slurm.settings import cluster_here
 from specflow.graph import GRAPH, Graph, start
-from specflow.schedule import History, path_lengths, share_of_cores
+from specflow.schedule import WAITING, History, path_lengths, share_of_cores
 
 if TYPE_CHECKING:
     import psutil
@@ -40,18 +41,20 @@ def repro(targets: Sequence[str] = (), jobs: int | None = None) -> None:
 
     Args:
         targets: Stages or groups of stages; none means all.
-        jobs: How many stages run side by side at most; None means as many as there are cores, or
-            one where stages compute on a GPU, whose memory they would have to share.
+        jobs: How many stages run side by side at most; None means as many as there are cores, one
+            where stages compute on a GPU, whose memory they would have to share, or 16 where they
+            wait for members on a cluster.
 
     Raises:
         SpecflowError: If the graph cannot be read, stages failed, or another one is at work here.
     """
+    on_cluster = cluster_here() is not None
     with _alone():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # it does what Ctrl-C does
         run = _Run(Graph(targets), History.read(HISTORY))
         run.settle()
         if run.ready:
-            run.run(_device_here(), jobs)
+            run.run("cluster" if on_cluster else _device_here(), jobs)
             done = f"{run.num_run} ran, {run.num_restored} restored from the cache"
         else:
             done = "nothing has changed"
@@ -134,14 +137,14 @@ class _Run:
         """Run what is ready, and what gets ready by it, longest path first.
 
         Args:
-            device: What stages compute on.
+            device: What stages compute on: cpu, cuda, or the nodes of a cluster.
             jobs: As for `repro`.
 
         Raises:
             SpecflowError: If stages failed: what was running was still brought to its end.
         """
         self._device = device
-        self._jobs = jobs or (1 if device == "cuda" else num_workers())
+        self._jobs = jobs or {"cuda": 1, "cluster": WAITING}.get(device, num_workers())
         locked = set(self.graph.locked()) - set(self.history.new)
         self.history.new = [name for name in self.graph.names if name not in locked]
         self.history.write(HISTORY)
@@ -194,7 +197,8 @@ class _Run:
             return
         if "Running stage " in child.log.read_text(errors="replace"):
             self.num_run += 1
-            self._remember(name, child.seconds if self._device == "cuda" else core_seconds)
+            if self._device != "cluster":  # where they only wait
+                self._remember(name, child.seconds if self._device == "cuda" else core_seconds)
             self._say(f"ran {name} ({child.seconds:.0f} s)")
         else:
             self.num_restored += 1

@@ -12,6 +12,7 @@ from specflow.textfiles import write_text
 # Core seconds of a stage until one of its kind has run: what trains comes first.
 GUESSES = {"train": 300, "branch": 300, "retrain": 300, "spectra": 60, "prune": 60, "connect": 60}
 GUESS = 10
+WAITING = 16  # stages side by side whose members are on a cluster: each takes memory here
 
 
 @dataclass

@@ -2,23 +2,28 @@
 
 import os
 import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 from tests.executor.counting import CLUSTER, Project
-from tests.executor.toy_cluster import MISSING, ToyCluster, await_that
+from tests.executor.toy_cluster import ToyCluster, await_that, needs_slurm
+from tests.measure.walks import layers, walk
 
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no {', '.join(MISSING)}: SLURM is not here")
+from specflow.analysis import QUICK, analyze_to
+
+pytestmark = needs_slurm
 WAIT = 120  # seconds
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    cluster = ToyCluster(tmp_path_factory.mktemp("slurm"))
-    try:
-        cluster.start()
+    with ToyCluster(tmp_path_factory.mktemp("slurm")) as cluster:
         yield cluster
-    finally:
-        cluster.stop()
 
 
 @pytest.fixture
@@ -33,7 +38,10 @@ def project(cluster, tmp_path):
 def over_time(cluster, tmp_path_factory):
     """A member that needs longer than its minute, begun beside all other tests."""
     project = Project(tmp_path_factory.mktemp("slow"), cluster.environment)
-    return project, project.begin(70, 1.0, slow="")
+    process = project.begin(70, 1.0, slow="")
+    yield project, process
+    process.kill()
+    process.communicate()
 
 
 def end(process, status=0):
@@ -99,10 +107,12 @@ def test_requeued_member_does_not_wait_and_goes_on(project, cluster):
     check(project, 12, "a", again=1)
 
 
-def test_members_of_a_node_whose_power_is_cut_go_on_elsewhere(project, cluster):
+def test_members_of_a_node_whose_power_is_cut_go_on_elsewhere(project, cluster, over_time):
     process = project.begin(12, 0.5, a="", b="", c="", d="")
     await_counted(project, *"abcd")
-    node = cluster.node_of(project.pid("a"))
+    spared = cluster.node_of(over_time[0].pid("slow"))
+    nodes = {cluster.node_of(project.pid(name)) for name in "abcd"}
+    node = next(iter(nodes - {spared}))
     cluster.cut_power(node)
     try:
         end(process)
@@ -143,15 +153,14 @@ def test_next_process_attaches_to_the_members_of_a_killed_one(project):
     check(project, 20, "a", "b")
 
 
-@pytest.mark.parametrize("way", [signal.SIGTERM, signal.SIGINT])
-def test_signal_cancels_all_members_and_the_same_command_resumes(project, cluster, way):
-    process = project.begin(8, 0.3, **dict.fromkeys("abcdefgh", ""))  # not all run at a time
+def test_sigterm_cancels_all_members_and_the_same_command_resumes(project, cluster):
+    process = project.begin(4, 0.3, **dict.fromkeys("abcdef", ""))  # not all run at a time
     await_counted(project, "a")
-    process.send_signal(way)
+    process.send_signal(signal.SIGTERM)
     assert end(process, 130).endswith("interrupted; the same command resumes\n")
     await_that(lambda: not cluster.jobs(project.folder))
-    end(project.begin(8, 0.3, **dict.fromkeys("abcdefgh", "")))
-    check(project, 8, *"abcdefgh", again=1)
+    end(project.begin(4, 0.3, **dict.fromkeys("abcdef", "")))
+    check(project, 4, *"abcdef", again=1)
 
 
 def test_member_that_somebody_cancels_fails_and_the_others_finish(project, cluster):
@@ -161,6 +170,31 @@ def test_member_that_somebody_cancels_fails_and_the_others_finish(project, clust
     cluster.run("scancel", first)
     assert f"error: a: job {first} was cancelled by somebody else" in end(process, 1)
     check(project, 12, "b")
+
+
+def test_check_tells_what_a_node_is_and_that_locks_are_seen_there(project):
+    command = [sys.executable, "-m", "specflow", "cluster", "check"]
+    done = subprocess.run(
+        command, cwd=project.folder, env=project.environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    for line in ("partition: main", "cores: 1", f"torch: {torch.__version__}", "device: cpu"):
+        assert line in done.stdout.splitlines()
+    assert not list((project.folder / ".specflow" / "slurm").glob("check-*.json"))
+
+
+def test_ranges_of_steps_give_the_bytes_of_one_process(project, cluster, monkeypatch):
+    monkeypatch.chdir(project.folder)
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")  # so that this folder counts as shared
+    for step, state in enumerate(walk(layers(12, 20, 16, 8)[0], 25)):
+        save_file(state, f"step{step}.safetensors")
+    analyze_to("step*.safetensors", {}, Path("here"), QUICK)
+    for name in ("SLURM_CONF", "SPECFLOW_CLUSTER"):
+        monkeypatch.setenv(name, project.environment[name])
+    analyze_to("step*.safetensors", {}, Path("there"), QUICK)
+    assert len(list(Path(".specflow/slurm").glob("ranges-*"))) == 2
+    for name in ("spectra.h5", "audit.json", "tables/spectra.csv"):
+        assert Path("there", name).read_bytes() == Path("here", name).read_bytes()
 
 
 def test_what_slurm_refuses_is_said_in_its_words(project):

@@ -9,11 +9,16 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import psutil
+import pytest
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue")
 MISSING = [name for name in PROGRAMS if not shutil.which(name, path="/usr/sbin:/usr/bin")]
+needs_slurm = pytest.mark.skipif(
+    bool(MISSING), reason=f"SLURM is not here: no {', '.join(MISSING)}; Debian has them in packages"
+)
 NODES, CPUS = ("n1", "n2", "n3"), 2
 
 # slurmd wants cgroups, which need not be mounted here: version 1 is never looked at.
@@ -59,11 +64,16 @@ class ToyCluster:
     """A cluster in a folder; all that it starts listens on loopback alone."""
 
     folder: Path
-    port: int = field(default_factory=lambda: 20000 + os.getpid() % 20000)
+    port: int = field(default_factory=lambda: 20000 + os.getpid() % 2000 * 10)
+
+    @property
+    def own(self) -> dict[str, str]:
+        """The variables by which commands find it."""
+        return {"SLURM_CONF": str(self.folder / "slurm.conf")}
 
     @property
     def environment(self) -> dict[str, str]:
-        return os.environ | {"SLURM_CONF": str(self.folder / "slurm.conf")}
+        return os.environ | self.own | {"PATH": f"{os.environ['PATH']}:/usr/sbin"}
 
     def run(self, *words: str) -> str:
         found = subprocess.run(
@@ -124,6 +134,17 @@ class ToyCluster:
         live = "PENDING,RUNNING,COMPLETING,CONFIGURING,SUSPENDED"
         lines = self.run("squeue", "-h", "-r", "-t", live, "-o", "%i %Z").splitlines()
         return [line.split(" ")[0] for line in lines if str(project.resolve()) in line]
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.stop()
 
     def stop(self) -> None:
         subprocess.run(["scancel", "--user", psutil.Process().username()], env=self.environment)

@@ -1,12 +1,18 @@
 """The plan of a whole run on slots as text: every stage, the critical path, and the wall time."""
 
+from dataclasses import dataclass
+from pathlib import Path
+
 from specflow.config.params import CommonParams
+from specflow.errors import SpecflowError
+from specflow.executor.slurm.settings import read_cluster
 from specflow.plan.simulation import Load, critical_path, wall_time
 from specflow.plan.speeds import Speed, Speeds
 from specflow.plan.stages import upstream_of
 from specflow.plan.table import aligned
-from specflow.schedule import History
+from specflow.schedule import WAITING, History
 
+_DEVICES = "cpu", "cuda"
 _HEADER = ("stage", "members", "a second", "s a member", "s alone", "critical", "from")
 _NOTES = """\
 from: measured is by `specflow repro` here with these very settings; as fast a step is of the same
@@ -17,18 +23,49 @@ s alone: with all {slots} slots to itself, and its start: the {start:.1f} s of t
 Slots are taken to be as fast as what was measured and never to wait for a scheduler"""
 
 
-def wall_time_table(
-    params: CommonParams, history: History, slots: int, jobs: int | None, device: str
-) -> str:
+@dataclass(frozen=True)
+class Slots:
+    """Where a graph runs.
+
+    Attributes:
+        count: Members side by side at most.
+        jobs: Stages side by side at most; None means all that are ready.
+        device: cpu or cuda, what a slot computes on.
+    """
+
+    count: int
+    jobs: int | None
+    device: str
+
+    @classmethod
+    def of(
+        cls, cluster: Path | None, count: int | None, jobs: int | None, device: str | None
+    ) -> "Slots":
+        """Return slots as they are given, and where they are not, as a cluster.yaml has them.
+
+        Raises:
+            SpecflowError: If the file has errors, or nobody says how many there are.
+        """
+        params = read_cluster(cluster) if cluster is not None else None
+        count = count or (params.slots if params else None)
+        if count is None:
+            raise SpecflowError(
+                f"{cluster}: slots: missing; expected how many members run side by side, here or "
+                "as --slots"
+            )
+        has_gpus = params is not None and params.core.gpus > 0
+        return cls(count, jobs or (WAITING if params else None), device or _DEVICES[has_gpus])
+
+
+def wall_time_table(params: CommonParams, history: History, where: Slots) -> str:
     """Return the table of all stages, then sums, then notes.
 
     Args:
         params: What declares the stages.
         history: What `specflow repro` remembers of stages that have run.
-        slots: Members side by side at most.
-        jobs: Stages side by side at most; None means all that are ready.
-        device: cpu or cuda, what a slot computes on.
+        where: What they run on.
     """
+    slots, jobs, device = where.count, where.jobs, where.device
     upstream = upstream_of(params)
     speeds = Speeds(params, history, device)
     of = {name: speeds.of(name) for name in upstream}

@@ -60,6 +60,7 @@ class ClusterParams(Section):
         machine: For members that use all cores they are given: spectra, tickets, checkpoints.
         array_limit: Members of one array; below the cluster's MaxArraySize.
         members_at_once: Members of one array that run side by side; None means as many as fit.
+        slots: Members that run side by side in all, for `specflow plan`.
         poll_seconds: Between two questions to the controller.
     """
 
@@ -70,6 +71,7 @@ class ClusterParams(Section):
     machine: Resources
     array_limit: int = Field(default=1000, gt=0)
     members_at_once: int | None = Field(default=None, gt=0)
+    slots: int | None = Field(default=None, gt=0)
     poll_seconds: float = Field(default=10, gt=0)
 
     def resources(self, needs: Needs) -> Resources:
