@@ -15,8 +15,8 @@ CHECK_VERSION := import sys; sys.exit(sys.version_info < (3, 11) and \
 SEED := 1
 QUICK := .specflow/quick
 # Run by hand, since they take long or install packages; planted.py is imported by one of them.
-BY_HAND := $(patsubst %,benchmarks/%.py,checkpoints_memory embedding_memory field_tools many_matrices \
-	planted slots)
+BY_HAND := $(patsubst %,benchmarks/%.py,checkpoints_memory cluster_members embedding_memory field_tools \
+	many_matrices planted slots)
 BENCHMARKS := $(filter-out $(BY_HAND),$(sort $(wildcard benchmarks/*.py)))
 
 # The stages of the pipeline call `python`, and `dvc` calls `git`, by the PATH.
