@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 from tests.executor.toy_cluster import CPUS, MISSING, NODES, ToyCluster
 
-from specflow.executor import run_members
+from specflow.executor import Report, run_members
 from specflow.scratch import Work
 from specflow.textfiles import write_text
 
@@ -45,7 +45,7 @@ class Nothing:
         return Path("results", self.name)
 
 
-def note(job: Nothing, report) -> None:
+def note(job: Nothing, report: Report) -> None:
     """Note when this process began, and that it ends."""
     write_text(job.target, json.dumps((psutil.Process().create_time(), time.time())))
     report(1)

@@ -115,14 +115,18 @@ class Scratch:
         return Scratch(self.folder / name)
 
     def gather(self) -> None:
-        """Move what is in all folders within this one, those of ended processes, into this one."""
+        """Move what is in all folders within this one, those of ended processes, into this one.
+
+        Folders that a process is in are left alone.
+        """
         for folder in sorted(path for path in self.folder.iterdir() if path.is_dir()):
             within = self.within(folder.name)
-            with within.locked():
+            with suppress(Timeout), FileLock(within.lock, timeout=0):
+                within._remove_damaged()
                 for part in filter(_is_part, folder.iterdir()):
                     part.replace(self.folder / part.name)
                 within.remove()
-            within.lock.unlink()
+                within.lock.unlink()
 
     def has(self, name: str) -> bool:
         """Return whether a part is there."""

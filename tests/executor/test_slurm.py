@@ -38,7 +38,7 @@ def project(cluster, tmp_path):
 def over_time(cluster, tmp_path_factory):
     """A member that needs longer than its minute, begun beside all other tests."""
     project = Project(tmp_path_factory.mktemp("slow"), cluster.environment)
-    process = project.begin(70, 1.0, slow="")
+    process = project.begin(120, 1.0, slow="")  # SLURM looks at limits every half a minute
     yield project, process
     process.kill()
     process.communicate()
@@ -188,13 +188,13 @@ def test_ranges_of_steps_give_the_bytes_of_one_process(project, cluster, monkeyp
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")  # so that this folder counts as shared
     for step, state in enumerate(walk(layers(12, 20, 16, 8)[0], 25)):
         save_file(state, f"step{step}.safetensors")
-    analyze_to("step*.safetensors", {}, Path("here"), QUICK)
+    analyze_to("step*.safetensors", {}, Path("here/run"), QUICK)
     for name in ("SLURM_CONF", "SPECFLOW_CLUSTER"):
         monkeypatch.setenv(name, project.environment[name])
-    analyze_to("step*.safetensors", {}, Path("there"), QUICK)
+    analyze_to("step*.safetensors", {}, Path("there/run"), QUICK)
     assert len(list(Path(".specflow/slurm").glob("ranges-*"))) == 2
     for name in ("spectra.h5", "audit.json", "tables/spectra.csv"):
-        assert Path("there", name).read_bytes() == Path("here", name).read_bytes()
+        assert Path("there/run", name).read_bytes() == Path("here/run", name).read_bytes()
 
 
 def test_what_slurm_refuses_is_said_in_its_words(project):
@@ -207,4 +207,4 @@ def test_what_slurm_refuses_is_said_in_its_words(project):
 def test_member_that_needs_longer_than_its_time_gets_more_as_long_as_it_gets_on(over_time):
     project, process = over_time
     assert "slow: SLURM says TIMEOUT; it is submitted again" in end(process)
-    check(project, 70, "slow", again=1)
+    check(project, 120, "slow", again=1)

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -178,7 +179,7 @@ def _is_of(step: psutil.Process, node: str) -> bool:
     return any(child.environ().get("SLURMD_NODENAME") == node for child in step.children())
 
 
-def await_that(holds, seconds: float = 30) -> None:
+def await_that(holds: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it did not come"

@@ -31,7 +31,7 @@ def files(workplace):
     return workplace
 
 
-def here(function, jobs, **options):
+def here(slots, function, jobs, **options):
     """Run jobs as the executor does, which names those that failed in one error."""
     failed = []
     for name, job in jobs.items():
@@ -72,7 +72,7 @@ def test_any_number_of_ranges_gives_the_same_bytes(files, monkeypatch):
     assert {"spectra.h5", "audit.json", "tables/spectra.csv"} <= one.keys()
     assert analyze(files / "processes", 3, reports.append) == one
     assert sum(reports) == 2 * STEPS
-    monkeypatch.setattr(ranges, "run_members", here)
+    monkeypatch.setattr(ranges, "run_in_slots", here)
     for count in (2, 7, STEPS, STEPS + 5):
         assert analyze(files / f"of{count}", count) == one
 
@@ -102,7 +102,7 @@ def test_range_that_is_killed_loses_nothing_that_it_finished(files, monkeypatch,
     assert kept == [f"step{index:06d}" for index in (0, 1, 2, 3, 4, 5)]
     saved, save = [], Scratch.save
     monkeypatch.setattr(Scratch, "save", lambda self, *a: (saved.append(a[0]), save(self, *a)))
-    monkeypatch.setattr(ranges, "run_members", here)
+    monkeypatch.setattr(ranges, "run_in_slots", here)
     assert analyze(files / "killed", count) == one
     assert sorted(saved) == ["step000006", "step000007", "step000008"]
 
@@ -118,7 +118,7 @@ def test_what_ranges_left_whose_parent_was_killed_is_taken_up(files, monkeypatch
         gather(self)
 
     with monkeypatch.context() as patched:
-        patched.setattr(ranges, "run_members", here)
+        patched.setattr(ranges, "run_in_slots", here)
         patched.setattr(Scratch, "gather", killed)
         with pytest.raises(KeyboardInterrupt):
             analyze(files / "killed", 4)
@@ -142,7 +142,7 @@ def test_broken_file_in_a_range_is_the_error_of_one(files, monkeypatch):
         lambda c, t, s, r, w: [damaged(c, index, t, s, w) for index in range(STEPS)],
     )
     monkeypatch.setattr(ranges, "scan_step", damaged)
-    monkeypatch.setattr(ranges, "run_members", here)
+    monkeypatch.setattr(ranges, "run_in_slots", here)
     for count in (1, 2, 4):
         with pytest.raises(SpecflowError) as error:
             analyze(files / f"of{count}", count)

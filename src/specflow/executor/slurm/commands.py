@@ -16,7 +16,11 @@ _FORMAT = "%j|%K|%i|%T|%r"
 Task = tuple[str, int]  # name of an array, and the place of a member in it
 
 
-class ControllerAwayError(SpecflowError):
+class ClusterError(SpecflowError):
+    """SLURM refuses what it is asked."""
+
+
+class ControllerAwayError(ClusterError):
     """slurmctld does not answer; it may do so later."""
 
 

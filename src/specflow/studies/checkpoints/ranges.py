@@ -17,7 +17,8 @@ from specflow.audit.scan import scan_name, scan_step
 from specflow.checkpoints.files import FileCheckpoints
 from specflow.checkpoints.stream import batches, contents_of
 from specflow.errors import SpecflowError
-from specflow.executor import Needs, Report, num_workers, run_members
+from specflow.executor import Needs, Report, Slot, num_workers, run_in_slots, run_members
+from specflow.executor.slurm.commands import ClusterError
 from specflow.executor.slurm.settings import cluster_here
 from specflow.measure.settings import SpectraParams
 from specflow.measure.spectra import measure_steps, step_name
@@ -25,6 +26,7 @@ from specflow.scratch import Scratch, Work
 from specflow.wiring import Wiring
 from specflow.wiring.tensors import TensorInfo
 
+_TITLE = "ranges of steps"
 _FEWEST = 100  # steps that are worth a process of their own
 _FEWEST_SENT = 10  # on a cluster: the two steps that each range decomposes beside are a fifth more
 
@@ -54,10 +56,7 @@ class Range:
     @property
     def work(self) -> Work:
         """What determines what is kept: the folder, whose name does so of the whole, and steps."""
-        return Work(
-            f"ranges/{self.scratch.folder.name}",
-            (str(self.scratch.folder), repr(self.scans), repr(self.rows)),
-        )
+        return Work(f"ranges/{self.scratch.folder.name}", (str(self.scratch.folder),))
 
     @property
     def target(self) -> Path:
@@ -72,20 +71,17 @@ class Range:
         return replace(self, rows=self.rows[:1])
 
     def parts(self, count: int) -> dict[str, "Range"]:
-        """Return up to `count` ranges of the same work, by name, none without steps."""
-        every = sorted({*self.scans, *self.rows})
-        ends = [len(every) * number // count for number in range(count + 1)]
-        return {
-            f"steps {some[0]} to {some[-1]}": self._of(set(some))
-            for some in (every[first:end] for first, end in pairwise(ends))
-            if some
-        }
+        """Return up to `count` ranges of all steps, by name, with what is to be done of each."""
+        steps = len(self.checkpoints.steps)
+        ends = [steps * number // count for number in range(count + 1)]
+        found = {f"steps {a} to {b - 1}": self._of(range(a, b)) for a, b in pairwise(ends) if a < b}
+        return {name: one for name, one in found.items() if one.scans or one.rows}
 
-    def _of(self, some: set[int]) -> "Range":
+    def _of(self, some: range) -> "Range":
         scans, rows = (
             [index for index in both if index in some] for both in (self.scans, self.rows)
         )
-        own = self.scratch.within(f"range{min(some):06d}-{max(some):06d}")
+        own = self.scratch.within(f"range{some[0]:06d}-{some[-1]:06d}")
         return replace(self, scans=scans, rows=rows, scratch=own)
 
 
@@ -105,7 +101,7 @@ def _needs(wiring: Wiring) -> Needs:
 
 def _is_shared(scratch: Scratch) -> bool:
     """Return whether other machines may have the folder too: temporary files are of this one."""
-    return not scratch.folder.resolve().is_relative_to(tempfile.gettempdir())
+    return not scratch.folder.resolve().is_relative_to(Path(tempfile.gettempdir()).resolve())
 
 
 def measure_in_ranges(
@@ -132,17 +128,25 @@ def measure_in_ranges(
             or if a process is killed.
     """
     whole = _missing(Range(checkpoints, wiring, settings, 0, (), (), scratch))
-    steps, needs = len({*whole.scans, *whole.rows}), _needs(wiring)
-    if count is None and steps and cluster_here() and _is_shared(scratch):
-        count = max(steps // _FEWEST_SENT, 1)
-    elif (count := count or num_ranges(steps, wiring, workers)) <= 1:
+    steps = len({*whole.scans, *whole.rows})
+    sent = count is None and _is_shared(scratch) and cluster_here() is not None
+    if sent:  # the same ranges each time, so that those under way are found again
+        count = max(len(checkpoints.steps) // _FEWEST_SENT, 1)
+    count = count or num_ranges(steps, wiring, workers)
+    if not steps or (count == 1 and not sent):
         return
     whole = replace(whole, tensors=len(contents_of(checkpoints).expected))
     jobs = whole.parts(count)
     total = len(whole.scans) + len(whole.rows)
     try:
-        run_members(measure_range, jobs, title="ranges of steps", total=total, needs=needs)
-    except SpecflowError:
+        if sent:
+            run_members(measure_range, jobs, title=_TITLE, total=total, needs=_needs(wiring))
+        else:
+            slots = [Slot(1)] * workers
+            run_in_slots(slots, measure_range, jobs, title=_TITLE, total=total)
+    except SpecflowError as error:
+        if isinstance(error, ClusterError):  # it says nothing of steps
+            raise
         scratch.gather()
         _measure(_missing(whole).first(), lambda done: None)  # raises what one process would
         raise
