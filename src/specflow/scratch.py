@@ -231,14 +231,14 @@ class Scratch:
         Raises:
             SpecflowError: If the folder cannot be made.
         """
-        lock = FileLock(self.lock)
+        lock = FileLock(self.lock, fallback_to_soft=False)
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             try:
                 lock.acquire(timeout=0)
             except Timeout:
                 print(f"waiting for another process in {self.folder}", file=sys.stderr)
-                lock.acquire()
+                lock.acquire(poll_interval=0.5)
             self.folder.mkdir(exist_ok=True)
             self._remove_damaged()
         except OSError as error:

@@ -14,7 +14,7 @@ from importlib import import_module
 from inspect import signature
 
 from specflow.errors import SpecflowError, printable
-from specflow.executor import exit_with_parent
+from specflow.executor import exit_with_dvc
 
 INTERRUPTED = 130  # what a shell says of a command that Ctrl-C ended
 
@@ -27,7 +27,7 @@ def run_stage(name: str, *arguments: str) -> None:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if "DVC_ROOT" in os.environ:
-        exit_with_parent(os.getppid())
+        exit_with_dvc()
     with exit_on_error():
         main = import_module(f"stages.{name}").main
         _check(name, main, arguments)

@@ -156,7 +156,7 @@ def test_cores_have_a_member_each_or_one_all_of_them(monkeypatch):
 def test_orphan_ends_soon_after_its_parent_is_killed(tmp_path):
     pid = tmp_path / "pid"
     child = (
-        "import os, time; from specflow.executor import exit_with_parent; "
+        "import os, time; from specflow.executor.orphans import exit_with_parent; "
         "exit_with_parent(os.getppid()); "
         f"open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     )

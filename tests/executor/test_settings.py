@@ -29,6 +29,7 @@ def test_file_of_the_variable_is_found_from_the_project(tmp_path, monkeypatch):
             "options: [--array=1-9]",
             "options.0: got '--array=1-9'; .*--qos=long",
         ),
+        ("options: [--outpu=x]", "options.0: got '--outpu=x'"),
         ("options: [-n 3]", "options.0: got '-n 3'"),
         ("core: {cpus: 0, minutes: 1}", "core.cpus: got 0"),
         ("core: {cpus: 1}", "core.minutes: missing"),

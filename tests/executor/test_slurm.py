@@ -153,6 +153,16 @@ def test_next_process_attaches_to_the_members_of_a_killed_one(project):
     check(project, 20, "a", "b")
 
 
+def test_members_of_other_settings_end_before_new_ones_write_to_their_place(project, cluster):
+    process = project.begin(40, 0.3, a="")
+    await_counted(project, "a")
+    process.kill()
+    process.communicate()
+    end(project.begin(3, 0.0, a=""))
+    assert project.result("a") == b"a 3"
+    assert not cluster.jobs(project.folder)
+
+
 def test_sigterm_cancels_all_members_and_the_same_command_resumes(project, cluster):
     process = project.begin(4, 0.3, **dict.fromkeys("abcdef", ""))  # not all run at a time
     await_counted(project, "a")

@@ -2,7 +2,7 @@
 
 from specflow.executor.cores import num_workers
 from specflow.executor.members import run_in_slots, run_members
-from specflow.executor.orphans import exit_with_parent
+from specflow.executor.orphans import exit_with_dvc
 from specflow.executor.processes import Report
 from specflow.executor.slots import Needs, Slot
 
@@ -10,7 +10,7 @@ __all__ = [
     "Needs",
     "Report",
     "Slot",
-    "exit_with_parent",
+    "exit_with_dvc",
     "num_workers",
     "run_in_slots",
     "run_members",

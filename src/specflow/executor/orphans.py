@@ -13,13 +13,10 @@ def exit_with_parent(parent: int) -> None:
     `SPECFLOW_REPRO` may name one more process, the parent of DVC, to end with.
 
     Args:
-        parent: The parent's number. That of the first process is no parent's that lives, but of
-            a container that runs DVC alone.
+        parent: The parent's number.
     """
     given = os.environ.get("SPECFLOW_REPRO", "")
     other = int(given) if given.isdecimal() else None
-    if parent == _FIRST and not _is_dvc(parent):
-        os._exit(1)
 
     def watch() -> None:
         while os.getppid() == parent and (other is None or _is_there(other)):
@@ -27,6 +24,17 @@ def exit_with_parent(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def exit_with_dvc() -> None:
+    """End this process, a stage, soon after DVC ends, even if that was killed, or is gone already.
+
+    The first process is no DVC that lives, but in a container that runs DVC alone.
+    """
+    parent = os.getppid()
+    if parent == _FIRST and not _is_dvc(parent):
+        os._exit(1)
+    exit_with_parent(parent)
 
 
 def _is_dvc(process: int) -> bool:

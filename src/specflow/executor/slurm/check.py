@@ -53,7 +53,7 @@ def check_cluster() -> str:
     check = Check(uuid.uuid4().hex[:8])
     check.target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(check.lock):
+        with FileLock(check.lock, fallback_to_soft=False):
             run_members(look_around, {"check": check}, title="check", total=1)
         there = json.loads(check.target.read_text())
     finally:
@@ -73,7 +73,7 @@ def look_around(check: Check, report: Callable[[int], None]) -> None:
     if not check.lock.exists():
         raise SpecflowError(f"{check.lock}: not there; expected a folder that all nodes share")
     try:
-        with FileLock(check.lock, timeout=0):
+        with FileLock(check.lock, timeout=0, fallback_to_soft=False):
             raise SpecflowError(f"{check.lock}: not locked here; expected a folder with flock")
     except Timeout:
         write_text(check.target, json.dumps(_seen()))

@@ -1,5 +1,8 @@
 """The commands of SLURM; each by a list of words, so that no name reaches a shell unquoted."""
 
+import math
+import os
+import re
 import shlex
 import subprocess
 from collections.abc import Sequence
@@ -10,8 +13,19 @@ from specflow.errors import SpecflowError
 from specflow.executor.slurm.settings import ClusterParams, Resources
 
 _TIMEOUT = 60  # seconds; a controller that is busy for longer counts as away
-_AWAY = ("contact", "timed out", "connect", "transmitted or received", "temporarily unavailable")
+# What sbatch says of a controller that is away, or busy, or takes no more for now.
+_AWAY = re.compile(
+    "unable to contact|timed out|transmitted or received|temporarily unavailable|standby|"
+    "communication|munge|submit limit|connection refused|max.*submit",
+    re.IGNORECASE,
+)
+_KEPT = ("SBATCH_ACCOUNT", "SBATCH_PARTITION", "SBATCH_QOS")
 _FORMAT = "%j|%K|%i|%T|%r"
+
+_OVER = {
+    *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY"),
+    *("PREEMPTED", "REVOKED", "TIMEOUT"),
+}
 
 Task = tuple[str, int]  # name of an array, and the place of a member in it
 
@@ -38,6 +52,11 @@ class Status:
     state: str
     reason: str
 
+    @property
+    def is_live(self) -> bool:
+        """Whether it is not over."""
+        return self.state not in _OVER
+
 
 def submit(
     name: str,
@@ -59,7 +78,7 @@ def submit(
 
     Raises:
         ControllerAwayError: If the controller does not answer; it may still have taken the array.
-        SpecflowError: If sbatch refuses.
+        ClusterError: If sbatch refuses.
     """
     logs = str(folder).replace("%", "%%")  # SLURM would put a number in place of %a
     at_once = f"%{cluster.members_at_once}" if cluster.members_at_once else ""
@@ -68,7 +87,7 @@ def submit(
         *("--requeue", "--open-mode=append", "--export=ALL", f"--chdir={folder}"),
         *(f"--output={logs}/%a.log", "--ntasks=1", f"--cpus-per-task={resources.cpus}"),
         f"--time={resources.minutes}",
-        *([f"--mem={round(resources.memory_gib * 1024)}M"] if resources.memory_gib else []),
+        *([f"--mem={math.ceil(resources.memory_gib * 1024)}M"] if resources.memory_gib else []),
         *([f"--gres=gpu:{resources.gpus}"] if resources.gpus else []),
         *([f"--partition={cluster.partition}"] if cluster.partition else []),
         *([f"--account={cluster.account}"] if cluster.account else []),
@@ -92,7 +111,9 @@ def statuses(arrays: set[str]) -> dict[Task, Status]:
     for line in _run(words).splitlines():
         name, place, job, state, reason = line.strip().split("|", 4)
         if place.isdecimal():
-            found[name, int(place)] = Status(job, state, reason)
+            status = Status(job, state, reason)
+            if status.is_live or (name, int(place)) not in found:
+                found[name, int(place)] = status
     return found
 
 
@@ -126,7 +147,14 @@ def start_now(job: str) -> None:
 def _run(words: Sequence[str], text: str = "") -> str:
     try:
         done = subprocess.run(
-            words, input=text, capture_output=True, text=True, timeout=_TIMEOUT, check=False
+            words,
+            input=text,
+            env=_environment(),
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT,
+            check=False,
+            start_new_session=True,  # Ctrl-C must not leave unsaid whether an array was taken
         )
     except FileNotFoundError as error:
         hint = "expected a machine that submits to SLURM, or no SPECFLOW_CLUSTER"
@@ -136,5 +164,14 @@ def _run(words: Sequence[str], text: str = "") -> str:
     if done.returncode == 0:
         return done.stdout
     said = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
-    is_away = any(sign in said.lower() for sign in _AWAY)
-    raise (ControllerAwayError if is_away else SpecflowError)(f"{words[0]}: {said}")
+    refused = words[0] == "sbatch" and not _AWAY.search(said)  # others are asked again
+    raise (ClusterError if refused else ControllerAwayError)(f"{words[0]}: {said}")
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without what makes the commands wait, or see only some of the jobs."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _KEPT or not name.startswith(("SBATCH_", "SQUEUE_", "SCANCEL_"))
+    }

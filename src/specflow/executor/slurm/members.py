@@ -1,6 +1,6 @@
 """What a member leaves on the shared folder: its job, the array it is in, progress, and its end.
 
-One folder for each member, named by what determines its result. A file is whole or not there.
+One folder for each place of a result. A file is whole or not there.
 """
 
 import hashlib
@@ -9,7 +9,9 @@ import pickle
 import platform
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +29,13 @@ class End:
     """How a member ended.
 
     Attributes:
+        task: The array that it was in, and its place there.
         error: What it raised; None if all went well.
         node: The node's name.
         cpu: The kind of its CPU.
     """
 
+    task: Task
     error: Exception | None
     node: str
     cpu: str
@@ -42,11 +46,13 @@ class Sent:
     """The array that a member is in.
 
     Attributes:
+        work: A hash of all that determines the result.
         task: Name of the array, and place in it.
         tries: How often it was submitted since it last got on.
         units: Units of work that were done when it was submitted.
     """
 
+    work: str
     task: Task
     tries: int
     units: int
@@ -60,11 +66,9 @@ class Folder:
 
     @classmethod
     def of(cls, function: Callable[..., None], job: MemberJob) -> "Folder":
-        """Return the folder of a job, the same in every process that asks for the same result."""
-        parts = (function.__module__, function.__qualname__, job.work.name, *job.work.parts)
-        place = str(Path.cwd() / job.target)
-        digest = hashlib.sha256("\0".join((*parts, place)).encode()).hexdigest()
-        return cls(paths.cluster_root() / f"{job.work.name.replace('/', '-')}-{digest[:16]}")
+        """Return the folder of a job, the same in every process that asks for a result there."""
+        place = _hash(function.__module__, function.__qualname__, str(Path.cwd() / job.target))
+        return cls(paths.cluster_root() / f"{job.work.name.replace('/', '-')}-{place}")
 
     def put(self, function: Callable[..., None], job: MemberJob) -> None:
         """Write down what is to be done, and in which folder; what an earlier one left goes.
@@ -98,19 +102,22 @@ class Folder:
         """Units of work done so far."""
         try:
             return int(self._units.read_text() or 0)
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):
             return 0
 
     def report(self, units: int) -> None:
-        """Note how many units of work are done so far."""
-        self._units.write_text(str(units))
+        """Note how many units of work are done so far, if the disk lets us."""
+        with suppress(OSError):
+            self._units.write_text(str(units))
 
-    @property
-    def end(self) -> End | None:
-        """How it ended; None if it has not."""
-        return _read(self._end)
+    def end_of(self, task: Task) -> End | None:
+        """Return how it ended in an array; None if it has not, or what ended was in another one."""
+        with suppress(OSError):
+            os.listdir(self.path)  # on NFS, so that what another node wrote is seen
+        end = _read(self._end)
+        return end if end is not None and end.task == task else None
 
-    def finish(self, error: Exception | None) -> None:
+    def finish(self, task: Task, error: Exception | None) -> None:
         """Note how it ended, with its error as it is, or where it cannot be sent, its text.
 
         Raises:
@@ -121,7 +128,7 @@ class Folder:
             pickle.loads(pickle.dumps(error))
         except Exception as reason:  # whatever an error's own class raises
             error = RuntimeError(f"{type(error).__name__}: {error} (not sent as it is: {reason})")
-        _write(self._end, End(error, node, cpu_kind()))
+        _write(self._end, End(task, error, node, cpu_kind()))
 
     @property
     def _units(self) -> Path:
@@ -130,6 +137,19 @@ class Folder:
     @property
     def _end(self) -> Path:
         return self.path / "end"
+
+
+def work_of(job: MemberJob) -> str:
+    """Return a hash of all that determines the result of a job, the same in every process.
+
+    Raises:
+        SpecflowError: If what it starts from is missing or broken.
+    """
+    from specflow.scratch import numeric_environment  # here: it imports torch, as the job has
+
+    device = os.environ.get("SPECFLOW_DEVICE", "")
+    torch = version("torch")
+    return _hash(job.work.name, *job.work.parts, torch, numeric_environment(), device)
 
 
 def cpu_kind() -> str:
@@ -153,5 +173,9 @@ def _write(path: Path, content: Any) -> None:
 def _read(path: Path) -> Any:
     try:
         return pickle.loads(path.read_bytes())
-    except FileNotFoundError:
+    except OSError:  # not there, or not to be read at the moment
         return None
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -16,16 +16,17 @@ from specflow.yaml_file import read_yaml
 
 # Of sbatch; what specflow itself says of a job is not for them.
 _OWN = (
-    "array|chdir|cpus-per-task|error|export|input|job-name|no-requeue|ntasks|open-mode|output|"
-    "parsable|wait|wrap"
+    *("array", "begin", "chdir", "clusters", "cpus-per-task", "error", "export", "help", "hold"),
+    *("input", "job-name", "no-requeue", "ntasks", "open-mode", "output", "parsable", "test-only"),
+    *("version", "wait", "wrap"),
 )
-_FREE = re.compile(rf"--(?!({_OWN})(=|$))[a-z][a-z-]*(=[^\0\n]*)?")
+_FORM = re.compile(r"--([a-z][a-z-]*)(=[^\0\n]*)?")
 
 
 def _check_option(option: str) -> str:
-    if not _FREE.fullmatch(option):
-        own = ", ".join(_OWN.split("|"))
-        raise ValueError(f"expected an option as --qos=long, and none of {own}")
+    found = _FORM.fullmatch(option)
+    if not found or any(own.startswith(found[1]) for own in _OWN):  # sbatch takes short forms
+        raise ValueError(f"expected an option as --qos=long, and none of {', '.join(_OWN)}")
     return option
 
 
@@ -39,13 +40,13 @@ class Resources(Section):
     Attributes:
         cpus: Cores.
         memory_gib: Memory in GiB; None means what the partition gives.
-        gpus: GPUs.
+        gpus: GPUs, 0 or 1.
         minutes: Greatest wall time. A member that needs longer is submitted again and resumes.
     """
 
     cpus: int = Field(gt=0)
     memory_gib: float | None = Field(default=None, gt=0)
-    gpus: int = Field(default=0, ge=0)
+    gpus: int = Field(default=0, ge=0, le=1)
     minutes: int = Field(gt=0)
 
 

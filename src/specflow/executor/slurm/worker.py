@@ -18,7 +18,8 @@ _OFTEN = 1  # second between two notes of progress
 def main(array: str) -> None:
     """Run the member of this task, and note how it ended."""
     members = json.loads(Path(array, "members").read_text())
-    folder = Folder(Path(members[int(os.environ["SLURM_ARRAY_TASK_ID"])]))
+    place_in_array = int(os.environ["SLURM_ARRAY_TASK_ID"])
+    folder = Folder(Path(members[place_in_array]))
     print(f"{os.environ.get('SLURM_JOB_ID')} on {os.environ.get('SLURMD_NODENAME')}", flush=True)
     for name in ("SPECFLOW_CLUSTER", "SPECFLOW_REPRO"):  # of the process that submitted it
         os.environ.pop(name, None)
@@ -32,7 +33,7 @@ def main(array: str) -> None:
         traceback.print_exc()
         error = raised
     folder.report(progress.units)
-    folder.finish(error)
+    folder.finish((Path(array).name, place_in_array), error)
 
 
 class _Progress:
