@@ -31,7 +31,7 @@ def project(cluster, tmp_path):
     """A project of a name that a shell would read otherwise; in the end no job is left of it."""
     project = Project(tmp_path / "it's $HOME; 100%a", cluster.environment)
     yield project
-    await_that(lambda: not cluster.jobs(project.folder))
+    await_that(lambda: not cluster.jobs(project.folder), WAIT)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -143,14 +143,14 @@ def test_members_are_submitted_when_the_controller_is_back(project, cluster):
 
 
 def test_next_process_attaches_to_the_members_of_a_killed_one(project):
-    process = project.begin(20, 0.3, a="", b="")
+    process = project.begin(60, 0.3, a="", b="")
     await_counted(project, "a", "b")
     process.kill()
     process.communicate()
     pids = [project.pid(name) for name in "ab"]
-    assert "attached to 2 members under way" in end(project.begin(20, 0.3, a="", b=""))
+    assert "attached to 2 members under way" in end(project.begin(60, 0.3, a="", b=""))
     assert [project.pid(name) for name in "ab"] == pids
-    check(project, 20, "a", "b")
+    check(project, 60, "a", "b")
 
 
 def test_members_of_other_settings_end_before_new_ones_write_to_their_place(project, cluster):
