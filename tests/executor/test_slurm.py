@@ -92,23 +92,23 @@ def test_bugs_arrive_with_their_type_and_end_the_others(project, cluster):
 
 
 def test_killed_member_is_submitted_again_and_goes_on(project):
-    process = project.begin(8, 0.2, a="", b="")
+    process = project.begin(30, 0.2, a="", b="")
     await_counted(project, "a", "b")
     os.kill(project.pid("a"), signal.SIGKILL)
     assert "a: SLURM says FAILED; it is submitted again" in end(process)
-    check(project, 8, "a", "b", again=1)
+    check(project, 30, "a", "b", again=1)
 
 
 def test_requeued_member_does_not_wait_and_goes_on(project, cluster):
-    process = project.begin(12, 0.2, a="")
+    process = project.begin(40, 0.2, a="")
     await_counted(project, "a")
     cluster.run("scontrol", "requeue", *cluster.jobs(project.folder))
     end(process)
-    check(project, 12, "a", again=1)
+    check(project, 40, "a", again=1)
 
 
 def test_members_of_a_node_whose_power_is_cut_go_on_elsewhere(project, cluster, over_time):
-    process = project.begin(12, 0.5, a="", b="", c="", d="")
+    process = project.begin(20, 0.5, a="", b="", c="", d="")
     await_counted(project, *"abcd")
     spared = cluster.node_of(over_time[0].pid("slow"))
     nodes = {cluster.node_of(project.pid(name)) for name in "abcd"}
@@ -118,14 +118,14 @@ def test_members_of_a_node_whose_power_is_cut_go_on_elsewhere(project, cluster, 
         end(process)
     finally:
         cluster.start_node(node)
-    check(project, 12, *"abcd", again=1)
+    check(project, 20, *"abcd", again=1)
 
 
 def test_members_outlive_the_controller(project, cluster):
     process = project.begin(10, 0.3, a="", b="")
     await_counted(project, "a", "b")
     cluster.kill_controller()
-    await_that(lambda: project.is_done("a") and project.is_done("b"))
+    await_that(lambda: project.is_done("a") and project.is_done("b"), WAIT)
     cluster.start_controller()
     end(process)
     check(project, 10, "a", "b")
@@ -174,12 +174,12 @@ def test_sigterm_cancels_all_members_and_the_same_command_resumes(project, clust
 
 
 def test_member_that_somebody_cancels_fails_and_the_others_finish(project, cluster):
-    process = project.begin(12, 0.3, a="", b="")
+    process = project.begin(40, 0.3, a="", b="")
     await_counted(project, "a", "b")
     first = next(job for job in cluster.jobs(project.folder) if job.endswith("_0"))
     cluster.run("scancel", first)
     assert f"error: a: job {first} was cancelled by somebody else" in end(process, 1)
-    check(project, 12, "b")
+    check(project, 40, "b")
 
 
 def test_check_tells_what_a_node_is_and_that_locks_are_seen_there(project):
