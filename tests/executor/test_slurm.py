@@ -168,7 +168,7 @@ def test_sigterm_cancels_all_members_and_the_same_command_resumes(project, clust
     await_counted(project, "a")
     process.send_signal(signal.SIGTERM)
     assert end(process, 130).endswith("interrupted; the same command resumes\n")
-    await_that(lambda: not cluster.jobs(project.folder))
+    await_that(lambda: not cluster.jobs(project.folder), WAIT)
     end(project.begin(4, 0.3, **dict.fromkeys("abcdef", "")))
     check(project, 4, *"abcdef", again=1)
 
