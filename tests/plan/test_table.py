@@ -42,7 +42,7 @@ def test_stored_bytes_are_those_of_the_files(fixture, sizes, request):
     train(trunk)
     train(branch)
     row = experiment_row("run", run.model_copy(update={"seeds": (0,)}), costs)
-    assert row.stored_bytes == pytest.approx(trunk.path.stat().st_size, rel=0.03)
+    assert row.stored_bytes == pytest.approx(trunk.target.stat().st_size, rel=0.03)
     two = connection(trunk_seeds=[0], split_steps=[split], num_branches=2)
     # A branch's file holds one checkpoint, so that what HDF5 adds to each array weighs more.
     added = branch.path.stat().st_size - connection_row("twins", two, run, costs).stored_bytes / 2
