@@ -274,6 +274,6 @@ def test_fixed_frequencies_are_kept_in_the_trajectory(diffusion_run):
 def test_mixed_precision_trains_on_cuda(settings, share, precision, monkeypatch):
     monkeypatch.setenv("SPECFLOW_DEVICE", "cuda")
     run = settings.model_copy(update={"precision": precision, "num_epochs": 50})
-    with open_trajectory(trained(run).path) as trajectory:
+    with open_trajectory(trained(run).target) as trajectory:
         loss = trajectory.metrics()["train/loss"]
     assert loss[-1] < share * loss[0]
