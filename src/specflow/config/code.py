@@ -30,6 +30,7 @@ _DECIDE_NOTHING = frozenset(
         "scratch.py",
         "section_errors.py",
         "stage.py",
+        "yaml_file.py",
     }
 )
 _BEFORE_STATEMENTS = (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
