@@ -9,7 +9,7 @@ import torch
 from filelock import FileLock, Timeout
 from tests.sealed import flipped, sealed
 
-from specflow import paths, scratch
+from specflow import device, paths, scratch
 from specflow.errors import SpecflowError
 from specflow.scratch import Scratch, Work, drop_unused
 
@@ -135,6 +135,6 @@ def test_two_who_do_the_same_work_at_once_do_it_once(work, workplace, capsys):
 def test_work_is_resumed_on_the_same_device_alone(monkeypatch):
     work = Work("a/b", ("settings", "code"))
     on_cpu = work.scratch()
-    monkeypatch.setattr(scratch, "choose_device", lambda: torch.device("cuda", 1))
+    monkeypatch.setattr(device, "choose_device", lambda: torch.device("cuda", 1))
     assert work.scratch() != on_cpu
     assert replace(work, parts=("settings", "other code")).scratch() != work.scratch()

@@ -23,7 +23,6 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
 from specflow import paths
-from specflow.device import choose_device
 from specflow.errors import SpecflowError
 from specflow.seal import fault_of, first_fault_of, seal, seal_of
 from specflow.textfiles import PART, written
@@ -85,6 +84,8 @@ class Work:
 
     def scratch(self) -> "Scratch":
         """Return where it is resumed from, on the device of this process."""
+        from specflow.device import choose_device  # here: what only reads results has none
+
         return Scratch.of(paths.scratch_root(), self.name, *self.parts, choose_device().type)
 
 

@@ -7,10 +7,11 @@ from tests.clones import ROOT, TINY
 
 from specflow.config.params import load_params
 from specflow.config.resolved import all_settings
+from specflow.errors import SpecflowError
 from specflow.plan.amounts import ON_DEVICE, amounts_of
 from specflow.plan.speeds import Speeds
-from specflow.plan.wall_time import wall_time_table
-from specflow.schedule import History
+from specflow.plan.wall_time import Slots, wall_time_table
+from specflow.schedule import WAITING, History
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ def test_what_ran_on_another_device_is_unknown(params, history):
 
 def test_without_a_history_nothing_is_made_up(params, monkeypatch):
     monkeypatch.chdir(ROOT)
-    text = wall_time_table(params, History(), 4, None, "cpu")
+    text = wall_time_table(params, History(), Slots(4, None, "cpu"))
     count = len(stages(params))
     assert f"wall time on 4 slots: at least 0 s; {count} stages of {count} are unknown" in text
 
@@ -110,10 +111,22 @@ def test_history_without_settings_measures_nothing(params, history):
 
 def test_table_tells_wall_time_and_what_decides_it(params, history, monkeypatch):
     monkeypatch.chdir(ROOT)
-    lines = wall_time_table(params, history, 10**6, None, "cpu").splitlines()
+    lines = wall_time_table(params, history, Slots(10**6, None, "cpu")).splitlines()
     critical = {line.split()[0] for line in lines if " yes " in line}
     path = next(line for line in lines if line.startswith("critical path: "))
     assert critical == set(path.split(": ")[2].split(", ")) >= {"resolve", "report"}
     assert any(line.endswith("1.000 times the critical path") for line in lines)
     rate = next(line for line in lines if line.startswith("train@")).split()
     assert rate[2:4] == ["1", "steps"]
+
+
+def test_cluster_has_slots_and_devices_that_the_command_line_may_name_otherwise(tmp_path):
+    file = tmp_path / "cluster.yaml"
+    core = "core: {cpus: 1, minutes: 1, gpus: 1}\nmachine: {cpus: 1, minutes: 1}\n"
+    file.write_text(f"{core}slots: 64\n")
+    assert Slots.of(file, None, None, None) == Slots(64, WAITING, "cuda")
+    assert Slots.of(file, 8, 3, "cpu") == Slots(8, 3, "cpu")
+    assert Slots.of(None, 8, None, None) == Slots(8, None, "cpu")
+    file.write_text(core)
+    with pytest.raises(SpecflowError, match=r"cluster.yaml: slots: missing; expected how many"):
+        Slots.of(file, None, None, None)
