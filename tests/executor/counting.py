@@ -1,4 +1,4 @@
-"""Members that count, slowly, and resume; and the process that has them run."""
+"""Members that count, slowly until they are let go, and resume; and the process that runs them."""
 
 import os
 import signal
@@ -26,7 +26,10 @@ poll_seconds: 0.5
 
 @dataclass(frozen=True)
 class Counting:
-    """A job of some units, each of which takes some seconds and leaves a line in a log."""
+    """A job of some units, each of which takes some seconds and leaves a line in a log.
+
+    Those are seconds until somebody lets it go.
+    """
 
     name: str
     units: int
@@ -47,14 +50,16 @@ def count(job: Counting, report) -> None:
         raise BrokenFileError(Path("results/x.h5"), "is broken", "")
     if job.fault == "bug":
         raise LookupError("our own bug")
-    Path("pids", job.name).write_text(str(os.getpid()))
+    write_text(Path("pids", job.name), str(os.getpid()))
     scratch = job.work.scratch()
     scratch.make(job.target, partial(count_all, job, scratch, report))
 
 
 def count_all(job: Counting, scratch, report) -> None:
     def compute(unit: int) -> dict:
-        time.sleep(job.seconds)
+        deadline = time.monotonic() + job.seconds
+        while time.monotonic() < deadline and not Path("let go").exists():
+            time.sleep(0.02)
         with Path("counted", job.name).open("a") as log:
             log.write(f"{unit}\n")
         return {"unit": unit}
@@ -101,12 +106,22 @@ class Project:
             text=True,
         )
 
+    def let_go(self) -> None:
+        """Let all members count as fast as they can."""
+        (self.folder / "let go").touch()
+
     def counted(self, name: str) -> list[int]:
         log = self.folder / "counted" / name
         return [int(line) for line in log.read_text().split()] if log.exists() else []
 
     def pid(self, name: str) -> int:
         return int((self.folder / "pids" / name).read_text())
+
+    def job(self, name: str, jobs: list[str]) -> str:
+        """The id, of these, of the task that has taken a member."""
+        folders = (self.folder / ".specflow" / "slurm").glob("specflow-*/members/*-*")
+        taken = {Path(folder.read_text()).name.split("-")[0]: folder.name for folder in folders}
+        return next(job for job in jobs if job.split("_")[1] == taken[name].split("-")[1])
 
     def result(self, name: str) -> bytes:
         return (self.folder / "results" / name).read_bytes()

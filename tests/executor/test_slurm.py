@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -38,7 +39,7 @@ def project(cluster, tmp_path):
 def over_time(cluster, tmp_path_factory):
     """A member that needs longer than its minute, begun beside all other tests."""
     project = Project(tmp_path_factory.mktemp("slow"), cluster.environment)
-    process = project.begin(120, 1.0, slow="")  # SLURM looks at limits every half a minute
+    process = project.begin(300, 1.0, slow="")
     yield project, process
     process.kill()
     process.communicate()
@@ -48,6 +49,11 @@ def end(process, status=0):
     _, errors = process.communicate(timeout=WAIT)
     assert process.returncode == status, errors
     return errors
+
+
+def await_line(process, text):
+    """Return the line with a text, of what a process says."""
+    return next(line for line in process.stderr if text in line)
 
 
 def await_counted(project, *names, least=2):
@@ -92,39 +98,63 @@ def test_bugs_arrive_with_their_type_and_end_the_others(project, cluster):
 
 
 def test_killed_member_is_submitted_again_and_goes_on(project):
-    process = project.begin(30, 0.2, a="", b="")
+    process = project.begin(30, 0.5, a="", b="")
     await_counted(project, "a", "b")
     os.kill(project.pid("a"), signal.SIGKILL)
-    assert "a: SLURM says FAILED; it is submitted again" in end(process)
+    await_line(process, "a: SLURM says FAILED; it is submitted again")
+    project.let_go()
+    end(process)
     check(project, 30, "a", "b", again=1)
 
 
+def test_one_process_runs_member_after_member_and_the_next_one_goes_on(project):
+    """What is killed is one member; those before are not done again, those after not blamed."""
+    single = Project(project.folder / "x", project.environment, f"{CLUSTER}members_at_once: 1")
+    process = single.begin(6, 0.3, **dict.fromkeys("abcd", ""))
+    await_counted(single, "b")
+    assert single.pid("a") == single.pid("b")
+    os.kill(single.pid("b"), signal.SIGKILL)
+    single.let_go()
+    errors = end(process)
+    assert errors.count("submitted again") == errors.count("b: SLURM says FAILED") == 1
+    assert single.pid("c") == single.pid("d")
+    check(single, 6, *"acd")
+    check(single, 6, "b", again=1)
+
+
 def test_requeued_member_does_not_wait_and_goes_on(project, cluster):
-    process = project.begin(40, 0.2, a="")
+    process = project.begin(300, 0.2, a="")
     await_counted(project, "a")
+    first = project.pid("a")
     cluster.run("scontrol", "requeue", *cluster.jobs(project.folder))
+    await_that(lambda: project.pid("a") != first, WAIT)
+    project.let_go()
     end(process)
-    check(project, 40, "a", again=1)
+    check(project, 300, "a", again=1)
 
 
 def test_members_of_a_node_whose_power_is_cut_go_on_elsewhere(project, cluster, over_time):
-    process = project.begin(20, 0.5, a="", b="", c="", d="")
+    process = project.begin(300, 0.5, a="", b="", c="", d="")
     await_counted(project, *"abcd")
-    spared = cluster.node_of(over_time[0].pid("slow"))
+    slow = over_time[0]  # perhaps between two processes
+    await_that(lambda: psutil.pid_exists(slow.pid("slow")), WAIT)
+    spared = cluster.node_of(slow.pid("slow"))
     nodes = {cluster.node_of(project.pid(name)) for name in "abcd"}
     node = next(iter(nodes - {spared}))
     cluster.cut_power(node)
+    project.let_go()
     try:
         end(process)
     finally:
         cluster.start_node(node)
-    check(project, 20, *"abcd", again=1)
+    check(project, 300, *"abcd", again=1)
 
 
 def test_members_outlive_the_controller(project, cluster):
-    process = project.begin(10, 0.3, a="", b="")
-    await_counted(project, "a", "b")
+    process = project.begin(10, 5.0, a="", b="")
+    await_counted(project, "a", "b", least=1)
     cluster.kill_controller()
+    project.let_go()
     await_that(lambda: project.is_done("a") and project.is_done("b"), WAIT)
     cluster.start_controller()
     end(process)
@@ -143,18 +173,21 @@ def test_members_are_submitted_when_the_controller_is_back(project, cluster):
 
 
 def test_next_process_attaches_to_the_members_of_a_killed_one(project):
-    process = project.begin(60, 0.3, a="", b="")
+    process = project.begin(300, 0.3, a="", b="")
     await_counted(project, "a", "b")
     process.kill()
     process.communicate()
     pids = [project.pid(name) for name in "ab"]
-    assert "attached to 2 members under way" in end(project.begin(60, 0.3, a="", b=""))
+    process = project.begin(300, 0.3, a="", b="")
+    await_line(process, "attached to 2 members under way")
+    project.let_go()
+    end(process)
     assert [project.pid(name) for name in "ab"] == pids
-    check(project, 60, "a", "b")
+    check(project, 300, "a", "b")
 
 
 def test_members_of_other_settings_end_before_new_ones_write_to_their_place(project, cluster):
-    process = project.begin(40, 0.3, a="")
+    process = project.begin(300, 0.3, a="")
     await_counted(project, "a")
     process.kill()
     process.communicate()
@@ -164,22 +197,25 @@ def test_members_of_other_settings_end_before_new_ones_write_to_their_place(proj
 
 
 def test_sigterm_cancels_all_members_and_the_same_command_resumes(project, cluster):
-    process = project.begin(4, 0.3, **dict.fromkeys("abcdef", ""))  # not all run at a time
-    await_counted(project, "a")
+    process = project.begin(4, 5.0, **dict.fromkeys("abcdef", ""))  # not all run at a time
+    await_counted(project, "a", least=1)
     process.send_signal(signal.SIGTERM)
     assert end(process, 130).endswith("interrupted; the same command resumes\n")
     await_that(lambda: not cluster.jobs(project.folder), WAIT)
+    project.let_go()
     end(project.begin(4, 0.3, **dict.fromkeys("abcdef", "")))
     check(project, 4, *"abcdef", again=1)
 
 
 def test_member_that_somebody_cancels_fails_and_the_others_finish(project, cluster):
-    process = project.begin(40, 0.3, a="", b="")
+    process = project.begin(300, 0.3, a="", b="")
     await_counted(project, "a", "b")
-    first = next(job for job in cluster.jobs(project.folder) if job.endswith("_0"))
+    first = project.job("a", cluster.jobs(project.folder))
     cluster.run("scancel", first)
+    await_that(lambda: first not in cluster.jobs(project.folder), WAIT)
+    project.let_go()
     assert f"error: a: job {first} was cancelled by somebody else" in end(process, 1)
-    check(project, 40, "b")
+    check(project, 300, "b")
 
 
 def test_check_tells_what_a_node_is_and_that_locks_are_seen_there(project):
@@ -216,5 +252,7 @@ def test_what_slurm_refuses_is_said_in_its_words(project):
 
 def test_member_that_needs_longer_than_its_time_gets_more_as_long_as_it_gets_on(over_time):
     project, process = over_time
-    assert "slow: SLURM says TIMEOUT; it is submitted again" in end(process)
-    check(project, 120, "slow", again=1)
+    await_line(process, "slow: SLURM says TIMEOUT; it is submitted again")
+    project.let_go()
+    end(process)
+    check(project, 300, "slow", again=1)

@@ -26,8 +26,7 @@ _OVER = {
     *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY"),
     *("PREEMPTED", "REVOKED", "TIMEOUT"),
 }
-
-Task = tuple[str, int]  # name of an array, and the place of a member in it
+_HELD = "launch failed requeued held"
 
 
 class ClusterError(SpecflowError):
@@ -57,34 +56,43 @@ class Status:
         """Whether it is not over."""
         return self.state not in _OVER
 
+    @property
+    def is_held(self) -> bool:
+        """Whether its node could not start it, so that it waits for somebody."""
+        return self.is_live and self.reason.replace("_", " ") == _HELD
+
 
 def submit(
-    name: str,
+    folder: Path,
     num_tasks: int,
     command: Sequence[str],
-    folder: Path,
     cluster: ClusterParams,
     resources: Resources,
 ) -> str:
     """Submit an array and return its job id.
 
     Args:
-        name: Its name, made of letters, digits and "-" alone.
+        folder: A folder on all nodes, where logs are written: `<task>.log`. Its name, made of
+            letters, digits and "-" alone, is that of the array.
         num_tasks: How many tasks it has.
         command: What each runs.
-        folder: A folder on all nodes, where logs are written: `<task>.log`.
         cluster: Partition, account and further options.
         resources: What each task gets.
 
     Raises:
         ControllerAwayError: If the controller does not answer; it may still have taken the array.
-        ClusterError: If sbatch refuses.
+        ClusterError: If sbatch refuses, or no log could be written.
     """
+    if "\\" in str(folder):
+        raise ClusterError(
+            f"{folder}: has a backslash; expected none, for SLURM to write logs there"
+        )
     logs = str(folder).replace("%", "%%")  # SLURM would put a number in place of %a
     at_once = f"%{cluster.members_at_once}" if cluster.members_at_once else ""
+    tasks = f"--array=0-{num_tasks - 1}{at_once}"
     words = [
-        *("sbatch", "--parsable", f"--job-name={name}", f"--array=0-{num_tasks - 1}{at_once}"),
-        *("--requeue", "--open-mode=append", "--export=ALL", f"--chdir={folder}"),
+        *("sbatch", "--parsable", f"--job-name={folder.name}", f"--chdir={folder}", tasks),
+        *("--requeue", "--open-mode=append", "--export=ALL"),
         *(f"--output={logs}/%a.log", "--ntasks=1", f"--cpus-per-task={resources.cpus}"),
         f"--time={resources.minutes}",
         *([f"--mem={math.ceil(resources.memory_gib * 1024)}M"] if resources.memory_gib else []),
@@ -97,7 +105,7 @@ def submit(
     return _run(words, script).strip().partition(";")[0]
 
 
-def statuses(arrays: set[str]) -> dict[Task, Status]:
+def statuses(arrays: set[str]) -> dict[str, dict[int, Status]]:
     """Return what SLURM knows of the tasks of arrays, of those too that ended a while ago.
 
     Raises:
@@ -107,13 +115,13 @@ def statuses(arrays: set[str]) -> dict[Task, Status]:
         return {}
     names = f"--name={','.join(sorted(arrays))}"
     words = ["squeue", "--noheader", "--array", "--states=all", names, f"--format={_FORMAT}"]
-    found = {}
+    found: dict[str, dict[int, Status]] = {}
     for line in _run(words).splitlines():
         name, place, job, state, reason = line.strip().split("|", 4)
         if place.isdecimal():
-            status = Status(job, state, reason)
-            if status.is_live or (name, int(place)) not in found:
-                found[name, int(place)] = status
+            status, tasks = Status(job, state, reason), found.setdefault(name, {})
+            if status.is_live or int(place) not in tasks:
+                tasks[int(place)] = status
     return found
 
 

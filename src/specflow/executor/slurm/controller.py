@@ -1,39 +1,38 @@
 """What is asked of slurmctld, over the times when it is away."""
 
-import json
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from specflow import paths
 from specflow.executor.slots import Needs
 from specflow.executor.slurm import commands
-from specflow.executor.slurm.commands import ControllerAwayError, Status, Task
-from specflow.executor.slurm.members import Sent
+from specflow.executor.slurm.arrays import Array
+from specflow.executor.slurm.commands import ControllerAwayError, Status
 from specflow.executor.slurm.settings import ClusterParams
-from specflow.textfiles import write_text
 
 _WORKER, _SOURCE = "specflow.executor.slurm.worker", str(Path(__file__).parents[3].resolve())
 _PATIENCE = 15  # seconds that it has to take note of a cancellation
 _OFTEN = 0.5  # seconds between two tries to cancel
+_REQUEUED = "BeginTime"
 
 
 class Controller:
     """slurmctld, for the members of one stage.
 
     Attributes:
-        resources: What each member gets.
+        resources: What each task gets.
     """
 
     def __init__(self, cluster: ClusterParams, needs: Needs, say: Callable[[str], None]) -> None:
         """Ask nothing yet; `say` is called with a line when it is away."""
         self._cluster, self.resources, self._say = cluster, cluster.resources(needs), say
-        self._statuses: dict[Task, Status] = {}
+        self._statuses: dict[str, dict[int, Status]] = {}
+        self._given_up: set[str] = set()
         self._asked, self._away = 0.0, False
 
     @contextmanager
@@ -48,45 +47,60 @@ class Controller:
         else:
             self._away = False
 
-    def status(self, sent: Sent) -> Status | None:
-        """Return what it said of a member when it was last asked; None if it knew none."""
-        return self._statuses.get(sent.task)
+    def tasks(self, array: str) -> dict[int, Status]:
+        """Return what it said of an array's tasks when it was last asked."""
+        return self._statuses.get(array, {})
 
-    def ask(self, sent: Iterable[Sent]) -> bool:
-        """Ask about members; return whether it has answered."""
+    def is_live(self, array: str) -> bool:
+        """Return whether one of its tasks was not over when it was last asked."""
+        return any(status.is_live for status in self.tasks(array).values())
+
+    def ask(self, arrays: Iterable[str]) -> bool:
+        """Ask about arrays; return whether it has answered."""
         with self.answered():
-            self._statuses = commands.statuses({one.task[0] for one in sent})
+            self._statuses = commands.statuses(set(arrays))
             return True
         return False
 
-    def ask_sometimes(self, sent: Iterable[Sent]) -> bool:
-        """Ask about members, now and then; return whether there is a new answer."""
+    def ask_sometimes(self, arrays: Iterable[str]) -> bool:
+        """Ask about arrays, now and then; return whether there is a new answer."""
         if time.monotonic() - self._asked < self._cluster.poll_seconds:
             return False
         self._asked = time.monotonic()
-        return self.ask(sent)
+        return self.ask(arrays)
 
-    def submit(self, array: str, members: list[str]) -> str:
+    def see_to(self, arrays: Iterable[str]) -> None:
+        """Spare requeued tasks their wait, and end those that their node could not start."""
+        for array in arrays:
+            for status in self.tasks(array).values():
+                if status.reason == _REQUEUED:
+                    with suppress(ControllerAwayError):  # or it has started in the meantime
+                        commands.start_now(status.job)
+                elif status.is_held:
+                    with self.answered():
+                        commands.cancel_task(status.job)
+                        self._given_up.add(status.job)
+
+    def gave_up(self, status: Status) -> bool:
+        """Return whether it was cancelled here, since its node could not start it."""
+        return status.job in self._given_up
+
+    def submit(self, array: Array, num_tasks: int) -> str:
         """Submit an array, however long it takes to be answered; return its job id.
-
-        Args:
-            array: Its name.
-            members: The folder of each member.
 
         Raises:
             ClusterError: If SLURM refuses it.
         """
-        folder = paths.cluster_root() / array
-        write_text(folder / "members", json.dumps(members))
-        command = ["env", *self._environment(), sys.executable, "-m", _WORKER, str(folder)]
-        unsure = False
+        seconds = str(60 * self.resources.minutes)
+        worker = [sys.executable, "-m", _WORKER, str(array.path), seconds]
+        command, unsure = ["env", *self._environment(), *worker], False
         while True:
             with self.answered():
-                if unsure and (there := commands.statuses({array})):
-                    return next(iter(there.values())).job.partition("_")[0]
+                if unsure and (there := commands.statuses({array.name})):
+                    return next(iter(there[array.name].values())).job.partition("_")[0]
                 unsure = True
                 return commands.submit(
-                    array, len(members), command, folder, self._cluster, self.resources
+                    array.path, num_tasks, command, self._cluster, self.resources
                 )
             time.sleep(self._cluster.poll_seconds)
 
@@ -99,34 +113,30 @@ class Controller:
         elif "SPECFLOW_DEVICE" in os.environ:  # the one GPU that a member sees is its first
             yield f"SPECFLOW_DEVICE={os.environ['SPECFLOW_DEVICE'].partition(':')[0]}"
 
-    def cancel(self, arrays: Iterable[str]) -> Iterator[str]:
-        """Cancel arrays; further signals do not cut it short.
-
-        Yields:
-            The name of each, when it is cancelled.
-        """
-        left, deadline = sorted(arrays), time.monotonic() + _PATIENCE
+    def cancel(self, arrays: Iterable[str]) -> set[str]:
+        """Cancel arrays, and return which are; further signals do not cut it short."""
+        wanted, deadline = set(arrays), time.monotonic() + _PATIENCE
+        done: set[str] = set()
         with _signals_held():
-            while left and time.monotonic() < deadline:
-                for array in list(left):
+            while wanted - done and time.monotonic() < deadline:
+                for array in sorted(wanted - done):
                     with self.answered():
                         commands.cancel(array)
-                        left.remove(array)
-                        yield array
-                if left:
+                        done.add(array)
+                if wanted - done:
                     time.sleep(_OFTEN)
-        if left:
-            self._say(f"not cancelled: scancel --name={','.join(left)}")
+        if wanted - done:
+            self._say(f"not cancelled: scancel --name={','.join(sorted(wanted - done))}")
+        return done
 
-    def end(self, others: Iterable[Sent]) -> None:
-        """Cancel members of which something was said last, and wait until they are over."""
-        others = list(others)
-        while live := [one.job for sent in others if (one := self.status(sent)) and one.is_live]:
+    def end(self, arrays: Collection[str]) -> None:
+        """Cancel arrays, and wait until they are over."""
+        while any(map(self.is_live, arrays)):
             with self.answered():
-                for job in live:
-                    commands.cancel_task(job)
+                for array in arrays:
+                    commands.cancel(array)
             time.sleep(_OFTEN)
-            self.ask(others)
+            self.ask(arrays)
 
 
 @contextmanager

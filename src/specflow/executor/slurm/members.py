@@ -18,7 +18,6 @@ from typing import Any
 from specflow import paths
 from specflow.errors import SpecflowError
 from specflow.executor.jobs import MemberJob
-from specflow.executor.slurm.commands import Task
 from specflow.textfiles import written
 
 _CPU = re.compile(r"model name\s*:\s*(.*)")
@@ -29,13 +28,13 @@ class End:
     """How a member ended.
 
     Attributes:
-        task: The array that it was in, and its place there.
+        array: The array that it was in.
         error: What it raised; None if all went well.
         node: The node's name.
         cpu: The kind of its CPU.
     """
 
-    task: Task
+    array: str
     error: Exception | None
     node: str
     cpu: str
@@ -47,13 +46,15 @@ class Sent:
 
     Attributes:
         work: A hash of all that determines the result.
-        task: Name of the array, and place in it.
+        array: Its name.
+        place: The member's place in it.
         tries: How often it was submitted since it last got on.
         units: Units of work that were done when it was submitted.
     """
 
     work: str
-    task: Task
+    array: str
+    place: int
     tries: int
     units: int
 
@@ -110,14 +111,19 @@ class Folder:
         with suppress(OSError):
             self._units.write_text(str(units))
 
-    def end_of(self, task: Task) -> End | None:
+    def end_in(self, array: str) -> End | None:
         """Return how it ended in an array; None if it has not, or what ended was in another one."""
         with suppress(OSError):
             os.listdir(self.path)  # on NFS, so that what another node wrote is seen
         end = _read(self._end)
-        return end if end is not None and end.task == task else None
+        return end if end is not None and end.array == array else None
 
-    def finish(self, task: Task, error: Exception | None) -> None:
+    def is_due(self, array: str) -> bool:
+        """Return whether it is to be computed in an array: not ended there, nor sent elsewhere."""
+        sent = self.sent
+        return sent is not None and sent.array == array and self.end_in(array) is None
+
+    def finish(self, array: str, error: Exception | None) -> None:
         """Note how it ended, with its error as it is, or where it cannot be sent, its text.
 
         Raises:
@@ -128,7 +134,7 @@ class Folder:
             pickle.loads(pickle.dumps(error))
         except Exception as reason:  # whatever an error's own class raises
             error = RuntimeError(f"{type(error).__name__}: {error} (not sent as it is: {reason})")
-        _write(self._end, End(task, error, node, cpu_kind()))
+        _write(self._end, End(array, error, node, cpu_kind()))
 
     @property
     def _units(self) -> Path:

@@ -13,19 +13,17 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from specflow import paths
 from specflow.errors import SpecflowError, number_of
 from specflow.executor.jobs import Member
 from specflow.executor.processes import Report
 from specflow.executor.slots import Needs
-from specflow.executor.slurm import commands
-from specflow.executor.slurm.commands import ControllerAwayError, Status
+from specflow.executor.slurm.arrays import Array
+from specflow.executor.slurm.commands import Status
 from specflow.executor.slurm.controller import Controller
 from specflow.executor.slurm.members import End, Folder, Sent, cpu_kind, work_of
 from specflow.executor.slurm.settings import ClusterParams
 
 _TRIES = 3  # without getting on
-_REQUEUED, _HELD = "BeginTime", "launch failed requeued held"
 _LATE = 60  # seconds after which a file of another node is seen here, with the usual caches of NFS
 _OFTEN, _LOOK = 0.5, 0.005  # seconds between two looks at members' folders, more if they are many
 _SAY = 60  # seconds between two lines of progress where no bar is drawn
@@ -78,6 +76,8 @@ class _Run:
         self._folders: dict[str, Folder] = {}
         self._waiting: dict[str, Sent] = {}  # to be submitted, with the tries before
         self._sent: dict[str, Sent] = {}
+        self._arrays: set[str] = set()  # submitted or attached to
+        self._taken: dict[str, dict[int, int]] = {}  # by which task, by array and place
         self._missed: dict[str, float] = {}  # since when SLURM knows a member no more
         self._ends: dict[str, End] = {}
         self._units: dict[str, int] = {}
@@ -90,18 +90,24 @@ class _Run:
         while self._waiting or self._sent:
             self._submit()
             time.sleep(max(_OFTEN, _LOOK * len(self._sent)))
-            asked = self._controller.ask_sometimes(self._sent.values())
+            arrays = {sent.array for sent in self._sent.values()}
+            self._taken = {array: Array.named(array).taken() for array in arrays}
+            asked = self._controller.ask_sometimes(arrays)
             for name in list(self._sent):
                 self._look_at(name, asked)
+            if asked:
+                self._controller.see_to(arrays)
             self._show()
+        self._controller.cancel(self._arrays)  # tasks to which no member is left
         self._say_cpus()
         return {name: self._failures[name] for name in self._jobs if name in self._failures}
 
     def cancel(self) -> None:
         """Cancel all arrays; what is cancelled is nothing to attach to."""
         left = {name: one for name, folder in self._folders.items() if (one := folder.sent)}
-        for array in self._controller.cancel({one.task[0] for one in left.values()}):
-            for name in [name for name, one in left.items() if one.task[0] == array]:
+        cancelled = self._controller.cancel(self._arrays | {one.array for one in left.values()})
+        for name, sent in left.items():
+            if sent.array in cancelled:
                 with suppress(SpecflowError):  # a full disk, perhaps
                     self._folders[name].send(None)
 
@@ -114,19 +120,24 @@ class _Run:
             except SpecflowError as error:
                 self._failures[name] = error
         before = {name: sent for name, folder in self._folders.items() if (sent := folder.sent)}
-        while before and not self._controller.ask(before.values()):
+        arrays = {sent.array for sent in before.values()}
+        while before and not self._controller.ask(arrays):
             time.sleep(_OFTEN)
-        for name, folder in self._folders.items():
-            sent = before.get(name)
-            status = self._controller.status(sent) if sent else None
-            if sent and status and status.is_live and folder.end_of(sent.task) is None:
-                self._sent[name] = sent
-            if name not in self._sent or works[name] != self._sent[name].work:
-                self._waiting[name] = Sent(works[name], ("", 0), 0, 0)
-        self._controller.end([self._sent.pop(name) for name in self._waiting.keys() & self._sent])
+        self._taken = {array: Array.named(array).taken() for array in arrays}
+        live = {
+            name: sent
+            for name, sent in before.items()
+            if (status := self._status(sent)) and status.is_live
+            if self._folders[name].end_in(sent.array) is None
+        }
+        others = {sent.array for name, sent in live.items() if sent.work != works[name]}
+        self._controller.end(others)
+        self._sent = {name: sent for name, sent in live.items() if sent.array not in others}
+        anew = [name for name in self._folders if name not in self._sent]
+        self._waiting = {name: Sent(works[name], "", 0, 0, 0) for name in anew}
         if self._sent:
-            arrays = {sent.task[0] for sent in self._sent.values()}
-            of = f"under way, of {', '.join(sorted(arrays))}"
+            self._arrays |= {sent.array for sent in self._sent.values()}
+            of = f"under way, of {', '.join(sorted(self._arrays))}"
             self._say(f"attached to {number_of(len(self._sent), 'member')} {of}")
 
     def _submit(self) -> None:
@@ -137,45 +148,54 @@ class _Run:
         """
         while self._waiting:
             names = list(self._waiting)[: self._array_limit]
-            array = f"specflow-{uuid.uuid4().hex[:12]}"
+            array = Array.named(f"specflow-{uuid.uuid4().hex[:12]}")
+            array.put(self._folders[name] for name in names)
             sent = {}
             for place, name in enumerate(names):
                 before, folder = self._waiting[name], self._folders[name]
-                sent[name] = replace(before, task=(array, place), tries=before.tries + 1)
+                sent[name] = replace(before, array=array.name, place=place, tries=before.tries + 1)
                 folder.put(self._function, self._jobs[name])
                 folder.send(sent[name])
-            job = self._controller.submit(array, [str(self._folders[name].path) for name in names])
+            job = self._controller.submit(array, len(names))
+            self._arrays.add(array.name)
             self._sent |= sent
             for name in names:
                 del self._waiting[name]
                 self._missed.pop(name, None)
-            logs = paths.cluster_root() / array
-            self._say(f"submitted {number_of(len(names), 'member')} as job {job}, logs in {logs}")
+            of = number_of(len(names), "member")
+            self._say(f"submitted {of} as job {job}, logs in {array.path}")
 
     def _look_at(self, name: str, asked: bool) -> None:
-        end = self._folders[name].end_of(self._sent[name].task)
+        end = self._folders[name].end_in(self._sent[name].array)
         if end is not None:
             if end.error is not None or self._jobs[name].target.exists():
                 self._finish(name, end)
             elif self._is_late(name):  # DVC may have removed it after its end, before a stage
                 self._again(name, f"its result {self._jobs[name].target} is not there")
         elif asked:
-            self._judge(name, self._controller.status(self._sent[name]))
+            self._judge(name, self._status(self._sent[name]))
+
+    def _taker(self, sent: Sent) -> int | None:
+        return self._taken.get(sent.array, {}).get(sent.place)
+
+    def _status(self, sent: Sent) -> Status | None:
+        """Return what SLURM says of the task that has taken a member, or else of one that may."""
+        tasks, taker = self._controller.tasks(sent.array), self._taker(sent)
+        if taker is not None:
+            return tasks.get(taker)
+        candidates = [one for one in tasks.values() if one.is_live or one.state == "CANCELLED"]
+        gave_up = self._controller.gave_up
+        return min(candidates, key=lambda one: (not one.is_live, gave_up(one)), default=None)
 
     def _judge(self, name: str, status: Status | None) -> None:
         """Do what is needed with a member that has not told its end."""
         if status is None or status.state == "COMPLETED":
             if self._is_late(name):
-                self._again(name, "it ended without a word")
+                self._again(name, "nothing was heard of it")
         elif status.is_live:
             self._missed.pop(name, None)
-            if status.reason == _REQUEUED:
-                with suppress(ControllerAwayError):  # or it has started in the meantime
-                    commands.start_now(status.job)
-            elif status.reason.replace("_", " ") == _HELD:
-                with self._controller.answered():
-                    commands.cancel_task(status.job)
-                    self._again(name, "its node could not start it")
+        elif self._controller.gave_up(status):
+            self._again(name, "its node could not start it")
         elif status.state == "CANCELLED":
             self._fail(name, f"job {status.job} was cancelled by somebody else")
         elif status.state == "OUT_OF_MEMORY":
@@ -212,25 +232,34 @@ class _Run:
         self._say(f"{name}: {why}; it is submitted again")
 
     def _fail(self, name: str, why: str) -> None:
-        array, place = self._sent.pop(name).task
+        sent = self._sent.pop(name)
         self._folders[name].send(None)
-        log = paths.cluster_root() / array / f"{place}.log"
-        said = log.read_text(errors="replace")[-_END_OF_LOG:].strip() if log.exists() else ""
-        ends = f"; {log} ends with: {said}" if said else ""
+        ends = ""
+        if (taker := self._taker(sent)) is not None:
+            log = Array.named(sent.array).log(taker)
+            said = log.read_text(errors="replace")[-_END_OF_LOG:].strip() if log.exists() else ""
+            ends = f"; {log} ends with: {said}" if said else ""
         self._failures[name] = SpecflowError(f"{why}; the same command resumes{ends}")
 
     def _show(self) -> None:
-        """Show units of work done, and what SLURM says of members; a line if there is no bar."""
+        """Show units of work done, and how many members run; a line if there is no bar."""
         for name, folder in self._folders.items():
             if name not in self._ends:
                 self._units[name] = folder.units
         self._bar.n = sum(self._units.values())
-        there = map(self._controller.status, self._sent.values())
-        counts = Counter(_told(status) for status in there)
+        counts = Counter(map(self._told, self._sent.values()))
         told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
         self._bar.set_postfix_str(told)
         if self._bar.disable and time.monotonic() - self._said > _SAY:
             self._say(f"{self._bar.n} of {self._bar.total} steps; {told}")
+
+    def _told(self, sent: Sent) -> str:
+        status = self._status(sent)
+        if status is None:
+            return "submitted"
+        if status.state == "PENDING":
+            return f"pending ({status.reason})"
+        return "waiting" if self._taker(sent) is None else status.state.lower()
 
     def _say_cpus(self) -> None:
         nodes: defaultdict[str, set[str]] = defaultdict(set)
@@ -243,9 +272,3 @@ class _Run:
     def _say(self, line: str) -> None:
         self._said = time.monotonic()
         self._bar.write(f"{self._title}: {line}", file=sys.stderr)
-
-
-def _told(status: Status | None) -> str:
-    if status is None:
-        return "submitted"
-    return f"pending ({status.reason})" if status.state == "PENDING" else status.state.lower()

@@ -1,29 +1,41 @@
-"""A task of an array: `python -m specflow.executor.slurm.worker FOLDER` runs one member.
+"""A task of an array: `python -m specflow.executor.slurm.worker FOLDER SECONDS` runs its members.
 
-FOLDER is that of the array; its file `members` names the folder of each task's member.
+It takes one after the other, as long as the next would end within SECONDS if that took as long as
+the longest before it.
 """
 
-import json
 import os
 import sys
 import time
 import traceback
 from pathlib import Path
 
+from specflow.errors import SpecflowError
+from specflow.executor.slurm.arrays import Array
 from specflow.executor.slurm.members import Folder
 
 _OFTEN = 1  # second between two notes of progress
 
 
-def main(array: str) -> None:
-    """Run the member of this task, and note how it ended."""
-    members = json.loads(Path(array, "members").read_text())
-    place_in_array = int(os.environ["SLURM_ARRAY_TASK_ID"])
-    folder = Folder(Path(members[place_in_array]))
+def main(array: Path, seconds: float) -> None:
+    """Run members of the array in this folder until none is left, or time runs short."""
+    started = begun = time.monotonic()
+    longest = 0.0
     print(f"{os.environ.get('SLURM_JOB_ID')} on {os.environ.get('SLURMD_NODENAME')}", flush=True)
     for name in ("SPECFLOW_CLUSTER", "SPECFLOW_REPRO"):  # of the process that submitted it
         os.environ.pop(name, None)
     os.environ["SPECFLOW_WORKERS"] = os.environ["SLURM_CPUS_PER_TASK"]
+    for folder in Array(array).take(int(os.environ["SLURM_ARRAY_TASK_ID"])):
+        if folder.is_due(array.name) and not _run(folder, array.name):
+            break
+        now = time.monotonic()
+        longest, begun = max(longest, now - begun), now
+        if now - started + longest > seconds:
+            break
+
+
+def _run(folder: Folder, array: str) -> bool:
+    """Run a member and note how it ended; return whether this process is fit for another one."""
     place, function, job = folder.job()
     os.chdir(place)
     error, progress = None, _Progress(folder)
@@ -33,7 +45,8 @@ def main(array: str) -> None:
         traceback.print_exc()
         error = raised
     folder.report(progress.units)
-    folder.finish((Path(array).name, place_in_array), error)
+    folder.finish(array, error)
+    return error is None or isinstance(error, SpecflowError)
 
 
 class _Progress:
@@ -51,4 +64,4 @@ class _Progress:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(Path(sys.argv[1]), float(sys.argv[2]))
