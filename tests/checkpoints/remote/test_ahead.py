@@ -9,6 +9,7 @@ from safetensors.torch import save
 from specflow.checkpoints.base import expect
 from specflow.checkpoints.remote.ahead import ReadAhead
 from specflow.checkpoints.remote.files import RemoteFile, State
+from specflow.checkpoints.remote.http import AbsentError
 from specflow.checkpoints.remote.places import resource_of
 from specflow.checkpoints.remote.step import RemoteSafetensors, RemoteStep
 
@@ -108,6 +109,9 @@ class InMemory:
     def __init__(self):
         self.files, self.sent = {}, 0
 
+    def fetch(self, resource, most):
+        raise AbsentError(resource.place)
+
     def file(self, resource, size):
         return InMemoryFile(self, self.files[resource.url.removeprefix(self.url)])
 
@@ -126,6 +130,7 @@ class InMemoryFile(RemoteFile):
 def memory(monkeypatch):
     made = InMemory()
     monkeypatch.setattr("specflow.checkpoints.remote.step.RemoteFile", made.file)
+    monkeypatch.setattr("specflow.checkpoints.remote.step.fetch", made.fetch)
     return made
 
 
