@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tests.checkpoints.web import Web
 from threadpoolctl import threadpool_limits
 
@@ -120,6 +121,17 @@ def diffusion_run(workplace: Path) -> RunSettings:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No figures of checkpoints: most of what an analysis of small weights takes."""
     monkeypatch.setattr("specflow.figures.draw.draw_checkpoints", lambda *_: [])
+
+
+@pytest.fixture
+def blank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are pictures of one pixel, where it is not asked what they show."""
+
+    def save(figure: object, path: Path, dpi: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (1, 1)).save(path)
+
+    monkeypatch.setattr("specflow.figures.draw.save", save)
 
 
 @pytest.fixture

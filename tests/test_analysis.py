@@ -52,7 +52,7 @@ def test_python_call_gives_a_row_for_each_step_and_matrix(folder):
     assert [path.name for path in folder.parent.iterdir()] == ["run"]
 
 
-def test_python_call_takes_a_pattern_and_keeps_what_is_asked_for(folder):
+def test_python_call_takes_a_pattern_and_keeps_what_is_asked_for(folder, undrawn):
     table = specflow.analyze("run/*.pt", exclude=["layers.0*"], output="out")
     assert set(table["matrix"]) == {"layers.1"}
     assert Path("out/index.html").is_file()
@@ -181,7 +181,7 @@ def test_analyze_writes_tables_figures_and_a_page(folder, capsys):
     assert page.count("layers.1.bias") == 1
 
 
-def test_quick_says_what_it_leaves_out_on_the_terminal_and_on_the_page(folder, capsys):
+def test_quick_says_what_it_leaves_out_on_the_terminal_and_on_the_page(folder, capsys, undrawn):
     said = (
         "quick: without permuted entries, power laws, changes between steps and products of heads"
     )

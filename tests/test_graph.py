@@ -25,7 +25,7 @@ def project(tmp_path, monkeypatch):
 def finished(tmp_path_factory):
     """A project after its whole run, in which tests change nothing."""
     project = Project(tmp_path_factory.mktemp("projects") / "finished")
-    project.repro()
+    project.serial()
     return project
 
 
@@ -91,7 +91,7 @@ def test_damaged_result_is_made_again_once_it_is_forgotten(project, links, place
     """Restored from the cache it would be what it is: with links cache and result are one file."""
     project.write(".dvc/config", f"[cache]\n    type = {links}\n")
     project.set_params({"a": 1, "b": -1})  # equal results would be one file of the cache
-    project.repro("train")
+    project.serial("train")
     file = project.folder / "results/runs/a/out.txt"
     whole = file.read_bytes()
     cached = [path for path in (project.folder / ".dvc/cache").rglob("*") if path.is_file()]
@@ -111,7 +111,7 @@ def test_two_damaged_files_of_one_folder_are_forgotten_one_after_the_other(proje
         RUN.replace('"out.txt")', '"1.txt").write_text("1")\n    (target / "out.txt")'),
     )
     project.set_params({"a": 1})
-    project.repro("train")
+    project.serial("train")
     folder = project.folder / "results/runs/a"
     whole = {path: path.read_bytes() for path in folder.iterdir()}
     assert len(whole) == 2

@@ -137,7 +137,7 @@ def test_a_folder_that_will_not_do_is_refused_before_anything_is_measured(
     assert files_in(workplace).keys() == {"w.safetensors"}
 
 
-def test_nothing_of_an_earlier_call_stays_that_the_next_does_not_make(workplace):
+def test_nothing_of_an_earlier_call_stays_that_the_next_does_not_make(workplace, blank):
     torch.manual_seed(0)
     layer = "model.layers.0.self_attn"
     names = [f"{layer}.{part}.weight" for part in ("q_proj", "k_proj", "v_proj", "o_proj")]

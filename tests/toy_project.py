@@ -134,8 +134,9 @@ class Project:
         output, _ = ended(self.start(*arguments), status=0)
         return [line.split()[1] for line in output.splitlines() if line.startswith("ran ")]
 
-    def serial(self) -> None:
-        command = [sys.executable, "-m", "dvc", "repro", "--quiet"]
+    def serial(self, *targets: str) -> None:
+        """Run what has changed by DVC alone, in one process beside those of the stages."""
+        command = [sys.executable, "-m", "dvc", "repro", "--quiet", *targets]
         subprocess.run(command, cwd=self.folder, env=self.environment, check=True)
 
     def lock(self) -> str:

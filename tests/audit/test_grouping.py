@@ -62,7 +62,9 @@ def test_every_tensor_is_counted_once():
         assert len(found) <= 10
 
 
-def test_partial_shard_is_a_few_lines_on_terminal_and_page_and_whole_in_json(workplace, capsys):
+def test_partial_shard_is_a_few_lines_on_terminal_and_page_and_whole_in_json(
+    workplace, capsys, undrawn
+):
     whole = {f"model.layers.{n}.weight": torch.randn(4, 3) for n in range(60)}
     part = dict(list(whole.items())[:20])
     save_steps(workplace / "run", [0, 1, 2], [whole, part, {n: w + 1 for n, w in whole.items()}])

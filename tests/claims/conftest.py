@@ -1,12 +1,14 @@
 """Made-up tables, whose statistics are known, and the findings that they lead to."""
 
 from pathlib import Path
+from unittest import mock
 
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
 from specflow import paths
+from specflow.claims.claim import all_claims
 from specflow.claims.judge import judge
 from specflow.claims.section import ClaimsParams, GrokkingRoles, JudgeSettings
 from specflow.frames import Tables, write_table
@@ -85,7 +87,10 @@ class World:
         return judge(Tables(self.folder), JudgeSettings(claims=self.claims, groups=self.groups))
 
     def finding(self, claim: str):
-        (finding,) = self.scorecard()[claim].subjects.values()
+        """Judge a claim alone."""
+        judged = {claim: all_claims()[claim]}
+        with mock.patch("specflow.claims.judge.all_claims", return_value=judged):
+            (finding,) = self.scorecard()[claim].subjects.values()
         return finding
 
     def expect(self, claim, make, holds, fails, undecided, unit="seeds") -> None:

@@ -37,6 +37,13 @@ def find(measured, holds=">", threshold=0.5, confidence=0.95, **about):
     return find_all({"run": measured}, claim(holds, **about), threshold, confidence)["run"]
 
 
+@pytest.fixture
+def verdicts_alone(monkeypatch):
+    """Neither intervals nor runs needed: most of what a finding takes, and no part of verdicts."""
+    for name in ("interval_of_mean", "runs_needed"):
+        monkeypatch.setattr(f"specflow.claims.judge.{name}", lambda *_: None)
+
+
 def test_reasons_are_given_once_with_all_units():
     def statistic(number):
         if number > 1:
@@ -63,7 +70,7 @@ def test_verdict_is_by_the_side_on_which_the_whole_interval_lies():
     assert len(verdicts) == 3
 
 
-def test_any_verdict_on_many_subjects_without_an_effect_is_as_rare_as_one():
+def test_any_verdict_on_many_subjects_without_an_effect_is_as_rare_as_one(verdicts_alone):
     """Simulated: six subjects whose true mean is the threshold, in 1000 scorecards."""
     rng = np.random.default_rng(0)
     wrong = 0
@@ -155,7 +162,7 @@ def test_runs_needed_are_those_of_the_conditions_that_decide(one, other, decidin
 @pytest.mark.parametrize(
     ("one", "other", "wrong"), [(0.5, 0.9, ["holds"]), (0.5, 0.5, ["holds", "does not hold"])]
 )
-def test_verdict_on_two_conditions_at_the_threshold_is_as_rare(one, other, wrong):
+def test_verdict_on_two_conditions_at_the_threshold_is_as_rare(verdicts_alone, one, other, wrong):
     """Simulated: 1000 subjects with one condition, or both, neither true nor false."""
     rng = np.random.default_rng(0)
     limits, bounds, verdicts = Two(one=0.5, other=0.5), ((-9, 9), (-9, 9)), []

@@ -90,7 +90,7 @@ def test_killed_run_resumes_to_the_same_bytes(settings, killed_and_resumed, surv
 
 @pytest.mark.slow
 def test_sigkill_at_any_moment_resumes_to_the_same_bytes(addition_run):
-    run = run_of(addition_run.model_copy(update={"num_epochs": 120}))
+    run = run_of(addition_run.model_copy(update={"num_epochs": 60}))
     undisturbed = train(run)
     forget(run)
     Path("settings.json").write_text(run.settings.model_dump_json())
