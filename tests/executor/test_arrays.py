@@ -1,5 +1,6 @@
 """Tasks of an array, without SLURM: each member is taken once, by whoever is first."""
 
+import pickle
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -11,7 +12,7 @@ from tests.executor.counting import Counting, count
 from specflow.executor.slurm import commands, worker
 from specflow.executor.slurm.arrays import Array
 from specflow.executor.slurm.commands import ClusterError
-from specflow.executor.slurm.members import Folder, Sent
+from specflow.executor.slurm.members import End, Folder, Sent
 from specflow.executor.slurm.settings import ClusterParams, Resources
 
 MEMBERS = 60
@@ -29,9 +30,9 @@ def test_each_member_is_taken_once_by_tasks_side_by_side(array):
     with ThreadPoolExecutor(tasks) as pool:
         found = list(pool.map(lambda task: list(array.take(task)), range(tasks)))
     assert sorted(int(folder.path.name) for own in found for folder in own) == list(range(MEMBERS))
-    taken = array.taken()
+    takers = array.takers()
     for task, own in enumerate(found):
-        assert {place for place, taker in taken.items() if taker == task} == {
+        assert {place for place, taker in takers.items() if taker == task} == {
             int(folder.path.name) for folder in own
         }
 
@@ -42,6 +43,20 @@ def test_task_that_is_started_again_begins_with_what_it_had(array):
     again = list(array.take(1))
     assert again[:3] == before
     assert len(again) == MEMBERS - 2
+
+
+def test_listing_of_a_moment_ago_neither_ends_a_task_nor_keeps_it_looking(array, monkeypatch):
+    before = array.takers()
+    others = [int(folder.path.name) for folder in islice(array.take(1), 20)]
+    look, looks = Array.takers, []
+
+    def late(self):
+        looks.append(1)
+        return before if len(looks) < 50 else look(self)
+
+    monkeypatch.setattr(Array, "takers", late)
+    found = [int(folder.path.name) for folder in array.take(2)]
+    assert sorted(found + others) == list(range(MEMBERS))
 
 
 @pytest.fixture
@@ -79,6 +94,23 @@ def test_task_leaves_alone_what_has_ended_or_is_in_another_array_by_now(counting
     counting[1].send(Sent("", "another", 0, 2, 0))
     worker.main(Array.named("array").path, 60)
     assert done() == "c"
+
+
+@pytest.mark.parametrize(("fault", "some"), [("broken", "bc"), ("bug", "")])
+def test_process_goes_on_after_an_error_that_a_user_can_mend_and_no_other(counting, fault, some):
+    counting[0].put(count, Counting("a", 1, 0.0, fault))
+    worker.main(Array.named("array").path, 60)
+    assert counting[0].end_in("array").error is not None
+    assert done() == some
+
+
+def test_what_another_version_has_written_is_nothing_to_attach_to(counting):
+    for name, kind in (("sent", Sent), ("end", End)):
+        other = kind.__new__(kind)
+        vars(other)["task"] = "array", 0
+        (counting[0].path / name).write_bytes(pickle.dumps(other))
+    assert counting[0].sent is None
+    assert counting[0].end_in("array") is None
 
 
 def test_folder_where_slurm_would_write_no_log_is_refused(monkeypatch):

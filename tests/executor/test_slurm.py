@@ -11,11 +11,14 @@ import psutil
 import pytest
 import torch
 from safetensors.torch import save_file
-from tests.executor.counting import CLUSTER, Project
+from tests.executor.counting import CLUSTER, Counting, Project, count
 from tests.executor.toy_cluster import ToyCluster, await_that, needs_slurm
 from tests.measure.walks import layers, walk
 
 from specflow.analysis import QUICK, analyze_to
+from specflow.errors import SpecflowError
+from specflow.executor import run_members
+from specflow.executor.slurm import controller
 
 pytestmark = needs_slurm
 WAIT = 120  # seconds
@@ -173,17 +176,30 @@ def test_members_are_submitted_when_the_controller_is_back(project, cluster):
 
 
 def test_next_process_attaches_to_the_members_of_a_killed_one(project):
-    process = project.begin(300, 0.3, a="", b="")
-    await_counted(project, "a", "b")
+    """To the one under way, and to one that its task has not taken yet."""
+    single = Project(project.folder / "x", project.environment, f"{CLUSTER}members_at_once: 1")
+    process = single.begin(300, 0.3, a="", b="")
+    await_counted(single, "a")
     process.kill()
     process.communicate()
-    pids = [project.pid(name) for name in "ab"]
-    process = project.begin(300, 0.3, a="", b="")
+    first = single.pid("a")
+    process = single.begin(300, 0.3, a="", b="")
     await_line(process, "attached to 2 members under way")
-    project.let_go()
+    single.let_go()
     end(process)
-    assert [project.pid(name) for name in "ab"] == pids
-    check(project, 300, "a", "b")
+    assert single.pid("a") == single.pid("b") == first
+    check(single, 300, "a", "b")
+
+
+def test_tasks_that_cannot_begin_say_why(project, monkeypatch):
+    monkeypatch.chdir(project.folder)
+    for name in ("SLURM_CONF", "SPECFLOW_CLUSTER"):
+        monkeypatch.setenv(name, project.environment[name])
+    monkeypatch.setattr(controller, "_WORKER", "specflow.nowhere")
+    jobs = {"a": Counting("a", 1, 0.0, "")}
+    said = "a: SLURM says FAILED, 3 times without getting on; .* No module named specflow.nowhere"
+    with pytest.raises(SpecflowError, match=said):
+        run_members(count, jobs, title="count", total=1)
 
 
 def test_members_of_other_settings_end_before_new_ones_write_to_their_place(project, cluster):

@@ -48,31 +48,34 @@ class Array:
 
         First what the task has taken before, if it is started again.
         """
-        for place, taker in sorted(self.taken().items()):
-            if taker == task:
-                yield self._member(place, task)
-        while left := sorted(int(name) for name in os.listdir(self._members) if name.isdecimal()):
-            own = self._members / f"{left[0]}-{task}"
-            with suppress(FileNotFoundError):  # another one was faster
-                (self._members / str(left[0])).rename(own)
-            if own.exists():
-                yield self._member(left[0], task)
+        had: set[int] = set()
+        tried: set[int] = set()  # a listing may be of a moment ago
+        while True:
+            takers = sorted(self.takers().items())
+            own = [place for place, taker in takers if taker == task and place not in had]
+            free = [place for place, taker in takers if taker is None and place not in tried]
+            if own:
+                had.add(own[0])
+                yield Folder(Path((self._members / f"{own[0]}-{task}").read_text()))
+            elif free:
+                tried.add(free[0])
+                with suppress(FileNotFoundError):  # another one was faster
+                    (self._members / str(free[0])).rename(self._members / f"{free[0]}-{task}")
+            else:
+                return
 
-    def taken(self) -> dict[int, int]:
-        """Return which task has taken each member that is taken, by the member's place."""
-        try:
-            names = os.listdir(self._members)
-        except OSError:  # removed, or not to be read at the moment
-            return {}
-        pairs = (name.split("-") for name in names if "-" in name)
-        return {int(place): int(task) for place, task in pairs}
+    def takers(self) -> dict[int, int | None]:
+        """Return which task has taken each member, by its place; None if none has.
+
+        Raises:
+            OSError: If the folder cannot be read.
+        """
+        names = (name.partition("-") for name in os.listdir(self._members))
+        return {int(place): int(task) if task else None for place, _, task in names}
 
     def log(self, task: int) -> Path:
         """Return where a task writes what it says."""
         return self.path / f"{task}.log"
-
-    def _member(self, place: int, task: int) -> Folder:
-        return Folder(Path((self._members / f"{place}-{task}").read_text()))
 
     @property
     def _members(self) -> Path:

@@ -42,7 +42,7 @@ class Status:
     """What SLURM says of a task.
 
     Attributes:
-        job: Its id, such as 12_3.
+        job: Its id, such as 12_3, of the array 12 and its task number 3.
         state: In capital letters, such as PENDING.
         reason: Why it is in that state.
     """
@@ -55,6 +55,11 @@ class Status:
     def is_live(self) -> bool:
         """Whether it is not over."""
         return self.state not in _OVER
+
+    @property
+    def task(self) -> int:
+        """Its number in the array."""
+        return int(self.job.partition("_")[2])
 
     @property
     def is_held(self) -> bool:
@@ -134,13 +139,13 @@ def cancel(array: str) -> None:
     _run(["scancel", f"--name={array}"])
 
 
-def cancel_task(job: str) -> None:
-    """End one task, by its id.
+def cancel_tasks(jobs: Sequence[str]) -> None:
+    """End tasks, by their ids.
 
     Raises:
         ControllerAwayError: If the controller does not answer.
     """
-    _run(["scancel", job])
+    _run(["scancel", *jobs])
 
 
 def start_now(job: str) -> None:

@@ -18,6 +18,7 @@ from specflow.executor.slurm.settings import ClusterParams
 _WORKER, _SOURCE = "specflow.executor.slurm.worker", str(Path(__file__).parents[3].resolve())
 _PATIENCE = 15  # seconds that it has to take note of a cancellation
 _OFTEN = 0.5  # seconds between two tries to cancel
+_OF_TIME = 0.95  # of a task's time, for its members: it begins before the first of them
 _REQUEUED = "BeginTime"
 
 
@@ -32,6 +33,7 @@ class Controller:
         """Ask nothing yet; `say` is called with a line when it is away."""
         self._cluster, self.resources, self._say = cluster, cluster.resources(needs), say
         self._statuses: dict[str, dict[int, Status]] = {}
+        self._next: dict[str, Status | None] = {}
         self._given_up: set[str] = set()
         self._asked, self._away = 0.0, False
 
@@ -51,6 +53,21 @@ class Controller:
         """Return what it said of an array's tasks when it was last asked."""
         return self._statuses.get(array, {})
 
+    def next_task(self, array: str) -> Status | None:
+        """Return what it said of a task that may take another member, one that runs if there is.
+
+        If all are over, of one that did not end well; None if there is none such.
+        """
+        if array not in self._next:
+
+            def rank(one: Status) -> tuple[bool, ...]:
+                cancelled = one.state == "CANCELLED"
+                return not one.is_live, one.state == "PENDING", cancelled, not self.gave_up(one)
+
+            some = [one for one in self.tasks(array).values() if one.state != "COMPLETED"]
+            self._next[array] = min(some, key=rank, default=None)
+        return self._next[array]
+
     def is_live(self, array: str) -> bool:
         """Return whether one of its tasks was not over when it was last asked."""
         return any(status.is_live for status in self.tasks(array).values())
@@ -58,7 +75,7 @@ class Controller:
     def ask(self, arrays: Iterable[str]) -> bool:
         """Ask about arrays; return whether it has answered."""
         with self.answered():
-            self._statuses = commands.statuses(set(arrays))
+            self._statuses, self._next = commands.statuses(set(arrays)), {}
             return True
         return False
 
@@ -69,17 +86,24 @@ class Controller:
         self._asked = time.monotonic()
         return self.ask(arrays)
 
-    def see_to(self, arrays: Iterable[str]) -> None:
-        """Spare requeued tasks their wait, and end those that their node could not start."""
-        for array in arrays:
-            for status in self.tasks(array).values():
-                if status.reason == _REQUEUED:
-                    with suppress(ControllerAwayError):  # or it has started in the meantime
-                        commands.start_now(status.job)
-                elif status.is_held:
-                    with self.answered():
-                        commands.cancel_task(status.job)
-                        self._given_up.add(status.job)
+    def see_to(self, array: str, idle: Collection[int]) -> None:
+        """Spare requeued tasks of an array their wait; end those that nobody can, or has to, start.
+
+        `idle` are the numbers of those for which there is nothing left to do.
+        """
+        over = []
+        for number, status in self.tasks(array).items():
+            if status.reason == _REQUEUED:
+                with suppress(ControllerAwayError):  # or it has started in the meantime
+                    commands.start_now(status.job)
+            elif status.is_held:
+                self._given_up.add(status.job)
+                over.append(status.job)
+            elif number in idle and status.state == "PENDING":
+                over.append(status.job)
+        if over:
+            with self.answered():
+                commands.cancel_tasks(over)
 
     def gave_up(self, status: Status) -> bool:
         """Return whether it was cancelled here, since its node could not start it."""
@@ -91,7 +115,7 @@ class Controller:
         Raises:
             ClusterError: If SLURM refuses it.
         """
-        seconds = str(60 * self.resources.minutes)
+        seconds = str(_OF_TIME * 60 * self.resources.minutes)
         worker = [sys.executable, "-m", _WORKER, str(array.path), seconds]
         command, unsure = ["env", *self._environment(), *worker], False
         while True:
@@ -115,18 +139,17 @@ class Controller:
 
     def cancel(self, arrays: Iterable[str]) -> set[str]:
         """Cancel arrays, and return which are; further signals do not cut it short."""
-        wanted, deadline = set(arrays), time.monotonic() + _PATIENCE
+        left, deadline = sorted(arrays), time.monotonic() + _PATIENCE
         done: set[str] = set()
         with _signals_held():
-            while wanted - done and time.monotonic() < deadline:
-                for array in sorted(wanted - done):
-                    with self.answered():
-                        commands.cancel(array)
-                        done.add(array)
-                if wanted - done:
-                    time.sleep(_OFTEN)
-        if wanted - done:
-            self._say(f"not cancelled: scancel --name={','.join(sorted(wanted - done))}")
+            while left and time.monotonic() < deadline:
+                with self.answered():
+                    commands.cancel(left[-1])
+                    done.add(left.pop())
+                    continue
+                time.sleep(_OFTEN)
+        for array in left:
+            self._say(f"not cancelled: scancel --name={array}")
         return done
 
     def end(self, arrays: Collection[str]) -> None:

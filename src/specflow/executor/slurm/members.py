@@ -10,7 +10,7 @@ import platform
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ class Folder:
     @property
     def sent(self) -> Sent | None:
         """The array that it is in; None if it is in none."""
-        return _read(self.path / "sent")
+        return _read(self.path / "sent", Sent)
 
     def send(self, sent: Sent | None) -> None:
         """Note the array that it is in, before that is submitted; None if it is in none any more.
@@ -115,13 +115,15 @@ class Folder:
         """Return how it ended in an array; None if it has not, or what ended was in another one."""
         with suppress(OSError):
             os.listdir(self.path)  # on NFS, so that what another node wrote is seen
-        end = _read(self._end)
+        end = _read(self._end, End)
         return end if end is not None and end.array == array else None
 
     def is_due(self, array: str) -> bool:
         """Return whether it is to be computed in an array: not ended there, nor sent elsewhere."""
+        if self.end_in(array) is not None:
+            return False
         sent = self.sent
-        return sent is not None and sent.array == array and self.end_in(array) is None
+        return sent is not None and sent.array == array
 
     def finish(self, array: str, error: Exception | None) -> None:
         """Note how it ended, with its error as it is, or where it cannot be sent, its text.
@@ -176,11 +178,17 @@ def _write(path: Path, content: Any) -> None:
         part.write_bytes(text)
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, kind: type) -> Any:
+    """Return what a file has of a kind, as this version writes it; None if there is nothing such.
+
+    So it is if it cannot be read at the moment, too.
+    """
     try:
-        return pickle.loads(path.read_bytes())
-    except OSError:  # not there, or not to be read at the moment
+        found = pickle.loads(path.read_bytes())
+    except OSError:
         return None
+    names = {field.name for field in fields(kind)}
+    return found if found is not None and vars(found).keys() == names else None
 
 
 def _hash(*parts: str) -> str:

@@ -8,7 +8,7 @@ import sys
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -77,7 +77,7 @@ class _Run:
         self._waiting: dict[str, Sent] = {}  # to be submitted, with the tries before
         self._sent: dict[str, Sent] = {}
         self._arrays: set[str] = set()  # submitted or attached to
-        self._taken: dict[str, dict[int, int]] = {}  # by which task, by array and place
+        self._takers: dict[str, dict[int, int | None]] = {}  # tasks, by array and place
         self._missed: dict[str, float] = {}  # since when SLURM knows a member no more
         self._ends: dict[str, End] = {}
         self._units: dict[str, int] = {}
@@ -91,14 +91,15 @@ class _Run:
             self._submit()
             time.sleep(max(_OFTEN, _LOOK * len(self._sent)))
             arrays = {sent.array for sent in self._sent.values()}
-            self._taken = {array: Array.named(array).taken() for array in arrays}
+            self._find_takers(arrays)
             asked = self._controller.ask_sometimes(arrays)
             for name in list(self._sent):
                 self._look_at(name, asked)
-            if asked:
-                self._controller.see_to(arrays)
+            for array in arrays if asked else ():
+                self._controller.see_to(array, self._idle(array))
             self._show()
-        self._controller.cancel(self._arrays)  # tasks to which no member is left
+        if self._controller.ask(self._arrays):  # tasks that have no member left
+            self._controller.cancel(filter(self._controller.is_live, self._arrays))
         self._say_cpus()
         return {name: self._failures[name] for name in self._jobs if name in self._failures}
 
@@ -123,7 +124,8 @@ class _Run:
         arrays = {sent.array for sent in before.values()}
         while before and not self._controller.ask(arrays):
             time.sleep(_OFTEN)
-        self._taken = {array: Array.named(array).taken() for array in arrays}
+        self._arrays = set(filter(self._controller.is_live, arrays))
+        self._find_takers(arrays)
         live = {
             name: sent
             for name, sent in before.items()
@@ -136,8 +138,7 @@ class _Run:
         anew = [name for name in self._folders if name not in self._sent]
         self._waiting = {name: Sent(works[name], "", 0, 0, 0) for name in anew}
         if self._sent:
-            self._arrays |= {sent.array for sent in self._sent.values()}
-            of = f"under way, of {', '.join(sorted(self._arrays))}"
+            of = f"under way, of {', '.join(sorted({one.array for one in self._sent.values()}))}"
             self._say(f"attached to {number_of(len(self._sent), 'member')} {of}")
 
     def _submit(self) -> None:
@@ -175,20 +176,30 @@ class _Run:
         elif asked:
             self._judge(name, self._status(self._sent[name]))
 
+    def _find_takers(self, arrays: Iterable[str]) -> None:
+        for array in arrays:
+            with suppress(OSError):  # removed, or not to be read at the moment
+                self._takers[array] = Array.named(array).takers()
+
     def _taker(self, sent: Sent) -> int | None:
-        return self._taken.get(sent.array, {}).get(sent.place)
+        return self._takers.get(sent.array, {}).get(sent.place)
+
+    def _idle(self, array: str) -> set[int]:
+        """Return the tasks of an array that no member is left for: once all are taken, some."""
+        takers = set(self._takers.get(array, {}).values())
+        all_taken = takers and None not in takers
+        return self._controller.tasks(array).keys() - takers if all_taken else set()
 
     def _status(self, sent: Sent) -> Status | None:
         """Return what SLURM says of the task that has taken a member, or else of one that may."""
-        tasks, taker = self._controller.tasks(sent.array), self._taker(sent)
-        if taker is not None:
-            return tasks.get(taker)
-        candidates = [one for one in tasks.values() if one.is_live or one.state == "CANCELLED"]
-        gave_up = self._controller.gave_up
-        return min(candidates, key=lambda one: (not one.is_live, gave_up(one)), default=None)
+        taker = self._taker(sent)
+        if taker is None:
+            return self._controller.next_task(sent.array)
+        return self._controller.tasks(sent.array).get(taker)
 
     def _judge(self, name: str, status: Status | None) -> None:
         """Do what is needed with a member that has not told its end."""
+        taken = self._taker(self._sent[name]) is not None
         if status is None or status.state == "COMPLETED":
             if self._is_late(name):
                 self._again(name, "nothing was heard of it")
@@ -197,8 +208,9 @@ class _Run:
         elif self._controller.gave_up(status):
             self._again(name, "its node could not start it")
         elif status.state == "CANCELLED":
-            self._fail(name, f"job {status.job} was cancelled by somebody else")
-        elif status.state == "OUT_OF_MEMORY":
+            if taken or self._is_late(name):  # one that has taken it may not be seen yet
+                self._fail(name, f"job {status.job} was cancelled by somebody else")
+        elif status.state == "OUT_OF_MEMORY" and taken:
             given = self._controller.resources.memory_gib or "the partition's"
             self._fail(name, f"out of memory; {self._needs}.memory_gib is {given}")
         else:
@@ -222,7 +234,7 @@ class _Run:
     def _again(self, name: str, why: str) -> None:
         """Have a member submitted again: it resumes; if it does not get on, let it fail."""
         sent, reached = self._sent[name], self._folders[name].units
-        tries = 0 if reached > sent.units else sent.tries
+        tries = 0 if reached > sent.units else sent.tries - (not self._was_first(sent))
         if tries >= _TRIES:
             self._fail(name, f"{why}, {tries} times without getting on")
             return
@@ -231,12 +243,19 @@ class _Run:
         self._waiting[name] = replace(sent, tries=tries, units=max(reached, sent.units))
         self._say(f"{name}: {why}; it is submitted again")
 
+    def _was_first(self, sent: Sent) -> bool:
+        """Return whether its task has taken none before; if none has taken it, or any other."""
+        takers, taker = self._takers.get(sent.array, {}), self._taker(sent)
+        if taker is None:
+            return not any(other is not None for other in takers.values())
+        return sent.place == min(place for place, other in takers.items() if other == taker)
+
     def _fail(self, name: str, why: str) -> None:
         sent = self._sent.pop(name)
         self._folders[name].send(None)
-        ends = ""
-        if (taker := self._taker(sent)) is not None:
-            log = Array.named(sent.array).log(taker)
+        status, ends = self._status(sent), ""
+        if status is not None:
+            log = Array.named(sent.array).log(status.task)
             said = log.read_text(errors="replace")[-_END_OF_LOG:].strip() if log.exists() else ""
             ends = f"; {log} ends with: {said}" if said else ""
         self._failures[name] = SpecflowError(f"{why}; the same command resumes{ends}")

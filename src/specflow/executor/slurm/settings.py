@@ -16,9 +16,9 @@ from specflow.yaml_file import read_yaml
 
 # Of sbatch; what specflow itself says of a job is not for them.
 _OWN = (
-    *("array", "begin", "chdir", "clusters", "cpus-per-task", "error", "export", "help", "hold"),
-    *("input", "job-name", "no-requeue", "ntasks", "open-mode", "output", "parsable", "test-only"),
-    *("version", "wait", "wrap"),
+    *("array", "begin", "chdir", "clusters", "cpus-per-task", "deadline", "error", "export"),
+    *("help", "hold", "input", "job-name", "no-requeue", "ntasks", "open-mode", "output"),
+    *("parsable", "test-only", "time", "time-min", "version", "wait", "wrap"),
 )
 _FORM = re.compile(r"--([a-z][a-z-]*)(=[^\0\n]*)?")
 
@@ -35,13 +35,13 @@ _Name = Annotated[str, StringConstraints(pattern=r"^[^\s,=\x00][^\s\x00]*$")]
 
 
 class Resources(Section):
-    """What SLURM gives each member of a kind.
+    """What SLURM gives each task, which runs one member of a kind after the other.
 
     Attributes:
         cpus: Cores.
         memory_gib: Memory in GiB; None means what the partition gives.
         gpus: GPUs, 0 or 1.
-        minutes: Greatest wall time. A member that needs longer is submitted again and resumes.
+        minutes: Greatest wall time. A member that reaches it is submitted again and resumes.
     """
 
     cpus: int = Field(gt=0)

@@ -38,6 +38,7 @@ def _run(folder: Folder, array: str) -> bool:
     """Run a member and note how it ended; return whether this process is fit for another one."""
     place, function, job = folder.job()
     os.chdir(place)
+    print(folder.path.name, flush=True)
     error, progress = None, _Progress(folder)
     try:
         function(job, progress)
