@@ -7,10 +7,12 @@ until any two are compared. `spectra_file` says what the result holds.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +24,7 @@ from specflow.executor import Report, num_workers
 from specflow.measure.decompositions import Batch, Decompositions
 from specflow.measure.derived import DerivedSpectra
 from specflow.measure.meetings import center_of, meet
-from specflow.measure.packed import Row, packed, unpacked
+from specflow.measure.packed import Row, packed, sizes_of, unpacked
 from specflow.measure.quantities import alike, quantities_on_demand
 from specflow.measure.settings import SpectraParams
 from specflow.measure.spectra_file import See, write_spectra
@@ -39,6 +41,7 @@ from specflow.wiring import Pair, View, Wiring
 
 _CPU = torch.device("cpu")
 _TOGETHER = 2**11  # singular values, of which quantities are computed in one turn
+_ROWS = 2**12  # of matrices, that are made together: tensors of few entries are mostly overhead
 _NAN = torch.tensor(math.nan, dtype=torch.float64)
 
 
@@ -85,7 +88,7 @@ def measure_spectra(
         strict=strict,
     )
     with one_thread():
-        write_spectra(target, checkpoints.steps, wiring, settings, steps.rows, see)
+        write_spectra(target, checkpoints.steps, wiring, settings, steps.sizes(), steps.rows, see)
 
 
 def measure_steps(
@@ -174,10 +177,21 @@ class Steps:
     scratch: Scratch
     decompositions: Decompositions
     derived: DerivedSpectra
+    _loaded: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+
+    def sizes(self) -> list[int]:
+        """Return the bytes of each row of a finished step."""
+        return sizes_of(self._finished(0))
 
     def rows(self, index: int, some: slice) -> list[Row]:
         """Return some rows of a finished step."""
-        return unpacked(self.scratch.load(step_name(index), mapped=True), some)
+        return unpacked(self._finished(index), some)
+
+    def _finished(self, index: int) -> Mapping[str, Any]:
+        """Return what is kept of a finished step; it is read and checked once."""
+        if index not in self._loaded:
+            self._loaded[index] = self.scratch.load(step_name(index), mapped=True)
+        return self._loaded[index]
 
     def measure(self, index: int) -> None:
         """Finish a step, unless it is finished."""
@@ -185,29 +199,37 @@ class Steps:
             for needed in (max(index - 1, 0), self.count - 1, index):
                 self.decompositions.measure(needed)
             of_matrices, of_pairs = self.derived.at(index)
-            matrix_rows = self._with_more(self._matrix_rows(index), of_matrices)
+            matrix_rows = self._matrix_rows(index, of_matrices)
             pair_rows = zip(self._pair_rows(index), of_pairs, strict=True)
-            rows = [*matrix_rows, *(row | more for row, more in pair_rows)]
+            rows = chain(matrix_rows, (row | more for row, more in pair_rows))
             self.scratch.save(step_name(index), packed(rows))
         if index > 0:
             self.decompositions.forget(index - 1)
 
-    def _matrix_rows(self, index: int) -> Iterable[Row]:
-        tracked = {matrix.view for matrix in self.wiring.matrices}
+    def _matrix_rows(self, index: int, derived: Mapping[View, Row]) -> Iterator[Row]:
+        """Yield rows of all matrices: of a small network's a few together, else of all."""
+        views = [matrix.view for matrix in self.wiring.matrices]
+        length = _ROWS if len(self.decompositions.batches) == 1 else len(views)
+        for start in range(0, len(views), length):
+            some = views[start : start + length]
+            yield from self._with_more(some, self._rows_of(some, index), derived)
+
+    def _rows_of(self, views: Sequence[View], index: int) -> Mapping[View, Row]:
+        tracked, rows = set(views), {}
         compared = (index, self.count - 1, max(index - 1, 0))
-        rows: dict[View, Row] = {}
         for number in range(len(self.decompositions.batches)):
             now, last, before = (self.decompositions.batch(step, number) for step in compared)
             for view in tracked & now.keys():
                 rows[view] = self._matrix_row(now[view], last[view])
                 score = self._score(now[view], before[view]) if index > 0 else _NAN
                 rows[view]["step_agreement_score"] = score
-        return (rows[matrix.view] for matrix in self.wiring.matrices)
+        return rows
 
-    def _with_more(self, rows: Iterable[Row], derived: Mapping[View, Row]) -> Iterable[Row]:
-        """Return rows of all matrices with the derived spectra, and quantities on demand."""
-        views = [matrix.view for matrix in self.wiring.matrices]
-        full = [row | derived.get(view, {}) for view, row in zip(views, rows, strict=True)]
+    def _with_more(
+        self, views: Sequence[View], rows: Mapping[View, Row], derived: Mapping[View, Row]
+    ) -> Iterable[Row]:
+        """Return rows of matrices with the derived spectra, and quantities on demand."""
+        full = [rows[view] | derived.get(view, {}) for view in views]
         together = {
             ", ".join(str(views[place]) for place in places): places
             for kind in alike((view.rows, view.columns, view.groups) for view in views)

@@ -61,6 +61,7 @@ def write_spectra(
     steps: Sequence[Step],
     wiring: Wiring,
     settings: SpectraParams,
+    sizes: Sequence[int],
     rows: Callable[[int, slice], list[Row]],
     see: See | None = None,
 ) -> None:
@@ -71,6 +72,7 @@ def write_spectra(
         steps: The steps.
         wiring: The matrices and pairs.
         settings: What is kept of each.
+        sizes: Bytes of each row of a step.
         rows: Returns some rows of a step, those of matrices and then those of pairs: what the file
             has of one, but quantities and, in place of agreement of any two steps, left (c, m)
             and right (c, n), the leading singular vectors.
@@ -85,7 +87,7 @@ def write_spectra(
     with create(path, SPECTRA, {}) as file:
         write(file, "step", np.array([step.number for step in steps], dtype=np.int64))
         write(file, "epoch", np.array([step.epoch for step in steps], dtype=np.float64))
-        for some, over_time in _over_time(len(steps), rows):
+        for some, over_time in _over_time(len(steps), sizes, rows):
             found = _arrays(over_time, shapes[some], settings)
             for (kind, name), own in zip(entries[some], found, strict=True):
                 group = file.create_group(f"{kind}/{name}")
@@ -121,11 +123,10 @@ def _attributes(wiring: Wiring) -> dict[tuple[str, str], Attributes]:
 
 
 def _over_time(
-    length: int, rows: Callable[[int, slice], list[Row]]
+    length: int, sizes: Sequence[int], rows: Callable[[int, slice], list[Row]]
 ) -> Iterator[tuple[slice, list[Row]]]:
     """Yield few neighbours at a time, and what each has of all steps, shape (T, ...)."""
-    sizes = [length * sum(part.nbytes for part in row.values()) for row in rows(0, slice(None))]
-    for some in _groups(sizes):
+    for some in _groups([length * size for size in sizes]):
         of_steps = zip(*(rows(index, some) for index in range(length)), strict=True)
         yield some, [_stacked(over_time) for over_time in of_steps]
 
