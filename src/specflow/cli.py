@@ -48,7 +48,7 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     repro = add(_repro, "run what has changed of the graph, stages side by side")
     help_text = "a stage, train@grokking, or a group of stages, train (default: all)"
     repro.add_argument("targets", nargs="*", metavar="TARGET", help=help_text)
-    help_text = "stages side by side (default: as many as there are cores; one on a GPU)"
+    help_text = "stages side by side (default: one a core, one on a GPU, 16 on a cluster)"
     repro.add_argument("-j", "--jobs", type=_count, metavar="N", help=help_text)
 
     summary = "drop damaged results, here and from DVC's cache, so that they are made anew"

@@ -13,6 +13,7 @@ from tests.measure.walks import Walk, layers, measure, walk
 
 from specflow.checkpoints import stream
 from specflow.errors import SpecflowError
+from specflow.measure import packed, spectra, spectra_file
 from specflow.scratch import Scratch
 
 
@@ -28,6 +29,18 @@ def test_workers_and_batches_change_no_byte(tmp_path, trained, request, large):
         request.getfixturevalue("batched")
     for workers in (1, 2, 3):
         assert outcome(tmp_path, Walk(steps), wiring, workers) == expected
+
+
+def test_how_many_rows_are_made_packed_and_written_together_changes_no_byte(
+    tmp_path, trained, monkeypatch
+):
+    steps, wiring = trained
+    assert len(wiring.matrices) > 2
+    expected = outcome(tmp_path / "all", Walk(steps), wiring)
+    for module, name, few in ((spectra, "_ROWS", 1), (packed, "_TOGETHER", 2)):
+        monkeypatch.setattr(module, name, few)
+    monkeypatch.setattr(spectra_file, "_HELD", 1)
+    assert outcome(tmp_path / "few", Walk(steps), wiring) == expected
 
 
 @pytest.mark.parametrize(

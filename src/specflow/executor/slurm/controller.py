@@ -17,6 +17,7 @@ from specflow.executor.slurm.settings import ClusterParams
 
 _WORKER, _SOURCE = "specflow.executor.slurm.worker", str(Path(__file__).parents[3].resolve())
 _PATIENCE = 15  # seconds that it has to take note of a cancellation
+_TO_END = 5  # seconds that a task has, to end after its members
 _OFTEN = 0.5  # seconds between two tries to cancel
 _OF_TIME = 0.95  # of a task's time, for its members: it begins before the first of them
 _REQUEUED = "BeginTime"
@@ -151,6 +152,18 @@ class Controller:
         for array in left:
             self._say(f"not cancelled: scancel --name={array}")
         return done
+
+    def finish(self, arrays: Collection[str]) -> None:
+        """Let tasks of arrays end that have run the last members; cancel those that have none."""
+        deadline = time.monotonic() + _TO_END
+        while self.ask(arrays):
+            live = list(filter(self.is_live, arrays))
+            if not live or time.monotonic() > deadline:
+                self.cancel(live)
+                return
+            for array in live:
+                self.see_to(array, self.tasks(array).keys())
+            time.sleep(_OFTEN)
 
     def end(self, arrays: Collection[str]) -> None:
         """Cancel arrays, and wait until they are over."""

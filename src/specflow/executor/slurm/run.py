@@ -4,6 +4,7 @@ A process that is killed leaves its arrays running; the next one that asks for t
 attaches to them.
 """
 
+import re
 import sys
 import time
 import uuid
@@ -98,8 +99,7 @@ class _Run:
             for array in arrays if asked else ():
                 self._controller.see_to(array, self._idle(array))
             self._show()
-        if self._controller.ask(self._arrays):  # tasks that have no member left
-            self._controller.cancel(filter(self._controller.is_live, self._arrays))
+        self._controller.finish(self._arrays)
         self._say_cpus()
         return {name: self._failures[name] for name in self._jobs if name in self._failures}
 
@@ -149,7 +149,8 @@ class _Run:
         """
         while self._waiting:
             names = list(self._waiting)[: self._array_limit]
-            array = Array.named(f"specflow-{uuid.uuid4().hex[:12]}")
+            stage = re.sub(r"[^a-z0-9]+", "-", self._title.lower())
+            array = Array.named(f"specflow-{stage}-{uuid.uuid4().hex[:12]}")
             array.put(self._folders[name] for name in names)
             sent = {}
             for place, name in enumerate(names):

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import traceback
+from collections import defaultdict
 from pathlib import Path
 
 from specflow.errors import SpecflowError
@@ -21,7 +22,8 @@ def main(array: Path, seconds: float) -> None:
     """Run members of the array in this folder until none is left, or time runs short."""
     started = begun = time.monotonic()
     longest = 0.0
-    print(f"{os.environ.get('SLURM_JOB_ID')} on {os.environ.get('SLURMD_NODENAME')}", flush=True)
+    job = "{SLURM_ARRAY_JOB_ID}_{SLURM_ARRAY_TASK_ID} ({SLURM_JOB_ID}) on {SLURMD_NODENAME}"
+    print(job.format_map(defaultdict(str, os.environ)), flush=True)
     for name in ("SPECFLOW_CLUSTER", "SPECFLOW_REPRO"):  # of the process that submitted it
         os.environ.pop(name, None)
     os.environ["SPECFLOW_WORKERS"] = os.environ["SLURM_CPUS_PER_TASK"]
