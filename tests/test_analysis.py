@@ -80,7 +80,7 @@ def test_what_a_killed_analysis_left_is_not_taken_for_that_of_another_structure(
     one, other = nn.Conv2d(4, 4, 3, groups=2), nn.Conv2d(2, 4, 3)
     other.load_state_dict(one.state_dict())
     with monkeypatch.context() as patched:  # when all is measured, and nothing written
-        patched.setattr("specflow.measure.spectra.unpacked", dies_after(0, list))
+        patched.setattr("specflow.measure.steps.unpacked", dies_after(0, list))
         with pytest.raises(Killed):
             specflow.analyze(one, output="killed")
     table = specflow.analyze(other, output="killed")

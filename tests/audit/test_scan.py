@@ -112,6 +112,7 @@ def test_few_tensors_are_in_memory_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(LiveCheckpoints, "read", counted_read)
     monkeypatch.setattr(scan, "scan_tensor", counted_scan)
     monkeypatch.setattr(scan, "_IN_FLIGHT", 5000)  # two tensors
+    monkeypatch.setattr(scan, "_SMALL", 0)
     steps, scratch = Walk([{f"t{n}": torch.ones(500) for n in range(40)}]), Scratch(tmp_path / "a")
     with scratch.locked():
         scan_steps(steps, 40, scratch, lambda done: None, 2)

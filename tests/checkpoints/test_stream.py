@@ -55,6 +55,14 @@ def test_batches_are_no_larger_than_the_largest_or_a_typical_one_for_each_worker
     assert [view for batch in found for view in batch] == views
 
 
+def test_batches_are_of_few_tensors_and_of_all_views_of_each(monkeypatch):
+    monkeypatch.setattr(stream, "MOST", 2)
+    whole = [View(name, (4, 4)) for name in "abcde"]
+    halves = [view.cut_rows(part, part + 1, 2) for view in whole for part in range(2)]
+    found = batches(halves, held(**dict.fromkeys("abcde", (4, 4))), 1)
+    assert found == [halves[:4], halves[4:8], halves[8:]]
+
+
 def test_small_matrices_are_one_batch_and_those_of_a_tensor_are_together():
     a, b = View("a", (4, 4)), View("b", (4, 4))
     half = a.cut_rows(0, 1, 2)

@@ -5,20 +5,24 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 from tests.measure.made_up import Killed
-from tests.measure.walks import Walk, layers, measure, walk
+from tests.measure.walks import SETTINGS, Walk, layers, measure, network, walk
 
 from specflow.checkpoints import stream
 from specflow.errors import SpecflowError
-from specflow.measure import packed, spectra, spectra_file
+from specflow.measure import spectra_file
+from specflow.measure import steps as steps_module
+from specflow.measure.settings import Family
+from specflow.measure.steps import step_name
 from specflow.scratch import Scratch
 
 
-def outcome(folder, checkpoints, wiring, workers=1):
-    return measure(folder, checkpoints, wiring, workers=workers).read_bytes()
+def outcome(folder, checkpoints, wiring, workers=1, **options):
+    return measure(folder, checkpoints, wiring, workers=workers, **options).read_bytes()
 
 
 @pytest.mark.parametrize("large", [False, True])
@@ -31,28 +35,40 @@ def test_workers_and_batches_change_no_byte(tmp_path, trained, request, large):
         assert outcome(tmp_path, Walk(steps), wiring, workers) == expected
 
 
-def test_how_many_rows_are_made_packed_and_written_together_changes_no_byte(
-    tmp_path, trained, monkeypatch
+@pytest.mark.parametrize("together", [1, 2, 3, 7])
+def test_how_many_are_decomposed_kept_and_written_together_changes_no_byte(
+    tmp_path, monkeypatch, together
 ):
-    steps, wiring = trained
-    assert len(wiring.matrices) > 2
-    expected = outcome(tmp_path / "all", Walk(steps), wiring)
-    for module, name, few in ((spectra, "_ROWS", 1), (packed, "_TOGETHER", 2)):
-        monkeypatch.setattr(module, name, few)
-    monkeypatch.setattr(spectra_file, "_HELD", 1)
-    assert outcome(tmp_path / "few", Walk(steps), wiring) == expected
+    """Parts end among matrices, between these and pairs, and among pairs."""
+    own = network("transformer")
+    wiring, steps = own.wiring, walk(own.state_dict(), 3)
+    more = SETTINGS.model_copy(update={"more": get_args(Family)})
+    expected = outcome(tmp_path / "all", Walk(steps), wiring, settings=more)
+    assert len(wiring.matrices) > 7
+    assert len(wiring.pairs) > 7
+    monkeypatch.setattr(steps_module, "_ROWS", together)
+    monkeypatch.setattr(stream, "MOST", 3)
+    monkeypatch.setattr(spectra_file, "_HELD", 5000)
+    assert outcome(tmp_path / "few", Walk(steps), wiring, settings=more) == expected
+
+
+# How many parts are saved of three matrices, two pairs and four steps, decompositions with them.
+SAVED = {"small": 4, "large": 16, "many": 20}
 
 
 @pytest.mark.parametrize(
-    ("large", "survived"), [(0, n) for n in range(4)] + [(1, n) for n in range(16)]
+    ("kind", "survived"), [(kind, n) for kind, count in SAVED.items() for n in range(count)]
 )
 def test_killed_measurement_ends_with_the_same_bytes_and_loses_one_step_at_most(
-    tmp_path, trained, request, monkeypatch, large, survived
+    tmp_path, trained, request, monkeypatch, kind, survived
 ):
     steps, wiring = trained
     expected = outcome(tmp_path, Walk(steps), wiring)
-    if large:
+    if kind == "large":
         request.getfixturevalue("batched")
+    if kind == "many":
+        monkeypatch.setattr(steps_module, "_ROWS", 2)
+        monkeypatch.setattr(stream, "MOST", 2)
     save, saved = Scratch.save, []
 
     def save_then_die(self, name, content):
@@ -66,11 +82,12 @@ def test_killed_measurement_ends_with_the_same_bytes_and_loses_one_step_at_most(
     with pytest.raises(Killed):
         outcome(tmp_path, Walk(steps), wiring)
     checkpoints = Walk(steps)
-    assert outcome(tmp_path, checkpoints, wiring, workers=2 - large) == expected
+    workers = 1 if kind == "large" else 2
+    assert outcome(tmp_path, checkpoints, wiring, workers=workers) == expected
     saved.remove("killed")
-    assert len(saved) == len(set(saved)) == (16 if large else 4)
-    finished = len([name for name in saved[:survived] if name.startswith("step")])
-    assert len(checkpoints.opened) <= 4 - finished + (0 if large else 2)
+    assert len(saved) == len(set(saved)) == SAVED[kind]
+    finished = len({*saved[:survived]} & {step_name(index) for index in range(4)})
+    assert len(checkpoints.opened) <= 4 - finished + (2 if kind == "small" else 0)
     assert not (tmp_path / "scratch").exists()
 
 
@@ -96,7 +113,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from tests.measure.made_up import Killed
-from tests.measure.walks import Walk, layers, measure, walk
+from tests.measure.walks import SETTINGS, Walk, layers, measure, network, walk
 state, wiring = layers(120, 150, 130)
 measure(Path(sys.argv[1]), Walk(walk(state, 40)), wiring)
 """

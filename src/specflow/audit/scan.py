@@ -1,6 +1,7 @@
 """The pass over all tensors of all steps that the audit judges: hashes, and samples of entries."""
 
 import hashlib
+import math
 import zlib
 from collections import deque
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from specflow.wiring.tensors import FLOATS
 _ALL_SAMPLES = 2**17  # entries a step: sums of squares over all tensors are then off by 0.4%
 _FEWEST = 32  # entries of a tensor, where there are thousands of tensors
 _IN_FLIGHT = 2**28  # bytes of tensors that are read ahead
+_SMALL = 2**16  # bytes; to hand over a tensor of fewer takes longer than to scan it
 
 
 class TensorScan(NamedTuple):
@@ -112,8 +114,8 @@ def _soundness(tensor: Tensor) -> tuple[bool, bool]:
         tensor = torch.view_as_real(tensor)
     elif tensor.dtype not in FLOATS:
         tensor = tensor.float()  # of 8 bits
-    ends = torch.stack(tensor.aminmax())  # NaN if any entry is
-    return bool(ends.isfinite().all()), not bool(ends.any())
+    least, most = (float(end) for end in tensor.aminmax())  # NaN if any entry is
+    return math.isfinite(least) and math.isfinite(most), least == most == 0
 
 
 def _scan(checkpoints: Checkpoints, index: int, length: int, workers: int) -> dict[str, Any]:
@@ -144,12 +146,16 @@ def _scan_all(tensors: Tensors, length: int, workers: int) -> dict[str, TensorSc
     """Scan tensors in threads while others are read, a few tensors in memory at any time."""
     waiting: deque[tuple[int, Future[TensorScan]]] = deque()
     futures: dict[str, Future[TensorScan]] = {}
+    scans: dict[str, TensorScan] = {}
     held = freed = 0
     expect(tensors, tensors.infos)
     with ThreadPoolExecutor(workers) as pool:
         try:
             for name in tensors.infos:
                 tensor = tensors.read(name)
+                if tensor.nbytes < _SMALL:
+                    scans[name] = scan_tensor(name, tensor, length)
+                    continue
                 futures[name] = pool.submit(scan_tensor, name, tensor, length)
                 waiting.append((tensor.nbytes, futures[name]))
                 held += tensor.nbytes
@@ -161,6 +167,7 @@ def _scan_all(tensors: Tensors, length: int, workers: int) -> dict[str, TensorSc
                 if freed > _IN_FLIGHT:
                     release_memory()
                     freed = 0
-            return {name: future.result() for name, future in futures.items()}
+            scans |= {name: future.result() for name, future in futures.items()}
+            return {name: scans[name] for name in tensors.infos}
         finally:
             pool.shutdown(cancel_futures=True)

@@ -17,6 +17,7 @@ from specflow.wiring.tensors import FLOATS, TensorInfo
 from specflow.wiring.view import View
 
 _EACH_WORKER = 2**26  # bytes of a batch
+MOST = 2**12  # tensors of a batch: what is made of small ones is larger than they are
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,9 @@ def batches(views: Iterable[View], infos: Infos, workers: int) -> list[list[View
     """Return views in batches that fit into memory together, in the order of their tensors.
 
     A batch is at most as large as the largest tensor, or as `workers` typical ones (half of all
-    bytes are in larger ones), or 64 MiB for each worker: so memory is a few times the largest
-    matrix, and threads have work side by side. A tensor is always whole; one that is not in
-    `infos` takes no memory.
+    bytes are in larger ones), or 64 MiB for each worker, and at most of 4096 tensors: so memory is
+    a few times the largest matrix, and threads have work side by side. A tensor is always whole;
+    one that is not in `infos` takes no memory.
     """
     groups: dict[str, list[View]] = {}
     for view in views:
@@ -98,13 +99,14 @@ def batches(views: Iterable[View], infos: Infos, workers: int) -> list[list[View
     sizes = {tensor: _num_bytes(infos.get(tensor)) for tensor in groups}
     budget = max(workers * max(_EACH_WORKER, _typical(sizes.values())), *sizes.values(), 0)
     found: list[list[View]] = []
-    held = 0
+    held = count = 0
     for tensor, group in groups.items():
-        if not found or held + sizes[tensor] > budget:
+        if not found or held + sizes[tensor] > budget or count == MOST:
             found.append([])
-            held = 0
+            held = count = 0
         found[-1] += group
         held += sizes[tensor]
+        count += 1
     return found
 
 

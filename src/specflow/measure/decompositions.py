@@ -5,7 +5,7 @@ on disk and taken up from there after a kill; a few batches at a time are in mem
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch import Tensor
 from specflow.checkpoints.base import Checkpoints, Tensors
 from specflow.checkpoints.stream import batches, read_views, release_memory
 from specflow.errors import SpecflowError
+from specflow.measure.packed import packed, unpacked
 from specflow.scratch import Scratch
 from specflow.spectra import Decomposition, decompose, is_direction
 from specflow.spectra.block_diagonal import decompose_blocks
@@ -34,6 +35,11 @@ def directions(found: Decomposition) -> Decomposition:
     if there.all():
         return found
     return Decomposition(found.U * there, found.S, found.Vh * there[:, None])
+
+
+def _aligned(U: Tensor, S: Tensor, Vh: Tensor) -> Decomposition:
+    """Return a decomposition as it was before: products of other addresses round otherwise."""
+    return Decomposition(U.clone(), S.clone(), Vh.clone())
 
 
 class Decompositions:
@@ -82,21 +88,23 @@ class Decompositions:
                 found = self._decompose(tensors, index, self.batches[number])
                 self._remember(index, number, found)
                 if len(self.batches) > 1:
-                    parts = {"parts": [list(one) for one in found.values()]}
-                    self._scratch.save(self._name(index, number), parts)
+                    kept = packed(one._asdict() for one in found.values())
+                    self._scratch.save(self._name(index, number), kept)
                     release_memory()
 
     def batch(self, index: int, number: int) -> Batch:
         """Return the decompositions of a batch at a step that was measured."""
         found = self._recent.pop((index, number), None)
         if found is None:
-            kept = self._scratch.load(self._name(index, number), mapped=True)["parts"]
-            found = {
-                view: Decomposition(*parts)
-                for view, parts in zip(self.batches[number], kept, strict=True)
-            }
+            kept = unpacked(self._scratch.load(self._name(index, number), mapped=True))
+            views = zip(self.batches[number], kept, strict=True)
+            found = {view: _aligned(**parts) for view, parts in views}
         self._remember(index, number, found)
         return found
+
+    def numbers(self, views: Iterable[View]) -> list[int]:
+        """Return the numbers of the batches that some views are in, ascending."""
+        return sorted({self._batch_of[view] for view in views})
 
     def of(self, index: int, views: Sequence[View]) -> Batch:
         """Return the decompositions of some views at a step that was measured."""

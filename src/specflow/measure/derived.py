@@ -6,8 +6,8 @@ first one and the one before beside it; matrices are read batch by batch.
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,6 +32,9 @@ _FROM_WEIGHTS = {"permuted", "changes", "heads"}
 # Of the changes since the first step, and since the one before.
 _CHANGES = ("change_singular_values", "step_change_singular_values")
 
+Rows = dict[View, Row]
+RowsOf = Callable[[Sequence[View], Sequence[Pair]], tuple[Rows, list[Row]]]
+
 
 @dataclass(frozen=True)
 class DerivedSpectra:
@@ -53,27 +56,35 @@ class DerivedSpectra:
     workers: int
     device: torch.device
 
-    def at(self, index: int) -> tuple[dict[View, Row], list[Row]]:
-        """Return spectra of every matrix at a step, and those of heads of every pair.
+    @contextmanager
+    def at(self, index: int) -> Iterator[RowsOf]:
+        """Open a step, whose spectra of some matrices and of some pairs are asked for meanwhile.
 
         What cannot be made (a matrix is absent or not finite, or there is no step before) is NaN;
         of a single step there are no changes.
+
+        Yields:
+            What returns the rows of matrices by view, and those of pairs in their order.
 
         Raises:
             SpecflowError: If a step cannot be read, or a decomposition does not converge.
         """
         if not _FROM_WEIGHTS & self.families:
-            return {}, [{} for _ in self.wiring.pairs]
+            yield lambda views, pairs: ({}, [{} for _ in pairs])
+            return
         step = self.checkpoints.steps[index]
         with ExitStack() as opened:
             now = opened.enter_context(self.checkpoints.open(index))
             others = self._others(index, opened)
-            try:
-                return self._of_matrices(now, others), [
-                    self._of_pair(now, pair) for pair in self.wiring.pairs
-                ]
-            except (ValueError, ArithmeticError) as error:
-                raise SpecflowError(f"{step.place}: step {step.number}: {error}") from error
+
+            def rows(views: Sequence[View], pairs: Sequence[Pair]) -> tuple[Rows, list[Row]]:
+                try:
+                    of_pairs = [self._of_pair(now, pair) for pair in pairs]
+                    return self._of_matrices(now, others, {*views}), of_pairs
+                except (ValueError, ArithmeticError) as error:
+                    raise SpecflowError(f"{step.place}: step {step.number}: {error}") from error
+
+            yield rows
 
     def _others(self, index: int, opened: ExitStack) -> list[tuple[list[str], Tensors]]:
         """Return the steps that a later one is compared with, opened, and the names of spectra."""
@@ -88,14 +99,13 @@ class DerivedSpectra:
         ]
 
     def _of_matrices(
-        self, now: Tensors, others: Sequence[tuple[list[str], Tensors]]
-    ) -> dict[View, Row]:
-        tracked = {matrix.view for matrix in self.wiring.matrices}
-        found: dict[View, Row] = {view: self._undefined(view) for view in tracked}
+        self, now: Tensors, others: Sequence[tuple[list[str], Tensors]], tracked: Set[View]
+    ) -> Rows:
+        found: Rows = {view: self._undefined(view) for view in tracked}
         if not {"permuted", "changes"} & self.families:
             return found
-        for batch in self.batches:
-            views = [view for view in batch if view in tracked]
+        of_batches = ([view for view in batch if view in tracked] for batch in self.batches)
+        for views in filter(None, of_batches):
             weights = _only_finite(read_views(now, views))
             if "permuted" in self.families:
                 for view, S in map_matrices(self._permuted, weights, self.workers).items():

@@ -1,13 +1,11 @@
 """Rows of a step as a few long tensors: many thousand short ones take minutes to read."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-_TOGETHER = 4096  # rows
 _TENSOR = 1024  # bytes that a tensor takes beside its entries, about
 
 Row = dict[str, Tensor]
@@ -16,32 +14,16 @@ Row = dict[str, Tensor]
 def packed(rows: Iterable[Row]) -> dict[str, Any]:
     """Return the entries of each key, those of all rows after each other, and what they are of.
 
-    Few rows are in memory at a time if they come one by one.
-
     >>> kept = packed([{"a": torch.ones(2, 3)}, {"a": torch.zeros(1, 3), "b": torch.ones(())}])
     >>> [row["a"].shape for row in unpacked(kept)]
     [torch.Size([2, 3]), torch.Size([1, 3])]
     """
-    pieces: dict[str, list[Mapping[str, Tensor]]] = {}
-    count, left = 0, iter(rows)
-    while some := list(islice(left, _TOGETHER)):
-        for kind, piece in _piece(some, count).items():
-            pieces.setdefault(kind, []).append(piece)
-        count += len(some)
-    joined = {
-        kind: {name: torch.cat([piece[name] for piece in of]) for name in of[0]}
-        for kind, of in pieces.items()
-    }
-    return {"count": count, "parts": joined}
-
-
-def _piece(rows: Sequence[Row], first: int) -> dict[str, Mapping[str, Tensor]]:
-    """Return what is kept of rows, the first of which has this place."""
     parts: dict[str, list[tuple[int, Tensor]]] = {}
-    for place, row in enumerate(rows, first):
+    count = 0
+    for count, row in enumerate(rows, 1):
         for key, value in row.items():
-            parts.setdefault(f"{key} {value.ndim} {value.dtype}", []).append((place, value))
-    return {
+            parts.setdefault(f"{key} {value.ndim} {value.dtype}", []).append((count - 1, value))
+    joined = {
         kind: {
             "rows": torch.tensor([place for place, _ in part]),
             "shapes": torch.tensor([value.shape for _, value in part]),
@@ -49,6 +31,7 @@ def _piece(rows: Sequence[Row], first: int) -> dict[str, Mapping[str, Tensor]]:
         }
         for kind, part in parts.items()
     }
+    return {"count": count, "parts": joined}
 
 
 def sizes_of(kept: Mapping[str, Any]) -> list[int]:

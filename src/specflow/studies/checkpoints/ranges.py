@@ -15,13 +15,14 @@ import torch
 
 from specflow.audit.scan import scan_name, scan_step
 from specflow.checkpoints.files import FileCheckpoints
-from specflow.checkpoints.stream import batches, contents_of
+from specflow.checkpoints.stream import MOST, batches, contents_of
 from specflow.errors import SpecflowError
 from specflow.executor import Needs, Report, Slot, num_workers, run_in_slots, run_members
 from specflow.executor.slurm.commands import ClusterError
 from specflow.executor.slurm.settings import cluster_here
 from specflow.measure.settings import SpectraParams
-from specflow.measure.spectra import measure_steps, step_name
+from specflow.measure.spectra import measure_steps
+from specflow.measure.steps import step_name
 from specflow.scratch import Scratch, Work
 from specflow.wiring import Wiring
 from specflow.wiring.tensors import TensorInfo
@@ -95,8 +96,9 @@ def num_ranges(steps: int, wiring: Wiring, workers: int) -> int:
 
 
 def _needs(wiring: Wiring) -> Needs:
-    infos = {view.tensor: TensorInfo(view.shape, torch.float32) for view in wiring.views}
-    return "core" if len(batches(wiring.views, infos, 1)) <= 1 else "machine"
+    some = wiring.views[:MOST]  # of which a batch may be, however many there are
+    infos = {view.tensor: TensorInfo(view.shape, torch.float32) for view in some}
+    return "core" if len(batches(some, infos, 1)) <= 1 else "machine"
 
 
 def _is_shared(scratch: Scratch) -> bool:
