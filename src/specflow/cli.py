@@ -182,15 +182,15 @@ def _plan(chosen: argparse.Namespace) -> None:
     params = load_params(chosen.params)  # a faulty file is told of before torch is imported
     from specflow.plan.table import plan_table
 
-    print(plan_table(params))
-    if chosen.slots is not None or chosen.cluster is not None:
-        from specflow.plan.wall_time import Slots, wall_time_table
-        from specflow.repro import HISTORY
-        from specflow.schedule import History
+    if chosen.slots is None and chosen.cluster is None:
+        print(plan_table(params))
+        return
+    from specflow.plan.wall_time import Slots, wall_time_table
+    from specflow.repro import HISTORY
+    from specflow.schedule import History
 
-        slots = Slots.of(chosen.cluster, chosen.slots, chosen.jobs, chosen.device)
-        print()
-        print(wall_time_table(params, History.read(HISTORY), slots))
+    slots = Slots.of(chosen.cluster, chosen.slots, chosen.jobs, chosen.device)
+    print(plan_table(params), wall_time_table(params, History.read(HISTORY), slots), sep="\n\n")
 
 
 def _cluster(chosen: argparse.Namespace) -> None:

@@ -262,7 +262,7 @@ def test_ranges_of_steps_give_the_bytes_of_one_process(project, cluster, monkeyp
 def test_what_slurm_refuses_is_said_in_its_words(project):
     other = Project(project.folder / "x", project.environment, f"{CLUSTER}partition: nowhere")
     errors = end(other.begin(1, 0.0, a=""), 1)
-    assert "error: sbatch: " in errors
+    assert "cluster.yaml: sbatch: " in errors
     assert "invalid partition" in errors
 
 

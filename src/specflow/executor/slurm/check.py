@@ -61,7 +61,10 @@ def check_cluster() -> str:
             path.unlink(missing_ok=True)
     here = _seen()
     lines = [f"{name}: {value}{_unlike(value, here[name])}" for name, value in there.items()]
-    return "\n".join([f"folder: {check.target.parent} is shared, and its locks are", *lines])
+    shared = f"folder: {check.target.parent} is shared, and its locks are"
+    return "\n".join(
+        [shared, *lines, f"{paths.cluster_file()}: a member was sent, ran, and is back"]
+    )
 
 
 def look_around(check: Check, report: Callable[[int], None]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from specflow import paths
 from specflow.errors import SpecflowError
 from specflow.executor.slurm.settings import ClusterParams, Resources
 
@@ -177,8 +178,9 @@ def _run(words: Sequence[str], text: str = "") -> str:
     if done.returncode == 0:
         return done.stdout
     said = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
-    refused = words[0] == "sbatch" and not _AWAY.search(said)  # others are asked again
-    raise (ClusterError if refused else ControllerAwayError)(f"{words[0]}: {said}")
+    if words[0] == "sbatch" and not _AWAY.search(said):  # others are asked again
+        raise ClusterError(f"{paths.cluster_file()}: {words[0]}: {said}")
+    raise ControllerAwayError(f"{words[0]}: {said}")
 
 
 def _environment() -> dict[str, str]:
