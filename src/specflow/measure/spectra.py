@@ -21,7 +21,7 @@ from specflow.measure.decompositions import Decompositions
 from specflow.measure.derived import DerivedSpectra
 from specflow.measure.settings import SpectraParams
 from specflow.measure.spectra_file import See, write_spectra
-from specflow.measure.steps import Steps
+from specflow.measure.steps import Kept, Steps
 from specflow.scratch import Scratch, Work
 from specflow.threads import one_thread
 from specflow.wiring import Wiring
@@ -60,7 +60,7 @@ def measure_spectra(
         SpecflowError: If a checkpoint is broken, a decomposition does not converge (it names the
             matrix and the step), or the disk is full.
     """
-    steps = measure_steps(
+    kept = measure_steps(
         checkpoints,
         wiring,
         settings,
@@ -72,7 +72,7 @@ def measure_spectra(
         strict=strict,
     )
     with one_thread():
-        write_spectra(target, checkpoints.steps, wiring, settings, steps.sizes(), steps.rows, see)
+        write_spectra(target, checkpoints.steps, wiring, settings, kept.sizes(0), kept.rows, see)
 
 
 def measure_steps(
@@ -86,8 +86,8 @@ def measure_steps(
     workers: int,
     device: torch.device = _CPU,
     strict: bool = False,
-) -> Steps:
-    """Measure some steps, ascending places from 0, and keep each in scratch.
+) -> Kept:
+    """Measure some steps, ascending places from 0, and return what is kept of them in scratch.
 
     Arguments and errors as for `measure_spectra`.
     """
@@ -102,12 +102,13 @@ def measure_steps(
     )
     families = frozenset(settings.more)
     derived = DerivedSpectra(checkpoints, wiring, families, decompositions.batches, workers, device)
-    steps = Steps(len(checkpoints.steps), wiring, settings, scratch, decompositions, derived)
+    kept = Kept(scratch, len(wiring.matrices) + len(wiring.pairs))
+    steps = Steps(len(checkpoints.steps), wiring, settings, kept, decompositions, derived)
     with one_thread():
         for index in some:
             steps.measure(index)
             report(1)
-    return steps
+    return kept
 
 
 @dataclass(frozen=True)

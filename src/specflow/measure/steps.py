@@ -30,31 +30,30 @@ _NAN = torch.tensor(math.nan, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
-class Steps:
-    """The finished steps: a row of each matrix, then of each pair."""
+class Kept:
+    """Rows of finished steps, a row of each matrix and then of each pair, in a few parts each.
 
-    count: int
-    wiring: Wiring
-    settings: SpectraParams
+    Attributes:
+        scratch: Where they are.
+        length: Rows of a step.
+    """
+
     scratch: Scratch
-    decompositions: Decompositions
-    derived: DerivedSpectra
+    length: int
     _loaded: dict[int, tuple[int, Mapping[str, Any]]] = field(default_factory=dict)
 
     @property
     def parts(self) -> list[slice]:
         """Which rows are made and kept together."""
-        ends = len(self.wiring.matrices) + len(self.wiring.pairs)
-        return [slice(at, min(at + _ROWS, ends)) for at in range(0, ends, _ROWS)]
+        return [slice(at, min(at + _ROWS, self.length)) for at in range(0, self.length, _ROWS)]
 
-    def sizes(self) -> list[int]:
-        """Return the bytes of each row of a finished step."""
-        return [
-            size for number in range(len(self.parts)) for size in sizes_of(self._part(0, number))
-        ]
+    def sizes(self, index: int) -> list[int]:
+        """Return the bytes of each row of a step."""
+        each = (sizes_of(self._part(index, number)) for number in range(len(self.parts)))
+        return [size for sizes in each for size in sizes]
 
     def rows(self, index: int, some: slice) -> list[Row]:
-        """Return some rows of a finished step."""
+        """Return some rows of a step."""
         return [
             row
             for number, part in enumerate(self.parts)
@@ -62,8 +61,13 @@ class Steps:
             for row in unpacked(self._part(index, number), _within(some, part))
         ]
 
+    def absent(self, index: int) -> dict[str, slice]:
+        """Return which parts of a step are not there, by the names they are to have."""
+        named = {self._name(index, number): part for number, part in enumerate(self.parts)}
+        return {name: part for name, part in named.items() if not self.scratch.has(name)}
+
     def _part(self, index: int, number: int) -> Mapping[str, Any]:
-        """Return a part of a finished step; asked for in their order, each is read once."""
+        """Return a part of a step; asked for in their order, each is read once."""
         if self._loaded.get(index, (None,))[0] != number:
             found = self.scratch.load(self._name(index, number), mapped=True)
             self._loaded[index] = number, found
@@ -74,16 +78,26 @@ class Steps:
         behind = len(self.parts) - 1 - number
         return step_name(index) + (f".{behind}" if behind else "")
 
+
+@dataclass(frozen=True)
+class Steps:
+    """What makes the rows of steps."""
+
+    count: int
+    wiring: Wiring
+    settings: SpectraParams
+    kept: Kept
+    decompositions: Decompositions
+    derived: DerivedSpectra
+
     def measure(self, index: int) -> None:
         """Finish a step, unless it is finished."""
-        names = {self._name(index, number): part for number, part in enumerate(self.parts)}
-        absent = {name: part for name, part in names.items() if not self.scratch.has(name)}
-        if absent:
+        if absent := self.kept.absent(index):
             for needed in (max(index - 1, 0), self.count - 1, index):
                 self.decompositions.measure(needed)
             with self.derived.at(index) as derived:
                 for name, part in absent.items():
-                    self.scratch.save(name, packed(self._rows(index, part, derived)))
+                    self.kept.scratch.save(name, packed(self._rows(index, part, derived)))
         if index > 0:
             self.decompositions.forget(index - 1)
 
