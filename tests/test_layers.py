@@ -13,7 +13,7 @@ ROOMS = """
     matrices threads spectra interventions
     paths errors section section_errors yaml_file device seal textfiles sums json_files hdf5 scratch
     executor outputs frames
-    wiring checkpoints datasets models problems training audit measure
+    wiring checkpoints datasets models problems training audit measure live
     studies claims figures config report
     analysis comparison specflow docs stage schedule graph plan repro cli __main__
 """

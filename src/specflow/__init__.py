@@ -6,13 +6,15 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
     from torch import nn
 
-__all__ = ["__version__", "analyze", "compare"]
+    from specflow.live.watch import Watch
+
+__all__ = ["__version__", "analyze", "compare", "watch"]
 
 try:
     __version__ = version("specflow")
@@ -116,3 +118,44 @@ def compare(
     table = found.matrices
     table.attrs["summary"] = found.sentences
     return table
+
+
+def watch(
+    model: nn.Module,
+    path: str | Path,
+    *,
+    every: int | Iterable[int] = 100,
+    match: Sequence[str] = ("*",),
+    exclude: Sequence[str] = (),
+    budget: float = 0.01,
+    sinks: Sequence[Callable[[int, Mapping[str, float]], None]] = (),
+) -> Watch:
+    """Return what measures the spectra of a network while it trains.
+
+    Use it as a context manager, and call its `step` after every optimizer step. At the steps that
+    are due the training waits until the weights of the matrices are copied; a process of the
+    lowest priority measures the copies. The training computes the same bits as without.
+
+    Args:
+        model: The network; in wrappers, compiled or not.
+        path: Place of the HDF5 file of spectra, which is complete at any time. What it is made of
+            lies in a folder beside it, `<path>.rows`: with that, a training that is taken up again
+            goes on, and what was measured of the steps that it repeats is replaced.
+        every: Number of steps from one that is measured to the next, or the steps that are.
+        match: Patterns of tensors or matrices that are watched.
+        exclude: Patterns of those that are not.
+        budget: Share of the time that the training may wait for copies; a step for which it does
+            not suffice is dropped.
+        sinks: Called with each step that was measured, and numbers by what they are and of what
+            ("stable_rank/blocks.0.mlp_in"), with what `step` was given. They are called in the
+            thread of the training, at a later step that is due or at the end.
+
+    Raises:
+        SpecflowError: If the network has no matrix that matches, or the file is of other ones.
+    """
+    from pathlib import Path
+
+    from specflow.live.watch import started  # here, since it imports torch
+
+    given = {"every": every, "match": match, "exclude": exclude, "budget": budget}
+    return started(model, Path(path), given, sinks)

@@ -1,0 +1,1 @@
+"""Spectra of a network while it trains: copied in the training, measured beside it."""

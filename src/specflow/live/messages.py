@@ -1,0 +1,69 @@
+"""What a training and the process beside it tell each other."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from specflow.checkpoints.base import Infos, Step
+from specflow.live.rows import Scalars
+from specflow.measure.settings import SpectraParams
+from specflow.wiring import Wiring
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker is told first.
+
+    Attributes:
+        target: Place of the file.
+        wiring: The matrices and pairs.
+        settings: What is kept of each.
+        infos: The tensors that are copied.
+        count: How many steps the buffers are for.
+        file: The number of what lies behind them.
+    """
+
+    target: Path
+    wiring: Wiring
+    settings: SpectraParams
+    infos: Infos
+    count: int
+    file: int
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A step that was copied.
+
+    Attributes:
+        slot: Where.
+        step: The step.
+        infos: The tensors that it has.
+        scalars: What else is known of it.
+    """
+
+    slot: int
+    step: Step
+    infos: Infos
+    scalars: Scalars
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A step that was measured.
+
+    Attributes:
+        slot: Where it was; the place is free again.
+        number: The step.
+        scalars: Its quantities and scores, and what else is known of it.
+    """
+
+    slot: int
+    number: int
+    scalars: Scalars
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why there will be no more."""
+
+    message: str

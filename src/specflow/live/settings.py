@@ -1,0 +1,56 @@
+"""Settings of a watch, and which steps are due."""
+
+import math
+import operator
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import Field, PlainValidator
+
+from specflow.measure.settings import SpectraParams
+from specflow.section import Section
+from specflow.wiring.recognize import Patterns
+
+# As of `specflow analyze --quick`, with the directions that scores are of and no more.
+SPECTRA = SpectraParams(diagonal_length=10, score_length=10, mass=0.9, more=("random_matrix",))
+_EXPECTED = "expected a whole number from 1 on, or several from 0 on"
+
+Steps = int | tuple[int, ...]
+
+
+def _steps(given: Any) -> Steps:
+    """Return a distance between steps, or several steps in ascending order.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    is_one = isinstance(given, str) or not isinstance(given, Iterable)
+    try:
+        numbers = [operator.index(one) for one in ([given] if is_one else given)]
+    except TypeError as error:
+        raise ValueError(_EXPECTED) from error
+    if not numbers or min(numbers) < is_one:
+        raise ValueError(_EXPECTED)
+    return numbers[0] if is_one else tuple(sorted({*numbers}))
+
+
+class WatchParams(Section):
+    """What of a network is watched, how often, and at what cost.
+
+    Attributes:
+        every: Number of steps from one that is measured to the next, or the steps that are.
+        match: Patterns of tensors or matrices that are watched.
+        exclude: Patterns of those that are not.
+        budget: Share of the time of training that may go into copying weights.
+    """
+
+    every: Annotated[Steps, PlainValidator(_steps)] = 100
+    match: Annotated[Patterns, Field(min_length=1)] = ("*",)
+    exclude: Patterns = ()
+    budget: Annotated[float, Field(gt=0, le=1)] = 0.01
+
+    def due_after(self, step: int) -> float:
+        """Return the next step that is due after this one; infinity if there is none."""
+        if isinstance(self.every, int):
+            return (step // self.every + 1) * self.every
+        return next((float(one) for one in self.every if one > step), math.inf)

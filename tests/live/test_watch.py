@@ -1,0 +1,254 @@
+"""A watched training computes the same bits, and its file holds what its checkpoints would."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from tests.live.trainings import network, train
+from tests.measure.walks import Walk, entries, measure
+from torch import nn
+
+import specflow
+from specflow.errors import SpecflowError
+from specflow.live.network import Network
+from specflow.live.settings import SPECTRA, WatchParams
+
+EVERY = 8
+DUE = [*range(0, 40, EVERY)]
+
+
+def is_measured(path: Path, steps: list[int]) -> bool:
+    if not path.exists():
+        return False
+    with h5py.File(path) as file:
+        return file["step"][:].tolist() == steps
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory):
+    """A training that is slow enough for each step that is due to be measured."""
+    path, model, told = tmp_path_factory.mktemp("watched") / "run.h5", network(), []
+    with specflow.watch(
+        model, path, every=EVERY, budget=1, sinks=[lambda *given: told.append(given)]
+    ) as watch:
+
+        def step(number, **scalars):
+            while number in DUE and not watch._free:
+                time.sleep(0.01)
+                watch._collect()
+            watch.step(number, **scalars)
+
+        states = train(model, step)
+    return path, states, told
+
+
+def test_every_step_that_is_due_is_there(watched):
+    path, _, told = watched
+    assert is_measured(path, DUE)
+    assert [step for step, _ in told] == DUE
+
+
+def test_weights_are_the_same_bits_as_without(watched):
+    _, states, _ = watched
+    alone = train(network(), lambda step, loss: None)
+    for step, state in alone.items():
+        for name, tensor in state.items():
+            assert torch.equal(states[step][name], tensor)
+
+
+def test_singular_values_are_those_of_the_weights_at_those_steps(watched):
+    path, states, _ = watched
+    for name, entry in entries(path).items():
+        if "tensor" not in entry:
+            continue
+        for place, step in enumerate(DUE):
+            exact = torch.linalg.svdvals(states[step][entry["tensor"]].double()).numpy()
+            assert abs(entry["singular_values"][place] - exact).max() <= 1e-6 * exact[0], name
+
+
+def test_file_is_that_of_its_checkpoints(watched, tmp_path):
+    """Arrays are compared: agreement comes of singular vectors in float32 here."""
+    path, states, _ = watched
+    params = WatchParams()
+    wiring = Network(network(), params).wiring
+    walk = Walk([states[step] for step in DUE])
+    whole = entries(measure(tmp_path, walk, wiring, settings=SPECTRA))
+    found = entries(path)
+    assert found.keys() == whole.keys()
+    for name, entry in whole.items():
+        assert found[name].keys() == entry.keys()
+        for key, values in entry.items():
+            if isinstance(values, np.ndarray):
+                np.testing.assert_allclose(found[name][key], values, atol=1e-6, err_msg=key)
+            else:
+                assert found[name][key] == values
+
+
+def test_sinks_are_told_numbers_by_the_names_of_the_library(watched):
+    path, states, told = watched
+    for place, (step, numbers) in enumerate(told):
+        entry = entries(path)["0"]
+        for name in ("stable_rank", "effective_rank", "frobenius_norm", "num_outliers"):
+            assert numbers[f"{name}/0"] == entry[name][place]
+        assert 0 < numbers["loss"] < 2
+        norm = states[step]["2.weight"].double().norm().item()
+        assert numbers["frobenius_norm/2"] == pytest.approx(norm, rel=1e-9)
+        assert 0 < numbers["alignment_score/0 -> 2"] < 1
+    assert np.isnan(told[0][1]["step_agreement_score/0"])
+    assert told[0][1]["start_agreement_score/0"] == pytest.approx(1, abs=1e-6)
+    assert told[-1][1]["start_agreement_score/0"] < told[1][1]["start_agreement_score/0"] < 1
+
+
+def test_training_that_begins_again_replaces_what_it_repeats(watched, tmp_path):
+    path, states, _ = watched
+    model, again = network(), tmp_path / "again.h5"
+    with specflow.watch(model, again, every=EVERY, budget=1) as watch:
+        watch.step(0)
+        while not watch._free:
+            time.sleep(0.01)
+            watch._collect()
+        watch.step(24)
+    assert is_measured(again, [0, 24])
+    model.load_state_dict(states[16])
+    with specflow.watch(model, again, every=EVERY, budget=1) as watch:
+        watch.step(16)
+    assert is_measured(again, [0, 16])
+    norm = states[16]["0.weight"].double().norm().item()
+    assert entries(again)["0"]["frobenius_norm"][1] == pytest.approx(norm, rel=1e-9)
+    other = nn.Sequential(nn.Linear(3, 3))
+    with pytest.raises(SpecflowError, match=r"again\.h5: is there, of other matrices"):
+        specflow.watch(other, again)
+    with pytest.raises(SpecflowError, match=r"copy\.h5: is there, and .*copy\.h5\.rows"):
+        specflow.watch(model, Path(path).rename(tmp_path / "copy.h5"))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"every": 0}, "every: got 0; expected"),
+        ({"every": [5, -1]}, r"every: got \[5, -1\]; expected a whole number"),
+        ({"every": []}, r"every: got \[\]; expected"),
+        ({"every": 2.5}, "every: got 2.5; expected"),
+        ({"every": "often"}, "every: got 'often'; expected"),
+        ({"budget": 0.0}, "budget: got 0"),
+        ({"budget": 2}, "budget: got 2"),
+        ({"match": []}, "match"),
+        ({"match": "*attn*"}, "match: got '\\*attn\\*'; expected a list"),
+        ({"match": ["nothing"]}, "nothing"),
+        ({"exclude": ["*"]}, "Sequential: "),
+    ],
+)
+def test_what_cannot_be_watched_is_said_at_once(tmp_path, given, message):
+    with pytest.raises(SpecflowError, match=message):
+        specflow.watch(network(), tmp_path / "run.h5", **given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_copies_keep_within_the_budget_and_what_is_dropped_is_said(tmp_path, monkeypatch):
+    copy = Network.copy_to
+
+    def slowly(self, buffers, slot):
+        time.sleep(0.2)
+        return copy(self, buffers, slot)
+
+    monkeypatch.setattr(Network, "copy_to", slowly)
+    path = tmp_path / "run.h5"
+    watch = specflow.watch(network(), path, every=1, budget=0.1)
+    began = time.perf_counter()
+    for step in range(250):
+        watch.step(step)
+        time.sleep(0.02)
+    took, spent = time.perf_counter() - began, watch.spent
+    with pytest.warns(UserWarning, match=r"run\.h5: not measured: \d+ steps of those"):
+        watch.close()
+    with h5py.File(path) as file:
+        steps = file["step"][:]
+    assert steps[0] == 0
+    assert 1 < len(steps) <= 1 + 0.1 * took / 0.2
+    assert spent < 0.1 + 0.2 / took
+
+
+def test_steps_that_begin_anew_each_epoch_are_said(tmp_path):
+    with specflow.watch(network(), tmp_path / "run.h5", every=2, budget=1) as watch:
+        watch.step(0)
+        watch.step(1)
+        with pytest.warns(UserWarning, match="step: got 0 after 1; expected numbers that ascend"):
+            watch.step(0)
+        watch.step(1)
+    assert is_measured(tmp_path / "run.h5", [0])
+
+
+def test_end_of_the_process_beside_it_is_said_and_the_training_goes_on(tmp_path):
+    model = network()
+    watch = specflow.watch(model, tmp_path / "run.h5", every=1, budget=1)
+    watch._worker.kill()
+    watch._reader.join()
+    with pytest.warns(UserWarning, match="process beside it has ended, with exit status -9"):
+        states = train(model, watch.step, last=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        watch.close()
+    assert list(states) == [0, 1, 2]
+
+
+PROGRAM = """
+import sys, time
+import specflow
+from tests.live.trainings import network, train
+model = network()
+watch = specflow.watch(model, sys.argv[1], every=1, budget=1)
+def step(number, loss):
+    watch.step(number, loss=loss)
+    time.sleep(0.02)
+train(model, step, last=100000)
+"""
+
+
+@pytest.mark.slow
+def test_killed_training_leaves_a_file_with_every_whole_row(tmp_path):
+    """If all its processes are killed, the file may lack the last ones; none is lost."""
+    chance, path = random.Random(0), tmp_path / "run.h5"
+    rows, seen = tmp_path / "run.h5.rows", []
+    for beside in (False, True, True):
+        process = subprocess.Popen([sys.executable, "-c", PROGRAM, path], start_new_session=True)
+        before = len(list(rows.glob("0*[0-9]")))
+        while process.poll() is None and len(list(rows.glob("0*[0-9]"))) < 5 + before * beside:
+            time.sleep(0.01)
+        time.sleep(chance.random())
+        workers = children_of(process.pid)
+        for pid in (process.pid, *(workers if beside else ())):
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+        while any(map(is_alive, workers)):
+            time.sleep(0.01)
+        with h5py.File(path) as file:
+            seen.append(file["step"][:].tolist())
+        whole = sorted(
+            int(one.name) for one in rows.glob("0*[0-9]") if (one / "step000000").exists()
+        )
+        if not beside:
+            assert seen[-1] == whole
+        assert seen[-1] == whole[: len(seen[-1])]
+        assert len(seen[-1]) >= before
+    model = network()
+    with specflow.watch(model, path, every=1, budget=1) as watch:
+        watch.step(10**6)
+    assert is_measured(path, [*whole, 10**6])
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -1,0 +1,34 @@
+"""Small trainings, watched or not."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+STEPS = 40
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        *(nn.Linear(16, 24), nn.ReLU(), nn.Linear(24, 20), nn.ReLU(), nn.Linear(20, 4))
+    )
+
+
+def train(
+    model: nn.Module, told: Callable[..., None], first: int = 0, last: int = STEPS
+) -> dict[int, dict[str, Tensor]]:
+    """Train a network, and return its weights after each step."""
+    generator = torch.Generator().manual_seed(1)
+    inputs = torch.randn(64, 16, generator=generator)
+    labels = torch.randint(0, 4, (64,), generator=generator)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.5)
+    states = {}
+    for step in range(first, last):
+        loss = nn.functional.cross_entropy(model(inputs), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        states[step] = {name: one.detach().clone() for name, one in model.state_dict().items()}
+        told(step, loss=loss)
+    return states
