@@ -94,6 +94,14 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     help_text = "leave out permuted entries, power laws, changes between steps, products of heads"
     analyze.add_argument("--quick", action="store_true", help=help_text)
 
+    page = add(_page, "write tables, figures and a page of a file of spectra, one that grows too")
+    help_text = "the file, of `specflow.watch` or of an analysis"
+    page.add_argument("spectra", type=Path, help=help_text)
+    help_text = "folder of all that is written (default: that of the file, with its name)"
+    page.add_argument("-o", "--output", type=Path, help=help_text)
+    help_text = "write it again when the file has grown, until Ctrl-C"
+    page.add_argument("--follow", action="store_true", help=help_text)
+
     summary = "tell whether checkpoints made elsewhere are what they claim to be"
     audit = add(_audit, summary, f". {_STATUS}")
     _add_checkpoints(audit)
@@ -234,6 +242,15 @@ def _analyze(chosen: argparse.Namespace) -> None:
     audit, _ = analyze_to(chosen.checkpoints, _options(chosen), chosen.output, spectra)
     print(f"page: {chosen.output / 'index.html'}")
     _end_by(audit)
+
+
+def _page(chosen: argparse.Namespace) -> None:
+    from specflow.watched import write_pages
+
+    for page in write_pages(chosen.spectra, chosen.output or chosen.spectra.with_suffix("")):
+        print(f"page: {page}", flush=True)
+        if not chosen.follow:
+            return
 
 
 def _audit(chosen: argparse.Namespace) -> None:

@@ -9,10 +9,11 @@ from tests.browser import BINARY, on_telephone
 from tests.report import made_up
 from tests.report.pages import parse, section, text, texts
 
+from specflow.audit.findings import Audit
 from specflow.report.page import write_checkpoints_page
 
 FIGURES = [one for one in made_up.FIGURES if one.of == "checkpoints"]
-NOTES = ["heads <unknown>"]
+NOTES = ("heads <unknown>",)
 SKIPPED = {
     "layers.1.bias": "a vector",
     "layers.0.weight": "dtype int8 <b>",
@@ -24,8 +25,18 @@ PAGE = Path("out/index.html")
 def written(name: str = "public", analysed: tuple[str, ...] = (), told: str = "") -> str:
     made_up.write_tables(Path("out/tables"))
     made_up.write_figures(Path("out/figures"), FIGURES)
-    settings = {"files": ["*.pt"]}
-    write_checkpoints_page(Path("out"), name, settings, FIGURES, NOTES, SKIPPED, analysed, told)
+    audit = Audit(
+        steps=(0, 120) if told else (0,),
+        tensors=3,
+        flags=(),
+        frozen=(),
+        skipped=SKIPPED,
+        notes=NOTES,
+        analysed=analysed,
+        changes={},
+        in_order=bool(told),
+    )
+    write_checkpoints_page(Path("out"), name, {"files": ["*.pt"]}, FIGURES, audit)
     return PAGE.read_text(encoding="utf-8")
 
 

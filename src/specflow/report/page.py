@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from specflow import paths
+from specflow.audit.findings import Audit
 from specflow.claims.scorecard import read_scorecard
 from specflow.figures.index import FigureEntry, read_index
 from specflow.frames import Tables
@@ -24,6 +25,7 @@ from specflow.report.subjects import (
 )
 from specflow.report.view import View
 from specflow.textfiles import write_text
+from specflow.wiring.coverage import LEFT_OUT
 
 _NO_FACTS: Mapping[str, str] = {}
 
@@ -75,10 +77,7 @@ def write_checkpoints_page(
     name: str,
     settings: Mapping[str, Any],
     entries: Sequence[FigureEntry],
-    notes: Sequence[str],
-    skipped: Mapping[str, str],
-    analysed: Sequence[str] = (),
-    told: str = "",
+    audit: Audit | None,
 ) -> None:
     """Write index.html of checkpoints that were analysed on their own, with its pictures inside.
 
@@ -87,10 +86,7 @@ def write_checkpoints_page(
         name: What the checkpoints are called.
         settings: How they were read and measured.
         entries: Their figures.
-        notes: What could not be declared of their layout, a sentence each.
-        skipped: Tensors that were not analysed, with the reason.
-        analysed: What was analysed, and where its structure is known from, a sentence each.
-        told: What the audit found of all steps together, as the end of a sentence.
+        audit: What their weights say, and what of them was analysed; None of spectra alone.
 
     Raises:
         SpecflowError: If a table or a figure is missing or broken, or the page cannot be written.
@@ -101,12 +97,21 @@ def write_checkpoints_page(
         name,
         {"analyze": flat(settings)},
         panels=panels_of("checkpoints", name, tables),
-        notes=notes,
-        skipped=skipped,
+        notes=audit.notes if audit else (),
+        skipped=audit.skipped if audit else {},
         pairs=pairs_of(tables, name),
-        told=told,
+        told=audit.told if audit else "",
         **checkpoints_of(tables, name),
     )
     view = View([subject], entries, embedded(entries, folder / "figures", exact=True), claims={})
-    page = rendered("checkpoints.html.j2", view, subject=subject, analysed=analysed)
+    # what was left out is listed in full anyway
+    analysed = [one for one in audit.analysed if not one.startswith(LEFT_OUT)] if audit else []
+    page = rendered(
+        "checkpoints.html.j2",
+        view,
+        subject=subject,
+        analysed=analysed,
+        is_audited=audit is not None,
+        kept="spectra.h5" if audit else settings["spectra"],
+    )
     write_text(folder / "index.html", page)

@@ -90,20 +90,21 @@ def _problem_of(path: str) -> str:
 
 
 def checkpoint_tables(
-    name: str, spectra: Path, audit: Path, rows: SpectraRows
+    name: str, spectra: Path, audit: Path | None, rows: SpectraRows
 ) -> dict[str, pd.DataFrame]:
     """Return every table of one network's checkpoints; the middle matrix and pair are in full.
 
     Args:
         name: What tables call them.
         spectra: Place of the spectra.
-        audit: Place of the audit.
+        audit: Place of the audit; without one, tables of it have no rows.
         rows: The rows of the spectra.
 
     Raises:
         SpecflowError: If a result is missing or broken.
     """
-    return _tables([measured_checkpoints(name, spectra, rows)], {name: audit})
+    audits = {} if audit is None else {name: audit}
+    return _tables([measured_checkpoints(name, spectra, rows)], audits)
 
 
 def measured_checkpoints(
