@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
+    from specflow.live.alerts import Alert
     from specflow.live.watch import Watch
 
 __all__ = ["__version__", "analyze", "compare", "watch"]
@@ -128,7 +129,9 @@ def watch(
     match: Sequence[str] = ("*",),
     exclude: Sequence[str] = (),
     budget: float = 0.01,
-    sinks: Sequence[Callable[[int, Mapping[str, float]], None]] = (),
+    sinks: Sequence[Any] = (),
+    alerts: Mapping[str, Any] | None = None,
+    on_alert: Callable[[Alert], object] | None = None,
 ) -> Watch:
     """Return what measures the spectra of a network while it trains.
 
@@ -146,16 +149,28 @@ def watch(
         exclude: Patterns of those that are not.
         budget: Share of the time that the training may wait for copies; a step for which it does
             not suffice is dropped.
-        sinks: Called with each step that was measured, and numbers by what they are and of what
-            ("stable_rank/blocks.0.mlp_in"), with what `step` was given. They are called in the
-            thread of the training, at a later step that is due or at the end.
+        sinks: What is told each step that was measured: a `SummaryWriter` of TensorBoard, a `Live`
+            of DVCLive, a run of Weights & Biases, or a function of the step and its numbers by
+            name ("stable_rank/blocks.0.mlp_in"; what `step` was given is among them). They are
+            called in the thread of the training, at a later step that is due or at the end.
+        alerts: What to warn of at once, with step and matrix: `{"least_rank": 0.1}` of the
+            normalized effective rank, `{"most_growth": 100}` of the largest singular value since
+            the first step, and what is not finite, unless `{"not_finite": False}`; None is nothing.
+        on_alert: Called with each of these too: its step, matrix and message.
 
     Raises:
         SpecflowError: If the network has no matrix that matches, or the file is of other ones.
     """
-    from pathlib import Path
-
     from specflow.live.watch import started  # here, since it imports torch
 
-    given = {"every": every, "match": match, "exclude": exclude, "budget": budget}
-    return started(model, Path(path), given, sinks)
+    return started(
+        model,
+        path,
+        every=every,
+        match=match,
+        exclude=exclude,
+        budget=budget,
+        sinks=sinks,
+        alerts=alerts,
+        on_alert=on_alert,
+    )

@@ -42,7 +42,7 @@ def watched(tmp_path_factory):
     ) as watch:
 
         def step(number, **scalars):
-            while number in DUE and not watch._free:
+            while number in DUE and not watch._beside.free:
                 time.sleep(0.01)
                 watch._collect()
             watch.step(number, **scalars)
@@ -113,7 +113,7 @@ def test_training_that_begins_again_replaces_what_it_repeats(watched, tmp_path):
     model, again = network(), tmp_path / "again.h5"
     with specflow.watch(model, again, every=EVERY, budget=1) as watch:
         watch.step(0)
-        while not watch._free:
+        while len(watch._beside.free) < watch._beside.buffers.count:
             time.sleep(0.01)
             watch._collect()
         watch.step(24)
@@ -190,8 +190,8 @@ def test_steps_that_begin_anew_each_epoch_are_said(tmp_path):
 def test_end_of_the_process_beside_it_is_said_and_the_training_goes_on(tmp_path):
     model = network()
     watch = specflow.watch(model, tmp_path / "run.h5", every=1, budget=1)
-    watch._worker.kill()
-    watch._reader.join()
+    watch._beside._process.kill()
+    watch._beside._reader.join()
     with pytest.warns(UserWarning, match="process beside it has ended, with exit status -9"):
         states = train(model, watch.step, last=3)
     with warnings.catch_warnings():

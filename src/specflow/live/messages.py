@@ -1,7 +1,10 @@
 """What a training and the process beside it tell each other."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from specflow.checkpoints.base import Infos, Step
 from specflow.live.rows import Scalars
@@ -55,11 +58,13 @@ class Measured:
         slot: Where it was; the place is free again.
         number: The step.
         scalars: Its quantities and scores, and what else is known of it.
+        spectra: The singular values of each matrix.
     """
 
     slot: int
     number: int
     scalars: Scalars
+    spectra: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """The matrices of a network in training, and copies of its weights as they are now."""
 
 import math
+import sys
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -26,6 +28,7 @@ class Network:
     Attributes:
         wiring: Its matrices and pairs.
         infos: The tensors that these are of.
+        is_sharded: Whether processes have parts of them, so that all of these copy together.
     """
 
     def __init__(self, model: nn.Module, params: WatchParams) -> None:
@@ -44,6 +47,7 @@ class Network:
         needed = dict.fromkeys(view.tensor for view in self.wiring.views)
         self.infos: Infos = {name: live.infos[name] for name in needed}
         own = self._own()
+        self.is_sharded = any(map(_is_sharded, own.values()))
         self._computed = {
             name
             for name, info in self.infos.items()
@@ -62,19 +66,27 @@ class Network:
         except OSError as error:
             raise SpecflowError(f"no memory for copies of the weights ({error})") from error
 
-    def copy_to(self, buffers: Buffers, slot: int) -> Infos:
-        """Copy the weights as they are now; return which tensors are as they were at the start."""
+    def copy_to(self, buffers: Buffers | None, slot: int) -> Infos:
+        """Copy the weights as they are now; return which tensors are as they were at the start.
+
+        Args:
+            buffers: Where to; None only gives what this process has of them to the others.
+            slot: Which of the places there.
+        """
         own = self._own()
-        live = LiveCheckpoints(self._model) if self._computed else None
+        live = LiveCheckpoints(self._model) if self._computed and buffers else None
         found = {}
-        for name, place in buffers.places(slot):
+        for name, info in self.infos.items():
             if live is not None and name in self._computed:
-                if live.infos.get(name) == self.infos[name]:
-                    place.copy_(live.read(name))
-                    found[name] = self.infos[name]
-            elif name in own and _info_of(own[name]) == self.infos[name]:
-                place.copy_(own[name])
-                found[name] = self.infos[name]
+                tensor = live.read(name) if live.infos.get(name) == info else None
+            else:
+                tensor = own.get(name)
+            if tensor is None or _info_of(tensor) != info:
+                continue
+            whole = _whole(tensor)
+            if buffers is not None:
+                buffers.place(slot, name).copy_(whole)
+            found[name] = info
         return found
 
     def _own(self) -> Mapping[str, Tensor]:
@@ -86,3 +98,15 @@ class Network:
 
 def _info_of(tensor: Tensor) -> TensorInfo:
     return TensorInfo(tuple(tensor.shape), tensor.dtype)
+
+
+def _whole(tensor: Any) -> Tensor:
+    """Return a tensor of which processes may have parts; all of them take part then."""
+    whole: Tensor = tensor.full_tensor() if _is_sharded(tensor) else tensor
+    return whole
+
+
+def _is_sharded(tensor: Any) -> bool:
+    """Return whether it is a `DTensor`, as FSDP2 makes them; without any their module is absent."""
+    module = sys.modules.get("torch.distributed.tensor")
+    return module is not None and isinstance(tensor, module.DTensor)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,6 +26,7 @@ from specflow.spectra import QUANTITIES
 from specflow.threads import one_thread
 from specflow.wiring import Wiring
 
+SPECTRA = "singular_values"
 _ABOUT = "about"
 _SCALARS = {*QUANTITIES, "step_agreement_score", "start_agreement_score", "alignment_score"}
 Scalars = Mapping[str, float]  # by what they are and of what: "stable_rank/blocks.0.mlp_in"
@@ -101,6 +103,12 @@ class LiveRows:
         for later in [one for one in self._kept if one >= number]:
             self._kept.pop(later).scratch.remove()
 
+    def spectra(self, number: int) -> dict[str, np.ndarray]:
+        """Return the singular values of each matrix at a step."""
+        rows = self._kept[number].rows(0, slice(0, len(self._wiring.matrices)))
+        named = zip(self._wiring.matrices, rows, strict=True)
+        return {matrix.name: row[SPECTRA].clone().numpy() for matrix, row in named}
+
     def measure(self, checkpoints: Checkpoints) -> Scalars:
         """Measure a step, the one of these checkpoints, and keep its rows.
 
@@ -150,7 +158,7 @@ class LiveRows:
         now, then, first = (self._kept[one].rows(0, whole) for one in (number, before, numbers[0]))
         matrices = self._wiring.matrices
         shapes = [(matrix.view.rows, matrix.view.columns) for matrix in matrices]
-        spectra = [row["singular_values"][None] for row in now[: len(matrices)]]
+        spectra = [row[SPECTRA][None] for row in now[: len(matrices)]]
         quantities = quantities_always(spectra, shapes, self._settings)
         found: dict[str, float] = {}
         of_matrices = (rows[: len(matrices)] for rows in (now, then, first))

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator
 
+from specflow.live.alerts import AlertParams
 from specflow.measure.settings import SpectraParams
 from specflow.section import Section
 from specflow.wiring.recognize import Patterns
@@ -42,12 +43,14 @@ class WatchParams(Section):
         match: Patterns of tensors or matrices that are watched.
         exclude: Patterns of those that are not.
         budget: Share of the time of training that may go into copying weights.
+        alerts: What is told at once; None is nothing.
     """
 
     every: Annotated[Steps, PlainValidator(_steps)] = 100
     match: Annotated[Patterns, Field(min_length=1)] = ("*",)
     exclude: Patterns = ()
     budget: Annotated[float, Field(gt=0, le=1)] = 0.01
+    alerts: AlertParams | None = None
 
     def due_after(self, step: int) -> float:
         """Return the next step that is due after this one; infinity if there is none."""

@@ -1,33 +1,27 @@
 """A watch over a network in training: copies of its weights at some steps, measured beside it."""
 
 import math
-import os
-import pickle
-import subprocess
-import sys
-import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
+import torch.distributed as dist
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from specflow.checkpoints.base import Step
+from specflow.checkpoints.base import Infos, Step
 from specflow.errors import SpecflowError, number_of
-from specflow.live.messages import Copied, Failed, Measured, Setup
+from specflow.live.alerts import Alert
+from specflow.live.beside import Beside
+from specflow.live.messages import Copied, Measured
 from specflow.live.network import Network
-from specflow.live.rows import LiveRows, Scalars
+from specflow.live.rows import LiveRows
 from specflow.live.settings import SPECTRA, WatchParams
+from specflow.live.sinks import Sink, sink_of
 from specflow.section_errors import problems_of
-
-_SOURCE = str(Path(__file__).parents[2])
-Sink = Callable[[int, Scalars], None]
 
 
 class Watch:
@@ -37,27 +31,39 @@ class Watch:
     process of the lowest priority measures them. A step for which there is no time, since those
     before wait to be measured or copies would take more than the budget, is dropped, and how many
     are is said in the end.
+
+    Of several processes that train together the first copies, and the others return at once. If
+    they have parts of the weights, all of them copy at the steps of which the first decides so.
+
+    Attributes:
+        latest: The greatest step that was told; -1 before any.
     """
 
     def __init__(
-        self, model: nn.Module, path: Path, params: WatchParams, sinks: Sequence[Sink] = ()
+        self,
+        model: nn.Module,
+        path: Path,
+        params: WatchParams,
+        sinks: Sequence[Sink] = (),
+        on_alert: Callable[[Alert], object] | None = None,
     ) -> None:
         """Find the matrices of a network, and start the process beside it.
 
         Raises:
             SpecflowError: If there are no matrices, or the file is of other ones.
         """
-        self._params, self._sinks, self._path = params, sinks, path
+        self._params, self._sinks, self._path, self._on_alert = params, sinks, path, on_alert
         self._network = Network(model, params)
-        LiveRows(path, self._network.wiring, SPECTRA)
-        self._buffers = self._network.buffers()
-        self._free = {*range(self._buffers.count)}
-        self._due, self._dropped, self._is_first = -math.inf, 0, True
-        self._latest, self._is_told = -1, False
-        self._began, self._spent, self._longest = time.perf_counter(), 0.0, 0.0
-        self._answers: SimpleQueue[object] = SimpleQueue()
-        self._is_open = True
-        self._worker = self._started()
+        self._beside: Beside | None = None
+        if not _rank():
+            LiveRows(path, self._network.wiring, SPECTRA)
+            self._beside = Beside(path, self._network, SPECTRA)
+        copies = self._beside is not None or self._network.is_sharded
+        self._due = -math.inf if copies else math.inf
+        self._first: Mapping[str, float] = {}
+        self._is_first, self._is_told, self.latest, self._dropped = True, False, -1, 0
+        self._copy(0)  # before the training, since the first time takes many times as long
+        self._began, self._spent, self._took = time.perf_counter(), 0.0, 0.0
 
     def step(self, step: int, **scalars: float | Tensor) -> None:
         """Tell that the network has taken a step; if it is due, its weights are copied.
@@ -67,35 +73,28 @@ class Watch:
             scalars: What else is known of the step, such as its loss, for sinks. They are looked
                 at only if the step is measured.
         """
-        if step <= self._latest and not self._is_told:
+        if step <= self.latest and not self._is_told:
             self._is_told = True
             self._warn(
-                f"step: got {step} after {self._latest}; expected numbers that ascend over the "
+                f"step: got {step} after {self.latest}; expected numbers that ascend over the "
                 "whole training; others are not measured"
             )
-        self._latest = max(step, self._latest)
-        if step < self._due or not self._is_open:
+        self.latest = max(step, self.latest)
+        if step < self._due:
             return
         began = time.perf_counter()
-        self._collect()
-        if self._is_open and self._free and self._affordable(began):
-            self._copy(step, scalars)
-            self._longest = max(self._longest, time.perf_counter() - began)
-        elif self._is_open:
-            self._dropped += 1
+        self._measure(step, scalars)
         self._due = self._params.due_after(step)
         self._spent += time.perf_counter() - began
 
     def close(self) -> None:
         """Wait until all that was copied is measured, and the file is complete."""
-        if self._input.closed:
+        beside = self._beside
+        if beside is None:
             return
-        self._is_open = False
-        with suppress(BrokenPipeError):
-            self._input.close()
-        self._worker.wait()
-        self._reader.join()
+        beside.end()
         self._collect()
+        self._beside = None
         if self._dropped:
             self._warn(
                 f"not measured: {number_of(self._dropped, 'step')} of those that were due, since "
@@ -119,90 +118,89 @@ class Watch:
         """Share of the time since the start that the training has waited for copies."""
         return self._spent / (time.perf_counter() - self._began)
 
-    def _affordable(self, now: float) -> bool:
+    def _measure(self, step: int, scalars: Mapping[str, float | Tensor]) -> None:
+        """Copy the weights if that is affordable, and have them measured."""
+        began = time.perf_counter()
+        self._collect()
+        beside = self._beside
+        is_wanted = beside is not None and bool(beside.free) and self._is_affordable(began)
+        if self._network.is_sharded:
+            is_wanted = _as_the_first(is_wanted)
+        if not is_wanted:
+            self._dropped += beside is not None
+            return
+        slot = beside.free.pop() if beside else 0
+        infos = self._copy(slot)
+        if beside is not None:
+            known = {name: _number(value) for name, value in scalars.items()}
+            beside.send(Copied(slot, Step(step, None, str(self._path)), infos, known))
+        self._is_first, self._took = False, time.perf_counter() - began
+
+    def _is_affordable(self, now: float) -> bool:
         """Return whether another copy is within the budget; the first one always is."""
-        return self._is_first or self._spent + self._longest <= self._params.budget * (
-            now - self._began
-        )
-
-    def _copy(self, step: int, scalars: Mapping[str, float | Tensor]) -> None:
-        slot = self._free.pop()
-        infos = self._network.copy_to(self._buffers, slot)
-        known = {
-            name: float(value.detach() if isinstance(value, Tensor) else value)
-            for name, value in scalars.items()
-        }
-        self._send(Copied(slot, Step(step, None, str(self._path)), infos, known))
-        self._is_first = False
-
-    def _started(self) -> "subprocess.Popen[bytes]":
-        paths = [_SOURCE, *filter(None, [os.environ.get("PYTHONPATH")])]
-        number = self._buffers.file.fileno()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "specflow.live.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            pass_fds=[number],
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(paths),
-                "CUDA_VISIBLE_DEVICES": "",
-            },
-            start_new_session=True,  # Ctrl-C ends the training, and that the worker
-        )
-        self._buffers.file.close()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._input, output = process.stdin, process.stdout
-
-        def read() -> None:
-            with output, suppress(EOFError):
-                while True:
-                    self._answers.put(pickle.load(output))
-            if process.wait() or self._is_open:
-                ended = f"the process beside it has ended, with exit status {process.returncode}"
-                self._answers.put(Failed(ended))
-
-        self._reader = threading.Thread(target=read, daemon=True)
-        self._reader.start()
-        network = self._network
-        self._send(
-            Setup(self._path, network.wiring, SPECTRA, network.infos, self._buffers.count, number)
-        )
-        return process
-
-    def _send(self, message: object) -> None:
-        with suppress(BrokenPipeError):  # why the worker has ended is among its answers
-            pickle.dump(message, self._input)
-            self._input.flush()
+        most = self._params.budget * (now - self._began)
+        return self._is_first or self._spent + self._took <= most
 
     def _collect(self) -> None:
-        """Take what the worker has answered: free its slot, tell sinks, or say why it has ended."""
-        with suppress(Empty):
-            while True:
-                answer = self._answers.get_nowait()
-                if isinstance(answer, Measured):
-                    self._free.add(answer.slot)
-                    for sink in self._sinks:
-                        sink(answer.number, answer.scalars)
-                elif isinstance(answer, Failed):
-                    self._is_open = False
-                    self._warn(f"{answer.message}; training goes on, and is watched no more")
+        """Take what was answered: tell sinks, or say why there will be no more."""
+        beside = self._beside
+        for answer in beside.answers() if beside else ():
+            if isinstance(answer, Measured):
+                self._tell(answer)
+                continue
+            self._warn(f"{answer.message}; training goes on, and is watched no more")
+            self._beside = None
+            self._due = self._due if self._network.is_sharded else math.inf
+
+    def _tell(self, measured: Measured) -> None:
+        number, scalars = measured.number, measured.scalars
+        for sink in self._sinks:
+            sink(number, scalars, measured.spectra)
+        self._first = self._first or {**scalars}
+        alerts = self._params.alerts
+        for alert in alerts.of(number, scalars, self._first) if alerts else ():
+            self._warn(f"step {alert.step}: {alert.matrix or 'all'}: {alert.message}")
+            if self._on_alert is not None:
+                self._on_alert(alert)
+
+    def _copy(self, slot: int) -> Infos:
+        return self._network.copy_to(self._beside.buffers if self._beside else None, slot)
 
     def _warn(self, message: str) -> None:
         warnings.warn(f"specflow.watch: {self._path}: {message}", stacklevel=3)
 
 
 def started(
-    model: nn.Module, path: Path, given: Mapping[str, object], sinks: Sequence[Sink]
+    model: nn.Module,
+    path: str | Path,
+    *,
+    sinks: Sequence[object] = (),
+    on_alert: Callable[[Alert], object] | None = None,
+    **given: object,
 ) -> Watch:
-    """Return a watch that has begun, with params as they are given in Python.
+    """Return a watch that has begun, with what `specflow.watch` takes.
 
     Raises:
-        SpecflowError: If one of them is not as expected, or as for `Watch`.
+        SpecflowError: If something is not as expected, or as for `Watch`.
     """
     try:
         params = WatchParams.model_validate(given)
     except ValidationError as error:
         raise SpecflowError("; ".join(problems_of(error, WatchParams, given))) from error
-    return Watch(model, path, params, sinks)
+    return Watch(model, Path(path), params, [sink_of(sink) for sink in sinks], on_alert)
+
+
+def _rank() -> int:
+    """Return the number of this process among those that train together."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def _as_the_first(is_wanted: bool) -> bool:
+    """Return what the first of the processes that train together wants."""
+    said = [is_wanted]
+    dist.broadcast_object_list(said, src=0)
+    return said[0]
+
+
+def _number(value: float | Tensor) -> float:
+    return float(value.detach() if isinstance(value, Tensor) else value)

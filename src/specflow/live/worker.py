@@ -51,7 +51,8 @@ def _rows(rows: LiveRows, buffers: Buffers, answer: Callable[[object], None]) ->
             is_first = False
         copies = Copies(buffers, copied.slot, copied.infos, copied.step)
         scalars = {**copied.scalars, **rows.measure(copies)}
-        answer(Measured(copied.slot, copied.step.number, scalars))
+        number = copied.step.number
+        answer(Measured(copied.slot, number, scalars, rows.spectra(number)))
         if time.monotonic() >= due:
             started = time.monotonic()
             rows.publish()

@@ -1,0 +1,68 @@
+"""A small language model that learns Python from `argparse.py`, watched in a plain loop."""
+
+import argparse
+import inspect
+
+import torch
+from torch import Tensor, nn
+
+import specflow
+
+LENGTH, BATCH, WIDTH = 64, 16, 128
+
+
+class LanguageModel(nn.Module):
+    """A transformer of characters."""
+
+    def __init__(self, num_tokens: int) -> None:
+        """Make the layers."""
+        super().__init__()
+        self.embedding = nn.Embedding(num_tokens, WIDTH)
+        self.position = nn.Parameter(0.02 * torch.randn(LENGTH, WIDTH))
+        layer = nn.TransformerEncoderLayer(
+            WIDTH, nhead=4, dim_feedforward=4 * WIDTH, dropout=0.0, batch_first=True
+        )
+        self.blocks = nn.TransformerEncoder(layer, num_layers=2)
+        self.output = nn.Linear(WIDTH, num_tokens)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return logits of the next token at each place."""
+        mask = nn.Transformer.generate_square_subsequent_mask(tokens.shape[1])
+        hidden = self.embedding(tokens) + self.position[: tokens.shape[1]]
+        return self.output(self.blocks(hidden, mask=mask, is_causal=True))
+
+
+def tokens_of_text() -> tuple[Tensor, int]:
+    """Return the characters of a module as numbers, and how many there are of them."""
+    text = inspect.getsource(argparse)
+    characters = sorted({*text})
+    places = {character: place for place, character in enumerate(characters)}
+    return torch.tensor([places[character] for character in text]), len(characters)
+
+
+def train(steps: int, path: str) -> float:
+    """Train, and return the last loss; what the watch adds is two lines."""
+    torch.manual_seed(0)
+    tokens, num_tokens = tokens_of_text()
+    model = LanguageModel(num_tokens)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    with specflow.watch(model, path, every=50) as watch:
+        for step in range(steps):
+            starts = torch.randint(len(tokens) - LENGTH - 1, (BATCH, 1))
+            windows = tokens[starts + torch.arange(LENGTH + 1)]
+            logits = model(windows[:, :-1])
+            loss = nn.functional.cross_entropy(logits.flatten(0, 1), windows[:, 1:].flatten())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            watch.step(step, loss=loss)
+    return loss.item()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--output", default="language_model.h5")
+    chosen = parser.parse_args()
+    print(f"last loss: {train(chosen.steps, chosen.output):.3f}")
+    print(f"specflow page {chosen.output}")

@@ -1,0 +1,107 @@
+"""Loggers are told by their own methods, and alerts come at their thresholds."""
+
+import math
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from tests.live.trainings import network
+
+import specflow
+from specflow.errors import SpecflowError
+from specflow.live.alerts import Alert, AlertParams
+from specflow.live.sinks import sink_of
+
+SCALARS = {"stable_rank/a": 2.0, "loss": 0.5}
+SPECTRA = {"a": np.array([3.0, 1.0]), "b": np.array([math.nan])}
+
+
+def test_function_is_told_step_and_numbers():
+    told = []
+    sink_of(lambda *given: told.append(given))(7, SCALARS, SPECTRA)
+    assert told == [(7, SCALARS)]
+
+
+def test_tensorboard_gets_scalars_and_histograms_of_what_is_defined():
+    told = []
+    writer = SimpleNamespace(
+        add_scalar=lambda *given: told.append(given),
+        add_histogram=lambda name, values, step: told.append((name, values.tolist(), step)),
+    )
+    sink_of(writer)(7, SCALARS, SPECTRA)
+    assert told == [
+        ("stable_rank/a", 2.0, 7),
+        ("loss", 0.5, 7),
+        ("singular_values/a", [3.0, 1.0], 7),
+    ]
+
+
+def test_dvclive_gets_numbers_of_that_step_and_goes_on_with_its_own():
+    told, live = [], SimpleNamespace(step=9)
+    live.log_metric = lambda name, value: told.append((live.step, name, value))
+    sink_of(live)(7, SCALARS, SPECTRA)
+    assert told == [(7, "stable_rank/a", 2.0), (7, "loss", 0.5)]
+    assert live.step == 9
+
+
+def test_weights_and_biases_gets_an_axis_of_its_own(monkeypatch):
+    wandb = SimpleNamespace(Histogram=lambda np_histogram: np_histogram)
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    defined, logged = [], []
+    run = SimpleNamespace(
+        define_metric=lambda *names, **axis: defined.append((names, axis)), log=logged.append
+    )
+    sink_of(run)(7, SCALARS, SPECTRA)
+    assert defined == [
+        (("specflow/step",), {}),
+        (("specflow/*",), {"step_metric": "specflow/step"}),
+    ]
+    counts, _ = logged[0].pop("specflow/singular_values/a")
+    assert counts.sum() == 2
+    assert logged == [{"specflow/step": 7, "specflow/stable_rank/a": 2.0, "specflow/loss": 0.5}]
+
+
+def test_what_is_no_logger_is_refused():
+    with pytest.raises(SpecflowError, match="sinks: got int; expected a SummaryWriter"):
+        sink_of(3)
+
+
+FIRST = {"normalized_effective_rank/a": 0.9, "spectral_norm/a": 2.0, "spectral_norm/zero": 0.0}
+
+
+def alerts(scalars, **params):
+    return list(AlertParams(**params).of(5, scalars, FIRST))
+
+
+def test_rank_and_growth_alert_beyond_their_thresholds_alone():
+    low = {"normalized_effective_rank/a": 0.1, "effective_rank/a": 0.01}
+    assert alerts(low) == alerts(low, least_rank=0.1) == []
+    said = "normalized_effective_rank is 0.1, below 0.11"
+    assert alerts(low, least_rank=0.11) == [Alert(5, "a", said)]
+    grown = {"spectral_norm/a": 6.0, "spectral_norm/zero": 6.0, "spectral_norm/new": 6.0}
+    assert alerts(grown) == alerts(grown, most_growth=3.0) == []
+    said = "spectral_norm is 6, 3 times that of the first step, above 2.9"
+    assert alerts(grown, most_growth=2.9) == [Alert(5, "a", said)]
+
+
+def test_what_is_not_finite_alerts_once_a_matrix():
+    broken = {"spectral_norm/a": math.nan, "stable_rank/a": math.nan, "loss": math.inf}
+    found = [Alert(5, "a", "spectral_norm is nan"), Alert(5, "", "loss is inf")]
+    assert alerts(broken) == found
+    undefined = {"noise_scale/a": math.nan, "step_agreement_score/a": math.nan}
+    assert alerts(undefined) == alerts(broken, not_finite=False) == []
+
+
+def test_matrix_that_is_not_finite_warns_with_layer_and_step(tmp_path):
+    model, told = network(), []
+    with torch.no_grad():
+        model[2].weight[0, 0] = math.nan
+    watch = specflow.watch(model, tmp_path / "run.h5", alerts={}, on_alert=told.append)
+    watch.step(300)
+    with pytest.warns(UserWarning, match="step 300: 2: spectral_norm is nan"):
+        watch.close()
+    assert told == [Alert(300, "2", "spectral_norm is nan")]
+    with pytest.raises(SpecflowError, match=r"alerts\.least_rank: got 2.0; expected less than 1"):
+        specflow.watch(model, tmp_path / "other.h5", alerts={"least_rank": 2.0})
