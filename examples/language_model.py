@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -40,13 +41,14 @@ def tokens_of_text() -> tuple[Tensor, int]:
     return torch.tensor([places[character] for character in text]), len(characters)
 
 
-def train(steps: int, path: str) -> float:
-    """Train, and return the last loss; what the watch adds is two lines."""
+def training(steps: int) -> tuple[LanguageModel, Iterator[tuple[int, Tensor]]]:
+    """Return a model, and what takes a step whenever it is asked for the next one and its loss."""
     torch.manual_seed(0)
     tokens, num_tokens = tokens_of_text()
     model = LanguageModel(num_tokens)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    with specflow.watch(model, path, every=50) as watch:
+
+    def taken() -> Iterator[tuple[int, Tensor]]:
         for step in range(steps):
             starts = torch.randint(len(tokens) - LENGTH - 1, (BATCH, 1))
             windows = tokens[starts + torch.arange(LENGTH + 1)]
@@ -55,6 +57,16 @@ def train(steps: int, path: str) -> float:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            yield step, loss
+
+    return model, taken()
+
+
+def train(steps: int, path: str) -> float:
+    """Train, watched, and return the last loss."""
+    model, taken = training(steps)
+    with specflow.watch(model, path, every=50) as watch:
+        for step, loss in taken:
             watch.step(step, loss=loss)
     return loss.item()
 

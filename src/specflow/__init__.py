@@ -129,6 +129,9 @@ def watch(
     match: Sequence[str] = ("*",),
     exclude: Sequence[str] = (),
     budget: float = 0.01,
+    gradients: bool = False,
+    updates: bool = False,
+    store_weights: bool = False,
     sinks: Sequence[Any] = (),
     alerts: Mapping[str, Any] | None = None,
     on_alert: Callable[[Alert], object] | None = None,
@@ -149,6 +152,12 @@ def watch(
         exclude: Patterns of those that are not.
         budget: Share of the time that the training may wait for copies; a step for which it does
             not suffice is dropped.
+        gradients: Whether the spectra of the gradients that parameters have when `step` is called
+            are measured too, into a file `run.gradients.h5` beside `run.h5`.
+        updates: Whether those of what the step has changed are, into `run.updates.h5`: weights are
+            copied at the step before too.
+        store_weights: Whether the copies are kept, as `run.h5.weights/step*.safetensors`, so that
+            `analyze` can measure later what is not measured here.
         sinks: What is told each step that was measured: a `SummaryWriter` of TensorBoard, a `Live`
             of DVCLive, a run of Weights & Biases, or a function of the step and its numbers by
             name ("stable_rank/blocks.0.mlp_in"; what `step` was given is among them). They are
@@ -170,6 +179,9 @@ def watch(
         match=match,
         exclude=exclude,
         budget=budget,
+        gradients=gradients,
+        updates=updates,
+        store_weights=store_weights,
         sinks=sinks,
         alerts=alerts,
         on_alert=on_alert,

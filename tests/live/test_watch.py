@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from tests.live.trainings import network, train
 from tests.measure.walks import Walk, entries, measure
 from torch import nn
@@ -131,6 +132,50 @@ def test_training_that_begins_again_replaces_what_it_repeats(watched, tmp_path):
         specflow.watch(model, Path(path).rename(tmp_path / "copy.h5"))
 
 
+def test_gradients_updates_and_weights_are_kept_too(tmp_path):
+    model, path, told = network(), tmp_path / "run.h5", []
+    states, gradients = {}, {}
+    with specflow.watch(
+        model,
+        path,
+        every=4,
+        budget=1,
+        gradients=True,
+        updates=True,
+        store_weights=True,
+        sinks=[lambda *given: told.append(given)],
+    ) as watch:
+
+        def step(number, **scalars):
+            states[number] = {n: one.detach().clone() for n, one in model.state_dict().items()}
+            gradients[number] = {n: one.grad.clone() for n, one in model.named_parameters()}
+            time.sleep(0.3)
+            watch.step(number, **scalars)
+
+        train(model, step, last=9)
+    assert is_measured(path, [0, 4, 8])
+    of_gradients, of_updates = (entries(tmp_path / f"run.{n}.h5") for n in ("gradients", "updates"))
+    for place, number in enumerate([0, 4, 8]):
+        stored = load_file(tmp_path / "run.h5.weights" / f"step{number:09d}.safetensors")
+        assert list(stored) == ["0.weight", "2.weight", "4.weight"]
+        for name, tensor in stored.items():
+            assert torch.equal(tensor, states[number][name])
+            exact = torch.linalg.svdvals(gradients[number][name].double()).numpy()
+            found = of_gradients[name.removesuffix(".weight")]["singular_values"][place]
+            assert abs(found - exact).max() <= 1e-6 * exact[0]
+            found = of_updates[name.removesuffix(".weight")]["singular_values"][place]
+            if not number:
+                assert np.isnan(found).all()
+                continue
+            change = states[number][name].double() - states[number - 1][name].double()
+            exact = torch.linalg.svdvals(change).numpy()
+            assert abs(found - exact).max() <= 1e-5 * exact[0]
+    names = {name.partition("/")[0] for name in told[1][1]}
+    assert {"gradient_spectral_norm", "update_stable_rank", "spectral_norm", "loss"} <= names
+    table = specflow.analyze(str(tmp_path / "run.h5.weights" / "*"))
+    assert sorted({*table["step"]}) == [0, 4, 8]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -156,9 +201,9 @@ def test_what_cannot_be_watched_is_said_at_once(tmp_path, given, message):
 def test_copies_keep_within_the_budget_and_what_is_dropped_is_said(tmp_path, monkeypatch):
     copy = Network.copy_to
 
-    def slowly(self, buffers, slot):
+    def slowly(self, *given):
         time.sleep(0.2)
-        return copy(self, buffers, slot)
+        return copy(self, *given)
 
     monkeypatch.setattr(Network, "copy_to", slowly)
     path = tmp_path / "run.h5"

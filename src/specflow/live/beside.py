@@ -25,8 +25,10 @@ class Beside:
         free: Which of the places there are free.
     """
 
-    def __init__(self, target: Path, network: Network, settings: SpectraParams) -> None:
-        """Start it.
+    def __init__(
+        self, target: Path, network: Network, settings: SpectraParams, *, stores: bool
+    ) -> None:
+        """Start it; if it `stores`, it keeps the weights too.
 
         Raises:
             SpecflowError: If there is no memory for copies.
@@ -49,9 +51,8 @@ class Beside:
         self.buffers.file.close()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.send(
-            Setup(target, network.wiring, settings, network.infos, self.buffers.count, number)
-        )
+        about = target, network.wiring, settings, network.infos, self.buffers.infos
+        self.send(Setup(*about, self.buffers.count, number, stores))
 
     def send(self, message: Setup | Copied) -> None:
         """Tell it something; if it has ended, why is among its answers."""

@@ -4,7 +4,7 @@ import math
 import mmap
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import IO
 
@@ -20,6 +20,7 @@ class Buffers:
     """Places for the tensors of a few steps.
 
     Attributes:
+        infos: Shape and dtype of each tensor.
         file: What lies behind them: another process that has its number sees the same.
         count: How many steps they are for.
     """
@@ -35,7 +36,7 @@ class Buffers:
         Raises:
             OSError: If there is not so much memory.
         """
-        self._infos, self.count, self._places = infos, count, dict[str, int]()
+        self.infos, self.count, self._places = infos, count, dict[str, int]()
         size = 0
         for name in infos:
             self._places[name] = size
@@ -46,7 +47,7 @@ class Buffers:
 
     def place(self, slot: int, name: str) -> Tensor:
         """Return where a tensor of a step is."""
-        info, start = self._infos[name], slot * self._size + self._places[name]
+        info, start = self.infos[name], slot * self._size + self._places[name]
         count = math.prod(info.shape)
         if not count:
             return torch.empty(info.shape, dtype=info.dtype)
@@ -54,28 +55,19 @@ class Buffers:
             info.shape
         )
 
-    def places(self, slot: int) -> Iterator[tuple[str, Tensor]]:
-        """Yield all tensors of a step with their names."""
-        return ((name, self.place(slot, name)) for name in self._infos)
-
 
 class Copies:
     """The tensors of one step that were copied: its `Checkpoints` and its `Tensors` at once."""
 
-    def __init__(self, buffers: Buffers, slot: int, infos: Infos, step: Step) -> None:
-        """See copies of some tensors, those that the step has."""
-        self._buffers, self._slot = buffers, slot
-        self.infos, self.steps = infos, (step,)
+    def __init__(self, read: Callable[[str], Tensor], infos: Infos, step: Step) -> None:
+        """See the tensors that the step has, each of which `read` returns a copy of."""
+        self.read, self.infos, self.steps = read, infos, (step,)
         self.skipped: Mapping[str, str] = {}
 
     def open(self, index: int) -> AbstractContextManager["Copies"]:
         """Open the one step, number 0: itself."""
         assert index == 0, index
         return nullcontext(self)
-
-    def read(self, name: str) -> Tensor:
-        """Return a copy of one tensor."""
-        return self._buffers.place(self._slot, name).clone()
 
     def fingerprint(self) -> str:
         """Return what tells this step from others of its training."""

@@ -1,6 +1,6 @@
 """What a training and the process beside it tell each other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,17 +20,21 @@ class Setup:
         target: Place of the file.
         wiring: The matrices and pairs.
         settings: What is kept of each.
-        infos: The tensors that are copied.
+        infos: Shape and dtype of each tensor.
+        copied: The same by what copies are called.
         count: How many steps the buffers are for.
         file: The number of what lies behind them.
+        stores: Whether weights are kept too.
     """
 
     target: Path
     wiring: Wiring
     settings: SpectraParams
     infos: Infos
+    copied: Infos
     count: int
     file: int
+    stores: bool
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,13 @@ class Copied:
     Attributes:
         slot: Where.
         step: The step.
-        infos: The tensors that it has.
+        names: What copies are called that were made.
         scalars: What else is known of it.
     """
 
     slot: int
     step: Step
-    infos: Infos
+    names: Set[str]
     scalars: Scalars
 
 

@@ -13,6 +13,7 @@ from specflow.checkpoints.network import structure_of_live
 from specflow.checkpoints.wrappers import unwrapped
 from specflow.errors import SpecflowError
 from specflow.live.buffers import Buffers
+from specflow.live.kinds import Kind
 from specflow.live.settings import WatchParams
 from specflow.wiring.coverage import NoMatrixError
 from specflow.wiring.recognize import LayoutParams, wiring_of
@@ -28,6 +29,7 @@ class Network:
     Attributes:
         wiring: Its matrices and pairs.
         infos: The tensors that these are of.
+        kinds: What is copied of each.
         is_sharded: Whether processes have parts of them, so that all of these copy together.
     """
 
@@ -47,6 +49,9 @@ class Network:
         needed = dict.fromkeys(view.tensor for view in self.wiring.views)
         self.infos: Infos = {name: live.infos[name] for name in needed}
         own = self._own()
+        self.kinds = [Kind.WEIGHTS]
+        self.kinds += [Kind.GRADIENTS] if params.gradients else []
+        self.kinds += [Kind.UPDATES] if params.updates else []
         self.is_sharded = any(map(_is_sharded, own.values()))
         self._computed = {
             name
@@ -60,34 +65,48 @@ class Network:
         Raises:
             SpecflowError: If there is not so much memory.
         """
-        size = sum(math.prod(info.shape) * info.dtype.itemsize for info in self.infos.values())
+        infos = {kind.of(name): info for kind in self.kinds for name, info in self.infos.items()}
+        size = sum(math.prod(info.shape) * info.dtype.itemsize for info in infos.values())
         try:
-            return Buffers(self.infos, min(max(_TOGETHER // max(size, 1), 1), _MOST_STEPS))
+            return Buffers(infos, min(max(_TOGETHER // max(size, 1), 1), _MOST_STEPS))
         except OSError as error:
             raise SpecflowError(f"no memory for copies of the weights ({error})") from error
 
-    def copy_to(self, buffers: Buffers | None, slot: int) -> Infos:
-        """Copy the weights as they are now; return which tensors are as they were at the start.
+    def copy_to(self, buffers: Buffers | None, slot: int, kind: Kind) -> set[str]:
+        """Copy weights or gradients as they are now.
 
         Args:
             buffers: Where to; None only gives what this process has of them to the others.
             slot: Which of the places there.
+            kind: What is copied.
+
+        Returns:
+            What the copies are called: of tensors that are there, in the shape that they had.
         """
-        own = self._own()
-        live = LiveCheckpoints(self._model) if self._computed and buffers else None
-        found = {}
+        if kind == Kind.GRADIENTS:
+            tensors = self._gradients()
+        else:
+            tensors = {**self._own()}
+            live = LiveCheckpoints(self._model) if self._computed else None
+            for name in self._computed:
+                tensors.pop(name, None)
+                if live is not None and live.infos.get(name) == self.infos[name]:
+                    tensors[name] = live.read(name)
+        found = set()
         for name, info in self.infos.items():
-            if live is not None and name in self._computed:
-                tensor = live.read(name) if live.infos.get(name) == info else None
-            else:
-                tensor = own.get(name)
-            if tensor is None or _info_of(tensor) != info:
-                continue
-            whole = _whole(tensor)
-            if buffers is not None:
-                buffers.place(slot, name).copy_(whole)
-            found[name] = info
+            if name in tensors and _info_of(tensors[name]) == info:
+                whole = _whole(tensors[name])
+                if buffers is not None:
+                    buffers.place(slot, kind.of(name)).copy_(whole)
+                found.add(kind.of(name))
         return found
+
+    def _gradients(self) -> dict[str, Tensor]:
+        """Return the gradients that parameters have, by names without those of wrappers."""
+        own = dict(self._model.named_parameters(remove_duplicate=False))
+        found = {given: own[given].grad for given in own}
+        named = {name: found[given] for given, name in unwrapped(own).items()}
+        return {name: one for name, one in named.items() if one is not None}
 
     def _own(self) -> Mapping[str, Tensor]:
         """Return the tensors of its state dict, by names without those of wrappers."""

@@ -44,6 +44,9 @@ class WatchParams(Section):
         exclude: Patterns of those that are not.
         budget: Share of the time of training that may go into copying weights.
         alerts: What is told at once; None is nothing.
+        gradients: Whether the spectra of gradients are measured too.
+        updates: Whether those of what a step has changed are.
+        store_weights: Whether copies are kept as checkpoints.
     """
 
     every: Annotated[Steps, PlainValidator(_steps)] = 100
@@ -51,6 +54,9 @@ class WatchParams(Section):
     exclude: Patterns = ()
     budget: Annotated[float, Field(gt=0, le=1)] = 0.01
     alerts: AlertParams | None = None
+    gradients: bool = False
+    updates: bool = False
+    store_weights: bool = False
 
     def due_after(self, step: int) -> float:
         """Return the next step that is due after this one; infinity if there is none."""

@@ -12,10 +12,11 @@ import torch.distributed as dist
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from specflow.checkpoints.base import Infos, Step
+from specflow.checkpoints.base import Step
 from specflow.errors import SpecflowError, number_of
 from specflow.live.alerts import Alert
 from specflow.live.beside import Beside
+from specflow.live.kinds import Kind
 from specflow.live.messages import Copied, Measured
 from specflow.live.network import Network
 from specflow.live.rows import LiveRows
@@ -56,13 +57,18 @@ class Watch:
         self._network = Network(model, params)
         self._beside: Beside | None = None
         if not _rank():
-            LiveRows(path, self._network.wiring, SPECTRA)
-            self._beside = Beside(path, self._network, SPECTRA)
+            for kind in self._network.kinds:
+                LiveRows(kind.place(path), self._network.wiring, SPECTRA)
+            self._beside = Beside(path, self._network, SPECTRA, stores=params.store_weights)
         copies = self._beside is not None or self._network.is_sharded
         self._due = -math.inf if copies else math.inf
         self._first: Mapping[str, float] = {}
         self._is_first, self._is_told, self.latest, self._dropped = True, False, -1, 0
-        self._copy(0)  # before the training, since the first time takes many times as long
+        self._before: tuple[int, int] | None = None
+        for kind in self._network.kinds:
+            self._copy(
+                0, kind
+            )  # before the training, since the first time takes many times as long
         self._began, self._spent, self._took = time.perf_counter(), 0.0, 0.0
 
     def step(self, step: int, **scalars: float | Tensor) -> None:
@@ -80,11 +86,14 @@ class Watch:
                 "whole training; others are not measured"
             )
         self.latest = max(step, self.latest)
-        if step < self._due:
+        if step < self._due - self._params.updates:
             return
         began = time.perf_counter()
-        self._measure(step, scalars)
-        self._due = self._params.due_after(step)
+        if step >= self._due:
+            self._measure(step, scalars)
+            self._due = self._params.due_after(step)
+        if self._params.updates and step == self._due - 1:
+            self._keep(step)
         self._spent += time.perf_counter() - began
 
     def close(self) -> None:
@@ -121,20 +130,39 @@ class Watch:
     def _measure(self, step: int, scalars: Mapping[str, float | Tensor]) -> None:
         """Copy the weights if that is affordable, and have them measured."""
         began = time.perf_counter()
+        slot, before = self._before or (self._slot(), None)
+        self._before = None
+        if slot is None:
+            self._dropped += self._beside is not None
+            return
+        names = set[str]()
+        for kind in self._network.kinds:
+            if kind != Kind.UPDATES:
+                names |= self._copy(slot, kind)
+            elif before == step - 1:
+                names |= {kind.of(name) for name in self._network.infos}
+        if self._beside is not None:
+            known = {name: _number(value) for name, value in scalars.items()}
+            self._beside.send(Copied(slot, Step(step, None, str(self._path)), names, known))
+        self._is_first, self._took = False, time.perf_counter() - began
+
+    def _keep(self, step: int) -> None:
+        """Copy the weights before a step that is due, to know what it changes."""
+        if (slot := self._slot()) is not None:
+            self._copy(slot, Kind.UPDATES)
+            self._before = slot, step
+
+    def _slot(self) -> int | None:
+        """Return a place for copies, if there is one and time for them; 0 where others copy."""
+        now = time.perf_counter()
         self._collect()
         beside = self._beside
-        is_wanted = beside is not None and bool(beside.free) and self._is_affordable(began)
+        is_wanted = beside is not None and bool(beside.free) and self._is_affordable(now)
         if self._network.is_sharded:
             is_wanted = _as_the_first(is_wanted)
         if not is_wanted:
-            self._dropped += beside is not None
-            return
-        slot = beside.free.pop() if beside else 0
-        infos = self._copy(slot)
-        if beside is not None:
-            known = {name: _number(value) for name, value in scalars.items()}
-            beside.send(Copied(slot, Step(step, None, str(self._path)), infos, known))
-        self._is_first, self._took = False, time.perf_counter() - began
+            return None
+        return beside.free.pop() if beside else 0
 
     def _is_affordable(self, now: float) -> bool:
         """Return whether another copy is within the budget; the first one always is."""
@@ -163,8 +191,8 @@ class Watch:
             if self._on_alert is not None:
                 self._on_alert(alert)
 
-    def _copy(self, slot: int) -> Infos:
-        return self._network.copy_to(self._beside.buffers if self._beside else None, slot)
+    def _copy(self, slot: int, kind: Kind) -> set[str]:
+        return self._network.copy_to(self._beside.buffers if self._beside else None, slot, kind)
 
     def _warn(self, message: str) -> None:
         warnings.warn(f"specflow.watch: {self._path}: {message}", stacklevel=3)

@@ -4,13 +4,18 @@ import os
 import pickle
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+
+from safetensors.torch import save_file
+from torch import Tensor
 
 from specflow.errors import SpecflowError
 from specflow.live.buffers import Buffers, Copies
+from specflow.live.kinds import Kind, checkpoint_of
 from specflow.live.messages import Copied, Failed, Measured, Setup
 from specflow.live.rows import LiveRows
+from specflow.textfiles import written
 
 _RARELY = 2  # times as long as the file takes to be made passes until it is made again
 
@@ -35,28 +40,68 @@ def main() -> None:
 def _measure(answer: Callable[[object], None]) -> None:
     given: Setup = pickle.load(sys.stdin.buffer)
     with os.fdopen(given.file, "r+b") as file:
-        buffers = Buffers(given.infos, given.count, file)
-    rows = LiveRows(given.target, given.wiring, given.settings)
-    with rows.locked():
+        buffers = Buffers(given.copied, given.count, file)
+    files = {
+        kind: LiveRows(kind.place(given.target), given.wiring, given.settings)
+        for kind in Kind
+        if kind.of(next(iter(given.infos))) in given.copied
+    }
+    with ExitStack() as stack:
+        for rows in files.values():
+            stack.enter_context(rows.locked())
         with suppress(BrokenPipeError):  # the training was killed
-            _rows(rows, buffers, answer)
-        rows.publish()
+            _rows(given, files, buffers, answer)
+        for rows in files.values():
+            rows.publish()
 
 
-def _rows(rows: LiveRows, buffers: Buffers, answer: Callable[[object], None]) -> None:
+def _rows(
+    given: Setup, files: Mapping[Kind, LiveRows], buffers: Buffers, answer: Callable[[object], None]
+) -> None:
     due, is_first = 0.0, True
     while isinstance(copied := _next(), Copied):
-        if is_first:
-            rows.drop_from(copied.step.number)
-            is_first = False
-        copies = Copies(buffers, copied.slot, copied.infos, copied.step)
-        scalars = {**copied.scalars, **rows.measure(copies)}
         number = copied.step.number
-        answer(Measured(copied.slot, number, scalars, rows.spectra(number)))
+        for rows in files.values() if is_first else ():
+            rows.drop_from(number)
+        is_first = False
+        if given.stores:
+            _store(given, buffers, copied)
+        scalars = {**copied.scalars}
+        for kind, rows in files.items():
+            found = rows.measure(_copies(given, buffers, copied, kind))
+            scalars |= {f"{kind.prefix}{name}": value for name, value in found.items()}
+        answer(Measured(copied.slot, number, scalars, files[Kind.WEIGHTS].spectra(number)))
         if time.monotonic() >= due:
             started = time.monotonic()
-            rows.publish()
+            for rows in files.values():
+                rows.publish()
             due = time.monotonic() + _RARELY * (time.monotonic() - started)
+
+
+def _copies(given: Setup, buffers: Buffers, copied: Copied, kind: Kind) -> Copies:
+    """Return the weights of a step, its gradients, or what it has changed."""
+    needed = [kind, Kind.WEIGHTS] if kind == Kind.UPDATES else [kind]
+    infos = {
+        name: info
+        for name, info in given.infos.items()
+        if all(one.of(name) in copied.names for one in needed)
+    }
+
+    def read(name: str) -> Tensor:
+        own = buffers.place(copied.slot, kind.of(name)).clone()
+        if kind != Kind.UPDATES:
+            return own
+        exact = buffers.place(copied.slot, Kind.WEIGHTS.of(name)).double() - own.double()
+        return exact.to(own.dtype)
+
+    return Copies(read, infos, copied.step)
+
+
+def _store(given: Setup, buffers: Buffers, copied: Copied) -> None:
+    """Keep the weights of a step as a file of safetensors."""
+    copies = _copies(given, buffers, copied, Kind.WEIGHTS)
+    with written(checkpoint_of(given.target, copied.step.number)) as part:
+        save_file({name: copies.read(name) for name in copies.infos}, part)
 
 
 def _next() -> object:
