@@ -65,7 +65,7 @@ def training(steps: int) -> tuple[LanguageModel, Iterator[tuple[int, Tensor]]]:
 def train(steps: int, path: str) -> float:
     """Train, watched, and return the last loss."""
     model, taken = training(steps)
-    with specflow.watch(model, path, every=50) as watch:
+    with specflow.watch(model, path, every=200) as watch:
         for step, loss in taken:
             watch.step(step, loss=loss)
     return loss.item()
@@ -73,7 +73,7 @@ def train(steps: int, path: str) -> float:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--output", default="language_model.h5")
     chosen = parser.parse_args()
     print(f"last loss: {train(chosen.steps, chosen.output):.3f}")

@@ -61,14 +61,14 @@ def train(steps: int, path: str) -> float:
             WithLoss(LanguageModel(num_tokens)),
             arguments,
             train_dataset=Windows(tokens),
-            callbacks=[WatchCallback(path, every=50)],
+            callbacks=[WatchCallback(path, every=200)],
         )
         return trainer.train().training_loss
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--output", default="language_model_trainer.h5")
     chosen = parser.parse_args()
     print(f"mean loss: {train(chosen.steps, chosen.output):.3f}")

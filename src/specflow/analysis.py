@@ -35,9 +35,9 @@ from specflow.section_errors import problems_of
 from specflow.studies.checkpoints.analysis import analyze_checkpoints, wiring_of_files
 from specflow.studies.checkpoints.settings import ReadingParams
 from specflow.studies.checkpoints.study import checkpoint_tables
-from specflow.studies.rows import SpectraRows, rows_in
+from specflow.studies.rows import SpectraRows
 from specflow.wiring import Wiring
-from specflow.wiring.coverage import NoMatrixError
+from specflow.wiring.coverage import LEFT_OUT, NoMatrixError
 from specflow.wiring.declared import pair_of
 from specflow.wiring.fusion import fusion_of
 from specflow.wiring.recognize import wiring_of
@@ -78,29 +78,16 @@ def analyze_to(
     audit, tables = _measured(source, options, output, spectra)
     files = [bare(file.path) for file in _params(source, options).files]
     settings = {"files": files, **options, "spectra": spectra.model_dump(mode="json")}
-    _present(output, tables, settings, audit)
+    present(output, tables, settings, audit)
     return audit, tables
 
 
-def page_of(spectra: Path, output: Path) -> None:
-    """Write tables, figures and a page of a file of spectra, one that may grow meanwhile.
-
-    Args:
-        spectra: The file, that of an analysis or of a training that is watched.
-        output: Folder of all that is written; made if missing.
+def present(output: Path, tables: Tables, settings: Mapping[str, Any], audit: Audit | None) -> None:
+    """Write tables, figures and the page; without an audit it tells none.
 
     Raises:
-        SpecflowError: If the file is missing or broken, or a result cannot be written.
+        SpecflowError: If a result cannot be written.
     """
-    check_output(output)
-    tables = checkpoint_tables(name_of(output), spectra, None, rows_in(spectra))
-    _present(output, tables, {"spectra": str(spectra)}, None)
-
-
-def _present(
-    output: Path, tables: Tables, settings: Mapping[str, Any], audit: Audit | None
-) -> None:
-    """Write tables, figures and the page; without an audit it tells none."""
     write_tables(output, tables)
     from specflow.figures.draw import draw_checkpoints  # here, since a table alone draws nothing
     from specflow.figures.section import FiguresParams
@@ -108,7 +95,9 @@ def _present(
 
     note = partial(note_written, output)
     drawn = draw_checkpoints(output / "tables", output / "figures", FiguresParams(), note)
-    write_checkpoints_page(output, name_of(output), settings, drawn, audit)
+    found = audit.analysed if audit else ()
+    said = [one for one in found if not one.startswith(LEFT_OUT)]  # listed in full there
+    write_checkpoints_page(output, name_of(output), settings, drawn, audit, said)
 
 
 def audit(source: Source, options: Mapping[str, Any], *, hashes_only: bool = False) -> Audit:

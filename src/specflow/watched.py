@@ -1,33 +1,64 @@
 """The page of a training that is watched, as its file of spectra grows."""
 
+import os
+import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from specflow.analysis import page_of
+from specflow.analysis import name_of, present
+from specflow.hdf5 import open_file
+from specflow.measure.layouts import SPECTRA
+from specflow.outputs import check_output
 from specflow.scratch import state_of
+from specflow.studies.checkpoints.study import checkpoint_tables
+from specflow.studies.rows import rows_in
+from specflow.textfiles import writing
 
 _OFTEN = 1.0  # seconds between two looks at the file
 _RARELY = 4  # times as long as the page takes passes until it is written again
 
 
 def write_pages(spectra: Path, output: Path) -> Iterator[Path]:
-    """Write the page of a file of spectra, and again each time that it has grown, without end.
+    """Write tables, figures and a page of a file of spectra, again each time that it has grown.
 
     Args:
-        spectra: The file.
+        spectra: The file, that of an analysis or of a training that is watched.
         output: Folder of all that is written; made if missing.
 
     Yields:
-        The place of the page, each time it is there.
+        The place of the page, each time it is there, without end.
 
     Raises:
-        SpecflowError: As for `page_of`.
+        SpecflowError: If the file is missing or broken, or a result cannot be written.
     """
     while True:
         began, state = time.monotonic(), state_of(spectra)
-        page_of(spectra, output)
+        check_output(output)
+        with _as_it_is(spectra, output) as kept:
+            tables = checkpoint_tables(name_of(output), kept, None, rows_in(kept))
+        present(output, tables, {"spectra": str(spectra)}, None)
         yield output / "index.html"
         due = began + (1 + _RARELY) * (time.monotonic() - began)
         while state_of(spectra) == state or time.monotonic() < due:
             time.sleep(_OFTEN)
+
+
+@contextmanager
+def _as_it_is(path: Path, folder: Path) -> Iterator[Path]:
+    """Yield a file as it is now: it is read more than once, and another may take its place."""
+    with open_file(path, SPECTRA):  # or it is said what is wrong with it
+        pass
+    kept = folder / f".{path.name}"
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        kept.unlink(missing_ok=True)
+        try:
+            os.link(path, kept)
+        except OSError:  # another disk, or one without links
+            shutil.copyfile(path, kept)
+    try:
+        yield kept
+    finally:
+        kept.unlink()

@@ -1,12 +1,6 @@
 """A watched training computes the same bits, and its file holds what its checkpoints would."""
 
-import os
-import random
-import signal
-import subprocess
-import sys
 import time
-import warnings
 from pathlib import Path
 
 import h5py
@@ -14,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.live.trainings import network, train
+from tests.live.trainings import is_measured, network, train
 from tests.measure.walks import Walk, entries, measure
 from torch import nn
 
@@ -25,13 +19,6 @@ from specflow.live.settings import SPECTRA, WatchParams
 
 EVERY = 8
 DUE = [*range(0, 40, EVERY)]
-
-
-def is_measured(path: Path, steps: list[int]) -> bool:
-    if not path.exists():
-        return False
-    with h5py.File(path) as file:
-        return file["step"][:].tolist() == steps
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +110,7 @@ def test_training_that_begins_again_replaces_what_it_repeats(watched, tmp_path):
     with specflow.watch(model, again, every=EVERY, budget=1) as watch:
         watch.step(16)
     assert is_measured(again, [0, 16])
+    assert not list(again.with_name("again.h5.rows").glob("*24"))
     norm = states[16]["0.weight"].double().norm().item()
     assert entries(again)["0"]["frobenius_norm"][1] == pytest.approx(norm, rel=1e-9)
     other = nn.Sequential(nn.Linear(3, 3))
@@ -230,70 +218,3 @@ def test_steps_that_begin_anew_each_epoch_are_said(tmp_path):
             watch.step(0)
         watch.step(1)
     assert is_measured(tmp_path / "run.h5", [0])
-
-
-def test_end_of_the_process_beside_it_is_said_and_the_training_goes_on(tmp_path):
-    model = network()
-    watch = specflow.watch(model, tmp_path / "run.h5", every=1, budget=1)
-    watch._beside._process.kill()
-    watch._beside._reader.join()
-    with pytest.warns(UserWarning, match="process beside it has ended, with exit status -9"):
-        states = train(model, watch.step, last=3)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        watch.close()
-    assert list(states) == [0, 1, 2]
-
-
-PROGRAM = """
-import sys, time
-import specflow
-from tests.live.trainings import network, train
-model = network()
-watch = specflow.watch(model, sys.argv[1], every=1, budget=1)
-def step(number, loss):
-    watch.step(number, loss=loss)
-    time.sleep(0.02)
-train(model, step, last=100000)
-"""
-
-
-@pytest.mark.slow
-def test_killed_training_leaves_a_file_with_every_whole_row(tmp_path):
-    """If all its processes are killed, the file may lack the last ones; none is lost."""
-    chance, path = random.Random(0), tmp_path / "run.h5"
-    rows, seen = tmp_path / "run.h5.rows", []
-    for beside in (False, True, True):
-        process = subprocess.Popen([sys.executable, "-c", PROGRAM, path], start_new_session=True)
-        before = len(list(rows.glob("0*[0-9]")))
-        while process.poll() is None and len(list(rows.glob("0*[0-9]"))) < 5 + before * beside:
-            time.sleep(0.01)
-        time.sleep(chance.random())
-        workers = children_of(process.pid)
-        for pid in (process.pid, *(workers if beside else ())):
-            os.kill(pid, signal.SIGKILL)
-        process.wait()
-        while any(map(is_alive, workers)):
-            time.sleep(0.01)
-        with h5py.File(path) as file:
-            seen.append(file["step"][:].tolist())
-        whole = sorted(
-            int(one.name) for one in rows.glob("0*[0-9]") if (one / "step000000").exists()
-        )
-        if not beside:
-            assert seen[-1] == whole
-        assert seen[-1] == whole[: len(seen[-1])]
-        assert len(seen[-1]) >= before
-    model = network()
-    with specflow.watch(model, path, every=1, budget=1) as watch:
-        watch.step(10**6)
-    assert is_measured(path, [*whole, 10**6])
-
-
-def children_of(pid: int) -> list[int]:
-    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def is_alive(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -1,7 +1,9 @@
 """Small trainings, watched or not."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+import h5py
 import torch
 from torch import Tensor, nn
 
@@ -32,3 +34,10 @@ def train(
         states[step] = {name: one.detach().clone() for name, one in model.state_dict().items()}
         told(step, loss=loss)
     return states
+
+
+def is_measured(path: Path, steps: list[int]) -> bool:
+    if not path.exists():
+        return False
+    with h5py.File(path) as file:
+        return file["step"][:].tolist() == steps

@@ -32,11 +32,11 @@ def written(name: str = "public", analysed: tuple[str, ...] = (), told: str = ""
         frozen=(),
         skipped=SKIPPED,
         notes=NOTES,
-        analysed=analysed,
+        analysed=(),
         changes={},
         in_order=bool(told),
     )
-    write_checkpoints_page(Path("out"), name, {"files": ["*.pt"]}, FIGURES, audit)
+    write_checkpoints_page(Path("out"), name, {"files": ["*.pt"]}, FIGURES, audit, analysed)
     return PAGE.read_text(encoding="utf-8")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from specflow.live.rows import Scalars
+from specflow.live.rows import Scalars, is_measured
 from specflow.section import Section
 
 _RANK, _NORM = "normalized_effective_rank", "spectral_norm"
@@ -49,7 +49,8 @@ class AlertParams(Section):
         """
         for name, value in scalars.items():
             quantity, _, matrix = name.partition("/")
-            if self.not_finite and not math.isfinite(value) and quantity in (_NORM, name):
+            is_told = quantity == _NORM or not is_measured(quantity)
+            if self.not_finite and is_told and not math.isfinite(value):
                 yield Alert(step, matrix, f"{quantity} is {value}")
             elif quantity == _RANK and self.least_rank and value < self.least_rank:
                 yield Alert(step, matrix, f"{quantity} is {value:.3g}, below {self.least_rank:g}")

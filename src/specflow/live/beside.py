@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -36,30 +37,31 @@ class Beside:
         self.buffers = network.buffers()
         self.free = {*range(self.buffers.count)}
         self._answers: SimpleQueue[Measured | Failed] = SimpleQueue()
-        self._is_asked = True
         number = self.buffers.file.fileno()
         paths = [_SOURCE, *filter(None, [os.environ.get("PYTHONPATH")])]
         own = {"PYTHONPATH": os.pathsep.join(paths), "CUDA_VISIBLE_DEVICES": ""}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "specflow.live.worker"],
+            [sys.executable, "-P", "-m", "specflow.live.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=[number],
             env={**os.environ, **own},
-            start_new_session=True,  # Ctrl-C ends the training, and that the process
+            # Ctrl-C ends the training, and that the process; in a session of its own it would have
+            # its own share of the cores
+            process_group=0,
         )
+        _yield_cores(self._process.pid)
         self.buffers.file.close()
-        self._reader = threading.Thread(target=self._read, daemon=True)
+        arguments = self._process, self._answers
+        self._reader = threading.Thread(target=_read, args=arguments, daemon=True)
         self._reader.start()
+        self._close = weakref.finalize(self, _close, self._process)  # of one that is not ended too
         about = target, network.wiring, settings, network.infos, self.buffers.infos
         self.send(Setup(*about, self.buffers.count, number, stores))
 
     def send(self, message: Setup | Copied) -> None:
         """Tell it something; if it has ended, why is among its answers."""
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            pickle.dump(message, self._process.stdin)
-            self._process.stdin.flush()
+        _send(self._process, message)
 
     def answers(self) -> Iterator[Measured | Failed]:
         """Yield what it has answered since; places that it has read are free again."""
@@ -70,25 +72,42 @@ class Beside:
                     self.free.add(answer.slot)
                 yield answer
 
-    def end(self) -> None:
-        """Wait until it has measured all that was copied, and the file is complete."""
-        self._is_asked = False
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
-        self._process.wait()
+    def end(self) -> bool:
+        """Wait until it has measured all that was copied; return whether it ended well."""
+        self._close()
         self._reader.join()
+        return self._process.returncode == 0
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as answers, suppress(EOFError, pickle.UnpicklingError):
-            while True:
-                self._answers.put(pickle.load(answers))
-        self._process.wait()
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
-        if self._process.returncode or self._is_asked:
-            code = self._process.returncode
-            ended = f"the process beside it has ended, with exit status {code}"
-            self._answers.put(Failed(ended))
+
+def _read(process: "subprocess.Popen[bytes]", answers: "SimpleQueue[Measured | Failed]") -> None:
+    """Queue what a process answers, and in the end that it has ended."""
+    assert process.stdout is not None
+    with process.stdout, suppress(EOFError, pickle.UnpicklingError):
+        while True:
+            answers.put(pickle.load(process.stdout))
+    code = process.wait()
+    answers.put(Failed(f"the process beside it has ended, with exit status {code}"))
+
+
+def _send(process: "subprocess.Popen[bytes]", message: object) -> None:
+    assert process.stdin is not None
+    with suppress(OSError):  # it has ended
+        pickle.dump(message, process.stdin)
+        process.stdin.flush()
+
+
+def _close(process: "subprocess.Popen[bytes]") -> None:
+    """Tell a process that nothing more comes; children of this one may hold its pipe open."""
+    _send(process, None)
+    assert process.stdin is not None
+    with suppress(OSError):
+        process.stdin.close()
+
+
+def _yield_cores(pid: int) -> None:
+    """Let a process run only where others leave a core idle, as far as the system can do that."""
+    with suppress(OSError, AttributeError):
+        os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+        return
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, 19)

@@ -1,12 +1,13 @@
 """What a training and the process beside it tell each other."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from specflow.checkpoints.base import Infos, Step
+from specflow.live.kinds import Kind
 from specflow.live.rows import Scalars
 from specflow.measure.settings import SpectraParams
 from specflow.wiring import Wiring
@@ -44,13 +45,15 @@ class Copied:
     Attributes:
         slot: Where.
         step: The step.
-        names: What copies are called that were made.
+        kinds: What was copied.
+        absent: What copies are called that were not made.
         scalars: What else is known of it.
     """
 
     slot: int
     step: Step
-    names: Set[str]
+    kinds: Sequence[Kind]
+    absent: Set[str]
     scalars: Scalars
 
 
@@ -63,12 +66,14 @@ class Measured:
         number: The step.
         scalars: Its quantities and scores, and what else is known of it.
         spectra: The singular values of each matrix.
+        busy: Seconds that the process has computed since its first step.
     """
 
     slot: int
     number: int
     scalars: Scalars
     spectra: Mapping[str, np.ndarray]
+    busy: float
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from specflow.checkpoints.base import Infos
@@ -81,7 +82,11 @@ class Network:
             kind: What is copied.
 
         Returns:
-            What the copies are called: of tensors that are there, in the shape that they had.
+            What the copies are called that were not made: of tensors that are not there, or not in
+            the shape that they had.
+
+        Raises:
+            SpecflowError: If weights were divided among processes since the watch began.
         """
         if kind == Kind.GRADIENTS:
             tensors = self._gradients()
@@ -92,21 +97,31 @@ class Network:
                 tensors.pop(name, None)
                 if live is not None and live.infos.get(name) == self.infos[name]:
                     tensors[name] = live.read(name)
-        found = set()
+        absent = set()
         for name, info in self.infos.items():
-            if name in tensors and _info_of(tensors[name]) == info:
-                whole = _whole(tensors[name])
-                if buffers is not None:
-                    buffers.place(slot, kind.of(name)).copy_(whole)
-                found.add(kind.of(name))
-        return found
+            if name not in tensors or _info_of(tensors[name]) != info:
+                absent.add(kind.of(name))
+                continue
+            if _is_sharded(tensors[name]) and not self.is_sharded:
+                raise SpecflowError(
+                    f"{name}: is divided among processes since the watch began; expected to watch "
+                    "the network after that"
+                )
+            whole = _whole(tensors[name])
+            if buffers is not None:
+                buffers.place(slot, kind.of(name)).copy_(whole)
+        return absent
 
     def _gradients(self) -> dict[str, Tensor]:
         """Return the gradients that parameters have, by names without those of wrappers."""
         own = dict(self._model.named_parameters(remove_duplicate=False))
         found = {given: own[given].grad for given in own}
         named = {name: found[given] for given, name in unwrapped(own).items()}
-        return {name: one for name, one in named.items() if one is not None}
+        return {
+            name: one
+            for name, one in named.items()
+            if one is not None and one.layout == torch.strided
+        }
 
     def _own(self) -> Mapping[str, Tensor]:
         """Return the tensors of its state dict, by names without those of wrappers."""

@@ -32,6 +32,16 @@ _SCALARS = {*QUANTITIES, "step_agreement_score", "start_agreement_score", "align
 Scalars = Mapping[str, float]  # by what they are and of what: "stable_rank/blocks.0.mlp_in"
 
 
+def is_measured(name: str) -> bool:
+    """Return whether a number has such a name that is measured here, and not given."""
+    return name.removeprefix("gradient_").removeprefix("update_") in _SCALARS
+
+
+def rows_of(target: Path) -> Scratch:
+    """Return the folder of the rows that a file is made of."""
+    return Scratch(target.with_name(f"{target.name}.rows"))
+
+
 class LiveRows:
     """Rows of every matrix and pair at the steps that were measured."""
 
@@ -47,9 +57,9 @@ class LiveRows:
             SpecflowError: If the rows there, or the file, are of something else.
         """
         self._target, self._wiring, self._settings = target, wiring, settings
-        self._folder = Scratch(target.with_name(f"{target.name}.rows"))
+        self._folder = rows_of(target)
         self._length = len(wiring.matrices) + len(wiring.pairs)
-        self._kept: dict[int, Kept] = {}
+        self._numbers: set[int] = set()
         self._check(repr((wiring.matrices, wiring.pairs, settings)))
 
     @contextmanager
@@ -66,13 +76,13 @@ class LiveRows:
                     pass
                 kept.scratch.lock.unlink()
                 if not kept.absent(0):
-                    self._kept[int(folder.name)] = kept
+                    self._numbers.add(int(folder.name))
             yield
 
     @property
     def numbers(self) -> list[int]:
         """The steps that were measured, ascending."""
-        return sorted(self._kept)
+        return sorted(self._numbers)
 
     def _check(self, about: str) -> None:
         """Check that rows that are there are of the same matrices, or note of which they are.
@@ -100,12 +110,13 @@ class LiveRows:
 
     def drop_from(self, number: int) -> None:
         """Forget the rows of a step and of all later ones: training has begun again before them."""
-        for later in [one for one in self._kept if one >= number]:
-            self._kept.pop(later).scratch.remove()
+        for later in sorted(one for one in self._numbers if one >= number)[::-1]:
+            self._of(later).scratch.remove()
+            self._numbers.remove(later)
 
     def spectra(self, number: int) -> dict[str, np.ndarray]:
         """Return the singular values of each matrix at a step."""
-        rows = self._kept[number].rows(0, slice(0, len(self._wiring.matrices)))
+        rows = self._of(number).rows(0, slice(0, len(self._wiring.matrices)))
         named = zip(self._wiring.matrices, rows, strict=True)
         return {matrix.name: row[SPECTRA].clone().numpy() for matrix, row in named}
 
@@ -124,7 +135,10 @@ class LiveRows:
         scratch.remove()  # what a killed process had begun is of other weights
         scratch.folder.mkdir()
         arguments = checkpoints, self._wiring, self._settings, [0], scratch, _unreported
-        self._kept[number] = measure_steps(*arguments, workers=1)
+        measure_steps(*arguments, workers=1)
+        for name in scratch.names("decompositions*"):  # of large weights: no step needs another's
+            scratch.forget(name)
+        self._numbers.add(number)
         return self._scalars(number)
 
     def publish(self) -> None:
@@ -137,25 +151,26 @@ class LiveRows:
         if not numbers:
             return
         steps = [Step(number, None, str(self._target)) for number in numbers]
+        kept = [self._of(number) for number in numbers]
 
         def rows(index: int, some: slice) -> list[Row]:
             now, before, last = (
-                self._kept[numbers[place]].rows(0, some) for place in (index, max(index - 1, 0), -1)
+                kept[place].rows(0, some) for place in (index, max(index - 1, 0), -1)
             )
             return [
                 _compared(*three, is_first=index == 0)
                 for three in zip(now, before, last, strict=True)
             ]
 
-        sizes = self._kept[numbers[0]].sizes(0)
+        arguments = steps, self._wiring, self._settings, kept[0].sizes(0), rows
         with one_thread():
-            write_spectra(self._target, steps, self._wiring, self._settings, sizes, rows)
+            write_spectra(self._target, *arguments)
 
     def _scalars(self, number: int) -> Scalars:
         whole, numbers = slice(0, self._length), self.numbers
         place = numbers.index(number)
         before = numbers[max(place - 1, 0)]
-        now, then, first = (self._kept[one].rows(0, whole) for one in (number, before, numbers[0]))
+        now, then, first = (self._of(one).rows(0, whole) for one in (number, before, numbers[0]))
         matrices = self._wiring.matrices
         shapes = [(matrix.view.rows, matrix.view.columns) for matrix in matrices]
         spectra = [row[SPECTRA][None] for row in now[: len(matrices)]]

@@ -32,19 +32,21 @@ class WatchCallback(TrainerCallback):
         Raises:
             SpecflowError: As for `specflow.watch`.
         """
+        if self._watch is not None:  # of a training that was interrupted
+            self._watch.close()
         self._watch = started(others["model"], self._path, **self._options)
         self._watch.step(state.global_step)
 
-    def on_step_end(
+    def on_optimizer_step(
         self,
         args: TrainingArguments,
         state: TrainerState,
         control: TrainerControl,
         **others: Any,
     ) -> None:
-        """Tell of a step."""
+        """Tell of a step, while gradients are there."""
         if self._watch is not None:
-            self._watch.step(state.global_step)
+            self._watch.step(state.global_step + 1)
 
     def on_train_end(
         self,

@@ -1,6 +1,8 @@
 """A watch over a network in training: copies of its weights at some steps, measured beside it."""
 
 import math
+import operator
+import os
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +25,8 @@ from specflow.live.rows import LiveRows
 from specflow.live.settings import SPECTRA, WatchParams
 from specflow.live.sinks import Sink, sink_of
 from specflow.section_errors import problems_of
+
+_A_CORE = 2  # times the budget: for so much of the time, by core, may the process be busy
 
 
 class Watch:
@@ -53,15 +57,15 @@ class Watch:
         Raises:
             SpecflowError: If there are no matrices, or the file is of other ones.
         """
-        self._params, self._sinks, self._path, self._on_alert = params, sinks, path, on_alert
+        self._params, self._sinks = params, [*sinks]
+        self._path, self._on_alert = path, on_alert
         self._network = Network(model, params)
         self._beside: Beside | None = None
         if not _rank():
             for kind in self._network.kinds:
                 LiveRows(kind.place(path), self._network.wiring, SPECTRA)
             self._beside = Beside(path, self._network, SPECTRA, stores=params.store_weights)
-        copies = self._beside is not None or self._network.is_sharded
-        self._due = -math.inf if copies else math.inf
+        self._due = -math.inf if self._takes_part else math.inf
         self._first: Mapping[str, float] = {}
         self._is_first, self._is_told, self.latest, self._dropped = True, False, -1, 0
         self._before: tuple[int, int] | None = None
@@ -69,7 +73,7 @@ class Watch:
             self._copy(
                 0, kind
             )  # before the training, since the first time takes many times as long
-        self._began, self._spent, self._took = time.perf_counter(), 0.0, 0.0
+        self._began, self._spent, self._took, self._busy = time.perf_counter(), 0.0, 0.0, 0.0
 
     def step(self, step: int, **scalars: float | Tensor) -> None:
         """Tell that the network has taken a step; if it is due, its weights are copied.
@@ -79,21 +83,29 @@ class Watch:
             scalars: What else is known of the step, such as its loss, for sinks. They are looked
                 at only if the step is measured.
         """
-        if step <= self.latest and not self._is_told:
-            self._is_told = True
-            self._warn(
-                f"step: got {step} after {self.latest}; expected numbers that ascend over the "
-                "whole training; others are not measured"
-            )
-        self.latest = max(step, self.latest)
+        if step <= self.latest:
+            if not self._is_told:
+                self._is_told = True
+                self._warn(
+                    f"step: got {step} after {self.latest}; expected numbers that ascend over the "
+                    "whole training; others are not measured"
+                )
+            return
+        self.latest = step
         if step < self._due - self._params.updates:
             return
-        began = time.perf_counter()
-        if step >= self._due:
-            self._measure(step, scalars)
+        began, is_due = time.perf_counter(), step >= self._due
+        if is_due:
             self._due = self._params.due_after(step)
-        if self._params.updates and step == self._due - 1:
-            self._keep(step)
+        try:
+            if is_due:
+                self._measure(operator.index(step), scalars)
+            if self._params.updates and step == self._due - 1:
+                self._keep(step)
+        except Exception as error:  # whatever it is, the training goes on
+            self._stop(f"step {step}: {type(error).__name__}: {error}")
+        if not self._takes_part:
+            self._due = math.inf
         self._spent += time.perf_counter() - began
 
     def close(self) -> None:
@@ -101,14 +113,14 @@ class Watch:
         beside = self._beside
         if beside is None:
             return
-        beside.end()
-        self._collect()
+        is_whole = beside.end()
+        self._collect(is_over=is_whole)
         self._beside = None
         if self._dropped:
             self._warn(
                 f"not measured: {number_of(self._dropped, 'step')} of those that were due, since "
-                "measuring took longer than from one to the next, or copying more than "
-                f"{self._params.budget:g} of the time (`budget`)"
+                "measuring took longer than from one to the next, or copying or measuring more of "
+                f"the time than a budget of {self._params.budget:g} allows"
             )
 
     def __enter__(self) -> Self:
@@ -127,6 +139,11 @@ class Watch:
         """Share of the time since the start that the training has waited for copies."""
         return self._spent / (time.perf_counter() - self._began)
 
+    @property
+    def _takes_part(self) -> bool:
+        """Whether this process copies, or has parts of what is copied."""
+        return self._beside is not None or self._network.is_sharded
+
     def _measure(self, step: int, scalars: Mapping[str, float | Tensor]) -> None:
         """Copy the weights if that is affordable, and have them measured."""
         began = time.perf_counter()
@@ -135,15 +152,13 @@ class Watch:
         if slot is None:
             self._dropped += self._beside is not None
             return
-        names = set[str]()
-        for kind in self._network.kinds:
-            if kind != Kind.UPDATES:
-                names |= self._copy(slot, kind)
-            elif before == step - 1:
-                names |= {kind.of(name) for name in self._network.infos}
+        kinds: list[Kind] = [kind for kind in self._network.kinds if kind != Kind.UPDATES]
+        absent = {name for kind in kinds for name in self._copy(slot, kind)}
+        kinds += [Kind.UPDATES] if before == step - 1 else []
         if self._beside is not None:
             known = {name: _number(value) for name, value in scalars.items()}
-            self._beside.send(Copied(slot, Step(step, None, str(self._path)), names, known))
+            of_step = Step(step, None, str(self._path))
+            self._beside.send(Copied(slot, of_step, kinds, absent, known))
         self._is_first, self._took = False, time.perf_counter() - began
 
     def _keep(self, step: int) -> None:
@@ -165,25 +180,36 @@ class Watch:
         return beside.free.pop() if beside else 0
 
     def _is_affordable(self, now: float) -> bool:
-        """Return whether another copy is within the budget; the first one always is."""
+        """Return whether another step is within the budget; the first one always is."""
         most = self._params.budget * (now - self._began)
-        return self._is_first or self._spent + self._took <= most
+        is_idle = self._busy <= most * _A_CORE * (os.cpu_count() or 1)
+        return self._is_first or (is_idle and self._spent + self._took <= most)
 
-    def _collect(self) -> None:
+    def _collect(self, *, is_over: bool = False) -> None:
         """Take what was answered: tell sinks, or say why there will be no more."""
         beside = self._beside
         for answer in beside.answers() if beside else ():
             if isinstance(answer, Measured):
                 self._tell(answer)
-                continue
-            self._warn(f"{answer.message}; training goes on, and is watched no more")
-            self._beside = None
-            self._due = self._due if self._network.is_sharded else math.inf
+            elif not is_over:
+                self._stop(answer.message)
+                return
+
+    def _stop(self, reason: str) -> None:
+        """Watch no more, and say why; of weights that processes share all go on to take part."""
+        self._warn(f"{reason}; training goes on, and is watched no more")
+        beside, self._beside = self._beside, None
+        if beside is not None:
+            beside.end()
 
     def _tell(self, measured: Measured) -> None:
-        number, scalars = measured.number, measured.scalars
-        for sink in self._sinks:
-            sink(number, scalars, measured.spectra)
+        number, scalars, self._busy = measured.number, measured.scalars, measured.busy
+        for sink in [*self._sinks]:
+            try:
+                sink(number, scalars, measured.spectra)
+            except Exception as error:  # of a logger, over a network perhaps
+                self._sinks.remove(sink)
+                self._warn(f"sinks: {type(error).__name__}: {error}; it is told no more")
         self._first = self._first or {**scalars}
         alerts = self._params.alerts
         for alert in alerts.of(number, scalars, self._first) if alerts else ():
@@ -220,7 +246,9 @@ def started(
 
 def _rank() -> int:
     """Return the number of this process among those that train together."""
-    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank()
+    return int(os.environ.get("RANK", "0"))  # of one that torchrun has started, and begins so soon
 
 
 def _as_the_first(is_wanted: bool) -> bool:

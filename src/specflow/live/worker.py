@@ -14,17 +14,16 @@ from specflow.errors import SpecflowError
 from specflow.live.buffers import Buffers, Copies
 from specflow.live.kinds import Kind, checkpoint_of
 from specflow.live.messages import Copied, Failed, Measured, Setup
-from specflow.live.rows import LiveRows
+from specflow.live.rows import LiveRows, rows_of
 from specflow.textfiles import written
 
-_RARELY = 2  # times as long as the file takes to be made passes until it is made again
+_RARELY = 10  # times as long as the file takes to be made passes until it is made again
 
 
 def main() -> None:
     """Measure what is copied, until there is no one to copy."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no answer
-    _yield_cores()
 
     def answer(message: object) -> None:
         pickle.dump(message, answers)
@@ -41,41 +40,56 @@ def _measure(answer: Callable[[object], None]) -> None:
     given: Setup = pickle.load(sys.stdin.buffer)
     with os.fdopen(given.file, "r+b") as file:
         buffers = Buffers(given.copied, given.count, file)
-    files = {
-        kind: LiveRows(kind.place(given.target), given.wiring, given.settings)
-        for kind in Kind
-        if kind.of(next(iter(given.infos))) in given.copied
+    name = next(iter(given.infos))
+    places = {kind: kind.place(given.target) for kind in Kind}
+    files = {  # what was measured before is of this training too
+        kind: LiveRows(place, given.wiring, given.settings)
+        for kind, place in places.items()
+        if kind.of(name) in given.copied or rows_of(place).folder.exists()
     }
     with ExitStack() as stack:
         for rows in files.values():
             stack.enter_context(rows.locked())
-        with suppress(BrokenPipeError):  # the training was killed
-            _rows(given, files, buffers, answer)
-        for rows in files.values():
-            rows.publish()
+        try:
+            with suppress(BrokenPipeError):  # the training was killed
+                _rows(given, files, buffers, answer)
+        finally:
+            for rows in files.values():
+                rows.publish()
 
 
 def _rows(
     given: Setup, files: Mapping[Kind, LiveRows], buffers: Buffers, answer: Callable[[object], None]
 ) -> None:
-    due, is_first = 0.0, True
+    due, is_first, idle = 0.0, True, 0.0
     while isinstance(copied := _next(), Copied):
         number = copied.step.number
-        for rows in files.values() if is_first else ():
-            rows.drop_from(number)
-        is_first = False
+        if is_first:
+            is_first, idle = False, time.process_time()
+            _drop_from(number, given, files)
         if given.stores:
             _store(given, buffers, copied)
         scalars = {**copied.scalars}
         for kind, rows in files.items():
-            found = rows.measure(_copies(given, buffers, copied, kind))
-            scalars |= {f"{kind.prefix}{name}": value for name, value in found.items()}
-        answer(Measured(copied.slot, number, scalars, files[Kind.WEIGHTS].spectra(number)))
+            if kind.of(next(iter(given.infos))) in given.copied:
+                found = rows.measure(_copies(given, buffers, copied, kind))
+                scalars |= {f"{kind.prefix}{name}": value for name, value in found.items()}
+        spectra, busy = files[Kind.WEIGHTS].spectra(number), time.process_time() - idle
+        answer(Measured(copied.slot, number, scalars, spectra, busy))
         if time.monotonic() >= due:
             started = time.monotonic()
             for rows in files.values():
                 rows.publish()
             due = time.monotonic() + _RARELY * (time.monotonic() - started)
+
+
+def _drop_from(number: int, given: Setup, files: Mapping[Kind, LiveRows]) -> None:
+    """Forget a step and all later ones: training has begun again before them."""
+    for rows in files.values():
+        rows.drop_from(number)
+    for path in sorted(checkpoint_of(given.target, 0).parent.glob("step*.safetensors"))[::-1]:
+        if path >= checkpoint_of(given.target, number):
+            path.unlink()
 
 
 def _copies(given: Setup, buffers: Buffers, copied: Copied, kind: Kind) -> Copies:
@@ -84,7 +98,7 @@ def _copies(given: Setup, buffers: Buffers, copied: Copied, kind: Kind) -> Copie
     infos = {
         name: info
         for name, info in given.infos.items()
-        if all(one.of(name) in copied.names for one in needed)
+        if kind in copied.kinds and not copied.absent & {one.of(name) for one in needed}
     }
 
     def read(name: str) -> Tensor:
@@ -105,18 +119,11 @@ def _store(given: Setup, buffers: Buffers, copied: Copied) -> None:
 
 
 def _next() -> object:
+    """Return what comes next, None at the end, however it came."""
     try:
         return pickle.load(sys.stdin.buffer)
-    except EOFError:
+    except (EOFError, pickle.UnpicklingError):
         return None
-
-
-def _yield_cores() -> None:
-    """Run only where the training leaves a core idle, as far as the system can do that."""
-    if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    else:
-        os.nice(19)
 
 
 if __name__ == "__main__":

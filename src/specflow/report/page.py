@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from specflow import paths
-from specflow.audit.findings import Audit
 from specflow.claims.scorecard import read_scorecard
 from specflow.figures.index import FigureEntry, read_index
 from specflow.frames import Tables
@@ -25,7 +24,9 @@ from specflow.report.subjects import (
 )
 from specflow.report.view import View
 from specflow.textfiles import write_text
-from specflow.wiring.coverage import LEFT_OUT
+
+if TYPE_CHECKING:  # it imports torch
+    from specflow.audit.findings import Audit
 
 _NO_FACTS: Mapping[str, str] = {}
 
@@ -77,7 +78,8 @@ def write_checkpoints_page(
     name: str,
     settings: Mapping[str, Any],
     entries: Sequence[FigureEntry],
-    audit: Audit | None,
+    audit: "Audit | None",
+    analysed: Sequence[str] = (),
 ) -> None:
     """Write index.html of checkpoints that were analysed on their own, with its pictures inside.
 
@@ -86,7 +88,8 @@ def write_checkpoints_page(
         name: What the checkpoints are called.
         settings: How they were read and measured.
         entries: Their figures.
-        audit: What their weights say, and what of them was analysed; None of spectra alone.
+        audit: What their weights say; None of spectra alone.
+        analysed: What was analysed, and where its structure is known from, a sentence each.
 
     Raises:
         SpecflowError: If a table or a figure is missing or broken, or the page cannot be written.
@@ -104,8 +107,6 @@ def write_checkpoints_page(
         **checkpoints_of(tables, name),
     )
     view = View([subject], entries, embedded(entries, folder / "figures", exact=True), claims={})
-    # what was left out is listed in full anyway
-    analysed = [one for one in audit.analysed if not one.startswith(LEFT_OUT)] if audit else []
     page = rendered(
         "checkpoints.html.j2",
         view,

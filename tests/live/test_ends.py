@@ -1,0 +1,128 @@
+"""However a training, what measures beside it, or a logger ends: nothing measured is lost."""
+
+import gc
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import h5py
+import pytest
+from tests.live.trainings import is_measured, network, train
+
+import specflow
+from specflow.live.network import Network
+
+
+def test_end_of_the_process_beside_it_is_said_and_the_training_goes_on(tmp_path):
+    model = network()
+    watch = specflow.watch(model, tmp_path / "run.h5", every=1, budget=1)
+    watch._beside._process.kill()
+    watch._beside._reader.join()
+    with pytest.warns(UserWarning, match="process beside it has ended, with exit status -9"):
+        states = train(model, watch.step, last=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        watch.close()
+    assert list(states) == [0, 1, 2]
+
+
+def test_whatever_goes_wrong_the_training_goes_on(tmp_path, monkeypatch):
+    def fails(*given):
+        raise RuntimeError("no network")
+
+    watch = specflow.watch(network(), tmp_path / "run.h5", every=1, budget=1, sinks=[fails])
+    watch.step(0)
+    with pytest.warns(UserWarning, match="sinks: RuntimeError: no network; it is told no more"):
+        watch.close()
+    assert is_measured(tmp_path / "run.h5", [0])
+    watch = specflow.watch(network(), tmp_path / "other.h5", every=1, budget=1)
+    monkeypatch.setattr(Network, "copy_to", fails)
+    with pytest.warns(UserWarning, match="step 0: RuntimeError: no network; training goes on"):
+        watch.step(0)
+    watch.step(1)
+    watch.close()
+
+
+def test_children_of_the_training_keep_no_watch_from_ending(tmp_path):
+    """They inherit its pipes, as workers of a DataLoader do."""
+    watch = specflow.watch(network(), tmp_path / "run.h5")
+    watch.step(0)
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+        os._exit(0)
+    try:
+        watch.close()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert is_measured(tmp_path / "run.h5", [0])
+
+
+def test_watch_that_is_forgotten_ends_its_process(tmp_path):
+    watch = specflow.watch(network(), tmp_path / "run.h5")
+    watch.step(0)
+    process = watch._beside._process
+    del watch
+    gc.collect()
+    assert process.wait(60) == 0
+    process.stdin.close()
+    assert is_measured(tmp_path / "run.h5", [0])
+
+
+PROGRAM = """
+import sys, time
+import specflow
+from tests.live.trainings import network, train
+model = network()
+watch = specflow.watch(model, sys.argv[1], every=1, budget=1)
+def step(number, loss):
+    watch.step(number, loss=loss)
+    time.sleep(0.02)
+train(model, step, last=100000)
+"""
+
+
+@pytest.mark.slow
+def test_killed_training_leaves_a_file_with_every_whole_row(tmp_path):
+    """If all its processes are killed, the file may lack the last ones; none is lost."""
+    chance, path = random.Random(0), tmp_path / "run.h5"
+    rows, seen = tmp_path / "run.h5.rows", []
+    for beside in (False, True, True):
+        process = subprocess.Popen([sys.executable, "-c", PROGRAM, path], start_new_session=True)
+        before = len(list(rows.glob("0*[0-9]")))
+        while process.poll() is None and len(list(rows.glob("0*[0-9]"))) < 5 + before * beside:
+            time.sleep(0.01)
+        time.sleep(chance.random())
+        workers = children_of(process.pid)
+        for pid in (process.pid, *(workers if beside else ())):
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+        while any(map(is_alive, workers)):
+            time.sleep(0.01)
+        with h5py.File(path) as file:
+            seen.append(file["step"][:].tolist())
+        whole = sorted(
+            int(one.name) for one in rows.glob("0*[0-9]") if (one / "step000000").exists()
+        )
+        if not beside:
+            assert seen[-1] == whole
+        assert seen[-1] == whole[: len(seen[-1])]
+    model = network()
+    with specflow.watch(model, path, every=1, budget=1) as watch:
+        watch.step(10**6)
+    assert is_measured(path, [*whole, 10**6])
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
