@@ -150,8 +150,8 @@ def watch(
         every: Number of steps from one that is measured to the next, or the steps that are.
         match: Patterns of tensors or matrices that are watched.
         exclude: Patterns of those that are not.
-        budget: Share of the time that the training may wait for copies; a step for which it does
-            not suffice is dropped.
+        budget: Share of the time, of a minute at least, that the training may wait for copies; a
+            step for which it does not suffice is dropped.
         gradients: Whether the spectra of the gradients that parameters have when `step` is called
             are measured too, into a file `run.gradients.h5` beside `run.h5`.
         updates: Whether those of what the step has changed are, into `run.updates.h5`: weights are

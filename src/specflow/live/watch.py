@@ -26,6 +26,7 @@ from specflow.live.settings import SPECTRA, WatchParams
 from specflow.live.sinks import Sink, sink_of
 from specflow.section_errors import problems_of
 
+_SHORT = 60.0  # seconds: a training that is shorter is taken to last so long
 _A_CORE = 2  # times the budget: for so much of the time, by core, may the process be busy
 
 
@@ -181,7 +182,7 @@ class Watch:
 
     def _is_affordable(self, now: float) -> bool:
         """Return whether another step is within the budget; the first one always is."""
-        most = self._params.budget * (now - self._began)
+        most = self._params.budget * max(now - self._began, _SHORT)
         is_idle = self._busy <= most * _A_CORE * (os.cpu_count() or 1)
         return self._is_first or (is_idle and self._spent + self._took <= most)
 
