@@ -28,12 +28,17 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from tests.live.trainings import network
 import specflow
+from specflow.errors import SpecflowError
 place, rank, path = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 dist.init_process_group("gloo", init_method=f"file://{place}", rank=rank, world_size=2)
 mesh = init_device_mesh("cpu", (2,))
 model = network()
 for layer in (model[0], model[2]):
     fully_shard(layer, mesh=mesh)
+try:
+    specflow.watch(model, place)
+except SpecflowError as error:
+    print(error)
 with specflow.watch(model, path, every=1, budget=1) as watch:
     for step in range(3):
         with torch.no_grad():
@@ -119,10 +124,19 @@ def test_parts_of_several_processes_are_gathered_and_the_first_measures(tmp_path
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "store")]
     environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": "src:."}
     running = [
-        subprocess.Popen([*command, str(rank), str(path)], cwd=Path.cwd(), env=environment)
+        subprocess.Popen(
+            [*command, str(rank), str(path)],
+            cwd=Path.cwd(),
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         for rank in range(2)
     ]
-    assert [process.wait(120) for process in running] == [0, 0]
+    for process in running:  # both are told that a file is there, of which the first alone knows
+        said, _ = process.communicate(timeout=120)
+        assert said.startswith(f"{tmp_path / 'store'}: is there, and ")
+        assert process.returncode == 0
     with h5py.File(path) as file:
         assert file["step"][:].tolist() == [0, 1, 2]
     for name, entry in entries(path).items():

@@ -8,8 +8,9 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
+import torch
 import torch.distributed as dist
 from pydantic import ValidationError
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ from specflow.live.settings import SPECTRA, WatchParams
 from specflow.live.sinks import Sink, sink_of
 from specflow.section_errors import problems_of
 
+T = TypeVar("T")
 _SHORT = 60.0  # seconds: a training that is shorter is taken to last so long
 _A_CORE = 2  # times the budget: for so much of the time, by core, may the process be busy
 
@@ -61,11 +63,7 @@ class Watch:
         self._params, self._sinks = params, [*sinks]
         self._path, self._on_alert = path, on_alert
         self._network = Network(model, params)
-        self._beside: Beside | None = None
-        if not _rank():
-            for kind in self._network.kinds:
-                LiveRows(kind.place(path), self._network.wiring, SPECTRA)
-            self._beside = Beside(path, self._network, SPECTRA, stores=params.store_weights)
+        self._beside = self._begun()
         self._due = -math.inf if self._takes_part else math.inf
         self._first: Mapping[str, float] = {}
         self._is_first, self._is_told, self.latest, self._dropped = True, False, -1, 0
@@ -75,6 +73,27 @@ class Watch:
                 0, kind
             )  # before the training, since the first time takes many times as long
         self._began, self._spent, self._took, self._busy = time.perf_counter(), 0.0, 0.0, 0.0
+
+    def _begun(self) -> Beside | None:
+        """Return the process beside the first of those that train; if it has none, all raise why.
+
+        Raises:
+            SpecflowError: If the file is of other matrices, or there is no memory for copies.
+        """
+        beside, error = None, None
+        if not _rank():
+            try:
+                for kind in self._network.kinds:
+                    LiveRows(kind.place(self._path), self._network.wiring, SPECTRA)
+                stores = self._params.store_weights
+                beside = Beside(self._path, self._network, SPECTRA, stores=stores)
+            except (SpecflowError, OSError) as raised:
+                error = SpecflowError(str(raised))
+        if self._network.is_sharded:
+            error = _as_the_first(error)
+        if error is not None:
+            raise error
+        return beside
 
     def step(self, step: int, **scalars: float | Tensor) -> None:
         """Tell that the network has taken a step; if it is due, its weights are copied.
@@ -95,7 +114,10 @@ class Watch:
         self.latest = step
         if step < self._due - self._params.updates:
             return
-        began, is_due = time.perf_counter(), step >= self._due
+        is_due = step >= self._due
+        if torch.cuda.is_initialized():  # what a GPU has to do of the step anyway is no cost
+            torch.cuda.synchronize()
+        began = time.perf_counter()
         if is_due:
             self._due = self._params.due_after(step)
         try:
@@ -252,11 +274,11 @@ def _rank() -> int:
     return int(os.environ.get("RANK", "0"))  # of one that torchrun has started, and begins so soon
 
 
-def _as_the_first(is_wanted: bool) -> bool:
-    """Return what the first of the processes that train together wants."""
-    said = [is_wanted]
-    dist.broadcast_object_list(said, src=0)
-    return said[0]
+def _as_the_first(said: T) -> T:
+    """Return what the first of the processes that train together says."""
+    both = [said]
+    dist.broadcast_object_list(both, src=0)
+    return both[0]
 
 
 def _number(value: float | Tensor) -> float:
