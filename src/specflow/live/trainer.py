@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerState
 
 from specflow.live.watch import Watch, started
 
@@ -20,13 +20,7 @@ class WatchCallback(TrainerCallback):
         self._path, self._options = path, options
         self._watch: Watch | None = None
 
-    def on_train_begin(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **others: Any,
-    ) -> None:
+    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **others: Any) -> None:
         """Begin, and measure the network as it is.
 
         Raises:
@@ -38,23 +32,13 @@ class WatchCallback(TrainerCallback):
         self._watch.step(state.global_step)
 
     def on_optimizer_step(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **others: Any,
+        self, args: Any, state: TrainerState, control: Any, **others: Any
     ) -> None:
         """Tell of a step, while gradients are there."""
         if self._watch is not None:
             self._watch.step(state.global_step + 1)
 
-    def on_train_end(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **others: Any,
-    ) -> None:
+    def on_train_end(self, args: Any, state: TrainerState, control: Any, **others: Any) -> None:
         """Wait for the last steps, and complete the file."""
         if self._watch is not None:
             self._watch.close()

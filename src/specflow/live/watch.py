@@ -68,10 +68,8 @@ class Watch:
         self._first: Mapping[str, float] = {}
         self._is_first, self._is_told, self.latest, self._dropped = True, False, -1, 0
         self._before: tuple[int, int] | None = None
-        for kind in self._network.kinds:
-            self._copy(
-                0, kind
-            )  # before the training, since the first time takes many times as long
+        for kind in self._network.kinds:  # once before, as the first time takes many times as long
+            self._copy(0, kind)
         self._began, self._spent, self._took, self._busy = time.perf_counter(), 0.0, 0.0, 0.0
 
     def _begun(self) -> Beside | None:
