@@ -6,11 +6,15 @@ from threading import Thread
 
 import pytest
 import torch
-from tests.measure.walks import Walk, layers, measure, walk
+from tests.measure.walks import One, Walk, layers, measure, walk
 
 from specflow import watched
 from specflow.cli import main
 from specflow.errors import SpecflowError
+from specflow.frames import Tables, where
+from specflow.live.leading import LeadingRows
+from specflow.live.settings import SPECTRA
+from specflow.live.whole import WholeRows
 from specflow.watched import write_pages
 
 
@@ -40,6 +44,38 @@ def test_page_tells_of_spectra_and_of_no_audit(spectra, tmp_path, capsys):
     assert "3 steps, 0 to 20; 3 matrices." in text
     assert "No flags" not in text
     assert f"<code>{path}</code>" in text
+
+
+def test_page_has_leading_values_and_losses_of_what_was_watched(tmp_path):
+    state, wiring = layers(9, 12, 10, 7)
+    states = walk(state, 5)
+    for number in range(5):
+        for rows in (WholeRows(tmp_path / "run.h5", wiring, SPECTRA), None):
+            rows = rows or LeadingRows(tmp_path / "run.leading.h5", wiring)
+            with rows.locked():
+                if number % 2 == 0 or isinstance(rows, LeadingRows):
+                    rows.measure(One(states, number), {"loss": 1 / (1 + number)})
+                rows.publish()
+    page = next(write_pages(tmp_path / "run.h5", tmp_path / "run"))
+    text = page.read_text("utf-8")
+    assert "Leading singular values and vectors at more steps" in text
+    assert "What was given of the steps" in text
+    tables = Tables(tmp_path / "run" / "tables")
+    given = tables["given"]
+    assert given["step"].tolist() == [0, 10, 20, 30, 40]
+    assert given["value"].tolist() == [1, 0.5, 0.33333, 0.25, 0.2]
+    assert len(tables["leading"]) == 5 * 3
+    assert len(tables["leading_values"]) == 5 * 10
+    assert len(tables["leading_alignment"]) == 5 * 2
+    norms = where(tables["spectra"], step=20)["spectral_norm"].tolist()
+    assert where(tables["leading"], step=20)["spectral_norm"].tolist() == norms
+
+
+def test_what_takes_it_for_checkpoints_says_what_does_not(spectra, capsys):
+    with pytest.raises(SystemExit):
+        main(["analyze", str(spectra(2)), "-o", "out"])
+    assert "got spectra of version 2; expected trajectory" in (said := capsys.readouterr().err)
+    assert "`specflow page` shows it" in said
 
 
 def test_page_is_written_again_when_the_file_has_grown_and_not_before(

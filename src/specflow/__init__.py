@@ -126,6 +126,7 @@ def watch(
     path: str | Path,
     *,
     every: int | Iterable[int] = 100,
+    leading: int | Iterable[int] | None = None,
     match: Sequence[str] = ("*",),
     exclude: Sequence[str] = (),
     budget: float = 0.01,
@@ -147,7 +148,10 @@ def watch(
         path: Place of the HDF5 file of spectra, which is complete at any time. What it is made of
             lies in a folder beside it, `<path>.rows`: with that, a training that is taken up again
             goes on, and what was measured of the steps that it repeats is replaced.
-        every: Number of steps from one that is measured to the next, or the steps that are.
+        every: Number of steps from one whose spectra are measured to the next, or the steps that
+            are: `numpy.geomspace(1, 10**5, 50).astype(int)`, say.
+        leading: The same of the 10 leading singular values and vectors alone, from those of the
+            last time, into a file `run.leading.h5`: cheaper for large matrices, so more often.
         match: Patterns of tensors or matrices that are watched.
         exclude: Patterns of those that are not.
         budget: Share of the time, of a minute at least, that the training may wait for copies; a
@@ -164,7 +168,8 @@ def watch(
             called in the thread of the training, at a later step that is due or at the end.
         alerts: What to warn of at once, with step and matrix: `{"least_rank": 0.1}` of the
             normalized effective rank, `{"most_growth": 100}` of the largest singular value since
-            the first step, and what is not finite, unless `{"not_finite": False}`; None is nothing.
+            the first step in the file, and what is not finite, unless `{"not_finite": False}`;
+            None is nothing.
         on_alert: Called with each of these too: its step, matrix and message.
 
     Raises:
@@ -176,6 +181,7 @@ def watch(
         model,
         path,
         every=every,
+        leading=leading,
         match=match,
         exclude=exclude,
         budget=budget,

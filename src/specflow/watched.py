@@ -9,10 +9,12 @@ from pathlib import Path
 
 from specflow.analysis import name_of, present
 from specflow.hdf5 import open_file
+from specflow.live.kinds import Kind
 from specflow.measure.layouts import SPECTRA
 from specflow.outputs import check_output
 from specflow.scratch import state_of
 from specflow.studies.checkpoints.study import checkpoint_tables
+from specflow.studies.checkpoints.training import training_tables
 from specflow.studies.rows import rows_in
 from specflow.textfiles import writing
 
@@ -24,7 +26,8 @@ def write_pages(spectra: Path, output: Path) -> Iterator[Path]:
     """Write tables, figures and a page of a file of spectra, again each time that it has grown.
 
     Args:
-        spectra: The file, that of an analysis or of a training that is watched.
+        spectra: The file, that of an analysis or of a training that is watched; of this one also
+            what lies beside it of leading values.
         output: Folder of all that is written; made if missing.
 
     Yields:
@@ -36,8 +39,11 @@ def write_pages(spectra: Path, output: Path) -> Iterator[Path]:
     while True:
         began, state = time.monotonic(), state_of(spectra)
         check_output(output)
+        leading = Kind.LEADING.place(spectra)
         with _as_it_is(spectra, output) as kept:
-            tables = checkpoint_tables(name_of(output), kept, None, rows_in(kept))
+            name = name_of(output)
+            tables = checkpoint_tables(name, kept, None, rows_in(kept))
+            tables |= training_tables(name, kept, leading if leading.exists() else None)
         present(output, tables, {"spectra": str(spectra)}, None)
         yield output / "index.html"
         due = began + (1 + _RARELY) * (time.monotonic() - began)

@@ -52,6 +52,7 @@ OF_TICKETS = (
 ON_DEMAND = ("noise", "power_laws", "change_spectra", "heads")  # in test_on_demand
 OF_CHECKPOINTS = ("by_depth", "changes")
 OF_ONE_STEP = ("spectrum",)  # in test_one_step
+OF_A_WATCH = ("leading", "given")  # in test_training
 OF_TWO_MODELS = ("moved_by_depth", "moved_spectra")
 COMPARED = ("weight_decay", "best_epoch", "rank_and_norm", "labels")
 
@@ -65,7 +66,7 @@ def test_every_kind_is_drawn_and_listed_once(make_tables, tmp_path):
     settings = params(grokking=PANEL, problems=["vgg"], experiments={"vgg": small})
     drawn = draw_all(make_tables(**EVERYTHING), tmp_path, settings, GROUPS)
     assert {one.members for one in drawn if one.kind == "problems_pruning"} == {("vgg",)}
-    elsewhere = {*OF_TWO_MODELS, *ON_DEMAND, *OF_ONE_STEP}
+    elsewhere = {*OF_TWO_MODELS, *ON_DEMAND, *OF_ONE_STEP, *OF_A_WATCH}
     assert {entry.kind for entry in drawn} == set(kinds()) - elsewhere
     assert len({entry.file for entry in drawn}) == len(drawn)
     of_vgg, of_hub = ([one.kind for one in drawn if one.subject == name] for name in ("vgg", "hub"))
@@ -186,7 +187,7 @@ def test_what_tables_do_not_have_is_not_drawn(make_tables, world, missing):
     problems = [] if "in_full" in world else ["vgg"]
     found = listed(tables, params(problems=problems))
     left_out = {"grokking", "samples", *COMPARED, *OF_TICKETS, *SEVERAL}
-    left_out |= {*OF_CHECKPOINTS, *OF_TWO_MODELS, *ON_DEMAND, *OF_ONE_STEP}
+    left_out |= {*OF_CHECKPOINTS, *OF_TWO_MODELS, *ON_DEMAND, *OF_ONE_STEP, *OF_A_WATCH}
     left_out |= {kind for kind in kinds() if kind.startswith("problems") and not problems}
     assert {entry.kind for entry in found.values()} == set(kinds()) - left_out - {*missing}
 

@@ -9,12 +9,14 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import pytest
 from tests.live.trainings import is_measured, network, train
 
 import specflow
+from specflow.errors import SpecflowError
 from specflow.live.network import Network
 
 
@@ -29,6 +31,22 @@ def test_end_of_the_process_beside_it_is_said_and_the_training_goes_on(tmp_path)
         warnings.simplefilter("error")
         watch.close()
     assert list(states) == [0, 1, 2]
+
+
+def test_file_has_the_last_step_while_none_follows(tmp_path):
+    watch = specflow.watch(network(), tmp_path / "run.h5", every=1, leading=1, budget=1)
+    for step in range(3):
+        watch.step(step)
+        while not is_measured(tmp_path / "run.h5", [*range(step + 1)]):
+            time.sleep(0.01)
+    assert (tmp_path / "run.leading.h5").exists()
+    watch.close()
+
+
+def test_no_more_memory_is_taken_than_there_is(tmp_path, monkeypatch):
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1000))
+    with pytest.raises(SpecflowError, match=r"no memory for copies .*; 1e-06 GB are free"):
+        specflow.watch(network(), tmp_path / "run.h5")
 
 
 def test_whatever_goes_wrong_the_training_goes_on(tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ from specflow.live.buffers import Buffers
 from specflow.live.kinds import Kind
 from specflow.live.network import Network
 from specflow.live.settings import WatchParams
+from specflow.live.transfers import Transfer
 
 PROGRAM = """
 import sys
@@ -46,6 +47,9 @@ with specflow.watch(model, path, every=1, budget=1) as watch:
                 parameter.mul_(2)
         time.sleep(0.3)
         watch.step(step)
+replicas = torch.nn.parallel.DistributedDataParallel(network())
+with specflow.watch(replicas, path + ".replicas", every=1, budget=1) as watch:
+    watch.step(rank)
 dist.destroy_process_group()
 """
 
@@ -55,7 +59,7 @@ def copied(model, **params):
     found = Network(model, WatchParams(**params))
     buffers = found.buffers()
     with buffers.file:
-        absent = found.copy_to(buffers, 0, Kind.WEIGHTS)
+        absent = found.copy_to(buffers, 0, Kind.WEIGHTS, Transfer())
         own = [name for name in found.infos if Kind.WEIGHTS.of(name) not in absent]
         return {name: buffers.place(0, Kind.WEIGHTS.of(name)).clone() for name in own}
 
@@ -95,9 +99,9 @@ def test_weight_that_changes_its_shape_or_goes_is_left_out():
     buffers, gone = found.buffers(), {"weights 2.weight"}
     with buffers.file:
         model[2] = nn.Linear(24, 21)
-        assert found.copy_to(buffers, 0, Kind.WEIGHTS) == gone
+        assert found.copy_to(buffers, 0, Kind.WEIGHTS, Transfer()) == gone
         model[2] = nn.Identity()
-        assert found.copy_to(buffers, 0, Kind.WEIGHTS) == gone
+        assert found.copy_to(buffers, 0, Kind.WEIGHTS, Transfer()) == gone
 
 
 def test_buffers_of_two_processes_are_the_same_memory():
@@ -144,6 +148,9 @@ def test_parts_of_several_processes_are_gathered_and_the_first_measures(tmp_path
             exact = network().state_dict()[entry["tensor"]].double().norm().item()
             norms = entry["frobenius_norm"] / exact
             assert abs(norms - [2, 4, 8]).max() < 1e-6, name
+    with h5py.File(f"{path}.replicas") as file:  # DDP: the first alone, names without its own
+        assert file["step"][:].tolist() == [0]
+        assert set(file["matrices"]) == {"0", "2", "4"}
 
 
 def test_process_that_is_not_the_first_does_nothing(monkeypatch, tmp_path):

@@ -94,6 +94,55 @@ def test_what_is_not_finite_alerts_once_a_matrix():
     assert alerts(undefined) == alerts(broken, not_finite=False) == []
 
 
+def test_leading_values_alert_where_whole_spectra_are_not_measured():
+    grown = {"leading_spectral_norm/a": 6.0}
+    said = "spectral_norm is 6, 3 times that of the first step, above 2.9"
+    assert alerts(grown, most_growth=2.9) == [Alert(5, "a", said)]
+    both = grown | {"spectral_norm/a": 6.0}
+    assert alerts(both, most_growth=2.9) == [Alert(5, "a", said)]
+    assert alerts({"leading_spectral_norm/a": math.nan, "leading_stable_rank/a": math.nan}) == [
+        Alert(5, "a", "spectral_norm is nan")
+    ]
+
+
+def test_growth_is_counted_from_the_first_step_of_the_file(tmp_path):
+    model, told = network(), []
+    with specflow.watch(model, tmp_path / "run.h5", budget=1) as watch:
+        watch.step(0)
+    with torch.no_grad():
+        model[0].weight.mul_(3)
+    arguments = {"alerts": {"most_growth": 2.5}, "on_alert": told.append}
+    with (
+        pytest.warns(UserWarning, match="step 10: 0: spectral_norm is .*, 3 times that of the"),
+        specflow.watch(model, tmp_path / "run.h5", **arguments) as watch,
+    ):
+        watch.step(10)
+    assert [(alert.step, alert.matrix) for alert in told] == [(10, "0")]
+
+
+def test_function_of_alerts_that_fails_is_called_no_more(tmp_path):
+    model = network()
+    with torch.no_grad():
+        model[0].weight[0, 0] = model[2].weight[0, 0] = math.nan
+    calls = []
+
+    def fails(alert):
+        calls.append(alert)
+        raise RuntimeError("no network")
+
+    watch = specflow.watch(model, tmp_path / "run.h5", alerts={}, on_alert=fails)
+    watch.step(0)
+    with pytest.warns(UserWarning, match="specflow.watch: ") as said:
+        watch.close()
+    assert [str(one.message).partition("run.h5: ")[2] for one in said] == [
+        "step 0: 0: spectral_norm is nan",
+        "on_alert: RuntimeError: no network; it is called no more",
+        "step 0: 2: spectral_norm is nan",
+    ]
+    assert len(calls) == 1
+    assert (tmp_path / "run.h5").exists()
+
+
 def test_matrix_that_is_not_finite_warns_with_layer_and_step(tmp_path):
     model, told = network(), []
     with torch.no_grad():

@@ -194,7 +194,7 @@ def test_copies_keep_within_the_budget_and_what_is_dropped_is_said(tmp_path, mon
         return copy(self, *given)
 
     monkeypatch.setattr(Network, "copy_to", slowly)
-    monkeypatch.setattr("specflow.live.watch._SHORT", 0.0)
+    monkeypatch.setattr("specflow.live.schedule._SHORT", 0.0)
     path = tmp_path / "run.h5"
     watch = specflow.watch(network(), path, every=1, budget=0.1)
     began = time.perf_counter()

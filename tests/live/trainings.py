@@ -22,8 +22,9 @@ def train(
 ) -> dict[int, dict[str, Tensor]]:
     """Train a network, and return its weights after each step."""
     generator = torch.Generator().manual_seed(1)
-    inputs = torch.randn(64, 16, generator=generator)
-    labels = torch.randint(0, 4, (64,), generator=generator)
+    device = next(model.parameters()).device
+    inputs = torch.randn(64, 16, generator=generator).to(device)
+    labels = torch.randint(0, 4, (64,), generator=generator).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.5)
     states = {}
     for step in range(first, last):

@@ -16,7 +16,7 @@ from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.checkpoints.trajectory import Checkpoint, Origin, write_trajectory
 from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
-from specflow.measure.layouts import SPECTRA
+from specflow.measure.layouts import SPECTRA, compared_steps
 from specflow.spectra import QUANTITIES, Quantity, agreement_null_level, alignment_null_level
 from specflow.wiring import Matrix, View, Wiring, follow
 
@@ -221,6 +221,17 @@ def test_names_are_paths(tmp_path, name):
     state = {name: torch.eye(4)}
     wiring = Wiring((Matrix(name, name, View(name, (4, 4))),), ())
     assert entries(measure(tmp_path, Walk([state]), wiring))[name]["spectral_norm"] == [1]
+
+
+def test_of_very_many_steps_any_two_of_some_are_compared(tmp_path, trained, monkeypatch):
+    steps, wiring = trained
+    whole = entries(measure(tmp_path, Walk(steps), wiring))
+    monkeypatch.setattr("specflow.measure.layouts._COMPARED", 3)
+    assert compared_steps(4).tolist() == [0, 2, 3]
+    for name, one in entries(measure(tmp_path, Walk(steps), wiring)).items():
+        if "pairwise_agreement" in one:
+            some = whole[name]["pairwise_agreement"][np.ix_([0, 2, 3], [0, 2, 3])]
+            np.testing.assert_array_equal(one["pairwise_agreement"], some)
 
 
 def test_report_counts_the_steps_and_each_is_opened_once(tmp_path, trained):

@@ -61,6 +61,18 @@ class Walk:
         return "walk"
 
 
+class One:
+    """A step of a walk alone."""
+
+    def __init__(self, states: Sequence[State], number: int) -> None:
+        self._states, self._number = states, number
+        self.steps = [Step(10 * number, None, "memory")]
+
+    def open(self, index: int):
+        assert index == 0
+        return Walk(self._states).open(self._number)
+
+
 def network(kind: str) -> Network:
     torch.manual_seed(0)
     section, shape = NETWORKS[kind]

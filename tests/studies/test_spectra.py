@@ -146,6 +146,24 @@ def test_pairwise_agreement_is_of_the_shown_matrix_and_the_mean_of_what_is_defin
     assert scores[MEAN, 0, 0] == pytest.approx(3 / 8)
 
 
+def test_steps_of_which_any_two_are_compared_are_those_that_the_file_has(tmp_path, monkeypatch):
+    path = write_spectra(tmp_path / "0.h5")
+    steps = spectra_tables([Measured("run", {0: path})])["steps"]["step"].tolist()
+    monkeypatch.setattr("specflow.measure.layouts._COMPARED", 3)
+    values = np.arange(9.0).reshape(3, 3)
+    with edited(path) as file:
+        for name in ("a/kernel", "z.weight"):
+            del file[f"matrices/{name}/pairwise_agreement"]
+            file[f"matrices/{name}/pairwise_agreement"] = values
+    table = spectra_tables([Measured("run", {0: path}, Chosen(full=["a/kernel"]))])
+    scores = table["pairwise_agreement"].set_index(["matrix", "step", "other_step"])
+    of_one = scores.loc["a/kernel"]["agreement_score"]
+    some = [steps[0], steps[2], steps[3]]
+    assert {pair: of_one[pair] for pair in of_one.index} == {
+        (some[i], some[j]): values[i, j] for i in range(3) for j in range(i, 3)
+    }
+
+
 def test_growth_is_from_the_first_to_the_last_step_of_every_matrix(tmp_path):
     files = {0: write_spectra(tmp_path / "0.h5")}
     start = np.linspace(2.0, 1.0, 24)

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from specflow.figures import style
+from specflow.figures import heatmaps, style
 from specflow.figures.registry import figure
 from specflow.figures.subjects import Subject
 from specflow.frames import RANK, Tables, at_end, where
@@ -65,6 +68,17 @@ def with_roles(rows: pd.DataFrame, tables: Tables, subject: Subject) -> pd.DataF
     """Return rows of matrices with their `role` and `depth`, from 0."""
     matrices = where(tables["matrices"], experiment=subject.experiment)
     return rows.merge(matrices[["matrix", "role", "depth"]], on="matrix")
+
+
+def explain_lines(fig: Figure, grid: Sequence[Axes], count: int, keys: Sequence[Artist]) -> None:
+    """Explain lines whose colours are depth by a bar, or bands of many by the keys of a legend."""
+    if keys:
+        fig.legend(handles=keys, loc="outside lower center", ncols=len(keys))
+        return
+    depths = ScalarMappable(Normalize(1, max(count, 2)), style.DEPTH_MAP)
+    bar = heatmaps.add_colour_bar(fig, grid, [depths], AXIS)
+    bar.set_ticks(MaxNLocator(integer=True))
+    bar.ax.invert_yaxis()
 
 
 def draw_each(fig: Figure, grid: Sequence[Axes], rows: pd.DataFrame, values: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 from matplotlib.typing import ColorType
 
-from specflow.figures.style import NULL_LINE
+from specflow.figures.style import DEPTH_MAP, NULL_LINE, spread_colours
 from specflow.figures.timeline import Timeline, round_numbers
 from specflow.frames import at_end
 
@@ -69,14 +69,18 @@ def draw_curve(axes: Axes, curve: pd.DataFrame, color: ColorType, **line: Any) -
         axes.fill_between(curve.index, low, high, color=color, alpha=0.18, linewidth=0)
 
 
-def draw_quantile_bands(axes: Axes, values: pd.DataFrame) -> list[Artist]:
-    """Draw the median of many lines, a row each, over bands of the middle half and 90% of them.
+def draw_all(
+    axes: Axes, values: pd.DataFrame, *, has_many: bool, marker: str = ""
+) -> Sequence[Artist]:
+    """Draw a line for each row, coloured by depth, and return nothing.
 
-    What is not defined is left out.
-
-    Returns:
-        What a legend is to explain.
+    If there are too many, draw their median over bands of the middle half and 90% of them, and
+    return what a legend is to explain. What is not defined is left out.
     """
+    if not has_many:
+        axes.set_prop_cycle(color=spread_colours(DEPTH_MAP, len(values)))
+        axes.plot(values.columns, values.T, linewidth=1.0, marker=marker, markersize=3)
+        return ()
     x = np.asarray(values.columns, dtype=float)
     levels = values.quantile(np.array(_QUANTILES)).to_numpy()
     wide, narrow, middle = levels[[0, 4]], levels[[1, 3]], levels[2]

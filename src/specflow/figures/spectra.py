@@ -7,9 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from specflow.figures import depth, heatmaps, lines, panels, style
 from specflow.figures.registry import figure, has_rows, over_steps
@@ -179,28 +178,13 @@ def draw_quantities(
         panels.label_columns(grid, depth.AXIS, num_columns)
         return grid
     timeline, has_many = subject.timeline(tables), subject.has_many(tables)
-    cycle = style.spread_colours(style.DEPTH_MAP, len(layers))
     for axes, name in zip(grid, names, strict=True):
         values = heatmaps.grid(rows, "matrix", layers.index, name)
-        if has_many:
-            keys = lines.draw_quantile_bands(axes, values)
-        else:
-            axes.set_prop_cycle(color=cycle)
-            axes.plot(values.columns, values.T, linewidth=1.0, marker=marker, markersize=3)
+        keys = lines.draw_all(axes, values, has_many=has_many, marker=marker)
         timeline.apply(axes, values.columns)
     panels.label_columns(grid, timeline.unit, num_columns)
-    if has_many:
-        fig.legend(handles=keys, loc="outside lower center", ncols=len(keys))
-    else:
-        _add_depth_bar(fig, grid, len(layers))
+    depth.explain_lines(fig, grid, len(layers), keys)
     return grid
-
-
-def _add_depth_bar(fig: Figure, grid: Sequence[Axes], count: int) -> None:
-    depths = ScalarMappable(Normalize(1, max(count, 2)), style.DEPTH_MAP)
-    bar = heatmaps.add_colour_bar(fig, grid, [depths], depth.AXIS)
-    bar.set_ticks(MaxNLocator(integer=True))
-    bar.ax.invert_yaxis()
 
 
 @figure(

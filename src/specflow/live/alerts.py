@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
+from specflow.live.kinds import Kind
 from specflow.live.rows import Scalars, is_measured
 from specflow.section import Section
 
@@ -26,12 +27,20 @@ class Alert(NamedTuple):
     message: str
 
 
+def of_weights(scalars: Scalars) -> Scalars:
+    """Return numbers with those of leading values by the names of whole spectra, if those lack."""
+    prefix = Kind.LEADING.prefix
+    leading = {n.removeprefix(prefix): one for n, one in scalars.items() if n.startswith(prefix)}
+    return leading | {name: one for name, one in scalars.items() if not name.startswith(prefix)}
+
+
 class AlertParams(Section):
     """Thresholds of alerts; each is off where it is None.
 
     Attributes:
         least_rank: Of the normalized effective rank, in (0, 1).
-        most_growth: Times by which the largest singular value has grown since the first step.
+        most_growth: Times by which the largest singular value has grown since the first step of
+            the file.
         not_finite: Whether NaN and infinity in weights, or in what `step` was given, are told.
     """
 
@@ -45,9 +54,10 @@ class AlertParams(Section):
         Args:
             step: The step.
             scalars: Its numbers.
-            first: Those of the first step that was measured.
+            first: Those of the first step in the file.
         """
-        for name, value in scalars.items():
+        first = of_weights(first)
+        for name, value in of_weights(scalars).items():
             quantity, _, matrix = name.partition("/")
             is_told = quantity == _NORM or not is_measured(quantity)
             if self.not_finite and is_told and not math.isfinite(value):

@@ -6,16 +6,24 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from specflow.live.messages import Copied, Failed, Measured, Setup
+from torch import Tensor
+
+from specflow.live.kinds import Kind
+from specflow.live.messages import Copied, Failed, First, Measured, Setup
 from specflow.live.network import Network
-from specflow.measure.settings import SpectraParams
+from specflow.live.transfers import Transfer, pin, unpin
 
 _SOURCE = str(Path(__file__).parents[2])
+
+Answer = First | Measured | Failed
+Sent = tuple[Transfer, Copied, Mapping[str, float | Tensor]]
 
 
 class Beside:
@@ -27,7 +35,13 @@ class Beside:
     """
 
     def __init__(
-        self, target: Path, network: Network, settings: SpectraParams, *, stores: bool
+        self,
+        target: Path,
+        network: Network,
+        kinds: Sequence[Kind],
+        *,
+        stores: bool,
+        tells_spectra: bool,
     ) -> None:
         """Start it; if it `stores`, it keeps the weights too.
 
@@ -36,7 +50,7 @@ class Beside:
         """
         self.buffers = network.buffers()
         self.free = {*range(self.buffers.count)}
-        self._answers: SimpleQueue[Measured | Failed] = SimpleQueue()
+        self._answers: SimpleQueue[Answer] = SimpleQueue()
         number = self.buffers.file.fileno()
         paths = [_SOURCE, *filter(None, [os.environ.get("PYTHONPATH")])]
         own = {"PYTHONPATH": os.pathsep.join(paths), "CUDA_VISIBLE_DEVICES": ""}
@@ -55,15 +69,32 @@ class Beside:
         arguments = self._process, self._answers
         self._reader = threading.Thread(target=_read, args=arguments, daemon=True)
         self._reader.start()
-        self._close = weakref.finalize(self, _close, self._process)  # of one that is not ended too
-        about = target, network.wiring, settings, network.infos, self.buffers.infos
-        self.send(Setup(*about, self.buffers.count, number, stores))
+        self._pending: deque[Sent] = deque()
+        memory = self.buffers.memory if network.is_on_gpu else None
+        if memory is not None:
+            pin(memory)
+        # of one that is not ended too
+        self._close = weakref.finalize(self, _close, self._process, self._pending, memory)
+        about = target, network.wiring, network.infos, self.buffers.infos, kinds
+        _send(self._process, Setup(*about, self.buffers.count, number, stores, tells_spectra))
 
-    def send(self, message: Setup | Copied) -> None:
-        """Tell it something; if it has ended, why is among its answers."""
-        _send(self._process, message)
+    def send(self, transfer: Transfer, copied: Copied, given: Mapping[str, float | Tensor]) -> None:
+        """Tell it of a step, once its copies and what was given of it are there.
 
-    def answers(self) -> Iterator[Measured | Failed]:
+        If it has ended, why is among its answers.
+        """
+        numbers = {
+            name: one.detach().clone() if isinstance(one, Tensor) else one
+            for name, one in given.items()
+        }
+        transfer.end()
+        self._pending.append((transfer, copied, numbers))
+
+    def flush(self) -> float:
+        """Tell it of all steps whose copies are there; return the seconds that a GPU took."""
+        return _flush(self._process, self._pending)
+
+    def answers(self) -> Iterator[Answer]:
         """Yield what it has answered since; places that it has read are free again."""
         with suppress(Empty):
             while True:
@@ -79,7 +110,7 @@ class Beside:
         return self._process.returncode == 0
 
 
-def _read(process: "subprocess.Popen[bytes]", answers: "SimpleQueue[Measured | Failed]") -> None:
+def _read(process: "subprocess.Popen[bytes]", answers: "SimpleQueue[Answer]") -> None:
     """Queue what a process answers, and in the end that it has ended."""
     assert process.stdout is not None
     with process.stdout, suppress(EOFError, pickle.UnpicklingError):
@@ -96,8 +127,23 @@ def _send(process: "subprocess.Popen[bytes]", message: object) -> None:
         process.stdin.flush()
 
 
-def _close(process: "subprocess.Popen[bytes]") -> None:
+def _flush(
+    process: "subprocess.Popen[bytes]", pending: deque[Sent], *, is_over: bool = False
+) -> float:
+    took = 0.0
+    while pending and (is_over or pending[0][0].is_done):
+        transfer, copied, numbers = pending.popleft()
+        took += transfer.wait()
+        given = {name: float(number) for name, number in numbers.items()}
+        _send(process, replace(copied, scalars=given))
+    return took
+
+
+def _close(process: "subprocess.Popen[bytes]", pending: deque[Sent], memory: Tensor | None) -> None:
     """Tell a process that nothing more comes; children of this one may hold its pipe open."""
+    _flush(process, pending, is_over=True)
+    if memory is not None:
+        unpin(memory)
     _send(process, None)
     assert process.stdin is not None
     with suppress(OSError):

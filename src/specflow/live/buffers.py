@@ -1,5 +1,6 @@
 """Copies of weights in memory that two processes share."""
 
+import errno
 import math
 import mmap
 import os
@@ -8,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import IO
 
+import psutil  # comes with DVC
 import torch
 from torch import Tensor
 
@@ -45,6 +47,11 @@ class Buffers:
         self.file = file or _unnamed(count * self._size)
         self._memory = mmap.mmap(self.file.fileno(), count * self._size)
 
+    @property
+    def memory(self) -> Tensor:
+        """All of it, as bytes."""
+        return torch.frombuffer(self._memory, dtype=torch.uint8)
+
     def place(self, slot: int, name: str) -> Tensor:
         """Return where a tensor of a step is."""
         info, start = self.infos[name], slot * self._size + self._places[name]
@@ -79,8 +86,14 @@ def _bytes_of(infos: Infos, name: str) -> int:
 
 
 def _unnamed(size: int) -> IO[bytes]:
-    """Return a file without a name, in memory where the system has such; it goes with its users."""
+    """Return a file without a name, in memory where the system has such; it goes with its users.
+
+    Raises:
+        OSError: If there is not so much memory: taking it would end some process, not say so.
+    """
     if hasattr(os, "memfd_create"):
+        if size > (free := psutil.virtual_memory().available):
+            raise OSError(errno.ENOMEM, f"{size / 1e9:.3g} GB; {free / 1e9:.3g} GB are free")
         file: IO[bytes] = os.fdopen(os.memfd_create("specflow"), "r+b")
     else:
         file = tempfile.TemporaryFile()  # noqa: SIM115

@@ -1,15 +1,12 @@
 """What a training and the process beside it tell each other."""
 
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from specflow.checkpoints.base import Infos, Step
 from specflow.live.kinds import Kind
-from specflow.live.rows import Scalars
-from specflow.measure.settings import SpectraParams
+from specflow.live.rows import Scalars, Spectra
 from specflow.wiring import Wiring
 
 
@@ -20,22 +17,24 @@ class Setup:
     Attributes:
         target: Place of the file.
         wiring: The matrices and pairs.
-        settings: What is kept of each.
         infos: Shape and dtype of each tensor.
         copied: The same by what copies are called.
+        kinds: What is measured.
         count: How many steps the buffers are for.
         file: The number of what lies behind them.
         stores: Whether weights are kept too.
+        tells_spectra: Whether the answers are to have spectra, beside numbers.
     """
 
     target: Path
     wiring: Wiring
-    settings: SpectraParams
     infos: Infos
     copied: Infos
+    kinds: Sequence[Kind]
     count: int
     file: int
     stores: bool
+    tells_spectra: bool
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,8 @@ class Copied:
     Attributes:
         slot: Where.
         step: The step.
-        kinds: What was copied.
+        kinds: What is to be measured of it.
+        copied: What was copied.
         absent: What copies are called that were not made.
         scalars: What else is known of it.
     """
@@ -53,8 +53,9 @@ class Copied:
     slot: int
     step: Step
     kinds: Sequence[Kind]
+    copied: Set[Kind]
     absent: Set[str]
-    scalars: Scalars
+    scalars: Scalars = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,22 @@ class Measured:
         slot: Where it was; the place is free again.
         number: The step.
         scalars: Its quantities and scores, and what else is known of it.
-        spectra: The singular values of each matrix.
+        spectra: The singular values of each matrix, where they were measured and are wanted.
         busy: Seconds that the process has computed since its first step.
     """
 
     slot: int
     number: int
     scalars: Scalars
-    spectra: Mapping[str, np.ndarray]
+    spectra: Spectra
     busy: float
+
+
+@dataclass(frozen=True)
+class First:
+    """The numbers of the first step of a training that goes on; none of one that begins."""
+
+    scalars: Scalars
 
 
 @dataclass(frozen=True)

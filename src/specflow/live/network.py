@@ -16,6 +16,7 @@ from specflow.errors import SpecflowError
 from specflow.live.buffers import Buffers
 from specflow.live.kinds import Kind
 from specflow.live.settings import WatchParams
+from specflow.live.transfers import Transfer
 from specflow.wiring.coverage import NoMatrixError
 from specflow.wiring.recognize import LayoutParams, wiring_of
 from specflow.wiring.tensors import TensorInfo
@@ -30,8 +31,9 @@ class Network:
     Attributes:
         wiring: Its matrices and pairs.
         infos: The tensors that these are of.
-        kinds: What is copied of each.
+        kinds: What is copied of each, and measured where whole spectra are.
         is_sharded: Whether processes have parts of them, so that all of these copy together.
+        is_on_gpu: Whether one of them is in the memory of a GPU.
     """
 
     def __init__(self, model: nn.Module, params: WatchParams) -> None:
@@ -54,6 +56,7 @@ class Network:
         self.kinds += [Kind.GRADIENTS] if params.gradients else []
         self.kinds += [Kind.UPDATES] if params.updates else []
         self.is_sharded = any(map(_is_sharded, own.values()))
+        self.is_on_gpu = any(one.is_cuda for one in own.values())
         self._computed = {
             name
             for name, info in self.infos.items()
@@ -73,13 +76,16 @@ class Network:
         except OSError as error:
             raise SpecflowError(f"no memory for copies of the weights ({error})") from error
 
-    def copy_to(self, buffers: Buffers | None, slot: int, kind: Kind) -> set[str]:
+    def copy_to(
+        self, buffers: Buffers | None, slot: int, kind: Kind, transfer: Transfer
+    ) -> set[str]:
         """Copy weights or gradients as they are now.
 
         Args:
             buffers: Where to; None only gives what this process has of them to the others.
             slot: Which of the places there.
             kind: What is copied.
+            transfer: By what; copies may be read when it is done.
 
         Returns:
             What the copies are called that were not made: of tensors that are not there, or not in
@@ -109,7 +115,8 @@ class Network:
                 )
             whole = _whole(tensors[name])
             if buffers is not None:
-                buffers.place(slot, kind.of(name)).copy_(whole)
+                is_own = whole is not tensors[name] or name in self._computed
+                transfer.copy(buffers.place(slot, kind.of(name)), whole, is_own=is_own)
         return absent
 
     def _gradients(self) -> dict[str, Tensor]:

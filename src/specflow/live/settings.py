@@ -1,6 +1,5 @@
-"""Settings of a watch, and which steps are due."""
+"""Settings of a watch."""
 
-import math
 import operator
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -39,17 +38,20 @@ class WatchParams(Section):
     """What of a network is watched, how often, and at what cost.
 
     Attributes:
-        every: Number of steps from one that is measured to the next, or the steps that are.
+        every: Number of steps from one whose spectra are measured to the next, or the steps that
+            are.
+        leading: The same of leading singular values and vectors; None measures no more of them.
         match: Patterns of tensors or matrices that are watched.
         exclude: Patterns of those that are not.
         budget: Share of the time of training that may go into copying weights.
         alerts: What is told at once; None is nothing.
         gradients: Whether the spectra of gradients are measured too.
         updates: Whether those of what a step has changed are.
-        store_weights: Whether copies are kept as checkpoints.
+        store_weights: Whether copies are kept as checkpoints, where whole spectra are measured.
     """
 
     every: Annotated[Steps, PlainValidator(_steps)] = 100
+    leading: Annotated[Steps, PlainValidator(_steps)] | None = None
     match: Annotated[Patterns, Field(min_length=1)] = ("*",)
     exclude: Patterns = ()
     budget: Annotated[float, Field(gt=0, le=1)] = 0.01
@@ -57,9 +59,3 @@ class WatchParams(Section):
     gradients: bool = False
     updates: bool = False
     store_weights: bool = False
-
-    def due_after(self, step: int) -> float:
-        """Return the next step that is due after this one; infinity if there is none."""
-        if isinstance(self.every, int):
-            return (step // self.every + 1) * self.every
-        return next((float(one) for one in self.every if one > step), math.inf)

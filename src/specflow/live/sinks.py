@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from specflow.errors import SpecflowError
-from specflow.live.rows import SPECTRA, Scalars
+from specflow.live.rows import VALUES, Scalars, Spectra
 
-Spectra = Mapping[str, np.ndarray]
 Sink = Callable[[int, Scalars, Spectra], None]
 
 
@@ -83,4 +82,4 @@ def _finite(spectra: Spectra) -> Iterator[tuple[str, np.ndarray]]:
     """Yield the spectra that are defined, with their names."""
     for name, values in spectra.items():
         if np.isfinite(values).all():
-            yield f"{SPECTRA}/{name}", values
+            yield f"{VALUES}/{name}", values

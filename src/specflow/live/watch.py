@@ -1,6 +1,5 @@
 """A watch over a network in training: copies of its weights at some steps, measured beside it."""
 
-import math
 import operator
 import os
 import time
@@ -10,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-import torch
 import torch.distributed as dist
 from pydantic import ValidationError
 from torch import Tensor, nn
@@ -19,17 +17,18 @@ from specflow.checkpoints.base import Step
 from specflow.errors import SpecflowError, number_of
 from specflow.live.alerts import Alert
 from specflow.live.beside import Beside
+from specflow.live.files import rows_for
 from specflow.live.kinds import Kind
-from specflow.live.messages import Copied, Measured
+from specflow.live.listeners import Listeners
+from specflow.live.messages import Copied, First, Measured
 from specflow.live.network import Network
-from specflow.live.rows import LiveRows
-from specflow.live.settings import SPECTRA, WatchParams
+from specflow.live.schedule import Budget, Schedule
+from specflow.live.settings import WatchParams
 from specflow.live.sinks import Sink, sink_of
+from specflow.live.transfers import Transfer
 from specflow.section_errors import problems_of
 
 T = TypeVar("T")
-_SHORT = 60.0  # seconds: a training that is shorter is taken to last so long
-_A_CORE = 2  # times the budget: for so much of the time, by core, may the process be busy
 
 
 class Watch:
@@ -60,17 +59,21 @@ class Watch:
         Raises:
             SpecflowError: If there are no matrices, or the file is of other ones.
         """
-        self._params, self._sinks = params, [*sinks]
-        self._path, self._on_alert = path, on_alert
+        self._params, self._path = params, path
+        self._listeners = Listeners(sinks, params.alerts, on_alert, self._warn)
         self._network = Network(model, params)
         self._beside = self._begun()
-        self._due = -math.inf if self._takes_part else math.inf
-        self._first: Mapping[str, float] = {}
-        self._is_first, self._is_told, self.latest, self._dropped = True, False, -1, 0
+        self._schedule = Schedule(params)
+        if not self._takes_part:
+            self._schedule.end()
+        self._is_told, self.latest, self._dropped = False, -1, 0
         self._before: tuple[int, int] | None = None
+        first = Transfer()
         for kind in self._network.kinds:  # once before, as the first time takes many times as long
-            self._copy(0, kind)
-        self._began, self._spent, self._took, self._busy = time.perf_counter(), 0.0, 0.0, 0.0
+            self._copy(0, kind, first)
+        first.end()
+        first.wait()
+        self._budget = Budget(params.budget)
 
     def _begun(self) -> Beside | None:
         """Return the process beside the first of those that train; if it has none, all raise why.
@@ -78,13 +81,19 @@ class Watch:
         Raises:
             SpecflowError: If the file is of other matrices, or there is no memory for copies.
         """
-        beside, error = None, None
+        beside, error, params = None, None, self._params
+        kinds = [*self._network.kinds, *([] if params.leading is None else [Kind.LEADING])]
         if not _rank():
             try:
-                for kind in self._network.kinds:
-                    LiveRows(kind.place(self._path), self._network.wiring, SPECTRA)
-                stores = self._params.store_weights
-                beside = Beside(self._path, self._network, SPECTRA, stores=stores)
+                for kind in kinds:
+                    rows_for(kind, self._path, self._network.wiring)
+                beside = Beside(
+                    self._path,
+                    self._network,
+                    kinds,
+                    stores=params.store_weights,
+                    tells_spectra=self._listeners.wants_spectra,
+                )
             except (SpecflowError, OSError) as raised:
                 error = SpecflowError(str(raised))
         if self._network.is_sharded:
@@ -98,8 +107,8 @@ class Watch:
 
         Args:
             step: How many steps it has taken, more than when this was called before.
-            scalars: What else is known of the step, such as its loss, for sinks. They are looked
-                at only if the step is measured.
+            scalars: What else is known of the step, such as its loss, for the file and for sinks.
+                They are looked at only if the step is measured.
         """
         if step <= self.latest:
             if not self._is_told:
@@ -110,24 +119,14 @@ class Watch:
                 )
             return
         self.latest = step
-        if step < self._due - self._params.updates:
-            return
-        is_due = step >= self._due
-        if torch.cuda.is_initialized():  # what a GPU has to do of the step anyway is no cost
-            torch.cuda.synchronize()
         began = time.perf_counter()
-        if is_due:
-            self._due = self._params.due_after(step)
         try:
-            if is_due:
-                self._measure(operator.index(step), scalars)
-            if self._params.updates and step == self._due - 1:
-                self._keep(step)
+            self._go_on(operator.index(step), scalars)
         except Exception as error:  # whatever it is, the training goes on
             self._stop(f"step {step}: {type(error).__name__}: {error}")
         if not self._takes_part:
-            self._due = math.inf
-        self._spent += time.perf_counter() - began
+            self._schedule.end()
+        self._budget.waited(time.perf_counter() - began)
 
     def close(self) -> None:
         """Wait until all that was copied is measured, and the file is complete."""
@@ -158,60 +157,69 @@ class Watch:
     @property
     def spent(self) -> float:
         """Share of the time since the start that the training has waited for copies."""
-        return self._spent / (time.perf_counter() - self._began)
+        return self._budget.spent
 
     @property
     def _takes_part(self) -> bool:
         """Whether this process copies, or has parts of what is copied."""
         return self._beside is not None or self._network.is_sharded
 
-    def _measure(self, step: int, scalars: Mapping[str, float | Tensor]) -> None:
+    def _go_on(self, step: int, scalars: Mapping[str, float | Tensor]) -> None:
+        """Do what is due at a step."""
+        if self._beside is not None:
+            self._budget.waited(self._beside.flush())
+        if kinds := self._schedule.take(step):
+            self._measure(step, kinds, scalars)
+        if self._params.updates and step == self._schedule.next_whole - 1:
+            self._keep(step)
+
+    def _measure(self, step: int, due: list[Kind], scalars: Mapping[str, float | Tensor]) -> None:
         """Copy the weights if that is affordable, and have them measured."""
         began = time.perf_counter()
-        slot, before = self._before or (self._slot(), None)
+        slot, before = self._before or (self._slot(due), None)
         self._before = None
         if slot is None:
             self._dropped += self._beside is not None
             return
-        kinds: list[Kind] = [kind for kind in self._network.kinds if kind != Kind.UPDATES]
-        absent = {name for kind in kinds for name in self._copy(slot, kind)}
-        kinds += [Kind.UPDATES] if before == step - 1 else []
+        is_whole = Kind.WEIGHTS in due
+        own = [kind for kind in self._network.kinds if kind != Kind.UPDATES] if is_whole else due
+        copied = dict.fromkeys(kind.copied for kind in own)  # all processes copy in one order
+        transfer = Transfer()
+        absent = {name for kind in copied for name in self._copy(slot, kind, transfer)}
         if self._beside is not None:
-            known = {name: _number(value) for name, value in scalars.items()}
             of_step = Step(step, None, str(self._path))
-            self._beside.send(Copied(slot, of_step, kinds, absent, known))
-        self._is_first, self._took = False, time.perf_counter() - began
+            kinds = [*(self._network.kinds if is_whole else ()), *({*due} & {Kind.LEADING})]
+            there = {*copied, *({Kind.UPDATES} if before == step - 1 else ())}
+            self._beside.send(transfer, Copied(slot, of_step, kinds, there, absent), scalars)
+            self._beside.flush()
+        self._budget.took(time.perf_counter() - began)
 
     def _keep(self, step: int) -> None:
         """Copy the weights before a step that is due, to know what it changes."""
-        if (slot := self._slot()) is not None:
-            self._copy(slot, Kind.UPDATES)
+        if (slot := self._slot([Kind.WEIGHTS])) is not None:
+            self._copy(slot, Kind.UPDATES, Transfer())
             self._before = slot, step
 
-    def _slot(self) -> int | None:
+    def _slot(self, kinds: list[Kind]) -> int | None:
         """Return a place for copies, if there is one and time for them; 0 where others copy."""
-        now = time.perf_counter()
         self._collect()
         beside = self._beside
-        is_wanted = beside is not None and bool(beside.free) and self._is_affordable(now)
+        is_wanted = beside is not None and bool(beside.free) and self._budget.allows(kinds)
         if self._network.is_sharded:
             is_wanted = _as_the_first(is_wanted)
         if not is_wanted:
             return None
         return beside.free.pop() if beside else 0
 
-    def _is_affordable(self, now: float) -> bool:
-        """Return whether another step is within the budget; the first one always is."""
-        most = self._params.budget * max(now - self._began, _SHORT)
-        is_idle = self._busy <= most * _A_CORE * (os.cpu_count() or 1)
-        return self._is_first or (is_idle and self._spent + self._took <= most)
-
     def _collect(self, *, is_over: bool = False) -> None:
         """Take what was answered: tell sinks, or say why there will be no more."""
         beside = self._beside
         for answer in beside.answers() if beside else ():
             if isinstance(answer, Measured):
-                self._tell(answer)
+                self._budget.busy = answer.busy
+                self._listeners.tell(answer)
+            elif isinstance(answer, First):
+                self._listeners.first = answer.scalars
             elif not is_over:
                 self._stop(answer.message)
                 return
@@ -223,23 +231,9 @@ class Watch:
         if beside is not None:
             beside.end()
 
-    def _tell(self, measured: Measured) -> None:
-        number, scalars, self._busy = measured.number, measured.scalars, measured.busy
-        for sink in [*self._sinks]:
-            try:
-                sink(number, scalars, measured.spectra)
-            except Exception as error:  # of a logger, over a network perhaps
-                self._sinks.remove(sink)
-                self._warn(f"sinks: {type(error).__name__}: {error}; it is told no more")
-        self._first = self._first or {**scalars}
-        alerts = self._params.alerts
-        for alert in alerts.of(number, scalars, self._first) if alerts else ():
-            self._warn(f"step {alert.step}: {alert.matrix or 'all'}: {alert.message}")
-            if self._on_alert is not None:
-                self._on_alert(alert)
-
-    def _copy(self, slot: int, kind: Kind) -> set[str]:
-        return self._network.copy_to(self._beside.buffers if self._beside else None, slot, kind)
+    def _copy(self, slot: int, kind: Kind, transfer: Transfer) -> set[str]:
+        buffers = self._beside.buffers if self._beside else None
+        return self._network.copy_to(buffers, slot, kind, transfer)
 
     def _warn(self, message: str) -> None:
         warnings.warn(f"specflow.watch: {self._path}: {message}", stacklevel=3)
@@ -277,7 +271,3 @@ def _as_the_first(said: T) -> T:
     both = [said]
     dist.broadcast_object_list(both, src=0)
     return both[0]
-
-
-def _number(value: float | Tensor) -> float:
-    return float(value.detach() if isinstance(value, Tensor) else value)

@@ -3,21 +3,26 @@
 import os
 import pickle
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
+from queue import Empty, SimpleQueue
 
 from safetensors.torch import save_file
 from torch import Tensor
 
 from specflow.errors import SpecflowError
 from specflow.live.buffers import Buffers, Copies
+from specflow.live.files import rows_for
 from specflow.live.kinds import Kind, checkpoint_of
-from specflow.live.messages import Copied, Failed, Measured, Setup
-from specflow.live.rows import LiveRows, rows_of
+from specflow.live.messages import Copied, Failed, First, Measured, Setup
+from specflow.live.rows import Rows, rows_of
 from specflow.textfiles import written
 
-_RARELY = 10  # times as long as the file takes to be made passes until it is made again
+_RARELY = 10  # times as long as the files take to be made passes until they are made again
+
+Files = Mapping[Kind, Rows]
 
 
 def main() -> None:
@@ -40,12 +45,10 @@ def _measure(answer: Callable[[object], None]) -> None:
     given: Setup = pickle.load(sys.stdin.buffer)
     with os.fdopen(given.file, "r+b") as file:
         buffers = Buffers(given.copied, given.count, file)
-    name = next(iter(given.infos))
-    places = {kind: kind.place(given.target) for kind in Kind}
     files = {  # what was measured before is of this training too
-        kind: LiveRows(place, given.wiring, given.settings)
-        for kind, place in places.items()
-        if kind.of(name) in given.copied or rows_of(place).folder.exists()
+        kind: rows_for(kind, given.target, given.wiring)
+        for kind in Kind
+        if kind in given.kinds or rows_of(kind.place(given.target)).folder.exists()
     }
     with ExitStack() as stack:
         for rows in files.values():
@@ -58,32 +61,49 @@ def _measure(answer: Callable[[object], None]) -> None:
                 rows.publish()
 
 
-def _rows(
-    given: Setup, files: Mapping[Kind, LiveRows], buffers: Buffers, answer: Callable[[object], None]
-) -> None:
-    due, is_first, idle = 0.0, True, 0.0
-    while isinstance(copied := _next(), Copied):
+def _rows(given: Setup, files: Files, buffers: Buffers, answer: Callable[[object], None]) -> None:
+    inbox: SimpleQueue[object] = SimpleQueue()
+    threading.Thread(target=_read, args=(inbox,), daemon=True).start()
+    due, is_new, is_first, idle = 0.0, False, True, 0.0
+    while True:
+        if is_new and time.monotonic() >= due:
+            started = time.monotonic()
+            for rows in files.values():
+                rows.publish()
+            is_new, due = False, time.monotonic() + _RARELY * (time.monotonic() - started)
+        try:
+            copied = inbox.get(timeout=max(due - time.monotonic(), 0.0) if is_new else None)
+        except Empty:
+            continue
+        if not isinstance(copied, Copied):
+            return
         number = copied.step.number
         if is_first:
             is_first, idle = False, time.process_time()
             _drop_from(number, given, files)
-        if given.stores:
+            answer(First(_of_first(files)))
+        if given.stores and Kind.WEIGHTS in copied.kinds:
             _store(given, buffers, copied)
         scalars = {**copied.scalars}
-        for kind, rows in files.items():
-            if kind.of(next(iter(given.infos))) in given.copied:
-                found = rows.measure(_copies(given, buffers, copied, kind))
-                scalars |= {f"{kind.prefix}{name}": value for name, value in found.items()}
-        spectra, busy = files[Kind.WEIGHTS].spectra(number), time.process_time() - idle
-        answer(Measured(copied.slot, number, scalars, spectra, busy))
-        if time.monotonic() >= due:
-            started = time.monotonic()
-            for rows in files.values():
-                rows.publish()
-            due = time.monotonic() + _RARELY * (time.monotonic() - started)
+        for kind in copied.kinds:
+            found = files[kind].measure(_copies(given, buffers, copied, kind), copied.scalars)
+            scalars |= {f"{kind.prefix}{name}": value for name, value in found.items()}
+        is_told = given.tells_spectra and Kind.WEIGHTS in copied.kinds
+        spectra = files[Kind.WEIGHTS].spectra(number) if is_told else {}
+        answer(Measured(copied.slot, number, scalars, spectra, time.process_time() - idle))
+        is_new = True
 
 
-def _drop_from(number: int, given: Setup, files: Mapping[Kind, LiveRows]) -> None:
+def _of_first(files: Files) -> dict[str, float]:
+    """Return the numbers of the first step that there is, if this training went on from there."""
+    return {
+        f"{kind.prefix}{name}": value
+        for kind, rows in files.items()
+        for name, value in rows.first().items()
+    }
+
+
+def _drop_from(number: int, given: Setup, files: Files) -> None:
     """Forget a step and all later ones: training has begun again before them."""
     for rows in files.values():
         rows.drop_from(number)
@@ -98,7 +118,7 @@ def _copies(given: Setup, buffers: Buffers, copied: Copied, kind: Kind) -> Copie
     infos = {
         name: info
         for name, info in given.infos.items()
-        if kind in copied.kinds and not copied.absent & {one.of(name) for one in needed}
+        if kind.copied in copied.copied and not copied.absent & {one.of(name) for one in needed}
     }
 
     def read(name: str) -> Tensor:
@@ -118,12 +138,15 @@ def _store(given: Setup, buffers: Buffers, copied: Copied) -> None:
         save_file({name: copies.read(name) for name in copies.infos}, part)
 
 
-def _next() -> object:
-    """Return what comes next, None at the end, however it came."""
-    try:
-        return pickle.load(sys.stdin.buffer)
-    except (EOFError, pickle.UnpicklingError):
-        return None
+def _read(inbox: SimpleQueue[object]) -> None:
+    """Queue what the training tells; None at the end, however it came."""
+    message: object = True
+    while message is not None:
+        try:
+            message = pickle.load(sys.stdin.buffer)
+        except (EOFError, pickle.UnpicklingError):
+            message = None
+        inbox.put(message)
 
 
 if __name__ == "__main__":

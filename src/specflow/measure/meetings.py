@@ -1,11 +1,15 @@
 """Alignment where matrices meet: at every kernel position, of the parts that meet."""
 
+import math
+
+import torch
 from torch import Tensor
 
 from specflow.matrices import Side
 from specflow.measure.decompositions import Batch
-from specflow.spectra import Decomposition, alignment, where_defined
-from specflow.wiring import Cut, Meeting
+from specflow.measure.packed import Row
+from specflow.spectra import Decomposition, alignment, diagonal_score, where_defined
+from specflow.wiring import Cut, Meeting, Pair
 
 
 def meet(meeting: Meeting, parts: Batch) -> Tensor:
@@ -21,6 +25,16 @@ def meet(meeting: Meeting, parts: Batch) -> Tensor:
         position="all",
     )
     return where_defined(matrices, previous.S, following.S)
+
+
+def alignment_row(pair: Pair, parts: Batch, count: int) -> Row:
+    """Return what a file of spectra has of a pair at a step; scores are of `count` directions."""
+    meetings = [meet(meeting, parts) for meeting in pair.meetings]
+    center = torch.stack([center_of(one).diagonal() for one in meetings]).mean(0)
+    row = {"alignment": center, "alignment_score": center[:count].mean()}
+    if math.prod(pair.meetings[0].kernel or ()) > 1:
+        row["kernel_scores"] = diagonal_score(meetings[0], count)
+    return row
 
 
 def _part(whole: Decomposition, side: Side, cut: Cut | None) -> Decomposition:

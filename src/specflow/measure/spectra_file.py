@@ -3,9 +3,9 @@
 Layout of the file (version 2), T steps:
     /step (T,) int64, /epoch (T,) float64
     /matrices/<name>: singular_values (T, R), agreement (T, k) with the last step, agreement_score
-        (T,), step_agreement_score (T,) with the step before, pairwise_agreement (T, T): the score
-        of any two steps, and each of `QUANTITIES` (T,) that has no family; attributes label, role,
-        tensor, depth, rows, columns, null_agreement
+        (T,), step_agreement_score (T,) with the step before, pairwise_agreement (P, P): the score
+        of any two of the P steps of `compared_steps`, and each of `QUANTITIES` (T,) that has no
+        family; attributes label, role, tensor, depth, rows, columns, null_agreement
     /pairs/<label>: alignment (T, k) and alignment_score (T,); where the following matrix is a
         convolution, kernel_scores (T, kh, kw); attributes depth, null_alignment
 Of the families asked for (`SpectraParams.more`) also the quantities (T,), and
@@ -21,13 +21,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
 import numpy as np
 import torch
 from torch import Tensor
 
 from specflow.checkpoints.base import Step
 from specflow.hdf5 import Attributes, create, describe, write
-from specflow.measure.layouts import SPECTRA
+from specflow.measure.layouts import SPECTRA, compared_steps
 from specflow.measure.packed import Row
 from specflow.measure.quantities import quantities_always
 from specflow.measure.settings import SpectraParams
@@ -64,6 +65,7 @@ def write_spectra(
     sizes: Sequence[int],
     rows: Callable[[int, slice], list[Row]],
     see: See | None = None,
+    more: Callable[[h5py.File], None] | None = None,
 ) -> None:
     """Write the file.
 
@@ -77,11 +79,12 @@ def write_spectra(
             has of one, but quantities and, in place of agreement of any two steps, left (c, m)
             and right (c, n), the leading singular vectors.
         see: Called with each entry, those of a kind in the order of depth.
+        more: Writes what else the file is to have.
 
     Raises:
         SpecflowError: If it cannot be written.
     """
-    about = _attributes(wiring)
+    about = attributes_of(wiring)
     shapes = [(m.view.rows, m.view.columns) for m in wiring.matrices] + [None] * len(wiring.pairs)
     entries = list(about)
     with create(path, SPECTRA, {}) as file:
@@ -98,9 +101,11 @@ def write_spectra(
                     see(Entry(kind, name, about[kind, name], arrays))
         for (kind, name), attributes in about.items():
             describe(file, f"{kind}/{name}", attributes)
+        if more is not None:
+            more(file)
 
 
-def _attributes(wiring: Wiring) -> dict[tuple[str, str], Attributes]:
+def attributes_of(wiring: Wiring) -> dict[tuple[str, str], Attributes]:
     """Return the attributes of each entry, by kind and name, in the order of rows."""
     found: dict[tuple[str, str], Attributes] = {}
     for depth, matrix in enumerate(wiring.matrices):
@@ -155,8 +160,9 @@ def _arrays(
     spectra = [rows[place]["singular_values"] for place, _ in matrices]
     quantities = quantities_always(spectra, [shape for _, shape in matrices], settings)
     for (place, _), own in zip(matrices, quantities, strict=True):
-        agreement = pairwise_agreement(rows[place]["left"], rows[place]["right"])
-        found[place] |= own | {"pairwise_agreement": agreement}
+        vectors = (rows[place][side] for side in ("left", "right"))
+        compared = (one[compared_steps(len(one))] for one in vectors)
+        found[place] |= own | {"pairwise_agreement": pairwise_agreement(*compared)}
     return found
 
 

@@ -8,21 +8,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from specflow.measure.decompositions import Batch, Decompositions
+from specflow.measure.decompositions import Decompositions
 from specflow.measure.derived import DerivedSpectra, RowsOf
-from specflow.measure.meetings import center_of, meet
+from specflow.measure.meetings import alignment_row
 from specflow.measure.packed import Row, packed, sizes_of, unpacked
 from specflow.measure.quantities import alike, quantities_on_demand
 from specflow.measure.settings import SpectraParams
 from specflow.scratch import Scratch
 from specflow.spectra import (
     Decomposition,
-    diagonal_score,
     singular_vector_agreement,
     where_defined,
 )
 from specflow.spectra.side_by_side import map_matrices
-from specflow.wiring import Pair, View, Wiring
+from specflow.wiring import View, Wiring
 
 _TOGETHER = 2**11  # singular values, of which quantities are computed in one turn
 _ROWS = 2**12  # that are made and kept together: tensors of few entries are mostly overhead
@@ -108,7 +107,8 @@ class Steps:
         of_matrices, of_pairs = derived(views, pairs)
         yield from self._with_more(views, self._rows_of(views, index), of_matrices)
         for pair, more in zip(pairs, of_pairs, strict=True):
-            yield self._pair_row(pair, self.decompositions.of(index, pair.views)) | more
+            parts = self.decompositions.of(index, pair.views)
+            yield alignment_row(pair, parts, self.settings.score_length) | more
 
     def _rows_of(self, views: Sequence[View], index: int) -> Mapping[View, Row]:
         tracked, rows = set(views), {}
@@ -165,15 +165,6 @@ class Steps:
         """Return the singular vectors that scores are of."""
         count = self.settings.score_length
         return Decomposition(whole.U[:, :count], whole.S, whole.Vh[:count])
-
-    def _pair_row(self, pair: Pair, parts: Batch) -> Row:
-        count = self.settings.score_length
-        meetings = [meet(meeting, parts) for meeting in pair.meetings]
-        center = torch.stack([center_of(one).diagonal() for one in meetings]).mean(0)
-        row = {"alignment": center, "alignment_score": center[:count].mean()}
-        if math.prod(pair.meetings[0].kernel or ()) > 1:
-            row["kernel_scores"] = diagonal_score(meetings[0], count)
-        return row
 
 
 def _some(places: Sequence[int], length: int) -> list[Sequence[int]]:

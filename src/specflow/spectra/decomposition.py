@@ -84,7 +84,7 @@ def decompose(
     """
     if count is not None and count < 0:
         raise ValueError(f"count is {count}; expected 0 or more singular vectors, or None for all")
-    wide, is_tall, scale = _wide(weight)
+    wide, is_tall, scale = as_wide(weight)
     count = len(wide) if count is None else min(count, len(wide))
     found = _through_gram(wide, count, _one_side(weight, wide, count, side, scale))
     U, S, Vh = found or _through_svd(wide, count)
@@ -110,7 +110,7 @@ def singular_values(weight: Tensor, side: SmallerSide | None = None) -> Tensor:
         >>> singular_values(torch.tensor([[3.0, 0.0], [0.0, -4.0]]))
         tensor([4., 3.], dtype=torch.float64)
     """
-    wide, _, scale = _wide(weight)
+    wide, _, scale = as_wide(weight)
     found = _through_gram(wide, 0, _one_side(weight, wide, 0, side, scale))
     return (_exact_values(wide) if found is None else found[1]) * scale
 
@@ -127,7 +127,7 @@ def smaller_side(weight: Tensor) -> SmallerSide:
     Raises:
         ValueError: As of `decompose`.
     """
-    wide, _, scale = _wide(weight)
+    wide, _, scale = as_wide(weight)
     found = _one_side(weight, wide, len(wide))
     if found is None:
         vectors, S, _ = _through_svd(wide, len(wide))
@@ -184,7 +184,7 @@ def where_defined(values: Tensor, *spectra: Tensor) -> Tensor:
     return values if defined else torch.full_like(values, torch.nan)
 
 
-def _wide(weight: Tensor) -> tuple[Tensor, bool, float]:
+def as_wide(weight: Tensor) -> tuple[Tensor, bool, float]:
     """Return the weight as a float64 matrix, over a power of two, with no more rows than columns.
 
     Also whether it was transposed for that, and the power of two.

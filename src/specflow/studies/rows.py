@@ -113,7 +113,7 @@ class SpectraRows:
         return pd.DataFrame(rows, columns=["matrix", "step", "top_score", "next_score"])
 
     def mean_agreement(self) -> np.ndarray:
-        """Return the mean agreement of two steps over matrices, shape (T, T); NaN if of none."""
+        """Return the mean agreement of two steps over matrices, shape (P, P); NaN if of none."""
         undefined = np.full_like(self._total, np.nan)
         return np.divide(self._total, self._defined, out=undefined, where=self._defined > 0)
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from specflow.frames import RANK, Frames, at_end, where
 from specflow.hdf5 import open_file
-from specflow.measure.layouts import SPECTRA
+from specflow.measure.layouts import SPECTRA, compared_steps, evenly
 from specflow.spectra import QUANTITIES
 from specflow.studies import heads
 from specflow.studies.rows import KINDS, SpectraRows, rows_in
@@ -140,7 +140,7 @@ def _over_seeds(
     steps, column, frames = read(files[0], "step"), KINDS[kind], []
     thinned = [(name, FULL) for name in chosen.full] + [(name, SMALL) for name in chosen.small]
     for name, thinning in thinned:
-        places = _shown_places(len(steps), thinning.steps)
+        places = evenly(len(steps), thinning.steps)
         values = np.stack([read(file, f"{kind}/{name}/{quantity}")[places] for file in files])
         indices = shown_indices(values.shape[2], thinning)
         values = values[..., indices - 1].reshape(len(files), -1)
@@ -164,17 +164,13 @@ def shown_indices(count: int, thinning: Thinning = FULL) -> np.ndarray:
     return indices[indices <= count]
 
 
-def _shown_places(count: int, most: int) -> np.ndarray:
-    """Return at most so many of `count` steps, evenly, the first and the last among them."""
-    return np.linspace(0, count - 1, min(count, most)).round().astype(int)
-
-
 def _pairwise(
     names: Sequence[str], runs: Sequence[SpectraRows], files: Sequence[h5py.File]
 ) -> pd.DataFrame:
     """Return every two steps once, of some matrices, then means over all."""
     steps = read(files[0], "step")
-    shown = _shown_places(len(steps), _MOST_STEPS_SQUARED)
+    compared = steps[compared_steps(len(steps))]
+    shown = evenly(len(compared), _MOST_STEPS_SQUARED)
     first, second = np.array(list(combinations_with_replacement(shown, 2))).T
     scores = {
         name: np.mean([read(file, f"matrices/{name}/pairwise_agreement") for file in files], axis=0)
@@ -182,7 +178,7 @@ def _pairwise(
     }
     if scores:
         scores[MEAN] = np.mean([run.mean_agreement() for run in runs], axis=0)
-    pairs = pd.DataFrame({"step": steps[first], "other_step": steps[second]})
+    pairs = pd.DataFrame({"step": compared[first], "other_step": compared[second]})
     frames = (
         pairs.assign(matrix=name, agreement_score=values[first, second])
         for name, values in scores.items()
