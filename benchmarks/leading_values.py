@@ -46,16 +46,22 @@ def _matrix(size: int, strong: int) -> Tensor:
 
 
 def _ratios(weight: Tensor, steps: int) -> tuple[list[float], int]:
-    """Return the ratio of the times at each step, and how often both were the same."""
+    """Return the ratio of the times at each step, and how often both were the same.
+
+    Raises:
+        SystemExit: If their singular values are not the same.
+    """
     ratios, num_whole = [], 0
     start = leading_vectors(weight, _COUNT).start
     for _ in range(steps):
         weight = weight + _STEP * torch.randn_like(weight) / len(weight) ** 0.5
         began = time.perf_counter()
-        decompose(weight, _COUNT)
+        whole = decompose(weight, _COUNT)
         middle = time.perf_counter()
         found = leading_vectors(weight, _COUNT, start)
         ratios.append((middle - began) / (time.perf_counter() - middle))
+        if (found.S - whole.S[:_COUNT]).abs().max() > 1e-9 * whole.S[0]:
+            raise SystemExit(f"singular values differ: {found.S} and {whole.S[:_COUNT]}")
         start, num_whole = found.start, num_whole + found.is_whole
     return ratios, num_whole
 

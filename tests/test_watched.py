@@ -54,7 +54,7 @@ def test_page_has_leading_values_and_losses_of_what_was_watched(tmp_path):
             rows = rows or LeadingRows(tmp_path / "run.leading.h5", wiring)
             with rows.locked():
                 if number % 2 == 0 or isinstance(rows, LeadingRows):
-                    rows.measure(One(states, number), {"loss": 1 / (1 + number)})
+                    rows.measure(One(states, number), {"value": 1 / (1 + number)})
                 rows.publish()
     page = next(write_pages(tmp_path / "run.h5", tmp_path / "run"))
     text = page.read_text("utf-8")
@@ -74,7 +74,7 @@ def test_page_has_leading_values_and_losses_of_what_was_watched(tmp_path):
 def test_what_takes_it_for_checkpoints_says_what_does_not(spectra, capsys):
     with pytest.raises(SystemExit):
         main(["analyze", str(spectra(2)), "-o", "out"])
-    assert "got spectra of version 2; expected trajectory" in (said := capsys.readouterr().err)
+    assert "got spectra of version 3; expected trajectory" in (said := capsys.readouterr().err)
     assert "`specflow page` shows it" in said
 
 

@@ -37,7 +37,7 @@ def write_pages(spectra: Path, output: Path) -> Iterator[Path]:
         SpecflowError: If the file is missing or broken, or a result cannot be written.
     """
     while True:
-        began, state = time.monotonic(), state_of(spectra)
+        began, state = time.monotonic(), _state(spectra)
         check_output(output)
         leading = Kind.LEADING.place(spectra)
         with _as_it_is(spectra, output) as kept:
@@ -47,8 +47,12 @@ def write_pages(spectra: Path, output: Path) -> Iterator[Path]:
         present(output, tables, {"spectra": str(spectra)}, None)
         yield output / "index.html"
         due = began + (1 + _RARELY) * (time.monotonic() - began)
-        while state_of(spectra) == state or time.monotonic() < due:
+        while _state(spectra) == state or time.monotonic() < due:
             time.sleep(_OFTEN)
+
+
+def _state(spectra: Path) -> list[str]:
+    return [state_of(path) for path in (spectra, Kind.LEADING.place(spectra))]
 
 
 @contextmanager

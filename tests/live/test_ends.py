@@ -13,11 +13,13 @@ from types import SimpleNamespace
 
 import h5py
 import pytest
+import torch
 from tests.live.trainings import is_measured, network, train
 
 import specflow
 from specflow.errors import SpecflowError
 from specflow.live.network import Network
+from specflow.live.transfers import Transfer
 
 
 def test_end_of_the_process_beside_it_is_said_and_the_training_goes_on(tmp_path):
@@ -41,6 +43,73 @@ def test_file_has_the_last_step_while_none_follows(tmp_path):
             time.sleep(0.01)
     assert (tmp_path / "run.leading.h5").exists()
     watch.close()
+
+
+def test_what_was_copied_before_a_kill_is_measured(tmp_path):
+    program = """
+import os, signal, sys
+import specflow
+from tests.live.trainings import network
+watch = specflow.watch(network(), sys.argv[1], every=1, leading=1, budget=1)
+for step in range(3):  # the process beside it has not yet begun
+    watch.step(step)
+print(watch._beside._process.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    command = [sys.executable, "-c", program, tmp_path / "run.h5"]
+    killed = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    assert killed.returncode == -signal.SIGKILL
+    beside = int(killed.stdout)
+    while is_alive(beside):
+        time.sleep(0.01)
+    assert is_measured(tmp_path / "run.h5", [0, 1, 2])
+    assert is_measured(tmp_path / "run.leading.h5", [0, 1, 2])
+
+
+def test_what_is_no_number_is_left_out_and_said_once(tmp_path):
+    watch = specflow.watch(network(), tmp_path / "run.h5", every=1, budget=1)
+    with pytest.warns(UserWarning, match="specflow.watch: ") as said:
+        watch.step(0, loss=None, each=torch.ones(2), value=0)
+    assert [str(one.message).partition("run.h5: ")[2] for one in said] == [
+        "loss: got NoneType; expected a number",
+        "each: got Tensor; expected a number",
+    ]
+    for step in (1, 2):
+        watch.step(step, loss=None, each=torch.ones(2), value=step / 2)
+    watch.close()
+    assert is_measured(tmp_path / "run.h5", [0, 1, 2])
+    with h5py.File(tmp_path / "run.h5") as file:
+        assert file["given"].attrs["names"] == '["value"]'
+        assert file["given"][:].tolist() == [[0], [0.5], [1]]
+
+
+def test_steps_are_told_in_order_once_their_copies_are_there(tmp_path, monkeypatch):
+    """As of a GPU, which is still copying when the training goes on."""
+    later = []
+
+    class Slow(Transfer):
+        is_done = property(lambda self: self in later)
+
+        def wait(self):
+            return 0.25
+
+    monkeypatch.setattr("specflow.live.watch.Transfer", Slow)
+    watch = specflow.watch(network(), tmp_path / "run.h5", every=1, budget=1)
+    for step in range(3):
+        watch.step(step)
+    pending = [transfer for transfer, _, _ in watch._beside._pending]
+    assert len(pending) == 3
+    assert len(watch._beside.free) == watch._beside.buffers.count - 3
+    later.append(pending[1])
+    watch.step(3)
+    assert len(watch._beside._pending) == 4
+    later.append(pending[0])
+    spent = watch._budget._spent
+    watch._flush()
+    assert watch._budget._spent == spent + 0.5
+    assert next(transfer for transfer, _, _ in watch._beside._pending) is pending[2]
+    watch.close()
+    assert is_measured(tmp_path / "run.h5", [0, 1, 2, 3])
 
 
 def test_no_more_memory_is_taken_than_there_is(tmp_path, monkeypatch):

@@ -1,11 +1,13 @@
 """Leading values at more steps are those of the whole spectra at the same ones."""
 
+import signal
+
 import h5py
 import numpy as np
 import pytest
 import torch
+from tests.live.trainings import is_measured, train
 from tests.live.trainings import network as small
-from tests.live.trainings import train
 from tests.measure.walks import NETWORKS, One, Walk, entries, layers, measure, network, walk
 
 import specflow
@@ -127,6 +129,44 @@ def test_matrix_that_is_not_there_or_not_finite_is_undefined_at_that_step(tmp_pa
         assert there.tolist() == [place not in (0, gone, gone + 1) for place in range(4)]
 
 
+def test_matrix_of_zeros_has_norms_and_no_direction(tmp_path):
+    state, wiring = layers(9, 12, 10)
+    states = walk(state, 3)
+    zero = wiring.matrices[0].view.tensor
+    for one in states[:2]:
+        one[zero].zero_()
+    measured(LeadingRows(tmp_path / "run.h5", wiring), states, range(3))
+    _, found = leading_in(tmp_path / "run.h5")
+    own = found[wiring.matrices[0].name]
+    assert own["spectral_norm"][:2].tolist() == own["frobenius_norm"][:2].tolist() == [0, 0]
+    for key in ("stable_rank", "start_agreement_score", "step_agreement_score"):
+        there = np.isfinite(own[key])
+        assert there.tolist() == [False, False, key == "stable_rank"], key
+    assert np.isnan(found[wiring.pairs[0].label]["alignment_score"][:2]).all()
+
+
+def test_decomposition_that_fails_is_named_with_its_step(tmp_path, monkeypatch):
+    state, wiring = layers(9, 12, 10)
+
+    def fails(*given, **options):
+        raise torch.linalg.LinAlgError("did not converge")
+
+    monkeypatch.setattr("specflow.live.leading.leading_vectors", fails)
+    with pytest.raises(SpecflowError, match=r"step 10: .*layers\.1\.weight: did not converge"):
+        measured(LeadingRows(tmp_path / "run.h5", wiring), walk(state, 2), [1])
+
+
+def test_file_of_steps_that_are_all_replaced_goes(tmp_path):
+    state, wiring = layers(9, 12, 10)
+    rows = LeadingRows(tmp_path / "run.h5", wiring)
+    measured(rows, walk(state, 3), range(3))
+    with rows.locked():
+        rows.drop_from(10)
+        assert (tmp_path / "run.h5").exists()
+        rows.drop_from(0)
+    assert not (tmp_path / "run.h5").exists()
+
+
 def test_rows_go_on_after_the_end_or_a_kill_and_replace_what_is_repeated(tmp_path, monkeypatch):
     state, wiring = layers(9, 12, 10)
     states, path = walk(state, 6), tmp_path / "run.h5"
@@ -199,8 +239,9 @@ def test_watch_measures_them_at_steps_of_their_own(tmp_path):
     assert "spectral_norm/2" in numbers[11]
     assert "leading_spectral_norm/2" not in numbers[11]
     assert all("loss" in one for one in numbers.values())
-    with pytest.raises(SpecflowError, match="leading: got 0; expected"):
-        specflow.watch(model, tmp_path / "other.h5", leading=0)
+    for none in (0, True):
+        with pytest.raises(SpecflowError, match=f"leading: got {none}; expected a whole number"):
+            specflow.watch(model, tmp_path / "other.h5", leading=none)
 
 
 def test_steps_of_both_schedules_are_due_and_none_twice():
@@ -211,6 +252,20 @@ def test_steps_of_both_schedules_are_due_and_none_twice():
         **{0: [whole, leading], 3: [whole], 4: [leading], 8: [leading]},
         **{10: [whole], 12: [leading]},
     }
+
+
+def test_place_for_copies_is_left_for_whole_spectra(tmp_path, monkeypatch):
+    monkeypatch.setattr("specflow.live.network._TOGETHER", 1)  # as of large weights
+    watch = specflow.watch(small(), tmp_path / "run.h5", every=3, leading=1, budget=1)
+    assert watch._beside.buffers.count == 2
+    watch._beside._process.send_signal(signal.SIGSTOP)
+    for step in range(4):
+        watch.step(step)
+    watch._beside._process.send_signal(signal.SIGCONT)
+    with pytest.warns(UserWarning, match="not measured: 2 steps of those that were due"):
+        watch.close()
+    assert is_measured(tmp_path / "run.h5", [0, 3])
+    assert leading_in(tmp_path / "run.leading.h5")[0] == [0, 3]
 
 
 def test_leading_values_leave_half_of_the_budget_to_whole_spectra(monkeypatch):

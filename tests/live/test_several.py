@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 import torch
 from tests.live.trainings import network
@@ -27,6 +29,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
+from torch.nn.utils.parametrizations import weight_norm
 from tests.live.trainings import network
 import specflow
 from specflow.errors import SpecflowError
@@ -34,6 +37,7 @@ place, rank, path = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 dist.init_process_group("gloo", init_method=f"file://{place}", rank=rank, world_size=2)
 mesh = init_device_mesh("cpu", (2,))
 model = network()
+weight_norm(model[2])
 for layer in (model[0], model[2]):
     fully_shard(layer, mesh=mesh)
 try:
@@ -118,6 +122,22 @@ def test_buffers_of_two_processes_are_the_same_memory():
                 assert others.place(slot, name).data_ptr() % 64 == 0
 
 
+def test_update_of_a_weight_that_was_not_there_the_step_before_is_none(tmp_path):
+    model = network()
+    with specflow.watch(
+        model, tmp_path / "run.h5", every=2, budget=1, updates=True, match=["2*"]
+    ) as watch:
+        layer = model[2]
+        for step in range(5):
+            model[2] = nn.Identity() if step == 3 else layer
+            with torch.no_grad():
+                layer.weight.mul_(1.1)
+            watch.step(step)
+            time.sleep(0.3)
+    (entry,) = (one for one in entries(tmp_path / "run.updates.h5").values() if "tensor" in one)
+    assert np.isfinite(entry["spectral_norm"]).tolist() == [False, True, False]
+
+
 def test_bfloat16_and_empty_tensors_have_places():
     model = nn.Sequential(nn.Linear(4, 4, dtype=torch.bfloat16))
     assert torch.equal(copied(model)["0.weight"], model[0].weight)
@@ -154,7 +174,7 @@ def test_parts_of_several_processes_are_gathered_and_the_first_measures(tmp_path
 
 
 def test_process_that_is_not_the_first_does_nothing(monkeypatch, tmp_path):
-    monkeypatch.setattr("specflow.live.watch._rank", lambda: 1)
+    monkeypatch.setattr("specflow.live.watch.rank", lambda: 1)
     with specflow.watch(network(), tmp_path / "run.h5", every=1) as watch:
         watch.step(0)
     assert list(tmp_path.iterdir()) == []

@@ -103,6 +103,8 @@ def test_leading_values_alert_where_whole_spectra_are_not_measured():
     assert alerts({"leading_spectral_norm/a": math.nan, "leading_stable_rank/a": math.nan}) == [
         Alert(5, "a", "spectral_norm is nan")
     ]
+    given = {"leading_loss": math.nan, "loss": 0.3}
+    assert alerts(given) == [Alert(5, "", "leading_loss is nan")]
 
 
 def test_growth_is_counted_from_the_first_step_of_the_file(tmp_path):

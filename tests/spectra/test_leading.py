@@ -50,7 +50,7 @@ def check(weight, found, count=COUNT):
     assert_identity(found.U.mT @ found.U)
     assert_identity(found.Vh @ found.Vh.mT)
     reached = weight.double() @ found.Vh.mT - found.U * found.S
-    assert reached.norm() <= 1e-8 * S[0]
+    assert reached.norm() <= 1e-5 * S[0]
     squares = torch.cat([S.square(), -S[:1] * torch.inf])
     gaps = squares[:count] - squares[1 : count + 1]
     gaps = torch.minimum(gaps, torch.cat([S[:1] * torch.inf, gaps[:-1]])) / squares[0]
@@ -89,7 +89,7 @@ def test_new_direction_is_found_that_is_orthogonal_to_all_of_the_last_time():
         spectrum = S.clone()
         spectrum[place] = size
         grown = (U[:, :300] * spectrum) @ Vh
-        assert (start.mT @ Vh[place]).abs().max() < 1e-2
+        assert (start[:, :COUNT].mT @ Vh[place]).abs().max() < 1e-6
         found = leading_vectors(grown, COUNT, start)
         check(grown, found)
         assert not found.is_whole

@@ -12,6 +12,7 @@ from specflow.checkpoints.base import Infos, Step, Tensors
 from specflow.checkpoints.effective.live import adapters_of, applied_by
 from specflow.checkpoints.effective.parts import Recomposed
 from specflow.checkpoints.effective.tensors import Effective
+from specflow.checkpoints.sharded import whole
 from specflow.checkpoints.state_dicts import NOT_DENSE, no_tensor, unrolled, weights_in
 from specflow.checkpoints.stream import content_of
 from specflow.checkpoints.wrappers import Unwrapped
@@ -26,7 +27,8 @@ class LiveCheckpoints(Effective):
     """A module or a state dict: its one step, `Checkpoints` and its `Tensors` at once.
 
     Weights are read when they are asked for, on whatever device they lie: as modules apply them in
-    evaluation (`effective_live`), by names without those of wrappers.
+    evaluation (`effective_live`), by names without those of wrappers. Of a network that processes
+    share all of them read the same at the same time.
 
     >>> from torch import nn
     >>> live = LiveCheckpoints(nn.Linear(3, 2))
@@ -120,7 +122,7 @@ class _State:
         self.skipped: Mapping[str, str] = {**others, **skipped}
 
     def read(self, name: str) -> Tensor:
-        tensor = self._state[name].detach()
+        tensor = whole(self._state[name].detach())
         return tensor.to("cpu", copy=True, memory_format=torch.contiguous_format)
 
 

@@ -30,8 +30,9 @@ class Alert(NamedTuple):
 def of_weights(scalars: Scalars) -> Scalars:
     """Return numbers with those of leading values by the names of whole spectra, if those lack."""
     prefix = Kind.LEADING.prefix
-    leading = {n.removeprefix(prefix): one for n, one in scalars.items() if n.startswith(prefix)}
-    return leading | {name: one for name, one in scalars.items() if not name.startswith(prefix)}
+    own = {name for name in scalars if name.startswith(prefix) and is_measured(name)}
+    others = {name: value for name, value in scalars.items() if name not in own}
+    return {name.removeprefix(prefix): scalars[name] for name in scalars if name in own} | others
 
 
 class AlertParams(Section):

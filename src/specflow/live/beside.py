@@ -23,7 +23,7 @@ from specflow.live.transfers import Transfer, pin, unpin
 _SOURCE = str(Path(__file__).parents[2])
 
 Answer = First | Measured | Failed
-Sent = tuple[Transfer, Copied, Mapping[str, float | Tensor]]
+Sent = tuple[Transfer, Copied, Mapping[str, Tensor]]
 
 
 class Beside:
@@ -49,6 +49,9 @@ class Beside:
             SpecflowError: If there is no memory for copies.
         """
         self.buffers = network.buffers()
+        memory = self.buffers.memory if network.is_on_gpu else None
+        if memory is not None and not pin(memory):
+            memory = None
         self.free = {*range(self.buffers.count)}
         self._answers: SimpleQueue[Answer] = SimpleQueue()
         number = self.buffers.file.fileno()
@@ -70,25 +73,18 @@ class Beside:
         self._reader = threading.Thread(target=_read, args=arguments, daemon=True)
         self._reader.start()
         self._pending: deque[Sent] = deque()
-        memory = self.buffers.memory if network.is_on_gpu else None
-        if memory is not None:
-            pin(memory)
         # of one that is not ended too
         self._close = weakref.finalize(self, _close, self._process, self._pending, memory)
         about = target, network.wiring, network.infos, self.buffers.infos, kinds
         _send(self._process, Setup(*about, self.buffers.count, number, stores, tells_spectra))
 
-    def send(self, transfer: Transfer, copied: Copied, given: Mapping[str, float | Tensor]) -> None:
-        """Tell it of a step, once its copies and what was given of it are there.
+    def send(self, transfer: Transfer, copied: Copied, given: Mapping[str, Tensor]) -> None:
+        """Tell it of a step, once its copies and the numbers given of it are there.
 
         If it has ended, why is among its answers.
         """
-        numbers = {
-            name: one.detach().clone() if isinstance(one, Tensor) else one
-            for name, one in given.items()
-        }
         transfer.end()
-        self._pending.append((transfer, copied, numbers))
+        self._pending.append((transfer, copied, given))
 
     def flush(self) -> float:
         """Tell it of all steps whose copies are there; return the seconds that a GPU took."""
@@ -132,22 +128,25 @@ def _flush(
 ) -> float:
     took = 0.0
     while pending and (is_over or pending[0][0].is_done):
-        transfer, copied, numbers = pending.popleft()
+        transfer, copied, given = pending.popleft()
         took += transfer.wait()
-        given = {name: float(number) for name, number in numbers.items()}
-        _send(process, replace(copied, scalars=given))
+        scalars = {name: number.item() for name, number in given.items()}
+        _send(process, replace(copied, scalars=scalars))
     return took
 
 
 def _close(process: "subprocess.Popen[bytes]", pending: deque[Sent], memory: Tensor | None) -> None:
     """Tell a process that nothing more comes; children of this one may hold its pipe open."""
-    _flush(process, pending, is_over=True)
-    if memory is not None:
-        unpin(memory)
-    _send(process, None)
-    assert process.stdin is not None
-    with suppress(OSError):
-        process.stdin.close()
+    try:
+        with suppress(RuntimeError):  # of a GPU that has failed
+            _flush(process, pending, is_over=True)
+            if memory is not None:
+                unpin(memory)
+    finally:
+        _send(process, None)
+        assert process.stdin is not None
+        with suppress(OSError):
+            process.stdin.close()
 
 
 def _yield_cores(pid: int) -> None:

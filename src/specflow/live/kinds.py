@@ -5,12 +5,7 @@ from pathlib import Path
 
 
 class Kind(Enum):
-    """What is measured of each matrix.
-
-    Attributes:
-        copied: What copies it is made of.
-        prefix: What stands before the names of its numbers.
-    """
+    """What is measured of each matrix."""
 
     WEIGHTS = "weights"
     GRADIENTS = "gradients"

@@ -16,6 +16,7 @@ Layout of the file (version 1), T steps, k = 10 or fewer:
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,17 +24,18 @@ from torch import Tensor
 
 from specflow.checkpoints.base import Checkpoints
 from specflow.checkpoints.stream import batches, read_views
+from specflow.errors import SpecflowError
 from specflow.hdf5 import create, describe, write
 from specflow.live.rows import SCORES, VALUES, Rows, Scalars, agreement, write_given
 from specflow.measure.decompositions import directions
 from specflow.measure.layouts import LEADING
 from specflow.measure.meetings import alignment_row
-from specflow.measure.packed import Row, packed, unpacked
+from specflow.measure.packed import Row, over_time, packed, unpacked
 from specflow.measure.spectra_file import attributes_of
-from specflow.spectra import Decomposition
+from specflow.spectra import Decomposition, where_defined
 from specflow.spectra.block_diagonal import decompose_blocks
 from specflow.spectra.leading import Leading, leading_of, leading_vectors
-from specflow.threads import one_thread
+from specflow.spectra.side_by_side import map_matrices
 from specflow.wiring import View, Wiring
 
 COUNT = 10
@@ -67,17 +69,18 @@ class LeadingRows(Rows):
         """
         super().__init__(target, wiring, repr((wiring.matrices, wiring.pairs, COUNT)))
         self._held = {view: _Held() for view in wiring.views}
+        self._loaded: dict[int, Mapping[str, Any]] = {}
 
     def _found(self) -> Iterator[int]:
         yield from map(int, self._folder.names("[0-9]*[0-9]"))
 
     def _forget(self, number: int) -> None:
+        self._loaded.pop(number, None)
         self._folder.forget(_name(number))
         self._folder.forget(_vectors(number))
 
     def _make(self, number: int, checkpoints: Checkpoints, given: Scalars) -> None:
-        with one_thread():
-            found = self._leading_of(checkpoints)
+        found = self._leading_of(checkpoints)
         parts = {view: directions(Decomposition(*one[:3])) for view, (one, _) in found.items()}
         views = [matrix.view for matrix in self._wiring.matrices]
         vectors = [_vectors_of(parts[view]) for view in views]
@@ -99,25 +102,33 @@ class LeadingRows(Rows):
                 self._folder.forget(name)
 
     def _leading_of(self, checkpoints: Checkpoints) -> Mapping[View, tuple[Leading, Tensor]]:
-        """Return what leads each matrix, and its Frobenius norm."""
+        """Return what leads each matrix, and its Frobenius norm.
+
+        Raises:
+            SpecflowError: If a decomposition does not converge; it names the matrix and the step.
+        """
         found: dict[View, tuple[Leading, Tensor]] = {}
         with checkpoints.open(0) as tensors:
             for batch in batches(self._held, tensors.infos, 1):
                 weights = read_views(tensors, batch)
-                for view in batch:
-                    weight = weights.get(view)
-                    if weight is None or not torch.stack(weight.aminmax()).isfinite().all():
-                        found[view] = _undefined(view), _NAN
-                        continue
-                    norm = torch.linalg.vector_norm(weight, dtype=torch.float64)
-                    found[view] = self._leading(view, weight), norm
+                try:
+                    own = map_matrices(self._of_matrix, weights, workers=1)
+                except (ValueError, ArithmeticError) as error:
+                    step = checkpoints.steps[0]
+                    raise SpecflowError(f"{step.place}: step {step.number}: {error}") from error
+                found |= {view: own.get(view) or (_undefined(view), _NAN) for view in batch}
         return found
+
+    def _of_matrix(self, view: View, weight: Tensor) -> tuple[Leading, Tensor]:
+        if not torch.stack(weight.aminmax()).isfinite().all():
+            return _undefined(view), _NAN
+        norm = torch.linalg.vector_norm(weight, dtype=torch.float64)
+        return self._leading(view, weight), norm
 
     def _leading(self, view: View, weight: Tensor) -> Leading:
         if view.groups > 1:
-            return leading_of(
-                decompose_blocks(weight.unflatten(0, (view.groups, -1)), COUNT), COUNT
-            )
+            blocks = weight.unflatten(0, (view.groups, -1))
+            return leading_of(decompose_blocks(blocks, COUNT), COUNT)
         held = self._held[view]
         found = leading_vectors(weight, COUNT, held.start, whole=held.wait > 0)
         held.start = found.start
@@ -129,6 +140,12 @@ class LeadingRows(Rows):
             held.patience = 1
         return found
 
+    def _load(self, number: int) -> Mapping[str, Any]:
+        """Return what is kept of a step; it is read once, and few numbers."""
+        if number not in self._loaded:
+            self._loaded[number] = self._folder.load(_name(number))
+        return self._loaded[number]
+
     def _kept(self, number: int) -> list[Row] | None:
         """Return the vectors of a step, None if they are not kept."""
         name = _vectors(number)
@@ -137,7 +154,7 @@ class LeadingRows(Rows):
     def _scalars(self, number: int) -> Scalars:
         names = [matrix.name for matrix in self._wiring.matrices]
         names += [pair.label for pair in self._wiring.pairs]
-        rows = unpacked(self._folder.load(_name(number))["rows"])
+        rows = unpacked(self._load(number)["rows"])
         return {
             f"{key}/{name}": float(value)
             for name, row in zip(names, rows, strict=True)
@@ -146,15 +163,14 @@ class LeadingRows(Rows):
         }
 
     def _write(self, numbers: Sequence[int]) -> None:
-        kept = [self._folder.load(_name(number)) for number in numbers]
-        entries = zip(*(unpacked(one["rows"]) for one in kept), strict=True)
-        about = attributes_of(self._wiring)
+        kept = [self._load(number) for number in numbers]
+        rows, about = over_time([one["rows"] for one in kept]), attributes_of(self._wiring)
         with create(self._target, LEADING, {}) as file:
             write(file, "step", np.array(numbers, dtype=np.int64))
-            for (kind, name), over_time in zip(about, entries, strict=True):
+            for (kind, name), row in zip(about, rows, strict=True):
                 group = file.create_group(f"{kind}/{name}")
-                for key in sorted(over_time[0]):
-                    write(group, key, torch.stack([row[key] for row in over_time]).numpy())
+                for key in sorted(row):
+                    write(group, key, row[key].numpy())
             for (kind, name), attributes in about.items():
                 describe(file, f"{kind}/{name}", attributes)
             write_given(file, [one["given"] for one in kept])
@@ -172,7 +188,8 @@ def _row_of(leading: Leading, norm: Tensor) -> Row:
 
 
 def _vectors_of(found: Decomposition) -> Row:
-    return {"left": found.U.mT.float().contiguous(), "right": found.Vh.float().contiguous()}
+    left, right = (where_defined(part, found.S).float() for part in (found.U.mT, found.Vh))
+    return {"left": left.contiguous(), "right": right.contiguous()}
 
 
 def _undefined(view: View) -> Leading:

@@ -1,9 +1,7 @@
 """The matrices of a network in training, and copies of its weights as they are now."""
 
 import math
-import sys
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +9,7 @@ from torch import Tensor, nn
 from specflow.checkpoints.base import Infos
 from specflow.checkpoints.live import LiveCheckpoints
 from specflow.checkpoints.network import structure_of_live
+from specflow.checkpoints.sharded import is_sharded, whole
 from specflow.checkpoints.wrappers import unwrapped
 from specflow.errors import SpecflowError
 from specflow.live.buffers import Buffers
@@ -52,10 +51,11 @@ class Network:
         needed = dict.fromkeys(view.tensor for view in self.wiring.views)
         self.infos: Infos = {name: live.infos[name] for name in needed}
         own = self._own()
+        self._least = 1 if params.leading is None else 2  # steps of both schedules may meet
         self.kinds = [Kind.WEIGHTS]
         self.kinds += [Kind.GRADIENTS] if params.gradients else []
         self.kinds += [Kind.UPDATES] if params.updates else []
-        self.is_sharded = any(map(_is_sharded, own.values()))
+        self.is_sharded = any(map(is_sharded, own.values()))
         self.is_on_gpu = any(one.is_cuda for one in own.values())
         self._computed = {
             name
@@ -63,8 +63,13 @@ class Network:
             if name in live.composed or name not in own or _info_of(own[name]) != info
         }
 
+    @property
+    def waits(self) -> bool:
+        """Whether copying waits for a GPU: what weights are computed of is not copied beside it."""
+        return self.is_on_gpu and bool(self._computed)
+
     def buffers(self) -> Buffers:
-        """Return places for copies at a few steps, of large weights at one.
+        """Return places for copies at a few steps, of large weights at as few as will do.
 
         Raises:
             SpecflowError: If there is not so much memory.
@@ -72,7 +77,7 @@ class Network:
         infos = {kind.of(name): info for kind in self.kinds for name, info in self.infos.items()}
         size = sum(math.prod(info.shape) * info.dtype.itemsize for info in infos.values())
         try:
-            return Buffers(infos, min(max(_TOGETHER // max(size, 1), 1), _MOST_STEPS))
+            return Buffers(infos, min(max(_TOGETHER // max(size, 1), self._least), _MOST_STEPS))
         except OSError as error:
             raise SpecflowError(f"no memory for copies of the weights ({error})") from error
 
@@ -108,15 +113,14 @@ class Network:
             if name not in tensors or _info_of(tensors[name]) != info:
                 absent.add(kind.of(name))
                 continue
-            if _is_sharded(tensors[name]) and not self.is_sharded:
+            if is_sharded(tensors[name]) and not self.is_sharded:
                 raise SpecflowError(
                     f"{name}: is divided among processes since the watch began; expected to watch "
                     "the network after that"
                 )
-            whole = _whole(tensors[name])
+            gathered = whole(tensors[name])
             if buffers is not None:
-                is_own = whole is not tensors[name] or name in self._computed
-                transfer.copy(buffers.place(slot, kind.of(name)), whole, is_own=is_own)
+                transfer.copy(buffers.place(slot, kind.of(name)), gathered)
         return absent
 
     def _gradients(self) -> dict[str, Tensor]:
@@ -139,15 +143,3 @@ class Network:
 
 def _info_of(tensor: Tensor) -> TensorInfo:
     return TensorInfo(tuple(tensor.shape), tensor.dtype)
-
-
-def _whole(tensor: Any) -> Tensor:
-    """Return a tensor of which processes may have parts; all of them take part then."""
-    whole: Tensor = tensor.full_tensor() if _is_sharded(tensor) else tensor
-    return whole
-
-
-def _is_sharded(tensor: Any) -> bool:
-    """Return whether it is a `DTensor`, as FSDP2 makes them; without any their module is absent."""
-    module = sys.modules.get("torch.distributed.tensor")
-    return module is not None and isinstance(tensor, module.DTensor)

@@ -73,6 +73,9 @@ class Rows(ABC):
         for later in [one for one in self.numbers if one >= number][::-1]:
             self._forget(later)
             self._numbers.remove(later)
+            self._is_published = False
+        if not self._numbers:  # or what was measured before stood beside what is of another kind
+            self._target.unlink(missing_ok=True)
 
     def measure(self, checkpoints: Checkpoints, given: Scalars) -> Scalars:
         """Measure a step, the one of these checkpoints, and keep its rows.
@@ -156,8 +159,9 @@ class Rows(ABC):
 
 
 def is_measured(name: str) -> bool:
-    """Return whether a number has such a name that is measured here, and not given."""
-    bare = {name.removeprefix(kind.prefix) for kind in Kind}
+    """Return whether a number has such a name, of whatever matrix, that is measured here."""
+    quantity = name.partition("/")[0]
+    bare = {quantity.removeprefix(kind.prefix) for kind in Kind}
     return not bare.isdisjoint({*QUANTITIES, *SCORES})
 
 

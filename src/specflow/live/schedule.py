@@ -74,6 +74,11 @@ class Budget:
         """Say what the copies of a step took, which the next will take too."""
         self._is_first, self._took = False, seconds
 
+    def took_on_gpu(self, seconds: float) -> None:
+        """Say what of that a GPU took, which is known later."""
+        self._took += seconds
+        self._spent += seconds
+
     def waited(self, seconds: float) -> None:
         """Say how long the training has waited."""
         self._spent += seconds

@@ -24,6 +24,8 @@ def _steps(given: Any) -> Steps:
     Raises:
         ValueError: If it is neither.
     """
+    if isinstance(given, bool):
+        raise ValueError(_EXPECTED)
     is_one = isinstance(given, str) or not isinstance(given, Iterable)
     try:
         numbers = [operator.index(one) for one in ([given] if is_one else given)]

@@ -1,15 +1,14 @@
 """A watch over a network in training: copies of its weights at some steps, measured beside it."""
 
 import operator
-import os
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
-import torch.distributed as dist
+import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
@@ -22,13 +21,12 @@ from specflow.live.kinds import Kind
 from specflow.live.listeners import Listeners
 from specflow.live.messages import Copied, First, Measured
 from specflow.live.network import Network
+from specflow.live.processes import as_the_first, rank
 from specflow.live.schedule import Budget, Schedule
 from specflow.live.settings import WatchParams
 from specflow.live.sinks import Sink, sink_of
-from specflow.live.transfers import Transfer
+from specflow.live.transfers import Before, Transfer, numbers_in
 from specflow.section_errors import problems_of
-
-T = TypeVar("T")
 
 
 class Watch:
@@ -67,7 +65,8 @@ class Watch:
         if not self._takes_part:
             self._schedule.end()
         self._is_told, self.latest, self._dropped = False, -1, 0
-        self._before: tuple[int, int] | None = None
+        self._refused: set[str] = set()
+        self._before: Before | None = None
         first = Transfer()
         for kind in self._network.kinds:  # once before, as the first time takes many times as long
             self._copy(0, kind, first)
@@ -83,7 +82,7 @@ class Watch:
         """
         beside, error, params = None, None, self._params
         kinds = [*self._network.kinds, *([] if params.leading is None else [Kind.LEADING])]
-        if not _rank():
+        if not rank():
             try:
                 for kind in kinds:
                     rows_for(kind, self._path, self._network.wiring)
@@ -94,10 +93,10 @@ class Watch:
                     stores=params.store_weights,
                     tells_spectra=self._listeners.wants_spectra,
                 )
-            except (SpecflowError, OSError) as raised:
+            except (SpecflowError, OSError, RuntimeError) as raised:
                 error = SpecflowError(str(raised))
         if self._network.is_sharded:
-            error = _as_the_first(error)
+            error = as_the_first(error)
         if error is not None:
             raise error
         return beside
@@ -119,6 +118,8 @@ class Watch:
                 )
             return
         self.latest = step
+        if self._network.waits and step >= self._schedule.next:
+            torch.cuda.synchronize()  # what a GPU has to do of the step anyway is no cost
         began = time.perf_counter()
         try:
             self._go_on(operator.index(step), scalars)
@@ -166,8 +167,7 @@ class Watch:
 
     def _go_on(self, step: int, scalars: Mapping[str, float | Tensor]) -> None:
         """Do what is due at a step."""
-        if self._beside is not None:
-            self._budget.waited(self._beside.flush())
+        self._flush()
         if kinds := self._schedule.take(step):
             self._measure(step, kinds, scalars)
         if self._params.updates and step == self._schedule.next_whole - 1:
@@ -176,37 +176,60 @@ class Watch:
     def _measure(self, step: int, due: list[Kind], scalars: Mapping[str, float | Tensor]) -> None:
         """Copy the weights if that is affordable, and have them measured."""
         began = time.perf_counter()
-        slot, before = self._before or (self._slot(due), None)
-        self._before = None
+        before, self._before = self._before, None
+        slot = self._slot(due) if before is None else before.slot
         if slot is None:
             self._dropped += self._beside is not None
             return
         is_whole = Kind.WEIGHTS in due
         own = [kind for kind in self._network.kinds if kind != Kind.UPDATES] if is_whole else due
         copied = dict.fromkeys(kind.copied for kind in own)  # all processes copy in one order
-        transfer = Transfer()
+        transfer = Transfer() if before is None else before.transfer
         absent = {name for kind in copied for name in self._copy(slot, kind, transfer)}
+        there = {*copied}
+        if before is not None and before.step == step - 1:
+            there, absent = there | {Kind.UPDATES}, absent | before.absent
         if self._beside is not None:
             of_step = Step(step, None, str(self._path))
             kinds = [*(self._network.kinds if is_whole else ()), *({*due} & {Kind.LEADING})]
-            there = {*copied, *({Kind.UPDATES} if before == step - 1 else ())}
-            self._beside.send(transfer, Copied(slot, of_step, kinds, there, absent), scalars)
-            self._beside.flush()
-        self._budget.took(time.perf_counter() - began)
+            given, refused = numbers_in(scalars, transfer)
+            self._refuse(refused)
+            self._beside.send(transfer, Copied(slot, of_step, kinds, there, absent), given)
+        took = time.perf_counter() - began
+        self._budget.took(took if before is None else took + before.took)
+        self._flush()
 
     def _keep(self, step: int) -> None:
         """Copy the weights before a step that is due, to know what it changes."""
+        began = time.perf_counter()
         if (slot := self._slot([Kind.WEIGHTS])) is not None:
-            self._copy(slot, Kind.UPDATES, Transfer())
-            self._before = slot, step
+            transfer = Transfer()
+            absent = self._copy(slot, Kind.UPDATES, transfer)
+            took = time.perf_counter() - began
+            self._before = Before(slot, step, transfer, absent, took)
+
+    def _refuse(self, refused: Mapping[str, str]) -> None:
+        for name, got in refused.items():
+            if name not in self._refused:
+                self._refused.add(name)
+                self._warn(f"{name}: got {got}; expected a number")
+
+    def _flush(self) -> None:
+        """Tell the process of the steps whose copies are there."""
+        if self._beside is not None:
+            try:
+                self._budget.took_on_gpu(self._beside.flush())
+            except RuntimeError as error:  # of a GPU; others wait for what comes after
+                self._stop(f"{type(error).__name__}: {error}")
 
     def _slot(self, kinds: list[Kind]) -> int | None:
         """Return a place for copies, if there is one and time for them; 0 where others copy."""
         self._collect()
         beside = self._beside
-        is_wanted = beside is not None and bool(beside.free) and self._budget.allows(kinds)
+        least = 0 if Kind.WEIGHTS in kinds else 1  # a place is left for whole spectra
+        is_wanted = beside is not None and len(beside.free) > least and self._budget.allows(kinds)
         if self._network.is_sharded:
-            is_wanted = _as_the_first(is_wanted)
+            is_wanted = as_the_first(is_wanted)
         if not is_wanted:
             return None
         return beside.free.pop() if beside else 0
@@ -257,17 +280,3 @@ def started(
     except ValidationError as error:
         raise SpecflowError("; ".join(problems_of(error, WatchParams, given))) from error
     return Watch(model, Path(path), params, [sink_of(sink) for sink in sinks], on_alert)
-
-
-def _rank() -> int:
-    """Return the number of this process among those that train together."""
-    if dist.is_available() and dist.is_initialized():
-        return dist.get_rank()
-    return int(os.environ.get("RANK", "0"))  # of one that torchrun has started, and begins so soon
-
-
-def _as_the_first(said: T) -> T:
-    """Return what the first of the processes that train together says."""
-    both = [said]
-    dist.broadcast_object_list(both, src=0)
-    return both[0]

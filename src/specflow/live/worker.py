@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from queue import Empty, SimpleQueue
+from typing import IO
 
 from safetensors.torch import save_file
 from torch import Tensor
@@ -31,18 +32,19 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no answer
 
     def answer(message: object) -> None:
-        pickle.dump(message, answers)
-        answers.flush()
+        with suppress(BrokenPipeError):  # the training was killed; what it copied is measured
+            pickle.dump(message, answers)
+            answers.flush()
 
     try:
-        _measure(answer)
+        # the thread below may read when this one ends, which it could not of sys.stdin
+        _measure(os.fdopen(os.dup(sys.stdin.fileno()), "rb"), answer)
     except SpecflowError as error:
-        with suppress(BrokenPipeError):
-            answer(Failed(str(error)))
+        answer(Failed(str(error)))
 
 
-def _measure(answer: Callable[[object], None]) -> None:
-    given: Setup = pickle.load(sys.stdin.buffer)
+def _measure(told: IO[bytes], answer: Callable[[object], None]) -> None:
+    given: Setup = pickle.load(told)
     with os.fdopen(given.file, "r+b") as file:
         buffers = Buffers(given.copied, given.count, file)
     files = {  # what was measured before is of this training too
@@ -54,16 +56,19 @@ def _measure(answer: Callable[[object], None]) -> None:
         for rows in files.values():
             stack.enter_context(rows.locked())
         try:
-            with suppress(BrokenPipeError):  # the training was killed
-                _rows(given, files, buffers, answer)
+            _rows(given, files, buffers, _inbox_of(told), answer)
         finally:
             for rows in files.values():
                 rows.publish()
 
 
-def _rows(given: Setup, files: Files, buffers: Buffers, answer: Callable[[object], None]) -> None:
-    inbox: SimpleQueue[object] = SimpleQueue()
-    threading.Thread(target=_read, args=(inbox,), daemon=True).start()
+def _rows(
+    given: Setup,
+    files: Files,
+    buffers: Buffers,
+    inbox: SimpleQueue[object],
+    answer: Callable[[object], None],
+) -> None:
     due, is_new, is_first, idle = 0.0, False, True, 0.0
     while True:
         if is_new and time.monotonic() >= due:
@@ -138,15 +143,18 @@ def _store(given: Setup, buffers: Buffers, copied: Copied) -> None:
         save_file({name: copies.read(name) for name in copies.infos}, part)
 
 
-def _read(inbox: SimpleQueue[object]) -> None:
-    """Queue what the training tells; None at the end, however it came."""
-    message: object = True
-    while message is not None:
-        try:
-            message = pickle.load(sys.stdin.buffer)
-        except (EOFError, pickle.UnpicklingError):
-            message = None
-        inbox.put(message)
+def _inbox_of(told: IO[bytes]) -> SimpleQueue[object]:
+    """Return what the training tells, as it comes; None at the end, however it came."""
+    inbox: SimpleQueue[object] = SimpleQueue()
+
+    def read() -> None:
+        with suppress(EOFError, pickle.UnpicklingError):
+            while (message := pickle.load(told)) is not None:
+                inbox.put(message)
+        inbox.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    return inbox
 
 
 if __name__ == "__main__":

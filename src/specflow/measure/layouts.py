@@ -4,7 +4,7 @@ import numpy as np
 
 from specflow.hdf5 import Layout
 
-SPECTRA = Layout("spectra", 2)
+SPECTRA = Layout("spectra", 3)
 PRUNING = Layout("pruning", 2)
 CONNECTION = Layout("connection", 2)
 TICKET = Layout("ticket", 2)

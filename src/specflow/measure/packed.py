@@ -1,6 +1,6 @@
 """Rows of a step as a few long tensors: many thousand short ones take minutes to read."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -41,6 +41,18 @@ def sizes_of(kept: Mapping[str, Any]) -> list[int]:
         lengths = part["shapes"].long().prod(1)
         sizes.index_add_(0, part["rows"], _TENSOR + lengths * part["entries"].element_size())
     return sizes.tolist()
+
+
+def over_time(kept: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Return rows of T steps that were `packed`, alike in all of them, shape (T, ...) each."""
+    rows: list[Row] = [{} for _ in range(kept[0]["count"])]
+    for kind, part in kept[0]["parts"].items():
+        entries = torch.stack([one["parts"][kind]["entries"] for one in kept])
+        each = entries.split(part["shapes"].long().prod(1).tolist(), 1)
+        shapes = part["shapes"].tolist()
+        for place, shape, values in zip(part["rows"].tolist(), shapes, each, strict=True):
+            rows[place][kind.split(" ")[0]] = values.reshape(len(kept), *shape)
+    return rows
 
 
 def unpacked(kept: Mapping[str, Any], some: slice = slice(None)) -> list[Row]:

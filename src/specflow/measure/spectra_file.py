@@ -1,6 +1,6 @@
 """The file of spectra, written once every step is finished.
 
-Layout of the file (version 2), T steps:
+Layout of the file (version 3), T steps:
     /step (T,) int64, /epoch (T,) float64
     /matrices/<name>: singular_values (T, R), agreement (T, k) with the last step, agreement_score
         (T,), step_agreement_score (T,) with the step before, pairwise_agreement (P, P): the score
@@ -12,6 +12,7 @@ Of the families asked for (`SpectraParams.more`) also the quantities (T,), and
     /matrices/<name>: permuted_singular_values, change_singular_values since the first step and
         step_change_singular_values since the one before, (T, R) each
     /pairs/<label>: head_singular_values (T, heads, h) of W_Q^T W_K of each head
+That of a watched training has what else was given of each step, as `live.leading` says.
 What is not defined (of a matrix that is all zero, not finite or not there) is NaN.
 """
 

@@ -23,8 +23,9 @@ from specflow.spectra.large import is_large, product
 _SETTLED = 1e-5  # sine of the angle to the true vector
 _NEW = 6  # random directions among the first
 _MORE = 4  # vectors beyond those asked for that the next time begins with
-_LEAST_BLOCKS = 3  # that a new direction takes to stand out
-_MOST = 4  # 1/4 of all directions in the subspace: with more, all of them take no longer
+_LEAST_BLOCKS, _MOST_BLOCKS = 3, 8  # a new direction takes three to stand out
+_MOST = 3  # 1/3 of all directions in the subspace: with more, all of them take no longer
+_SMALL = 256  # up to this size the whole matrix takes no longer
 _EXACT = 1e-15  # of s_1^2, what rounding leaves of W^T W v - s^2 v
 
 
@@ -96,8 +97,9 @@ def _settled(
         len(wide), num_new, dtype=torch.float64, device=wide.device, generator=generator
     )
     block = torch.linalg.qr(torch.cat([held, new], 1)).Q
-    width, most = block.shape[1], len(wide) // _MOST
-    if most < _LEAST_BLOCKS * width:
+    width = block.shape[1]
+    most = min(len(wide) // _MOST, _MOST_BLOCKS * width)
+    if len(wide) <= _SMALL or most < _LEAST_BLOCKS * width:
         return None
     basis, images = wide[:, :0], wide.new_empty(wide.shape[1], 0)
     while basis.shape[1] + width <= most:

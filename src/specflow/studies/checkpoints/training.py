@@ -63,8 +63,12 @@ def _given_in(file: h5py.File) -> pd.DataFrame:
         return pd.DataFrame()
     steps, values = read(file, "step"), read(file, GIVEN)
     names = json.loads(file[GIVEN].attrs["names"])
-    wide = pd.DataFrame(values, columns=names).assign(step=steps)
-    return wide.melt("step", var_name="metric").dropna()
+    cells = {
+        "step": np.repeat(steps, len(names)),
+        "metric": np.tile(np.array(names, dtype=object), len(steps)),
+        "value": values.reshape(-1),
+    }
+    return pd.DataFrame(cells).dropna()
 
 
 def _leading_in(file: h5py.File) -> Iterator[tuple[str, list[pd.DataFrame]]]:
