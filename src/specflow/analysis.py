@@ -5,7 +5,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -24,9 +24,11 @@ from specflow.checkpoints.network import structure_of_live
 from specflow.checkpoints.remote.places import bare
 from specflow.checkpoints.stream import contents_of
 from specflow.config.code import SOURCE, code_of
-from specflow.errors import SpecflowError
+from specflow.errors import BrokenFileError, SpecflowError
 from specflow.executor import num_workers
 from specflow.frames import write_table
+from specflow.hdf5 import open_file
+from specflow.measure import layouts
 from specflow.measure.settings import Family, SpectraParams
 from specflow.measure.spectra_file import See
 from specflow.outputs import check_output, note_written, remove_written
@@ -145,6 +147,22 @@ def opened(source: Source, options: Mapping[str, Any]) -> tuple[Checkpoints, Wir
         SpecflowError: If a checkpoint cannot be read as asked.
     """
     return _opened(source, _params(source, options), needed=True)
+
+
+def _files(params: ReadingParams) -> FileCheckpoints:
+    """Return checkpoints on disk.
+
+    Raises:
+        SpecflowError: If they are broken, or one has the spectra of weights in place of these.
+    """
+    try:
+        return FileCheckpoints(params, Path())
+    except SpecflowError as error:
+        for path in [file.path for file in params.files]:
+            with suppress(BrokenFileError), open_file(Path(path), layouts.SPECTRA):
+                said = f"has spectra, no weights; `specflow page {path}` shows them"
+                raise SpecflowError(f"{path}: {said}") from error
+        raise
 
 
 def write_tables(output: Path, tables: Tables) -> None:
@@ -272,7 +290,7 @@ def _opened(source: Source, params: ReadingParams, *, needed: bool) -> tuple[Che
         held = contents_of(checkpoints)
         find = partial(wiring_of, held.expected, params, structure, held.unreadable)
     else:
-        checkpoints = FileCheckpoints(params, Path())
+        checkpoints = _files(params)
         find = partial(wiring_of_files, checkpoints, params)
     try:
         return checkpoints, find()

@@ -23,10 +23,6 @@ _TIMELESS = h5p.create(h5p.DATASET_CREATE)
 _TIMELESS.set_obj_track_times(False)
 _DOUBLE = np.dtype("<f8")
 _TEXT = h5py.string_dtype()
-_BETTER = {  # what to do with a file that is taken for another
-    "spectra": ": `specflow page` shows it",
-    "leading": ": `specflow page` shows it with the file of spectra beside it",
-}
 _own: set[str] = set()  # seals of files that this process wrote: they hold what it put into them
 
 
@@ -142,7 +138,6 @@ def _fault(path: Path, layout: Layout, identity: tuple[int, ...]) -> str | None:
                 return (
                     f"got {found[0]} of version {found[1]}; "
                     f"expected {layout.kind} of version {layout.version}"
-                    f"{_BETTER.get(str(found[0]), '')}"
                 )
             if seal_of(path) not in _own and (name := _not_in(file)):
                 return f"{name} lies outside of this file, or is not stored as specflow does it"
