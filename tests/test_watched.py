@@ -96,6 +96,17 @@ def test_page_is_written_again_when_the_file_has_grown_and_not_before(
     assert "3 steps" in found[0].read_text("utf-8")
 
 
+def test_page_waits_for_the_first_step_of_a_training(spectra, tmp_path, monkeypatch):
+    monkeypatch.setattr(watched, "_OFTEN", 0.05)
+    path = tmp_path / "spectra.h5"
+    path.with_name("spectra.h5.rows").mkdir()
+    pages = write_pages(path, tmp_path / "out")
+    assert next(pages) is None
+    assert next(pages) is None
+    spectra(2)
+    assert "2 steps" in next(pages).read_text("utf-8")
+
+
 def test_what_is_no_file_of_spectra_is_said(tmp_path):
     with pytest.raises(SpecflowError, match=r"run\.h5: there is no such file"):
         next(write_pages(tmp_path / "run.h5", tmp_path / "out"))

@@ -165,7 +165,7 @@ def watch(
         sinks: What is told each step that was measured: a `SummaryWriter` of TensorBoard, a `Live`
             of DVCLive, a run of Weights & Biases, or a function of the step and its numbers by
             name ("stable_rank/blocks.0.mlp_in"; what `step` was given is among them). They are
-            called in the thread of the training, at a later step that is due or at the end.
+            called in the thread of the training, at a later step or at the end.
         alerts: What to warn of at once, with step and matrix: `{"least_rank": 0.1}` of the
             normalized effective rank, `{"most_growth": 100}` of the largest singular value since
             the first step in the file, and what is not finite, unless `{"not_finite": False}`;

@@ -247,9 +247,12 @@ def _analyze(chosen: argparse.Namespace) -> None:
 def _page(chosen: argparse.Namespace) -> None:
     from specflow.watched import write_pages
 
+    waits = False
     for page in write_pages(chosen.spectra, chosen.output or chosen.spectra.with_suffix("")):
-        print(f"page: {page}", flush=True)
-        if not chosen.follow:
+        if page or not waits:
+            print(f"page: {page or 'waits for the first step to be measured'}", flush=True)
+        waits = page is None
+        if page and not chosen.follow:
             return
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from specflow.analysis import name_of, present
 from specflow.hdf5 import open_file
 from specflow.live.kinds import Kind
+from specflow.live.rows import rows_of
 from specflow.measure.layouts import SPECTRA
 from specflow.outputs import check_output
 from specflow.scratch import state_of
@@ -22,7 +23,7 @@ _OFTEN = 1.0  # seconds between two looks at the file
 _RARELY = 4  # times as long as the page takes passes until it is written again
 
 
-def write_pages(spectra: Path, output: Path) -> Iterator[Path]:
+def write_pages(spectra: Path, output: Path) -> Iterator[Path | None]:
     """Write tables, figures and a page of a file of spectra, again each time that it has grown.
 
     Args:
@@ -31,11 +32,15 @@ def write_pages(spectra: Path, output: Path) -> Iterator[Path]:
         output: Folder of all that is written; made if missing.
 
     Yields:
-        The place of the page, each time it is there, without end.
+        The place of the page, each time it is there, without end; None while the first step of a
+        training is not measured yet.
 
     Raises:
         SpecflowError: If the file is missing or broken, or a result cannot be written.
     """
+    while not spectra.exists() and rows_of(spectra).folder.exists():
+        yield None
+        time.sleep(_OFTEN)
     while True:
         began, state = time.monotonic(), _state(spectra)
         check_output(output)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import warnings
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -66,14 +67,32 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert is_measured(tmp_path / "run.leading.h5", [0, 1, 2])
 
 
+def test_steps_that_wait_too_long_are_given_up_evenly_and_the_last_one_stays(tmp_path):
+    watch = specflow.watch(network(), tmp_path / "run.h5", every=1, budget=1)
+    watch._beside._process.send_signal(signal.SIGSTOP)
+    for step in range(100):
+        watch.step(step)
+    watch._beside._process.send_signal(signal.SIGCONT)
+    with pytest.warns(UserWarning, match="not measured: 84 steps of those that were due"):
+        watch.close()
+    with h5py.File(tmp_path / "run.h5") as file:
+        steps = file["step"][:].tolist()
+    assert len(steps) == 16
+    assert steps[:4] == [0, 1, 2, 3]
+    assert steps[-1] == 99
+    gaps = [after - before for before, after in pairwise(steps[3:-1])]
+    assert max(gaps) <= 3 * min(gaps)
+
+
 def test_what_is_no_number_is_left_out_and_said_once(tmp_path):
     watch = specflow.watch(network(), tmp_path / "run.h5", every=1, budget=1)
     with pytest.warns(UserWarning, match="specflow.watch: ") as said:
         watch.step(0, loss=None, each=torch.ones(2), value=0)
     assert [str(one.message).partition("run.h5: ")[2] for one in said] == [
         "loss: got NoneType; expected a number",
-        "each: got Tensor; expected a number",
+        "each: got Tensor of shape (2,); expected a number",
     ]
+    assert {one.filename for one in said} == {__file__}
     for step in (1, 2):
         watch.step(step, loss=None, each=torch.ones(2), value=step / 2)
     watch.close()
@@ -97,7 +116,7 @@ def test_steps_are_told_in_order_once_their_copies_are_there(tmp_path, monkeypat
     watch = specflow.watch(network(), tmp_path / "run.h5", every=1, budget=1)
     for step in range(3):
         watch.step(step)
-    pending = [transfer for transfer, _, _ in watch._beside._pending]
+    pending = [one.transfer for one in watch._beside._pending]
     assert len(pending) == 3
     assert len(watch._beside.free) == watch._beside.buffers.count - 3
     later.append(pending[1])
@@ -107,7 +126,7 @@ def test_steps_are_told_in_order_once_their_copies_are_there(tmp_path, monkeypat
     spent = watch._budget._spent
     watch._flush()
     assert watch._budget._spent == spent + 0.5
-    assert next(transfer for transfer, _, _ in watch._beside._pending) is pending[2]
+    assert watch._beside._pending[0].transfer is pending[2]
     watch.close()
     assert is_measured(tmp_path / "run.h5", [0, 1, 2, 3])
 

@@ -12,6 +12,8 @@ from tests.live.trainings import network
 import specflow
 from specflow.errors import SpecflowError
 from specflow.live.alerts import Alert, AlertParams
+from specflow.live.listeners import Listeners
+from specflow.live.messages import Measured
 from specflow.live.sinks import sink_of
 
 SCALARS = {"stable_rank/a": 2.0, "loss": 0.5}
@@ -120,6 +122,16 @@ def test_growth_is_counted_from_the_first_step_of_the_file(tmp_path):
     ):
         watch.step(10)
     assert [(alert.step, alert.matrix) for alert in told] == [(10, "0")]
+
+
+def test_alert_is_told_when_it_comes_and_again_when_it_comes_back():
+    warned, told = [], []
+    listeners = Listeners([], AlertParams(most_growth=2.0), told.append, warned.append)
+    for step, norm in enumerate((1.0, 3.0, 4.0, 1.5, 3.0)):
+        scalars = {"spectral_norm/a": norm, "spectral_norm/b": 1.0}
+        listeners.tell(Measured(0, step, scalars, {}, 0.0))
+    assert [alert.step for alert in told] == [1, 4]
+    assert [one.partition(":")[0] for one in warned] == ["step 1", "step 4"]
 
 
 def test_function_of_alerts_that_fails_is_called_no_more(tmp_path):

@@ -176,7 +176,7 @@ def test_gradients_updates_and_weights_are_kept_too(tmp_path):
         ({"budget": 2}, "budget: got 2"),
         ({"match": []}, "match"),
         ({"match": "*attn*"}, "match: got '\\*attn\\*'; expected a list"),
-        ({"match": ["nothing"]}, "nothing"),
+        ({"match": ["nothing"]}, "Sequential: match: 'nothing' matches none of the 3 matrices"),
         ({"exclude": ["*"]}, "Sequential: "),
     ],
 )

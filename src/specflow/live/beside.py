@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -23,7 +24,23 @@ from specflow.live.transfers import Transfer, pin, unpin
 _SOURCE = str(Path(__file__).parents[2])
 
 Answer = First | Measured | Failed
-Sent = tuple[Transfer, Copied, Mapping[str, Tensor]]
+_AHEAD = 4  # steps that it is told of before it has measured them; the others may be given up
+
+
+class Waiting(NamedTuple):
+    """A step that was copied and that it has not been told of.
+
+    Attributes:
+        transfer: When the copies are there.
+        copied: The step.
+        given: The numbers that were given of it.
+        due: The how many-th step it is that was due.
+    """
+
+    transfer: Transfer
+    copied: Copied
+    given: Mapping[str, Tensor]
+    due: int
 
 
 class Beside:
@@ -72,23 +89,48 @@ class Beside:
         arguments = self._process, self._answers
         self._reader = threading.Thread(target=_read, args=arguments, daemon=True)
         self._reader.start()
-        self._pending: deque[Sent] = deque()
+        self._pending: deque[Waiting] = deque()
+        self._last_told = 0
         # of one that is not ended too
         self._close = weakref.finalize(self, _close, self._process, self._pending, memory)
         about = target, network.wiring, network.infos, self.buffers.infos, kinds
         _send(self._process, Setup(*about, self.buffers.count, number, stores, tells_spectra))
 
-    def send(self, transfer: Transfer, copied: Copied, given: Mapping[str, Tensor]) -> None:
-        """Tell it of a step, once its copies and the numbers given of it are there.
+    def send(self, waiting: Waiting) -> None:
+        """Tell it of a step, once its copies are there and it has measured most before it.
 
         If it has ended, why is among its answers.
         """
-        transfer.end()
-        self._pending.append((transfer, copied, given))
+        waiting.transfer.end()
+        self._pending.append(waiting)
 
     def flush(self) -> float:
-        """Tell it of all steps whose copies are there; return the seconds that a GPU took."""
-        return _flush(self._process, self._pending)
+        """Tell it of steps whose copies are there; return the seconds that a GPU took for them."""
+        told = self.buffers.count - len(self.free) - len(self._pending)
+        dues = [one.due for one in self._pending]
+        took = _flush(self._process, self._pending, _AHEAD - told)
+        self._last_told = [self._last_told, *dues][len(dues) - len(self._pending)]
+        return took
+
+    def give_up(self, due: int, *, whole: bool) -> int | None:
+        """Return the place of a step that waits, for another; the others stay spread evenly.
+
+        Args:
+            due: The how many-th step that is due the other is.
+            whole: Whether whole spectra are measured of it; no such step is given up for leading
+                values alone, and those first.
+        """
+        dues = [self._last_told, *(one.due for one in self._pending), due]
+        gaps = [after - before for before, after in zip(dues, dues[2:], strict=False)]
+        done = [place for place in range(len(gaps)) if self._pending[place].transfer.is_done]
+        leading = [p for p in done if Kind.WEIGHTS not in self._pending[p].copied.kinds]
+        chosen = leading or (done if whole else [])
+        if not chosen:
+            return None
+        place = min(chosen, key=gaps.__getitem__)
+        slot = self._pending[place].copied.slot
+        del self._pending[place]
+        return slot
 
     def answers(self) -> Iterator[Answer]:
         """Yield what it has answered since; places that it has read are free again."""
@@ -124,22 +166,25 @@ def _send(process: "subprocess.Popen[bytes]", message: object) -> None:
 
 
 def _flush(
-    process: "subprocess.Popen[bytes]", pending: deque[Sent], *, is_over: bool = False
+    process: "subprocess.Popen[bytes]", pending: deque[Waiting], most: int, *, is_over: bool = False
 ) -> float:
+    """Tell a process of at most so many steps that are copied, of all in the end."""
     took = 0.0
-    while pending and (is_over or pending[0][0].is_done):
-        transfer, copied, given = pending.popleft()
-        took += transfer.wait()
-        scalars = {name: number.item() for name, number in given.items()}
-        _send(process, replace(copied, scalars=scalars))
+    while pending and (is_over or (most > 0 and pending[0].transfer.is_done)):
+        one, most = pending.popleft(), most - 1
+        took += one.transfer.wait()
+        scalars = {name: number.item() for name, number in one.given.items()}
+        _send(process, replace(one.copied, scalars=scalars))
     return took
 
 
-def _close(process: "subprocess.Popen[bytes]", pending: deque[Sent], memory: Tensor | None) -> None:
+def _close(
+    process: "subprocess.Popen[bytes]", pending: deque[Waiting], memory: Tensor | None
+) -> None:
     """Tell a process that nothing more comes; children of this one may hold its pipe open."""
     try:
         with suppress(RuntimeError):  # of a GPU that has failed
-            _flush(process, pending, is_over=True)
+            _flush(process, pending, 0, is_over=True)
             if memory is not None:
                 unpin(memory)
     finally:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import IO
 
-import psutil  # comes with DVC
+import psutil
 import torch
 from torch import Tensor
 

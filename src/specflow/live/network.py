@@ -1,6 +1,7 @@
 """The matrices of a network in training, and copies of its weights as they are now."""
 
 import math
+import re
 from collections.abc import Mapping
 
 import torch
@@ -16,7 +17,6 @@ from specflow.live.buffers import Buffers
 from specflow.live.kinds import Kind
 from specflow.live.settings import WatchParams
 from specflow.live.transfers import Transfer
-from specflow.wiring.coverage import NoMatrixError
 from specflow.wiring.recognize import LayoutParams, wiring_of
 from specflow.wiring.tensors import TensorInfo
 
@@ -46,8 +46,9 @@ class Network:
         chosen = LayoutParams(include=params.match, exclude=params.exclude)
         try:
             self.wiring = wiring_of(live.infos, chosen, structure_of_live(model), live.skipped)
-        except NoMatrixError as error:
-            raise SpecflowError(f"{type(model).__name__}: {error}") from error
+        except SpecflowError as error:
+            said = re.sub("^include: ", "match: ", str(error))  # what it is called here
+            raise SpecflowError(f"{type(model).__name__}: {said}") from error
         needed = dict.fromkeys(view.tensor for view in self.wiring.views)
         self.infos: Infos = {name: live.infos[name] for name in needed}
         own = self._own()

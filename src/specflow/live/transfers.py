@@ -82,7 +82,8 @@ def numbers_in(
         try:
             number = torch.as_tensor(value).detach().reshape(()).to(torch.float64)
         except (TypeError, ValueError, RuntimeError):
-            refused[name] = type(value).__name__
+            shape = f" of shape {tuple(value.shape)}" if hasattr(value, "shape") else ""
+            refused[name] = f"{type(value).__name__}{shape}"
             continue
         found[name] = torch.empty((), dtype=torch.float64, pin_memory=number.is_cuda)
         transfer.copy(found[name], number)

@@ -1,6 +1,7 @@
 """A watch over a network in training: copies of its weights at some steps, measured beside it."""
 
 import operator
+import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from specflow.checkpoints.base import Step
 from specflow.errors import SpecflowError, number_of
 from specflow.live.alerts import Alert
-from specflow.live.beside import Beside
+from specflow.live.beside import Beside, Waiting
 from specflow.live.files import rows_for
 from specflow.live.kinds import Kind
 from specflow.live.listeners import Listeners
@@ -64,7 +65,7 @@ class Watch:
         self._schedule = Schedule(params)
         if not self._takes_part:
             self._schedule.end()
-        self._is_told, self.latest, self._dropped = False, -1, 0
+        self._is_told, self.latest, self._num_due, self._dropped = False, -1, 0, 0
         self._refused: set[str] = set()
         self._before: Before | None = None
         first = Transfer()
@@ -168,7 +169,9 @@ class Watch:
     def _go_on(self, step: int, scalars: Mapping[str, float | Tensor]) -> None:
         """Do what is due at a step."""
         self._flush()
+        self._collect()
         if kinds := self._schedule.take(step):
+            self._num_due += 1
             self._measure(step, kinds, scalars)
         if self._params.updates and step == self._schedule.next_whole - 1:
             self._keep(step)
@@ -194,7 +197,8 @@ class Watch:
             kinds = [*(self._network.kinds if is_whole else ()), *({*due} & {Kind.LEADING})]
             given, refused = numbers_in(scalars, transfer)
             self._refuse(refused)
-            self._beside.send(transfer, Copied(slot, of_step, kinds, there, absent), given)
+            copied_step = Copied(slot, of_step, kinds, there, absent)
+            self._beside.send(Waiting(transfer, copied_step, given, self._num_due))
         took = time.perf_counter() - began
         self._budget.took(took if before is None else took + before.took)
         self._flush()
@@ -224,15 +228,17 @@ class Watch:
 
     def _slot(self, kinds: list[Kind]) -> int | None:
         """Return a place for copies, if there is one and time for them; 0 where others copy."""
-        self._collect()
         beside = self._beside
-        least = 0 if Kind.WEIGHTS in kinds else 1  # a place is left for whole spectra
-        is_wanted = beside is not None and len(beside.free) > least and self._budget.allows(kinds)
-        if self._network.is_sharded:
-            is_wanted = as_the_first(is_wanted)
-        if not is_wanted:
-            return None
-        return beside.free.pop() if beside else 0
+        slot = None
+        if beside is not None and self._budget.allows(kinds):
+            whole = Kind.WEIGHTS in kinds
+            if len(beside.free) > (0 if whole else 1):  # a place is left for whole spectra
+                slot = beside.free.pop()
+            elif (slot := beside.give_up(self._num_due, whole=whole)) is not None:
+                self._dropped += 1
+        if self._network.is_sharded:  # the first copies to its place, and the others give
+            slot = as_the_first(slot)
+        return slot
 
     def _collect(self, *, is_over: bool = False) -> None:
         """Take what was answered: tell sinks, or say why there will be no more."""
@@ -259,7 +265,10 @@ class Watch:
         return self._network.copy_to(buffers, slot, kind, transfer)
 
     def _warn(self, message: str) -> None:
-        warnings.warn(f"specflow.watch: {self._path}: {message}", stacklevel=3)
+        frame, level = sys._getframe(1), 2
+        while frame.f_back and frame.f_globals.get("__name__", "").startswith("specflow."):
+            frame, level = frame.f_back, level + 1
+        warnings.warn(f"specflow.watch: {self._path}: {message}", stacklevel=level)
 
 
 def started(
