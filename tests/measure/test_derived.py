@@ -33,7 +33,7 @@ def test_nothing_is_added_unless_asked_for_and_then_nothing_else_changes(tmp_pat
     (tmp_path / "more").mkdir()
     plain = entries(measure(tmp_path, Walk(steps), wiring))
     more = entries(measure(tmp_path / "more", Walk(steps), wiring, settings=ALL))
-    assert SPECTRA.version == 2
+    assert SPECTRA.version == 3
     for name, arrays in plain.items():
         added = set(more[name]) - set(arrays)
         assert added == (set() if "->" in name else {*ON_DEMAND, *SPECTRA_OF})

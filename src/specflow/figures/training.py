@@ -25,8 +25,8 @@ def _has(table: str) -> When:
 
 @figure(
     "checkpoints",
-    title="What was given of the steps",
-    caption="Losses and other numbers that the watch was told.",
+    title="Losses, and what else `step` was given",
+    caption="At the steps that were measured, of spectra or of leading values.",
     when=_has("given"),
     order=0,
 )
