@@ -59,7 +59,7 @@ def test_page_has_leading_values_and_losses_of_what_was_watched(tmp_path):
     page = next(write_pages(tmp_path / "run.h5", tmp_path / "run"))
     text = page.read_text("utf-8")
     assert "Leading singular values and vectors at more steps" in text
-    assert "Losses, and what else" in text
+    assert "Losses and other numbers given" in text
     tables = Tables(tmp_path / "run" / "tables")
     given = tables["given"]
     assert given["step"].tolist() == [0, 10, 20, 30, 40]

@@ -165,6 +165,10 @@ def test_file_of_steps_that_are_all_replaced_goes(tmp_path):
         assert (tmp_path / "run.h5").exists()
         rows.drop_from(0)
     assert not (tmp_path / "run.h5").exists()
+    (tmp_path / "run.h5").touch()  # of which no row was repeated
+    with rows.locked():
+        rows.drop_from(0)
+    assert (tmp_path / "run.h5").exists()
 
 
 def test_rows_go_on_after_the_end_or_a_kill_and_replace_what_is_repeated(tmp_path, monkeypatch):

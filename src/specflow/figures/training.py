@@ -25,7 +25,7 @@ def _has(table: str) -> When:
 
 @figure(
     "checkpoints",
-    title="Losses, and what else `step` was given",
+    title="Losses and other numbers given",
     caption="At the steps that were measured, of spectra or of leading values.",
     when=_has("given"),
     order=0,

@@ -70,11 +70,12 @@ class Rows(ABC):
 
     def drop_from(self, number: int) -> None:
         """Forget the rows of a step and of all later ones: training has begun again before them."""
-        for later in [one for one in self.numbers if one >= number][::-1]:
+        repeated = [one for one in self.numbers if one >= number]
+        for later in repeated[::-1]:
             self._forget(later)
             self._numbers.remove(later)
             self._is_published = False
-        if not self._numbers:  # or what was measured before stood beside what is of another kind
+        if repeated and not self._numbers:  # none of its steps is of this training any more
             self._target.unlink(missing_ok=True)
 
     def measure(self, checkpoints: Checkpoints, given: Scalars) -> Scalars:
