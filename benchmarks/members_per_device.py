@@ -1,0 +1,66 @@
+"""Members a second where 1, 2, 4 and 8 of them share a GPU, or run side by side on the cores.
+
+Members are seeds of an experiment of params.yaml, trained and written as a stage does. The first
+count starts no process, all others one a slot.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from specflow import paths
+from specflow.config.params import load_params
+from specflow.device import choose_device
+from specflow.training.runs import TrainingRun, train_runs
+
+
+def main() -> None:
+    """Print members a second for every count, and how many times those of the first that is."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("experiment", nargs="?", default="grokking")
+    parser.add_argument("--epochs", type=int, default=1000)
+    parser.add_argument("--members", type=int, default=8)
+    parser.add_argument("--counts", type=int, nargs="+", default=[1, 2, 4, 8])
+    chosen = parser.parse_args()
+    params = load_params(Path("params.yaml"))
+    run = params.experiments[chosen.experiment].run(chosen.experiment, params.known)
+    settings = run.model_copy(update={"num_epochs": chosen.epochs})
+    device = choose_device()
+    is_gpu = device.type == "cuda"
+    variable = "SPECFLOW_MEMBERS_PER_DEVICE" if is_gpu else "SPECFLOW_WORKERS"
+    where = torch.cuda.get_device_name() if is_gpu else "cores"
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        params.datasets[settings.dataset_name].prepare(paths.dataset(settings.dataset_name))
+        first = None
+        for count in chosen.counts:
+            os.environ[variable] = str(count)
+            runs = [
+                TrainingRun(
+                    f"{count}_{seed}",
+                    settings,
+                    seed,
+                    seed,
+                    Path(f"{count}_{seed}.h5"),
+                    settings.kept_steps,
+                    "code",
+                )
+                for seed in range(chosen.members)
+            ]
+            begun = time.perf_counter()
+            train_runs(runs, f"{count} at a time")
+            rate = chosen.members / (time.perf_counter() - begun)
+            first = first or rate
+            print(
+                f"{chosen.experiment}, {runs[0].num_steps} steps, {where}, {count} at a time: "
+                f"{rate:.3f} members a second, {rate / first:.2f} times",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
