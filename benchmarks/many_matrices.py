@@ -21,7 +21,8 @@ _SIDE, _EACH = 8, 16  # entries of a row; tensors of a block
 _ANALYSIS = """
 import sys
 from pathlib import Path
-from specflow.analysis import QUICK, spectra_of, write_tables
+from specflow.analysis import QUICK, spectra_of
+from specflow.analysis.folder import write_tables
 
 def main():
     table = spectra_of(sys.argv[1], {}, None, QUICK)

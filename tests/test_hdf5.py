@@ -139,7 +139,7 @@ def refused(path, match):
 
 
 def test_missing_file_is_named_with_how_to_get_it(tmp_path):
-    refused(tmp_path / "absent.h5", r"absent.h5: there is no such file; expected a thing")
+    refused(tmp_path / "absent.h5", r"absent.h5: there is no such file; expected one of kind thing")
 
 
 @pytest.mark.parametrize("kept", [0, 10, 100, 2000])

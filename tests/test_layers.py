@@ -15,7 +15,7 @@ ROOMS = """
     executor outputs frames
     wiring checkpoints datasets models problems training audit measure live
     studies claims figures config report
-    analysis comparison watched specflow docs stage schedule graph plan repro cli __main__
+    analysis specflow docs stage schedule graph plan repro cli __main__
 """
 ORDER = ROOMS.split()
 LONGEST = 300  # lines of a file

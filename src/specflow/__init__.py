@@ -113,7 +113,7 @@ def compare(
     """
     from pathlib import Path
 
-    from specflow.comparison import compare_models  # here, since it imports torch
+    from specflow.analysis.comparison import compare_models  # here, since it imports torch
 
     found = compare_models(a, b, options, None if output is None else Path(output))
     table = found.matrices

@@ -113,7 +113,7 @@ def open_file(path: Path, layout: Layout) -> Iterator[h5py.File]:
             version, or not whole in itself: by links out of it, or data that are not in it.
     """
     if not path.exists():
-        raise BrokenFileError(path, f"there is no such file; expected a {layout.kind}")
+        raise BrokenFileError(path, f"there is no such file; expected one of kind {layout.kind}")
     state = path.stat()
     identity = (state.st_size, state.st_mtime_ns, state.st_ino)
     if fault := _fault(path.resolve(), layout, identity):

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from tests.figures.drawn import legend_of
 from tests.two_models import base, tuned
 
-from specflow.comparison import compare_models
+from specflow.analysis.comparison import compare_models
 from specflow.figures.registry import kinds
 from specflow.figures.section import FiguresParams
 from specflow.figures.subjects import comparison_of

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import h5py
 import pytest
 import torch
-from tests.live.trainings import is_measured, network, train
+from tests.live.trainings import is_measured, network, tell, train
 
 import specflow
 from specflow.errors import SpecflowError
@@ -70,8 +70,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_steps_that_wait_too_long_are_given_up_evenly_and_the_last_one_stays(tmp_path):
     watch = specflow.watch(network(), tmp_path / "run.h5", every=1, budget=1)
     watch._beside._process.send_signal(signal.SIGSTOP)
-    for step in range(100):
-        watch.step(step)
+    with pytest.warns(UserWarning, match="not all steps that are due are measured: those before"):
+        tell(watch, range(100))
     watch._beside._process.send_signal(signal.SIGCONT)
     with pytest.warns(UserWarning, match="not measured: 84 steps of those that were due"):
         watch.close()
@@ -82,6 +82,19 @@ def test_steps_that_wait_too_long_are_given_up_evenly_and_the_last_one_stays(tmp
     assert steps[-1] == 99
     gaps = [after - before for before, after in pairwise(steps[3:-1])]
     assert max(gaps) <= 3 * min(gaps)
+
+
+def test_training_that_begins_anew_says_that_it_replaces_what_was_there(tmp_path):
+    path = tmp_path / "run.h5"
+    with specflow.watch(network(), path, every=1, budget=1) as watch:
+        tell(watch, range(3))
+    watch = specflow.watch(network(), path, every=1, budget=1)
+    watch.step(0)
+    with pytest.warns(UserWarning, match=r"run\.h5: replaced 3 steps, all that were here"):
+        watch.close()
+    with specflow.watch(network(), path, every=1, budget=1) as watch:  # goes on
+        tell(watch, [1])
+    assert is_measured(path, [0, 1])
 
 
 def test_what_is_no_number_is_left_out_and_said_once(tmp_path):

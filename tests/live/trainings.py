@@ -1,11 +1,14 @@
 """Small trainings, watched or not."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import h5py
 import torch
 from torch import Tensor, nn
+
+from specflow.live.watch import Watch
 
 STEPS = 40
 
@@ -35,6 +38,13 @@ def train(
         states[step] = {name: one.detach().clone() for name, one in model.state_dict().items()}
         told(step, loss=loss)
     return states
+
+
+def tell(watch: Watch, steps: Iterable[int], pause: float = 0.0) -> None:
+    """Tell a watch of steps of a network that stays as it is."""
+    for step in steps:
+        watch.step(step)
+        time.sleep(pause)
 
 
 def is_measured(path: Path, steps: list[int]) -> bool:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests.two_models import base, tuned
 
-from specflow.comparison import compare_models
+from specflow.analysis.comparison import compare_models
 from specflow.studies.two_models import TwoModels, share
 
 

@@ -81,6 +81,11 @@ def has_rows(table: str, **values: Any) -> When:
     return lambda tables, subject: len(subject.rows(tables, table, **values)) > 0
 
 
+def has_table(table: str) -> When:
+    """Return the condition that there is a table, which not all results have, as `has_rows`."""
+    return lambda tables, subject: table in tables and has_rows(table)(tables, subject)
+
+
 def over_steps(table: str) -> When:
     """Return the condition that a table has rows of a subject, which are of several steps.
 

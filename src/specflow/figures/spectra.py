@@ -11,7 +11,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from specflow.figures import depth, heatmaps, lines, panels, style
-from specflow.figures.registry import figure, has_rows, over_steps
+from specflow.figures.registry import figure, has_table, over_steps
 from specflow.figures.subjects import Subject
 from specflow.figures.timeline import Timeline
 from specflow.frames import RANK, Tables
@@ -191,7 +191,7 @@ def draw_quantities(
     "checkpoints",
     title="Change of all matrices since the checkpoint before",
     caption="Norm of the difference over that of the matrix before, and cosine with it.",
-    when=has_rows("changes"),
+    when=has_table("changes"),
     order=6,
 )
 def changes(fig: Figure, tables: Tables, subject: Subject) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from specflow.figures import depth, heatmaps, lines, panels, style
-from specflow.figures.registry import When, figure, has_rows
+from specflow.figures.registry import figure, has_table
 from specflow.figures.spectra import draw_evolution
 from specflow.figures.subjects import Subject
 from specflow.frames import Tables, where
@@ -18,16 +18,11 @@ _LABELS = {
 _NAMES = ("spectral_norm", "stable_rank", "start_agreement_score", "step_agreement_score")
 
 
-def _has(table: str) -> When:
-    """Return the condition that there is a table, and that it has rows of a subject."""
-    return lambda tables, subject: table in tables and has_rows(table)(tables, subject)
-
-
 @figure(
     "checkpoints",
     title="Losses and other numbers given",
     caption="At the steps that were measured, of spectra or of leading values.",
-    when=_has("given"),
+    when=has_table("given"),
     order=0,
 )
 def given(fig: Figure, tables: Tables, subject: Subject) -> None:
@@ -51,7 +46,7 @@ def given(fig: Figure, tables: Tables, subject: Subject) -> None:
     caption="The ten largest singular values of one matrix, and of every matrix, from the input of "
     "the network to its output, what needs no others; agreement is of the ten leading pairs of "
     "vectors.",
-    when=_has("leading"),
+    when=has_table("leading"),
     order=4,
 )
 def leading(fig: Figure, tables: Tables, subject: Subject) -> None:

@@ -79,9 +79,15 @@ class Measured:
 
 @dataclass(frozen=True)
 class First:
-    """The numbers of the first step of a training that goes on; none of one that begins."""
+    """What there was before the first step of a training.
+
+    Attributes:
+        scalars: The numbers of the first step of one that goes on; none of one that begins.
+        replaced: How many steps of an earlier one there were, none of which is left.
+    """
 
     scalars: Scalars
+    replaced: int
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 import math
 import os
 import time
+from collections.abc import Callable
 
+from specflow.errors import number_of
 from specflow.live.kinds import Kind
 from specflow.live.settings import Steps, WatchParams
 
@@ -61,14 +63,19 @@ class Budget:
         """Share of the time since it began that was waited for copies."""
         return self._spent / (time.perf_counter() - self._began)
 
-    def allows(self, kinds: list[Kind]) -> bool:
-        """Return whether there is time for another step; for the first one there always is."""
+    def refusal(self, kinds: list[Kind]) -> str | None:
+        """Return why there is no time for another step; None for the first one, or if there is."""
         if self._is_first:
-            return True
+            return None
         share = self._share * (1 if Kind.WEIGHTS in kinds else _OF_LEADING)
         most = share * max(time.perf_counter() - self._began, _SHORT)
-        is_idle = self.busy <= most * _A_CORE * (os.cpu_count() or 1)
-        return is_idle and self._spent + self._took <= most
+        for what, took, limit in (
+            ("measuring", self.busy, most * _A_CORE * (os.cpu_count() or 1)),
+            ("copying", self._spent + self._took, most),
+        ):
+            if took > limit:
+                return f"{what} would take more of the time than a budget of {self._share:g} allows"
+        return None
 
     def took(self, seconds: float) -> None:
         """Say what the copies of a step took, which the next will take too."""
@@ -82,6 +89,28 @@ class Budget:
     def waited(self, seconds: float) -> None:
         """Say how long the training has waited."""
         self._spent += seconds
+
+
+class Dropped:
+    """Steps that were due and are not measured: said when the first is, and in the end."""
+
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        """Have none, and someone to tell."""
+        self._warn, self._count = warn, 0
+
+    def add(self, reason: str) -> None:
+        """Count a step; say at the first why."""
+        self._count += 1
+        if self._count == 1:
+            self._warn(
+                f"not all steps that are due are measured: {reason}; how many are not is said in "
+                "the end"
+            )
+
+    def end(self) -> None:
+        """Say how many there were, if there were any."""
+        if self._count:
+            self._warn(f"not measured: {number_of(self._count, 'step')} of those that were due")
 
 
 def _due_after(step: int, steps: Steps) -> float:

@@ -23,11 +23,13 @@ from specflow.live.listeners import Listeners
 from specflow.live.messages import Copied, First, Measured
 from specflow.live.network import Network
 from specflow.live.processes import as_the_first, rank
-from specflow.live.schedule import Budget, Schedule
+from specflow.live.schedule import Budget, Dropped, Schedule
 from specflow.live.settings import WatchParams
 from specflow.live.sinks import Sink, sink_of
 from specflow.live.transfers import Before, Transfer, numbers_in
 from specflow.section_errors import problems_of
+
+_SLOW = "those before wait to be measured, as the process that does gets too little of the cores"
 
 
 class Watch:
@@ -35,8 +37,8 @@ class Watch:
 
     At the steps that are due weights are copied, which is all that the training waits for; a
     process of the lowest priority measures them. A step for which there is no time, since those
-    before wait to be measured or copies would take more than the budget, is dropped, and how many
-    are is said in the end.
+    before wait to be measured or copies would take more than the budget, is dropped; a warning says
+    why at the first, and in the end how many were.
 
     Of several processes that train together the first copies, and the others return at once. If
     they have parts of the weights, all of them copy at the steps of which the first decides so.
@@ -65,7 +67,8 @@ class Watch:
         self._schedule = Schedule(params)
         if not self._takes_part:
             self._schedule.end()
-        self._is_told, self.latest, self._num_due, self._dropped = False, -1, 0, 0
+        self._is_told, self.latest, self._num_due = False, -1, 0
+        self._dropped = Dropped(self._warn)
         self._refused: set[str] = set()
         self._before: Before | None = None
         first = Transfer()
@@ -138,12 +141,7 @@ class Watch:
         is_whole = beside.end()
         self._collect(is_over=is_whole)
         self._beside = None
-        if self._dropped:
-            self._warn(
-                f"not measured: {number_of(self._dropped, 'step')} of those that were due, since "
-                "measuring took longer than from one to the next, or copying or measuring more of "
-                f"the time than a budget of {self._params.budget:g} allows"
-            )
+        self._dropped.end()
 
     def __enter__(self) -> Self:
         return self
@@ -180,9 +178,10 @@ class Watch:
         """Copy the weights if that is affordable, and have them measured."""
         began = time.perf_counter()
         before, self._before = self._before, None
-        slot = self._slot(due) if before is None else before.slot
+        slot, refusal = self._slot(due) if before is None else (before.slot, None)
+        if refusal is not None:
+            self._dropped.add(refusal)
         if slot is None:
-            self._dropped += self._beside is not None
             return
         is_whole = Kind.WEIGHTS in due
         own = [kind for kind in self._network.kinds if kind != Kind.UPDATES] if is_whole else due
@@ -194,7 +193,8 @@ class Watch:
             there, absent = there | {Kind.UPDATES}, absent | before.absent
         if self._beside is not None:
             of_step = Step(step, None, str(self._path))
-            kinds = [*(self._network.kinds if is_whole else ()), *({*due} & {Kind.LEADING})]
+            own = [one for one in self._network.kinds if is_whole and one.copied in there]
+            kinds = [*own, *({*due} & {Kind.LEADING})]
             given, refused = numbers_in(scalars, transfer)
             self._refuse(refused)
             copied_step = Copied(slot, of_step, kinds, there, absent)
@@ -206,7 +206,10 @@ class Watch:
     def _keep(self, step: int) -> None:
         """Copy the weights before a step that is due, to know what it changes."""
         began = time.perf_counter()
-        if (slot := self._slot([Kind.WEIGHTS])) is not None:
+        slot, refusal = self._slot([Kind.WEIGHTS])
+        if slot is not None:
+            if refusal is not None:
+                self._dropped.add(refusal)
             transfer = Transfer()
             absent = self._copy(slot, Kind.UPDATES, transfer)
             took = time.perf_counter() - began
@@ -226,19 +229,21 @@ class Watch:
             except RuntimeError as error:  # of a GPU; others wait for what comes after
                 self._stop(f"{type(error).__name__}: {error}")
 
-    def _slot(self, kinds: list[Kind]) -> int | None:
-        """Return a place for copies, if there is one and time for them; 0 where others copy."""
-        beside = self._beside
-        slot = None
-        if beside is not None and self._budget.allows(kinds):
-            whole = Kind.WEIGHTS in kinds
-            if len(beside.free) > (0 if whole else 1):  # a place is left for whole spectra
+    def _slot(self, kinds: list[Kind]) -> tuple[int | None, str | None]:
+        """Return a place for copies, and why there is none, or why another step gave up its own.
+
+        Where others copy, the place is 0.
+        """
+        beside, whole, slot, refusal = self._beside, Kind.WEIGHTS in kinds, None, None
+        if beside is not None:
+            refusal = self._budget.refusal(kinds)
+            if refusal is None and len(beside.free) > (0 if whole else 1):  # one is left for whole
                 slot = beside.free.pop()
-            elif (slot := beside.give_up(self._num_due, whole=whole)) is not None:
-                self._dropped += 1
+            elif refusal is None:
+                slot, refusal = beside.give_up(self._num_due, whole=whole), _SLOW
         if self._network.is_sharded:  # the first copies to its place, and the others give
             slot = as_the_first(slot)
-        return slot
+        return slot, refusal
 
     def _collect(self, *, is_over: bool = False) -> None:
         """Take what was answered: tell sinks, or say why there will be no more."""
@@ -249,6 +254,8 @@ class Watch:
                 self._listeners.tell(answer)
             elif isinstance(answer, First):
                 self._listeners.first = answer.scalars
+                if answer.replaced:
+                    self._warn(f"replaced {number_of(answer.replaced, 'step')}, all that were here")
             elif not is_over:
                 self._stop(answer.message)
                 return

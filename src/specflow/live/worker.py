@@ -85,8 +85,10 @@ def _rows(
         number = copied.step.number
         if is_first:
             is_first, idle = False, time.process_time()
+            before = {one for rows in files.values() for one in rows.numbers}
             _drop_from(number, given, files)
-            answer(First(_of_first(files)))
+            goes_on = any(rows.numbers for rows in files.values())
+            answer(First(_of_first(files), 0 if goes_on else len(before)))
         if given.stores and Kind.WEIGHTS in copied.kinds:
             _store(given, buffers, copied)
         scalars = {**copied.scalars}

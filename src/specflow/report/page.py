@@ -104,7 +104,7 @@ def write_checkpoints_page(
         skipped=audit.skipped if audit else {},
         pairs=pairs_of(tables, name),
         told=audit.told if audit else "",
-        **checkpoints_of(tables, name),
+        **checkpoints_of(tables, name, is_audited=audit is not None),
     )
     view = View([subject], entries, embedded(entries, folder / "figures", exact=True), claims={})
     page = rendered(
@@ -112,7 +112,6 @@ def write_checkpoints_page(
         view,
         subject=subject,
         analysed=analysed,
-        is_audited=audit is not None,
         kept="spectra.h5" if audit else settings["spectra"],
     )
     write_text(folder / "index.html", page)

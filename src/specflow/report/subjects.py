@@ -181,15 +181,17 @@ def subjects_of(config: Config, summary: Summary, tables: Tables) -> Iterator[Su
             )
 
 
-def checkpoints_of(tables: Tables, name: str) -> dict[str, Any]:
+def checkpoints_of(tables: Tables, name: str, *, is_audited: bool = True) -> dict[str, Any]:
     """Return `steps`, `flags` and `matrices` of the subject of checkpoints made elsewhere.
 
     Raises:
         BrokenFileError: If a table is missing or broken.
     """
     try:
-        flags = where(tables["audit"], experiment=name).drop(columns="experiment")
-        flags = flags.assign(flag=flags["flag"].str.replace("_", " ")).set_index("step")
+        flags = None
+        if is_audited:
+            flags = where(tables["audit"], experiment=name).drop(columns="experiment")
+            flags = flags.assign(flag=flags["flag"].str.replace("_", " ")).set_index("step")
         steps = where(tables["steps"], experiment=name)["step"].tolist()
         return {"steps": steps, "flags": flags, "matrices": _matrices(tables, name)}
     except KeyError as error:

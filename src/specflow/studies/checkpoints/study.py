@@ -97,14 +97,14 @@ def checkpoint_tables(
     Args:
         name: What tables call them.
         spectra: Place of the spectra.
-        audit: Place of the audit; without one, tables of it have no rows.
+        audit: Place of the audit; without one there are no tables of it.
         rows: The rows of the spectra.
 
     Raises:
         SpecflowError: If a result is missing or broken.
     """
-    audits = {} if audit is None else {name: audit}
-    return _tables([measured_checkpoints(name, spectra, rows)], audits)
+    measured = [measured_checkpoints(name, spectra, rows)]
+    return spectra_tables(measured) if audit is None else _tables(measured, {name: audit})
 
 
 def measured_checkpoints(

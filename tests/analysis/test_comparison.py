@@ -14,7 +14,7 @@ from tests.two_models import TOKENS, WIDTH, base, tuned
 from torch import nn
 
 import specflow
-from specflow.comparison import compare_models, text_of
+from specflow.analysis.comparison import compare_models, text_of
 from specflow.errors import SpecflowError
 from specflow.frames import where
 

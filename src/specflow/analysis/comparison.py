@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from specflow.analysis import Source, name_of, opened, write_tables
+from specflow.analysis.folder import name_of, write_tables
+from specflow.analysis.sources import Source, opened, params_of
 from specflow.checkpoints.base import Checkpoints, Tensors
 from specflow.checkpoints.effective.tensors import Effective, quantized_part
 from specflow.checkpoints.files import FileCheckpoints
@@ -67,9 +68,9 @@ def compare_models(
     """
     if output is not None:
         check_output(output)
-    first, wiring = opened(a, options)
+    first, wiring = opened(a, params_of(a, options))
     others = {key: value for key, value in options.items() if key not in _OF_MATRICES}
-    second, other = opened(b, others)
+    second, other = opened(b, params_of(b, others))
     with ExitStack() as stack:
         tensors_a, tensors_b = (_last(one, stack) for one in (first, second))
         read = [*_how_read("A", tensors_a), *_how_read("B", tensors_b)]

@@ -15,7 +15,7 @@ from torch import nn
 
 import specflow
 from specflow import paths
-from specflow.analysis import name_of
+from specflow.analysis.folder import name_of
 from specflow.checkpoints.kept_steps import TrajectoryCheckpoints
 from specflow.errors import SpecflowError
 from specflow.frames import where

@@ -19,7 +19,7 @@ def test_the_collector_is_rare_here_and_as_before_after_threads_in_any_order(mon
         assert leave[source].wait(60)
         raise SpecflowError("ended")
 
-    monkeypatch.setattr("specflow.analysis._run", wait)
+    monkeypatch.setattr("specflow.analysis.checkpoints._run", wait)
     with ThreadPoolExecutor(2) as pool:
         ends = {}
         for name in ("a", "b"):

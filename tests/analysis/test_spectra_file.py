@@ -4,18 +4,20 @@ import re
 import time
 from threading import Thread
 
+import pandas as pd
 import pytest
 import torch
 from tests.measure.walks import One, Walk, layers, measure, walk
 
-from specflow import watched
+import specflow
+from specflow.analysis import spectra_file
+from specflow.analysis.spectra_file import UNAUDITED, write_pages
 from specflow.cli import main
 from specflow.errors import SpecflowError
 from specflow.frames import Tables, where
 from specflow.live.leading import LeadingRows
 from specflow.live.settings import SPECTRA
 from specflow.live.whole import WholeRows
-from specflow.watched import write_pages
 
 
 @pytest.fixture
@@ -71,19 +73,61 @@ def test_page_has_leading_values_and_losses_of_what_was_watched(tmp_path):
     assert where(tables["leading"], step=20)["spectral_norm"].tolist() == norms
 
 
-def test_what_takes_it_for_checkpoints_says_what_does_not(spectra, capsys):
-    with pytest.raises(SystemExit):
-        main(["analyze", str(spectra(2)), "-o", "out"])
+def test_analyze_shows_spectra_as_the_page_does_and_says_that_there_is_no_audit(
+    spectra, tmp_path, capsys
+):
+    path, output = spectra(3), tmp_path / "spectra"
+    next(write_pages(path, output))
+    written = {one: one.read_bytes() for one in output.rglob("*.*")}
+    main(["analyze", str(path), "-o", str(output)])
+    assert capsys.readouterr().out == f"page: {output / 'index.html'}\nnote: {UNAUDITED}\n"
+    assert {one: one.read_bytes() for one in output.rglob("*.*")} == written
+    assert not (output / "tables" / "audit.csv").exists()
+    table = specflow.analyze(path)
+    assert list(table["step"].unique()) == [0, 10, 20]
+    assert table.attrs == {"analysed": [], "notes": [UNAUDITED], "flags": []}
+    kept = Tables(output / "tables")["spectra"].drop(columns=["experiment", "seed"])
+    pd.testing.assert_frame_equal(table, kept, rtol=1e-4)
+
+
+def test_spectra_are_refused_where_weights_are_needed(spectra, tmp_path, capsys):
     path = spectra(2)
-    assert f"{path}: has spectra, no weights; `specflow page {path}` shows" in (
-        capsys.readouterr().err
-    )
+    told = f"{path}: has spectra, no weights; expected no other file beside it"
+    state = tmp_path / "step3.pt"
+    torch.save({"a": torch.eye(3)}, state)
+    for words in (["audit", str(path)], ["compare", str(path), str(state)]):
+        with pytest.raises(SystemExit):
+            main(words)
+        assert told in capsys.readouterr().err
+    with pytest.raises(SpecflowError, match=re.escape(told)):
+        specflow.analyze([path, state])
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"quick": True}, "quick"), ({"include": ["0"], "key": "model"}, "include, key")],
+)
+def test_options_of_reading_weights_are_refused_of_spectra(spectra, options, named):
+    path = spectra(2)
+    said = rf"spectra\.h5: got ({named}|key, include) of a file of spectra; expected no option"
+    with pytest.raises(SpecflowError, match=said):
+        specflow.analyze(path, **options)
+
+
+def test_leading_values_alone_are_refused(tmp_path):
+    state, wiring = layers(9, 12, 10, 7)
+    rows = LeadingRows(tmp_path / "run.leading.h5", wiring)
+    with rows.locked():
+        rows.measure(One(walk(state, 1), 0), {})
+        rows.publish()
+    with pytest.raises(SpecflowError, match=r"run\.leading\.h5: has leading values, no weights"):
+        specflow.analyze(tmp_path / "run.leading.h5")
 
 
 def test_page_is_written_again_when_the_file_has_grown_and_not_before(
     spectra, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(watched, "_OFTEN", 0.05)
+    monkeypatch.setattr(spectra_file, "_OFTEN", 0.05)
     pages = write_pages(spectra(2), tmp_path / "out")
     assert "2 steps" in next(pages).read_text("utf-8")
     found = []
@@ -97,7 +141,7 @@ def test_page_is_written_again_when_the_file_has_grown_and_not_before(
 
 
 def test_page_waits_for_the_first_step_of_a_training(spectra, tmp_path, monkeypatch):
-    monkeypatch.setattr(watched, "_OFTEN", 0.05)
+    monkeypatch.setattr(spectra_file, "_OFTEN", 0.05)
     path = tmp_path / "spectra.h5"
     path.with_name("spectra.h5.rows").mkdir()
     pages = write_pages(path, tmp_path / "out")

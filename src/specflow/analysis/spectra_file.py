@@ -1,4 +1,4 @@
-"""The page of a training that is watched, as its file of spectra grows."""
+"""A file of spectra: its tables, and the page of one that grows while a training is watched."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from specflow.analysis import name_of, present
+from specflow.analysis.folder import Tables, name_of, present
 from specflow.hdf5 import open_file
 from specflow.live.kinds import Kind
 from specflow.live.rows import rows_of
@@ -19,6 +19,7 @@ from specflow.studies.checkpoints.training import training_tables
 from specflow.studies.rows import rows_in
 from specflow.textfiles import writing
 
+UNAUDITED = "spectra that were measured before; there is no audit without the weights"
 _OFTEN = 1.0  # seconds between two looks at the file
 _RARELY = 4  # times as long as the page takes passes until it is written again
 
@@ -44,16 +45,27 @@ def write_pages(spectra: Path, output: Path) -> Iterator[Path | None]:
     while True:
         began, state = time.monotonic(), _state(spectra)
         check_output(output)
-        leading = Kind.LEADING.place(spectra)
-        with _as_it_is(spectra, output) as kept:
-            name = name_of(output)
-            tables = checkpoint_tables(name, kept, None, rows_in(kept))
-            tables |= training_tables(name, kept, leading if leading.exists() else None)
-        present(output, tables, {"spectra": str(spectra)}, None)
+        present(output, tables_of(spectra, output), {"spectra": str(spectra)}, None)
         yield output / "index.html"
         due = began + (1 + _RARELY) * (time.monotonic() - began)
         while _state(spectra) == state or time.monotonic() < due:
             time.sleep(_OFTEN)
+
+
+def tables_of(spectra: Path, output: Path) -> Tables:
+    """Return the tables of a file of spectra as it is now, and of leading values beside it.
+
+    Args:
+        spectra: The file.
+        output: Folder whose name is that of what was measured; made if missing.
+
+    Raises:
+        SpecflowError: If a file is missing or broken.
+    """
+    name, leading = name_of(output), Kind.LEADING.place(spectra)
+    with _as_it_is(spectra, output) as kept:
+        tables = checkpoint_tables(name, kept, None, rows_in(kept))
+        return tables | training_tables(name, kept, leading if leading.exists() else None)
 
 
 def _state(spectra: Path) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import specflow
 from specflow import paths
+from specflow.cli.reading import add_checkpoints, add_reading, options_of
 from specflow.errors import printable
 from specflow.stage import exit_on_error
 
@@ -88,7 +89,7 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 
     summary = "write tables, figures and a page of checkpoints made elsewhere"
     analyze = add(_analyze, summary, f". {_STATUS}")
-    _add_checkpoints(analyze)
+    add_checkpoints(analyze)
     help_text = "folder of all that is written; started again, a killed analysis goes on"
     analyze.add_argument("-o", "--output", type=Path, required=True, help=help_text)
     help_text = "leave out permuted entries, power laws, changes between steps, products of heads"
@@ -104,7 +105,7 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 
     summary = "tell whether checkpoints made elsewhere are what they claim to be"
     audit = add(_audit, summary, f". {_STATUS}")
-    _add_checkpoints(audit)
+    add_checkpoints(audit)
     help_text = "compare files by the hashes that a hub publishes (hf://...); no weight is read"
     audit.add_argument("--hashes-only", action="store_true", help=help_text)
 
@@ -113,7 +114,7 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     help_text = "file, folder or pattern; of several steps the last, or STEP=PATH"
     for name in ("A", "B"):
         compare.add_argument(name.lower(), metavar=name, help=help_text)
-    _add_reading(compare)
+    add_reading(compare)
     help_text = "show all matrices, not the 20 that moved most alone"
     compare.add_argument("--all", action="store_true", help=help_text)
     help_text = "folder for tables, figures and a page in one file, to send"
@@ -124,51 +125,6 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}; expected a whole number from 1")
     return int(text)
-
-
-def _add_checkpoints(parser: argparse.ArgumentParser) -> None:
-    help_text = (
-        "file, folder of a checkpoint, or pattern; a trajectory has all its steps; STEP=PATH says "
-        "the step of one; URL of safetensors, https://host/step{0,1000}/model.safetensors or "
-        "hf://org/name@step*"
-    )
-    parser.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT", help=help_text)
-    _add_reading(parser)
-
-
-def _add_reading(parser: argparse.ArgumentParser) -> None:
-    help_text = "regular expression with one group, the step, that is searched in each path"
-    parser.add_argument("--step-from", metavar="REGEX", help=help_text)
-    help_text = "where the weights are in a PyTorch checkpoint, with dots"
-    parser.add_argument("--key", help=help_text)
-    help_text = (
-        "a naming that must be there: auto (any), gpt_neox, gpt2, llama, torch; none cuts nothing"
-    )
-    parser.add_argument("--layout", default="auto", help=f"{help_text} (default: %(default)s)")
-    help_text = "attention heads of a block, where neither config.json nor shapes tell"
-    parser.add_argument("--num-heads", type=int, help=help_text)
-    again: dict[str, Any] = {"action": "append", "default": [], "metavar": "PATTERN"}
-    help_text = "pattern of tensors or matrices that are analysed; may be given again"
-    parser.add_argument("--include", **again, help=help_text)
-    help_text = "pattern of those that are not; may be given again"
-    parser.add_argument("--exclude", **again, help=help_text)
-    help_text = (
-        "pattern of tensors whose inputs come first (transposed convolutions); may be given again; "
-        "those of trajectories are known"
-    )
-    parser.add_argument("--transposed", **again, help=help_text)
-    help_text = (
-        "tensors that hold several matrices, '*.qkv=q,k,v': with sizes 'q:4,k:1,v:1', another "
-        "dimension '@1', interleaved by heads '/heads'; '*.w1=*' makes one of each entry; may be "
-        "given again"
-    )
-    parser.add_argument("--fused", **again | {"metavar": "PATTERN=PARTS"}, help=help_text)
-    help_text = (
-        "further neighbours, '*.v -> *.o', where * stands for the same; ':right' after the first "
-        "for an embedding, ':left' after the second if its outputs meet; may be given again"
-    )
-    again = {**again, "metavar": "'FROM -> TO'", "dest": "pairs"}
-    parser.add_argument("--pair", **again, help=help_text)
 
 
 def _repro(chosen: argparse.Namespace) -> None:
@@ -237,15 +193,19 @@ def _schema(chosen: argparse.Namespace) -> None:
 
 def _analyze(chosen: argparse.Namespace) -> None:
     from specflow.analysis import QUICK, SPECTRA, analyze_to
+    from specflow.analysis.spectra_file import UNAUDITED
 
     spectra = QUICK if chosen.quick else SPECTRA
-    audit, _ = analyze_to(chosen.checkpoints, _options(chosen), chosen.output, spectra)
+    audit, _ = analyze_to(chosen.checkpoints, options_of(chosen), chosen.output, spectra)
     print(f"page: {chosen.output / 'index.html'}")
-    _end_by(audit)
+    if audit is None:
+        print(f"note: {UNAUDITED}")
+    else:
+        _end_by(audit)
 
 
 def _page(chosen: argparse.Namespace) -> None:
-    from specflow.watched import write_pages
+    from specflow.analysis.spectra_file import write_pages
 
     waits = False
     for page in write_pages(chosen.spectra, chosen.output or chosen.spectra.with_suffix("")):
@@ -259,26 +219,17 @@ def _page(chosen: argparse.Namespace) -> None:
 def _audit(chosen: argparse.Namespace) -> None:
     from specflow.analysis import audit
 
-    found = audit(chosen.checkpoints, _options(chosen), hashes_only=chosen.hashes_only)
+    found = audit(chosen.checkpoints, options_of(chosen), hashes_only=chosen.hashes_only)
     _end_by(found, "hashes of files, no weight" if chosen.hashes_only else "")
 
 
 def _compare(chosen: argparse.Namespace) -> None:
-    from specflow.comparison import compare_models, text_of
+    from specflow.analysis.comparison import compare_models, text_of
 
-    found = compare_models(chosen.a, chosen.b, _options(chosen), chosen.output)
+    found = compare_models(chosen.a, chosen.b, options_of(chosen), chosen.output)
     print(text_of(found, every=chosen.all))
     if chosen.output is not None:
         print(f"\npage: {chosen.output / 'index.html'}")
-
-
-def _options(chosen: argparse.Namespace) -> dict[str, Any]:
-    """Return how checkpoints are read, as in `ReadingParams`."""
-    names = (
-        *("step_from", "key", "layout", "num_heads"),
-        *("include", "exclude", "transposed", "fused", "pairs"),
-    )
-    return {name: getattr(chosen, name) for name in names} | {"include": chosen.include or ["*"]}
 
 
 def _end_by(audit: "Audit", compared: str = "") -> None:

@@ -1,0 +1,5 @@
+"""Checkpoints and files of spectra on their own: behind the command line and `specflow.analyze`."""
+
+from specflow.analysis.checkpoints import QUICK, SPECTRA, analyze_to, audit, spectra_of
+
+__all__ = ["QUICK", "SPECTRA", "analyze_to", "audit", "spectra_of"]
