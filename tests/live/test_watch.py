@@ -143,6 +143,7 @@ def test_gradients_updates_and_weights_are_kept_too(tmp_path):
         train(model, step, last=9)
     assert is_measured(path, [0, 4, 8])
     assert is_measured(tmp_path / "run.updates.h5", [4, 8])  # it is not known what the first did
+    assert not list(tmp_path.glob("*.lock"))
     of_gradients, of_updates = (entries(tmp_path / f"run.{n}.h5") for n in ("gradients", "updates"))
     for place, number in enumerate([0, 4, 8]):
         stored = load_file(tmp_path / "run.h5.weights" / f"step{number:09d}.safetensors")

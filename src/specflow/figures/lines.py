@@ -19,6 +19,7 @@ _LOG_SPREAD = 20.0
 _LARGEST_RATE = 1.2  # of errors in text, of which there may be more than characters
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _MANY_COLOUR = "#0072B2"
+_FEW_STEPS = 40  # that are told apart
 _FEW_DECADES = 100.0  # powers of ten alone would be too few ticks
 
 
@@ -75,10 +76,12 @@ def draw_all(
     """Draw a line for each row, coloured by depth, and return nothing.
 
     If there are too many, draw their median over bands of the middle half and 90% of them, and
-    return what a legend is to explain. What is not defined is left out.
+    return what a legend is to explain. What is not defined is left out. Without a marker, steps
+    have marks if they are few.
     """
     if not has_many:
         axes.set_prop_cycle(color=spread_colours(DEPTH_MAP, len(values)))
+        marker = marker or mark_of(len(values.columns))
         axes.plot(values.columns, values.T, linewidth=1.0, marker=marker, markersize=3)
         return ()
     x = np.asarray(values.columns, dtype=float)
@@ -90,6 +93,11 @@ def draw_all(
         axes.fill_between(x, *narrow, alpha=0.35, label="middle half", **look),
         axes.fill_between(x, *wide, alpha=0.15, label="middle 90%", **look),
     ]
+
+
+def mark_of(num_steps: int) -> str:
+    """Return the marker of so many steps: what was measured is to be seen where they are few."""
+    return "." if num_steps <= _FEW_STEPS else ""
 
 
 def extent(curve: pd.DataFrame) -> np.ndarray:

@@ -21,7 +21,8 @@ _NAMES = ("spectral_norm", "stable_rank", "start_agreement_score", "step_agreeme
 @figure(
     "checkpoints",
     title="Losses and other numbers given",
-    caption="At the steps that were measured, of spectra or of leading values.",
+    caption="At the steps that were measured, of spectra or of leading values; where they "
+    "are few, they have marks.",
     when=has_table("given"),
     order=0,
 )
@@ -34,7 +35,8 @@ def given(fig: Figure, tables: Tables, subject: Subject) -> None:
     for axes, name in zip(grid, names, strict=True):
         own = where(rows, metric=name)
         finite = own[np.isfinite(own["value"])]
-        axes.plot(finite["time"], finite["value"], color=style.LINE_COLOURS[0], linewidth=1.0)
+        (line,) = axes.plot(finite["time"], finite["value"], color=style.LINE_COLOURS[0])
+        line.set(linewidth=1.0, markersize=3, marker=lines.mark_of(len(finite)))
         lines.scale_ordinate(axes, [finite["value"]])
         timeline.apply(axes, own["time"])
     panels.label_columns(grid, timeline.unit, num_columns)
@@ -43,9 +45,9 @@ def given(fig: Figure, tables: Tables, subject: Subject) -> None:
 @figure(
     "checkpoints",
     title="Leading singular values and vectors at more steps",
-    caption="The ten largest singular values of one matrix, and of every matrix, from the input of "
-    "the network to its output, what needs no others; agreement is of the ten leading pairs of "
-    "vectors.",
+    caption="The ten largest singular values of one matrix, the largest dark, and of every matrix, "
+    "from the input of the network to its output, what needs no others; agreement is of the ten "
+    "leading pairs of vectors.",
     when=has_table("leading"),
     order=4,
 )
@@ -54,7 +56,10 @@ def leading(fig: Figure, tables: Tables, subject: Subject) -> None:
     rows, timeline = subject.rows(tables, "leading"), subject.timeline(tables)
     layers, values = subject.layers(tables, "matrix"), subject.rows(tables, "leading_values")
     matrix = values["matrix"].iat[0]
-    titles = [f"ten largest of {layers.at[matrix, 'label']}", *(_label(name) for name in _NAMES)]
+    titles = [
+        f"ten largest of {layers.at[matrix, 'label']}",
+        *(_label(name) for name in _NAMES),
+    ]
     has_pairs = "leading_alignment" in tables
     first, *grid = panels.small_panels(
         fig, [*titles, *([_label("alignment_score")] if has_pairs else [])], _COLUMNS

@@ -62,6 +62,8 @@ class Rows(ABC):
         with self._folder.locked():
             self._numbers |= {*self._found()}
             yield
+            # one who waits for it finds it gone and makes another
+            self._folder.lock.unlink(missing_ok=True)
 
     @property
     def numbers(self) -> list[int]:

@@ -29,7 +29,7 @@ from specflow.live.sinks import Sink, sink_of
 from specflow.live.transfers import Before, Transfer, numbers_in
 from specflow.section_errors import problems_of
 
-_SLOW = "those before wait to be measured, as the process that does gets too little of the cores"
+_SLOW = "those before still wait; rarer ones, or a core that nothing else uses, would help"
 
 
 class Watch:
