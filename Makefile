@@ -16,7 +16,7 @@ SEED := 1
 QUICK := .specflow/quick
 # Run by hand, since they take long or install packages; planted.py is imported by one of them.
 BY_HAND := $(patsubst %,benchmarks/%.py,checkpoints_memory cluster_members embedding_memory field_tools \
-	many_matrices planted slots)
+	many_matrices members_per_device planted slots watch_overhead)
 BENCHMARKS := $(filter-out $(BY_HAND),$(sort $(wildcard benchmarks/*.py)))
 
 # The stages of the pipeline call `python`, and `dvc` calls `git`, by the PATH.

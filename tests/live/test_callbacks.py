@@ -37,6 +37,7 @@ def test_example_trains_and_leaves_spectra_of_its_layers(tmp_path, name):
         assert len(file["pairs"]) == 15
 
 
+@pytest.mark.filterwarnings("default", "error:specflow")  # lightning has warnings of its own
 def test_callback_of_lightning_tells_steps_and_losses(tmp_path):
     lightning = pytest.importorskip("lightning")
     from specflow.live.lightning import WatchCallback
