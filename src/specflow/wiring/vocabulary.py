@@ -132,11 +132,12 @@ EMBEDDINGS = (
         "token_embedding",
     ),
     *("shared", "embeddings", "embedding", "embed", "tok_emb", "token_emb", "tokens_embed"),
-    "word_embedding",
+    *("word_embedding", "token_embeddings", "token_embedding_table", "token_embed"),
 )
 POSITIONS = (
     *("wpe", "position_embeddings", "position_embedding", "embed_positions"),
-    *("positional_embedding", "pos_emb", "positions_embed"),
+    *("positional_embedding", "pos_emb", "positions_embed", "position_embedding_table"),
+    *("position", "positions", "pos_embedding", "position_embed"),
 )
 PATCHES = (
     *("patch_embed.proj", "patch_embeddings.projection", "patch_embedding", "conv_proj"),
