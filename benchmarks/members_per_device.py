@@ -1,7 +1,7 @@
 """Members a second where 1, 2, 4 and 8 of them share a GPU, or run side by side on the cores.
 
-Members are seeds of an experiment of params.yaml, trained and written as a stage does. The first
-count starts no process, all others one a slot.
+Members are seeds of an experiment of params.yaml, trained and written as a stage does. One at a
+time they are trained in this process, which has trained one before; else each slot starts its own.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from specflow import paths
 from specflow.config.params import load_params
 from specflow.device import choose_device
 from specflow.training.runs import TrainingRun, train_runs
+from specflow.training.settings import RunSettings
 
 
 def main() -> None:
@@ -26,7 +27,7 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=8)
     parser.add_argument("--counts", type=int, nargs="+", default=[1, 2, 4, 8])
     chosen = parser.parse_args()
-    params = load_params(Path("params.yaml"))
+    params = load_params(Path(__file__).parents[1] / "params.yaml")
     run = params.experiments[chosen.experiment].run(chosen.experiment, params.known)
     settings = run.model_copy(update={"num_epochs": chosen.epochs})
     device = choose_device()
@@ -36,30 +37,36 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         params.datasets[settings.dataset_name].prepare(paths.dataset(settings.dataset_name))
+        _seconds(settings, "warm", 1)
         first = None
         for count in chosen.counts:
             os.environ[variable] = str(count)
-            runs = [
-                TrainingRun(
-                    f"{count}_{seed}",
-                    settings,
-                    seed,
-                    seed,
-                    Path(f"{count}_{seed}.h5"),
-                    settings.kept_steps,
-                    "code",
-                )
-                for seed in range(chosen.members)
-            ]
-            begun = time.perf_counter()
-            train_runs(runs, f"{count} at a time")
-            rate = chosen.members / (time.perf_counter() - begun)
+            rate = chosen.members / _seconds(settings, str(count), chosen.members)
             first = first or rate
             print(
-                f"{chosen.experiment}, {runs[0].num_steps} steps, {where}, {count} at a time: "
-                f"{rate:.3f} members a second, {rate / first:.2f} times",
+                f"{chosen.experiment}, {settings.kept_steps[-1]} steps, {where}, {count} at a "
+                f"time: {rate:.3f} members a second, {rate / first:.2f} times",
                 flush=True,
             )
+
+
+def _seconds(settings: RunSettings, name: str, members: int) -> float:
+    """Return how long members take together."""
+    begun = time.perf_counter()
+    runs = [
+        TrainingRun(
+            f"{name}_{seed}",
+            settings,
+            seed,
+            seed,
+            Path(f"{name}_{seed}.h5"),
+            settings.kept_steps,
+            "code",
+        )
+        for seed in range(members)
+    ]
+    train_runs(runs, name)
+    return time.perf_counter() - begun
 
 
 if __name__ == "__main__":

@@ -44,7 +44,9 @@ def analyze(
         checkpoints: Files, folders or patterns: safetensors, PyTorch, or trajectories, each with
             its step before it if its name does not say it ("100=model.pt"); URLs of safetensors,
             "hf://org/name@step*" among them; or weights in memory: a state dict, a training
-            checkpoint that holds one or a module as the one step 0, or a dict of these by step.
+            checkpoint that holds one or a module as the one step 0, or a dict of these by step. Or
+            one file of spectra, of `watch` or of an analysis: then there is no audit, and nothing
+            else may be asked but an output.
         step_from: Regular expression with one group, the step, searched in each path; None means
             the one number in which paths differ, or that follows a word such as "step".
         key: Where the weights are in a PyTorch checkpoint, on disk or loaded; None finds them.

@@ -23,6 +23,7 @@ _TIMELESS = h5p.create(h5p.DATASET_CREATE)
 _TIMELESS.set_obj_track_times(False)
 _DOUBLE = np.dtype("<f8")
 _TEXT = h5py.string_dtype()
+_OF_H5PY = (OSError, LookupError, RuntimeError, SystemError, ValueError)
 _own: set[str] = set()  # seals of files that this process wrote: they hold what it put into them
 
 
@@ -122,6 +123,16 @@ def open_file(path: Path, layout: Layout) -> Iterator[h5py.File]:
         yield file
 
 
+def kind_in(path: Path) -> str | None:
+    """Return what a file says it is, whole or not; None of what is no file of ours."""
+    try:
+        with h5py.File(path, "r") as file:
+            kind = file.attrs.get("kind")
+    except _OF_H5PY:
+        return None
+    return kind if isinstance(kind, str) else None
+
+
 @cache
 def _fault(path: Path, layout: Layout, identity: tuple[int, ...]) -> str | None:
     """Return what is wrong with a file that has such a size, time and inode; None: nothing.
@@ -145,7 +156,7 @@ def _fault(path: Path, layout: Layout, identity: tuple[int, ...]) -> str | None:
         if error.errno:  # the system's, not h5py's
             raise
         return _unreadable(error)
-    except (LookupError, RuntimeError, SystemError, ValueError) as error:  # h5py's
+    except _OF_H5PY as error:
         return _unreadable(error)
     return None
 

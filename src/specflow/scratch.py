@@ -217,6 +217,18 @@ class Scratch:
         return self.folder.with_name(f"{self.folder.name}-{seal}{_RESULT}")
 
     @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be in the folder alone, as `locked`, and leave no lock behind.
+
+        One who waits for the lock finds it gone and makes another.
+        """
+        with self.locked():
+            try:
+                yield
+            finally:
+                self.lock.unlink(missing_ok=True)
+
+    @contextmanager
     def until_done(self) -> Iterator[None]:
         """Be in the folder alone, as `locked`; a block that ends well removes it."""
         with self.locked():

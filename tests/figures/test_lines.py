@@ -51,6 +51,13 @@ def test_final_values_are_means_over_the_rows_of_each_seed_at_the_last_step():
     assert lines.final_values(rows[:0], "score").empty
 
 
+@pytest.mark.parametrize(("steps", "marker"), [(1, "."), (40, "."), (41, "None")])
+def test_lines_of_few_steps_have_marks(steps, marker):
+    axes = Figure().add_subplot()
+    lines.draw_all(axes, pd.DataFrame(np.ones((3, steps))), has_many=False)
+    assert [line.get_marker() or "None" for line in axes.lines] == [marker] * 3
+
+
 @pytest.mark.parametrize(("scale", "low"), [("linear", 0.4), ("log", 0.7)])
 def test_a_curve_has_a_band_of_one_deviation_that_on_a_log_axis_ends_at_the_least_unit(scale, low):
     axes = Figure().subplots()

@@ -90,11 +90,26 @@ def test_training_that_begins_anew_says_that_it_replaces_what_was_there(tmp_path
         tell(watch, range(3))
     watch = specflow.watch(network(), path, every=1, budget=1)
     watch.step(0)
-    with pytest.warns(UserWarning, match=r"run\.h5: replaced 3 steps, all that were here"):
+    with pytest.warns(UserWarning, match=r"run\.h5: begun again before all 3 steps that were here"):
         watch.close()
     with specflow.watch(network(), path, every=1, budget=1) as watch:  # goes on
         tell(watch, [1])
     assert is_measured(path, [0, 1])
+
+
+def test_dropped_steps_are_counted_though_the_process_beside_has_ended(tmp_path):
+    watch = specflow.watch(network(), tmp_path / "run.h5", every=1, budget=1)
+    watch._beside._process.send_signal(signal.SIGSTOP)
+    with pytest.warns(UserWarning, match="not all steps that are due are measured: those before"):
+        tell(watch, range(30))
+    watch._beside._process.kill()
+    watch._beside._reader.join()
+    with pytest.warns(UserWarning, match="specflow.watch: ") as said:
+        watch.step(30)
+    told = [str(one.message) for one in said]
+    assert "exit status -9; training goes on, and is watched no more" in told[0]
+    assert "not measured: 14 steps of those that were due" in told[1]
+    watch.close()
 
 
 def test_what_is_no_number_is_left_out_and_said_once(tmp_path):

@@ -282,8 +282,13 @@ def test_leading_values_leave_half_of_the_budget_to_whole_spectra(monkeypatch):
     now[0] = 100.0
     assert budget.refusal([Kind.WEIGHTS]) is None
     assert budget.refusal([Kind.WEIGHTS, Kind.LEADING]) is None
-    assert budget.refusal([Kind.LEADING])
+    half = "copying would take 7% of the time; a budget of 0.1 allows 5%"
+    assert budget.refusal([Kind.LEADING]) == half
     now[0] = 141.0
     assert budget.refusal([Kind.LEADING]) is None
     budget.waited(8.0)
     assert budget.refusal([Kind.WEIGHTS])
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    budget.busy = 70.5
+    share = "measuring would take 50% of the time; a budget of 0.1 allows 40%"
+    assert budget.refusal([Kind.WEIGHTS]) == share

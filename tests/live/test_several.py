@@ -139,6 +139,17 @@ def test_update_of_a_weight_that_was_not_there_the_step_before_is_none(tmp_path)
     assert np.isfinite(entry["spectral_norm"]).tolist() == [True, False]
 
 
+def test_updates_that_are_not_known_are_said_once(tmp_path):
+    watch = specflow.watch(network(), tmp_path / "run.h5", every=10, budget=1, updates=True)
+    watch.step(0)
+    with pytest.warns(UserWarning, match="step 10: what it changed is not known, as the"):
+        watch.step(10)
+    watch.step(20)
+    watch.close()
+    assert is_measured(tmp_path / "run.h5", [0, 10, 20])
+    assert not (tmp_path / "run.updates.h5").exists()
+
+
 def test_bfloat16_and_empty_tensors_have_places():
     model = nn.Sequential(nn.Linear(4, 4, dtype=torch.bfloat16))
     assert torch.equal(copied(model)["0.weight"], model[0].weight)

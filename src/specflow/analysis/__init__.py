@@ -1,4 +1,4 @@
-"""Checkpoints and files of spectra on their own: behind the command line and `specflow.analyze`."""
+"""Checkpoints and files of spectra on their own: behind commands and `specflow.analyze`."""
 
 from specflow.analysis.checkpoints import QUICK, SPECTRA, analyze_to, audit, spectra_of
 

@@ -1,4 +1,4 @@
-"""Checkpoints analysed on their own: behind the command line and `specflow.analyze`."""
+"""From checkpoints to tables: audit and spectra, measured where the output will be."""
 
 import gc
 import tempfile
@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from specflow.analysis.folder import Tables, name_of, present
 from specflow.analysis.sources import Source, files_of, opened, params_of, spectra_in
-from specflow.analysis.spectra_file import UNAUDITED, tables_of
+from specflow.analysis.spectra_file import UNAUDITED, tables_of, write_page
 from specflow.audit.findings import Audit
 from specflow.audit.published import audit_published
 from specflow.checkpoints.remote.places import bare
@@ -57,11 +57,14 @@ def analyze_to(
     Raises:
         SpecflowError: If a checkpoint cannot be read as asked, or a result cannot be written.
     """
+    if (measured := spectra_in(source)) is not None:
+        _check_bare(measured, options, spectra)
+        return None, write_page(measured, output)
     check_output(output)
     audit, tables = _measured(source, options, output, spectra)
     files = [bare(file.path) for file in params_of(source, options).files]
-    reading = {"files": files, **options, "spectra": spectra.model_dump(mode="json")}
-    present(output, tables, reading if audit else {"spectra": files[0]}, audit)
+    settings = {"files": files, **options, "spectra": spectra.model_dump(mode="json")}
+    present(output, tables, settings, audit)
     return audit, tables
 
 
@@ -92,11 +95,15 @@ def spectra_of(
 
     Arguments and errors as for `analyze_to`, which runs if there is an output.
     """
-    if output is None:
+    found: Audit | None = None
+    if output is not None:
+        found, tables = analyze_to(source, options, output, spectra)
+    elif (measured := spectra_in(source)) is not None:
+        _check_bare(measured, options, spectra)
+        tables = tables_of(measured, name_of(measured.with_suffix("")))
+    else:
         with tempfile.TemporaryDirectory() as folder:
             found, tables = _measured(source, options, Path(folder), spectra)
-    else:
-        found, tables = analyze_to(source, options, output, spectra)
     table = tables["spectra"].drop(columns=["experiment", "seed"])
     flags = [flag.model_dump() for flag in found.flags] if found else []
     analysed, notes = (found.analysed, found.notes) if found else ((), (UNAUDITED,))
@@ -124,14 +131,8 @@ def _rare_collections() -> Iterator[None]:
 @_rare_collections()
 def _measured(
     source: Source, options: Mapping[str, Any], output: Path, settings: SpectraParams
-) -> tuple[Audit | None, Tables]:
-    """Write audit.json and spectra.h5; return the audit, with what was left out, and all tables.
-
-    Of a source that is a file of spectra there is nothing to write, and no audit.
-    """
-    if (measured := spectra_in(source)) is not None:
-        _check_bare(measured, options, settings)
-        return None, tables_of(measured, output)
+) -> tuple[Audit, Tables]:
+    """Write audit.json and spectra.h5; return the audit, with what was left out, and all tables."""
     spectra, audit = output / "spectra.h5", output / "audit.json"
     root, rows = output / ".partial", SpectraRows()
     found = _run(source, options, root, settings, rows.add, audit=audit, spectra=spectra)
@@ -147,8 +148,11 @@ def _check_bare(path: Path, options: Mapping[str, Any], settings: SpectraParams)
         SpecflowError: If something is.
     """
     own, usual = params_of(path, options), params_of(path, {})
-    asked = [name for name in options if getattr(own, name) != getattr(usual, name)]
-    if asked := [*asked, *(["quick"] if settings != SPECTRA else [])]:
+    changed = (name for name in options if getattr(own, name) != getattr(usual, name))
+    asked = [f"{name}={options[name]!r}" for name in changed]
+    if settings != SPECTRA:
+        asked.append("quick" if settings == QUICK else "spectra")
+    if asked:
         told = f"{path}: got {', '.join(asked)} of a file of spectra"
         raise SpecflowError(f"{told}; expected no option, since what is in it was measured before")
 
@@ -168,7 +172,7 @@ def _run(
     settings = (params.model_dump_json(exclude={"files"}), spectra_settings.model_dump_json())
     wired = repr((wiring.matrices, wiring.pairs))  # modules tell more than their weights
     whole = Scratch(root)
-    with whole.locked():
+    with whole.alone():
         total = (1 + ("spectra" in places)) * len(checkpoints.steps)
         with tqdm(total=total, desc="checkpoints", unit="step", disable=None) as bar:
             found = analyze_checkpoints(
@@ -183,5 +187,4 @@ def _run(
                 spectra=places.get("spectra"),
             )
         whole.remove()
-        whole.lock.unlink()  # one who waits for it finds it gone and makes another
     return found

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from specflow.analysis.folder import name_of, write_tables
+from specflow.analysis.folder import alone_in, name_of, write_tables
 from specflow.analysis.sources import Source, opened, params_of
 from specflow.checkpoints.base import Checkpoints, Tensors
 from specflow.checkpoints.effective.tensors import Effective, quantized_part
@@ -141,14 +141,15 @@ def _are_of_adapter(names: Iterable[str]) -> bool:
 
 
 def _write(found: TwoModels, options: Mapping[str, Any], output: Path) -> None:
-    write_tables(output, found.tables)
     from specflow.figures.draw import draw_comparison  # here, since a table alone draws nothing
     from specflow.figures.section import FiguresParams
     from specflow.report.comparison import write_comparison_page
 
     note, place = partial(note_written, output), output / "figures"
-    drawn = draw_comparison(output / "tables", place, FiguresParams(), found.name, note)
-    write_comparison_page(output, found, options, drawn)
+    with alone_in(output):
+        write_tables(output, found.tables)
+        drawn = draw_comparison(output / "tables", place, FiguresParams(), found.name, note)
+        write_comparison_page(output, found, options, drawn)
 
 
 def text_of(found: TwoModels, *, every: bool) -> str:

@@ -1,7 +1,8 @@
 """The folder of an analysis: tables, figures and a page."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 from specflow.audit.findings import Audit
 from specflow.frames import write_table
 from specflow.outputs import note_written, remove_written
+from specflow.scratch import Scratch
 from specflow.wiring.coverage import LEFT_OUT
 
 Tables = dict[str, pd.DataFrame]
@@ -22,6 +24,13 @@ def present(output: Path, tables: Tables, settings: Mapping[str, Any], audit: Au
     Raises:
         SpecflowError: If a result cannot be written.
     """
+    with alone_in(output):
+        _present(output, tables, settings, audit)
+
+
+def _present(
+    output: Path, tables: Tables, settings: Mapping[str, Any], audit: Audit | None
+) -> None:
     write_tables(output, tables)
     from specflow.figures.draw import draw_checkpoints  # here, since a table alone draws nothing
     from specflow.figures.section import FiguresParams
@@ -44,6 +53,21 @@ def write_tables(output: Path, tables: Tables) -> None:
     for name, table in tables.items():
         write_table(output / "tables" / f"{name}.csv", table)
         note_written(output, output / "tables" / f"{name}.csv")
+
+
+@contextmanager
+def alone_in(output: Path) -> Iterator[None]:
+    """Keep others out of a folder until what is written there is whole.
+
+    Raises:
+        SpecflowError: If the folder cannot be made.
+    """
+    scratch = Scratch(output / ".writing")
+    with scratch.alone():
+        try:
+            yield
+        finally:
+            scratch.remove()
 
 
 def name_of(output: Path) -> str:

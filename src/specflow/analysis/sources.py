@@ -1,11 +1,11 @@
 """What is analysed: checkpoints as they are given, and what their tensors are."""
 
+import glob
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import h5py
 from pydantic import ValidationError
 from torch import nn
 
@@ -15,6 +15,7 @@ from specflow.checkpoints.live import LiveCheckpoints, LiveSteps, Weights, are_s
 from specflow.checkpoints.network import structure_of_live
 from specflow.checkpoints.stream import contents_of
 from specflow.errors import SpecflowError
+from specflow.hdf5 import kind_in
 from specflow.measure.layouts import LEADING, SPECTRA
 from specflow.section_errors import problems_of
 from specflow.studies.checkpoints.analysis import wiring_of_files
@@ -27,9 +28,8 @@ from specflow.wiring.recognize import wiring_of
 
 Source = str | Path | Sequence[str | Path] | Weights
 
-_ALONE = "no weights; expected no other file beside it, and `specflow analyze` or `specflow page`"
 _MEASURED = {
-    SPECTRA.kind: f"spectra, {_ALONE}",
+    SPECTRA.kind: "spectra, no weights; `specflow analyze` takes one such file, by its path alone",
     LEADING.kind: "leading values, no weights; those beside a file of spectra are shown with it",
 }
 
@@ -76,8 +76,8 @@ def files_of(params: ReadingParams) -> FileCheckpoints:
     try:
         return FileCheckpoints(params, Path())
     except SpecflowError as error:
-        for path in [file.path for file in params.files]:
-            if (kind := _kind_in(Path(path))) in _MEASURED:
+        for path in [path for file in params.files for path in _matching(file.path)]:
+            if (kind := kind_in(path)) in _MEASURED:
                 raise SpecflowError(f"{path}: has {_MEASURED[kind]}") from error
         raise
 
@@ -87,17 +87,13 @@ def spectra_in(source: Source) -> Path | None:
     given = [source] if isinstance(source, str | Path) else source
     if not isinstance(given, Sequence) or len(given) != 1 or not isinstance(given[0], str | Path):
         return None
-    path = Path(given[0])
-    return path if _kind_in(path) == SPECTRA.kind else None
+    found = _matching(given[0])
+    return found[0] if len(found) == 1 and kind_in(found[0]) == SPECTRA.kind else None
 
 
-def _kind_in(path: Path) -> object:
-    """Return what a file of ours says it is, None if it is none."""
-    try:
-        with h5py.File(path) as file:
-            return file.attrs.get("kind")
-    except OSError:
-        return None
+def _matching(path: str | Path) -> list[Path]:
+    """Return the files that a path or pattern means."""
+    return [Path(path)] if Path(path).exists() else [*map(Path, sorted(glob.glob(str(path))))]
 
 
 def params_of(source: Source, options: Mapping[str, Any]) -> ReadingParams:

@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from specflow.analysis.folder import Tables, name_of, present
+from specflow.errors import SpecflowError
 from specflow.hdf5 import open_file
 from specflow.live.kinds import Kind
 from specflow.live.rows import rows_of
@@ -44,26 +46,43 @@ def write_pages(spectra: Path, output: Path) -> Iterator[Path | None]:
         time.sleep(_OFTEN)
     while True:
         began, state = time.monotonic(), _state(spectra)
-        check_output(output)
-        present(output, tables_of(spectra, output), {"spectra": str(spectra)}, None)
+        write_page(spectra, output)
         yield output / "index.html"
         due = began + (1 + _RARELY) * (time.monotonic() - began)
         while _state(spectra) == state or time.monotonic() < due:
             time.sleep(_OFTEN)
 
 
-def tables_of(spectra: Path, output: Path) -> Tables:
+def write_page(spectra: Path, output: Path) -> Tables:
+    """Write tables, figures and a page of a file of spectra, and return the tables.
+
+    Arguments and errors as for `write_pages`.
+
+    Raises:
+        SpecflowError: Also if the output has an audit: it would be that of something else.
+    """
+    check_output(output)
+    if (output / "audit.json").exists():
+        told = f"{output}: has the audit.json of an analysis, and spectra alone have no audit"
+        raise SpecflowError(f"{told}; expected another folder")
+    tables = tables_of(spectra, name_of(output), output)
+    present(output, tables, {"spectra": str(spectra)}, None)
+    return tables
+
+
+def tables_of(spectra: Path, name: str, folder: Path | None = None) -> Tables:
     """Return the tables of a file of spectra as it is now, and of leading values beside it.
 
     Args:
         spectra: The file.
-        output: Folder whose name is that of what was measured; made if missing.
+        name: What the tables call what was measured.
+        folder: Where there is room for a copy, made if missing; None is that for temporary files.
 
     Raises:
         SpecflowError: If a file is missing or broken.
     """
-    name, leading = name_of(output), Kind.LEADING.place(spectra)
-    with _as_it_is(spectra, output) as kept:
+    leading = Kind.LEADING.place(spectra)
+    with _as_it_is(spectra, folder) as kept:
         tables = checkpoint_tables(name, kept, None, rows_in(kept))
         return tables | training_tables(name, kept, leading if leading.exists() else None)
 
@@ -73,19 +92,19 @@ def _state(spectra: Path) -> list[str]:
 
 
 @contextmanager
-def _as_it_is(path: Path, folder: Path) -> Iterator[Path]:
+def _as_it_is(path: Path, folder: Path | None) -> Iterator[Path]:
     """Yield a file as it is now: it is read more than once, and another may take its place."""
     with open_file(path, SPECTRA):  # or it is said what is wrong with it
         pass
-    kept = folder / f".{path.name}"
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        kept.unlink(missing_ok=True)
+    with writing(folder or path):
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        own = tempfile.TemporaryDirectory(prefix=".", dir=folder)
+    with own as name:
+        kept = Path(name, path.name)
         try:
-            os.link(path, kept)
+            os.link(path.resolve(), kept)
         except OSError:  # another disk, or one without links
-            shutil.copyfile(path, kept)
-    try:
+            with writing(kept):
+                shutil.copyfile(path, kept)
         yield kept
-    finally:
-        kept.unlink()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import specflow
 from specflow import paths
 from specflow.cli.reading import add_checkpoints, add_reading, options_of
-from specflow.errors import printable
+from specflow.errors import SpecflowError, printable
 from specflow.stage import exit_on_error
 
 if TYPE_CHECKING:  # what commands use is imported when one is run: most of it is heavy
@@ -87,8 +87,8 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     help_text = "the file to write it to, instead"
     schema.add_argument("-o", "--output", type=Path, metavar="FILE", help=help_text)
 
-    summary = "write tables, figures and a page of checkpoints made elsewhere"
-    analyze = add(_analyze, summary, f". {_STATUS}")
+    summary = "write tables, figures and a page of checkpoints made elsewhere, or of spectra"
+    analyze = add(_analyze, summary, f". {_STATUS} Of spectra there is no audit.")
     add_checkpoints(analyze)
     help_text = "folder of all that is written; started again, a killed analysis goes on"
     analyze.add_argument("-o", "--output", type=Path, required=True, help=help_text)
@@ -209,10 +209,13 @@ def _page(chosen: argparse.Namespace) -> None:
 
     waits = False
     for page in write_pages(chosen.spectra, chosen.output or chosen.spectra.with_suffix("")):
+        if page is None and not chosen.follow:
+            told = f"{chosen.spectra}: no step is measured yet"
+            raise SpecflowError(f"{told}; with --follow the page waits for the first")
         if page or not waits:
             print(f"page: {page or 'waits for the first step to be measured'}", flush=True)
         waits = page is None
-        if page and not chosen.follow:
+        if not chosen.follow:
             return
 
 

@@ -21,8 +21,7 @@ _NAMES = ("spectral_norm", "stable_rank", "start_agreement_score", "step_agreeme
 @figure(
     "checkpoints",
     title="Losses and other numbers given",
-    caption="At the steps that were measured, of spectra or of leading values; where they "
-    "are few, they have marks.",
+    caption="At the steps that were measured, of spectra or of leading values.",
     when=has_table("given"),
     order=0,
 )
@@ -35,8 +34,8 @@ def given(fig: Figure, tables: Tables, subject: Subject) -> None:
     for axes, name in zip(grid, names, strict=True):
         own = where(rows, metric=name)
         finite = own[np.isfinite(own["value"])]
-        (line,) = axes.plot(finite["time"], finite["value"], color=style.LINE_COLOURS[0])
-        line.set(linewidth=1.0, markersize=3, marker=lines.mark_of(len(finite)))
+        x, y, marker = finite["time"], finite["value"], lines.mark_of(len(finite))
+        axes.plot(x, y, color=style.LINE_COLOURS[0], linewidth=1.0, marker=marker, markersize=3)
         lines.scale_ordinate(axes, [finite["value"]])
         timeline.apply(axes, own["time"])
     panels.label_columns(grid, timeline.unit, num_columns)

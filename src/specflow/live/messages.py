@@ -45,7 +45,6 @@ class Copied:
         slot: Where.
         step: The step.
         kinds: What is to be measured of it.
-        copied: What was copied.
         absent: What copies are called that were not made.
         scalars: What else is known of it.
     """
@@ -53,7 +52,6 @@ class Copied:
     slot: int
     step: Step
     kinds: Sequence[Kind]
-    copied: Set[Kind]
     absent: Set[str]
     scalars: Scalars = field(default_factory=dict)
 
@@ -83,11 +81,11 @@ class First:
 
     Attributes:
         scalars: The numbers of the first step of one that goes on; none of one that begins.
-        replaced: How many steps of an earlier one there were, none of which is left.
+        removed: How many steps of an earlier one there were, none of which is left.
     """
 
     scalars: Scalars
-    replaced: int
+    removed: int
 
 
 @dataclass(frozen=True)

@@ -59,11 +59,9 @@ class Rows(ABC):
         Raises:
             SpecflowError: If the folder cannot be made.
         """
-        with self._folder.locked():
+        with self._folder.alone():
             self._numbers |= {*self._found()}
             yield
-            # one who waits for it finds it gone and makes another
-            self._folder.lock.unlink(missing_ok=True)
 
     @property
     def numbers(self) -> list[int]:
@@ -137,7 +135,7 @@ class Rows(ABC):
                 "expected another place"
             )
         else:
-            with self._folder.locked():
+            with self._folder.alone():
                 self._folder.save(_ABOUT, {"about": about})
 
     @abstractmethod

@@ -68,13 +68,14 @@ class Budget:
         if self._is_first:
             return None
         share = self._share * (1 if Kind.WEIGHTS in kinds else _OF_LEADING)
-        most = share * max(time.perf_counter() - self._began, _SHORT)
-        for what, took, limit in (
-            ("measuring", self.busy, most * _A_CORE * (os.cpu_count() or 1)),
-            ("copying", self._spent + self._took, most),
+        seconds = max(time.perf_counter() - self._began, _SHORT)
+        for what, took, most in (
+            ("measuring", self.busy, share * _A_CORE * (os.cpu_count() or 1)),
+            ("copying", self._spent + self._took, share),
         ):
-            if took > limit:
-                return f"{what} would take more of the time than a budget of {self._share:g} allows"
+            if took > most * seconds:
+                told = f"{what} would take {100 * took / seconds:.3g}% of the time"
+                return f"{told}; a budget of {self._share:g} allows {100 * most:.3g}%"
         return None
 
     def took(self, seconds: float) -> None:
@@ -109,8 +110,9 @@ class Dropped:
 
     def end(self) -> None:
         """Say how many there were, if there were any."""
-        if self._count:
-            self._warn(f"not measured: {number_of(self._count, 'step')} of those that were due")
+        count, self._count = self._count, 0
+        if count:
+            self._warn(f"not measured: {number_of(count, 'step')} of those that were due")
 
 
 def _due_after(step: int, steps: Steps) -> float:

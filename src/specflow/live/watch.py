@@ -1,9 +1,7 @@
 """A watch over a network in training: copies of its weights at some steps, measured beside it."""
 
 import operator
-import sys
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +25,7 @@ from specflow.live.schedule import Budget, Dropped, Schedule
 from specflow.live.settings import WatchParams
 from specflow.live.sinks import Sink, sink_of
 from specflow.live.transfers import Before, Transfer, numbers_in
+from specflow.live.warner import Warner
 from specflow.section_errors import problems_of
 
 _SLOW = "those before still wait; rarer ones, or a core that nothing else uses, would help"
@@ -60,16 +59,15 @@ class Watch:
         Raises:
             SpecflowError: If there are no matrices, or the file is of other ones.
         """
-        self._params, self._path = params, path
+        self._params, self._path, self._warn = params, path, Warner(path)
         self._listeners = Listeners(sinks, params.alerts, on_alert, self._warn)
         self._network = Network(model, params)
         self._beside = self._begun()
         self._schedule = Schedule(params)
         if not self._takes_part:
             self._schedule.end()
-        self._is_told, self.latest, self._num_due = False, -1, 0
+        self.latest, self._num_due = -1, 0
         self._dropped = Dropped(self._warn)
-        self._refused: set[str] = set()
         self._before: Before | None = None
         first = Transfer()
         for kind in self._network.kinds:  # once before, as the first time takes many times as long
@@ -114,12 +112,8 @@ class Watch:
                 They are looked at only if the step is measured.
         """
         if step <= self.latest:
-            if not self._is_told:
-                self._is_told = True
-                self._warn(
-                    f"step: got {step} after {self.latest}; expected numbers that ascend over the "
-                    "whole training; others are not measured"
-                )
+            told = f"step: got {step} after {self.latest}; expected numbers that ascend over the "
+            self._warn.once("step", f"{told}whole training; others are not measured")
             return
         self.latest = step
         if self._network.waits and step >= self._schedule.next:
@@ -138,10 +132,11 @@ class Watch:
         beside = self._beside
         if beside is None:
             return
-        is_whole = beside.end()
-        self._collect(is_over=is_whole)
-        self._beside = None
-        self._dropped.end()
+        try:
+            self._collect(is_over=beside.end())
+        finally:
+            self._beside = None
+            self._dropped.end()
 
     def __enter__(self) -> Self:
         return self
@@ -179,47 +174,56 @@ class Watch:
         began = time.perf_counter()
         before, self._before = self._before, None
         slot, refusal = self._slot(due) if before is None else (before.slot, None)
+        if slot is not None:
+            self._copy_all(step, slot, due, before, scalars)
+            took = time.perf_counter() - began
+            self._budget.took(took if before is None else took + before.took)
+            self._flush()
         if refusal is not None:
             self._dropped.add(refusal)
-        if slot is None:
-            return
-        is_whole = Kind.WEIGHTS in due
-        own = [kind for kind in self._network.kinds if kind != Kind.UPDATES] if is_whole else due
-        copied = dict.fromkeys(kind.copied for kind in own)  # all processes copy in one order
+
+    def _copy_all(
+        self,
+        step: int,
+        slot: int,
+        due: list[Kind],
+        before: Before | None,
+        scalars: Mapping[str, float | Tensor],
+    ) -> None:
+        """Copy what is due of a step, and have it measured."""
+        of_whole = self._network.kinds if Kind.WEIGHTS in due else []
+        wanted = [*of_whole, *({*due} & {Kind.LEADING})]
+        now = [kind for kind in wanted if kind != Kind.UPDATES]
         transfer = Transfer() if before is None else before.transfer
-        absent = {name for kind in copied for name in self._copy(slot, kind, transfer)}
-        there = {*copied}
-        if before is not None and before.step == step - 1:
-            there, absent = there | {Kind.UPDATES}, absent | before.absent
+        absent = {  # all processes copy in one order
+            name
+            for kind in dict.fromkeys(kind.copied for kind in now)
+            for name in self._copy(slot, kind, transfer)
+        }
+        if is_known := before is not None and before.step == step - 1:
+            absent |= before.absent
         if self._beside is not None:
-            of_step = Step(step, None, str(self._path))
-            own = [one for one in self._network.kinds if is_whole and one.copied in there]
-            kinds = [*own, *({*due} & {Kind.LEADING})]
             given, refused = numbers_in(scalars, transfer)
-            self._refuse(refused)
-            copied_step = Copied(slot, of_step, kinds, there, absent)
-            self._beside.send(Waiting(transfer, copied_step, given, self._num_due))
-        took = time.perf_counter() - began
-        self._budget.took(took if before is None else took + before.took)
-        self._flush()
+            of_step, kinds = Step(step, None, str(self._path)), wanted if is_known else now
+            copied = Copied(slot, of_step, kinds, absent)
+            self._beside.send(Waiting(transfer, copied, given, self._num_due))
+            for name, got in refused.items():
+                self._warn.once(name, f"{name}: got {got}; expected a number")
+            if kinds != wanted and self._num_due > 1:
+                told = f"step {step}: what it changed is not known"
+                self._warn.once("updates", f"{told}, as the step before was not told or not copied")
 
     def _keep(self, step: int) -> None:
         """Copy the weights before a step that is due, to know what it changes."""
         began = time.perf_counter()
         slot, refusal = self._slot([Kind.WEIGHTS])
         if slot is not None:
-            if refusal is not None:
-                self._dropped.add(refusal)
             transfer = Transfer()
             absent = self._copy(slot, Kind.UPDATES, transfer)
             took = time.perf_counter() - began
             self._before = Before(slot, step, transfer, absent, took)
-
-    def _refuse(self, refused: Mapping[str, str]) -> None:
-        for name, got in refused.items():
-            if name not in self._refused:
-                self._refused.add(name)
-                self._warn(f"{name}: got {got}; expected a number")
+            if refusal is not None:
+                self._dropped.add(refusal)
 
     def _flush(self) -> None:
         """Tell the process of the steps whose copies are there."""
@@ -254,28 +258,26 @@ class Watch:
                 self._listeners.tell(answer)
             elif isinstance(answer, First):
                 self._listeners.first = answer.scalars
-                if answer.replaced:
-                    self._warn(f"replaced {number_of(answer.replaced, 'step')}, all that were here")
+                if answer.removed:
+                    removed = number_of(answer.removed, "step")
+                    self._warn(f"begun again before all {removed} that were here; they are removed")
             elif not is_over:
                 self._stop(answer.message)
                 return
 
     def _stop(self, reason: str) -> None:
         """Watch no more, and say why; of weights that processes share all go on to take part."""
-        self._warn(f"{reason}; training goes on, and is watched no more")
         beside, self._beside = self._beside, None
-        if beside is not None:
-            beside.end()
+        try:
+            if beside is not None:
+                beside.end()
+        finally:
+            self._warn(f"{reason}; training goes on, and is watched no more")
+            self._dropped.end()
 
     def _copy(self, slot: int, kind: Kind, transfer: Transfer) -> set[str]:
         buffers = self._beside.buffers if self._beside else None
         return self._network.copy_to(buffers, slot, kind, transfer)
-
-    def _warn(self, message: str) -> None:
-        frame, level = sys._getframe(1), 2
-        while frame.f_back and frame.f_globals.get("__name__", "").startswith("specflow."):
-            frame, level = frame.f_back, level + 1
-        warnings.warn(f"specflow.watch: {self._path}: {message}", stacklevel=level)
 
 
 def started(

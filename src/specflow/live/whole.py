@@ -47,9 +47,8 @@ class WholeRows(Rows):
     def _found(self) -> Iterator[int]:
         for folder in sorted(self._folder.folder.glob("[0-9]*[0-9]")):
             kept = self._of(int(folder.name))
-            with kept.scratch.locked():  # what is damaged goes
+            with kept.scratch.alone():  # what is damaged goes
                 pass
-            kept.scratch.lock.unlink()
             if not kept.absent(0):
                 yield int(folder.name)
 

@@ -125,7 +125,7 @@ def _copies(given: Setup, buffers: Buffers, copied: Copied, kind: Kind) -> Copie
     infos = {
         name: info
         for name, info in given.infos.items()
-        if kind.copied in copied.copied and not copied.absent & {one.of(name) for one in needed}
+        if not copied.absent & {one.of(name) for one in needed}
     }
 
     def read(name: str) -> Tensor:
