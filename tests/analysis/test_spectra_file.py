@@ -36,7 +36,7 @@ def spectra(tmp_path):
     return written
 
 
-def test_page_tells_of_spectra_and_of_no_audit(spectra, tmp_path, capsys):
+def test_page_tells_of_spectra_and_of_no_audit(spectra, tmp_path, capsys, blank):
     path = spectra(3)
     main(["page", str(path)])
     page = tmp_path / "spectra" / "index.html"
@@ -53,7 +53,7 @@ def test_page_tells_of_spectra_and_of_no_audit(spectra, tmp_path, capsys):
     assert f"<code>{path}</code>" in text
 
 
-def test_page_has_leading_values_and_losses_of_what_was_watched(tmp_path):
+def test_page_has_leading_values_and_losses_of_what_was_watched(tmp_path, blank):
     state, wiring = layers(9, 12, 10, 7)
     states = walk(state, 5)
     for number in range(5):
@@ -110,7 +110,7 @@ def test_spectra_are_refused_where_weights_are_needed(spectra, tmp_path, capsys)
 
 
 def test_files_of_any_place_and_pattern_are_read_and_nothing_of_others_is_touched(
-    spectra, tmp_path, monkeypatch
+    spectra, tmp_path, monkeypatch, undrawn
 ):
     path, own = spectra(2), tmp_path / ".spectra.h5"
     own.write_text("mine")
@@ -126,7 +126,7 @@ def test_files_of_any_place_and_pattern_are_read_and_nothing_of_others_is_touche
     assert hidden == {".spectra.h5"}
 
 
-def test_two_pages_of_one_folder_wait_for_each_other(spectra, tmp_path):
+def test_two_pages_of_one_folder_wait_for_each_other(spectra, tmp_path, undrawn):
     path = spectra(2)
     with ThreadPoolExecutor(2) as pool:
         found = [pool.submit(write_page, path, tmp_path / "out") for _ in range(2)]
@@ -188,7 +188,7 @@ def test_leading_values_alone_are_refused(tmp_path):
 
 
 def test_page_is_written_again_when_the_file_has_grown_and_not_before(
-    spectra, tmp_path, monkeypatch
+    spectra, tmp_path, monkeypatch, undrawn
 ):
     monkeypatch.setattr(spectra_file, "_OFTEN", 0.05)
     pages = write_pages(spectra(2), tmp_path / "out")
@@ -203,7 +203,7 @@ def test_page_is_written_again_when_the_file_has_grown_and_not_before(
     assert "3 steps" in found[0].read_text("utf-8")
 
 
-def test_page_waits_for_the_first_step_of_a_training(spectra, tmp_path, monkeypatch):
+def test_page_waits_for_the_first_step_of_a_training(spectra, tmp_path, monkeypatch, undrawn):
     monkeypatch.setattr(spectra_file, "_OFTEN", 0.05)
     path = tmp_path / "spectra.h5"
     path.with_name("spectra.h5.rows").mkdir()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -196,6 +197,32 @@ def test_children_of_the_training_keep_no_watch_from_ending(tmp_path):
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     assert is_measured(tmp_path / "run.h5", [0])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="priority cannot be raised by every user")
+def test_cores_are_yielded_until_the_training_waits(tmp_path):
+    """Else what remains could take as long as others keep all cores busy."""
+    watch = specflow.watch(network(), tmp_path / "run.h5")
+    watch.step(0)
+    process = watch._beside._process
+    threads = Path(f"/proc/{process.pid}/task")
+    while len(os.listdir(threads)) < 2:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGSTOP)
+    assert policies(threads) == {os.SCHED_IDLE}
+    with ThreadPoolExecutor(1) as pool:
+        closing = pool.submit(watch.close)
+        try:
+            while policies(threads) != {os.SCHED_OTHER}:
+                assert not closing.done()
+                time.sleep(0.01)
+        finally:
+            process.send_signal(signal.SIGCONT)
+    assert is_measured(tmp_path / "run.h5", [0])
+
+
+def policies(threads: Path) -> set[int]:
+    return {os.sched_getscheduler(int(thread)) for thread in os.listdir(threads)}
 
 
 def test_watch_that_is_forgotten_ends_its_process(tmp_path):

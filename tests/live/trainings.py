@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from specflow.live.watch import Watch
 
 STEPS = 40
+torch.set_num_threads(1)  # in processes of their own too: they run beside others
 
 
 def network() -> nn.Sequential:

@@ -57,8 +57,7 @@ def analyze_to(
     Raises:
         SpecflowError: If a checkpoint cannot be read as asked, or a result cannot be written.
     """
-    if (measured := spectra_in(source)) is not None:
-        _check_bare(measured, options, spectra)
+    if (measured := _measured_before(source, options, spectra)) is not None:
         return None, write_page(measured, output)
     check_output(output)
     audit, tables = _measured(source, options, output, spectra)
@@ -98,8 +97,7 @@ def spectra_of(
     found: Audit | None = None
     if output is not None:
         found, tables = analyze_to(source, options, output, spectra)
-    elif (measured := spectra_in(source)) is not None:
-        _check_bare(measured, options, spectra)
+    elif (measured := _measured_before(source, options, spectra)) is not None:
         tables = tables_of(measured, name_of(measured.with_suffix("")))
     else:
         with tempfile.TemporaryDirectory() as folder:
@@ -141,12 +139,16 @@ def _measured(
     return found, checkpoint_tables(name_of(output), spectra, audit, rows)
 
 
-def _check_bare(path: Path, options: Mapping[str, Any], settings: SpectraParams) -> None:
-    """Check that nothing is asked of a file of spectra that would take its weights.
+def _measured_before(
+    source: Source, options: Mapping[str, Any], settings: SpectraParams
+) -> Path | None:
+    """Return the file of spectra that a source is, None if it is weights.
 
     Raises:
-        SpecflowError: If something is.
+        SpecflowError: If something is asked of a file of spectra that would take its weights.
     """
+    if (path := spectra_in(source)) is None:
+        return None
     own, usual = params_of(path, options), params_of(path, {})
     changed = (name for name in options if getattr(own, name) != getattr(usual, name))
     asked = [f"{name}={options[name]!r}" for name in changed]
@@ -155,6 +157,7 @@ def _check_bare(path: Path, options: Mapping[str, Any], settings: SpectraParams)
     if asked:
         told = f"{path}: got {', '.join(asked)} of a file of spectra"
         raise SpecflowError(f"{told}; expected no option, since what is in it was measured before")
+    return path
 
 
 def _run(

@@ -208,7 +208,7 @@ class Watch:
             copied = Copied(slot, of_step, kinds, absent)
             self._beside.send(Waiting(transfer, copied, given, self._num_due))
             for name, got in refused.items():
-                self._warn.once(name, f"{name}: got {got}; expected a number")
+                self._warn.once(f"{name} given", f"{name}: got {got}; expected a number")
             if kinds != wanted and self._num_due > 1:
                 told = f"step {step}: what it changed is not known"
                 self._warn.once("updates", f"{told}, as the step before was not told or not copied")
